@@ -135,7 +135,9 @@ def _products(x: Tensor, h: Tensor, parameters: Parameters) -> tuple[Tensor, Ten
     return (a if b is None else a + b), (u if b_h is None else u + b_h)
 
 
-def check_state(cell: Cell, state: Sequence[Tensor], batch_size: int, hidden_size: int) -> State:
+def check_state(
+    cell: Cell, state: Sequence[Tensor] | Tensor, batch_size: int, hidden_size: int
+) -> State:
     """The state as the cell's NamedTuple, or a ShapeError that carries the offending sizes."""
     fields = cell.state_type._fields
     name = cell.state_type.__name__

@@ -1,7 +1,7 @@
 """A stack of recurrent layers: (x, state) → (output, state)."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +78,7 @@ class RecurrentLayer(nn.Module):
                 output, state = self._run(x[start:cut], state)
                 outputs.append(output)
             if cut < T:
-                mask = resets[cut].to(x.device).unsqueeze(1)
+                mask = resets[cut].to(x.device, torch.bool).unsqueeze(1)
                 pairs = zip(self.initial_state(x.shape[1]), state, strict=True)
                 state = self.cell.state_type(*(torch.where(mask, new, old) for new, old in pairs))
             start = cut
@@ -151,9 +151,14 @@ class Recurrent(nn.Module):
         )
         self._state: list[State] | None = None
 
+    @property
+    def stack(self) -> list[RecurrentLayer]:
+        """The layers from the input to the output."""
+        return cast(list[RecurrentLayer], list(self.layers))
+
     def initial_state(self, batch_size: int) -> list[State]:
         """The state before the first step, one NamedTuple of (N, H) a layer."""
-        return [layer.initial_state(batch_size) for layer in self.layers]
+        return [layer.initial_state(batch_size) for layer in self.stack]
 
     def set_state(self, state: Sequence[State] | None) -> None:
         """Make this the state from which the next stateful call starts; None: the initial one."""
@@ -182,7 +187,7 @@ class Recurrent(nn.Module):
         outputs = x.transpose(0, 1)
         resets = None if resets is None else resets.T
         last = []
-        for depth, (layer, layer_state) in enumerate(zip(self.layers, states, strict=True)):
+        for depth, (layer, layer_state) in enumerate(zip(self.stack, states, strict=True)):
             if depth:
                 outputs = self.dropout(outputs)
             outputs, layer_state = layer(outputs, layer_state, resets)
@@ -194,7 +199,7 @@ class Recurrent(nn.Module):
     def explain(self) -> str:
         """Which implementation runs each layer here, and why."""
         lines = []
-        for depth, layer in enumerate(self.layers):
+        for depth, layer in enumerate(self.stack):
             W_h = layer.W_h
             choice = choose(layer.cell, W_h.device, W_h.dtype, backend=layer.backend)
             kind = type(layer.cell).__name__
@@ -220,9 +225,9 @@ class Recurrent(nn.Module):
             module.num_layers,
             dropout=module.dropout,
             bias=module.bias,
-        ).to(module.weight_hh_l0)
+        ).to(cast(Tensor, module.weight_hh_l0))
         with torch.no_grad():
-            for depth, layer in enumerate(recurrent.layers):
+            for depth, layer in enumerate(recurrent.stack):
                 layer.W_x.copy_(getattr(module, f"weight_ih_l{depth}").T)
                 layer.W_h.copy_(getattr(module, f"weight_hh_l{depth}").T)
                 if layer.b is None:
@@ -238,12 +243,12 @@ class Recurrent(nn.Module):
 
         ConfigError where PyTorch has no such module; a learned initial state is not part of one.
         """
-        kinds: dict[type[Cell], type[nn.RNNBase]] = {Elman: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
+        kinds: dict[type[Cell], Any] = {Elman: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
         if type(self.cell) not in kinds:
             raise ConfigError(f"torch.nn has no module for {type(self.cell).__name__}")
-        first = self.layers[0]
+        first = self.stack[0]
         options = {"nonlinearity": self.cell.nonlinearity} if isinstance(self.cell, Elman) else {}
-        module = kinds[type(self.cell)](
+        module: nn.RNNBase = kinds[type(self.cell)](
             self.input_size,
             self.hidden_size,
             len(self.layers),
@@ -254,7 +259,7 @@ class Recurrent(nn.Module):
         ).to(first.W_h)
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         with torch.no_grad():
-            for depth, layer in enumerate(self.layers):
+            for depth, layer in enumerate(self.stack):
                 weights = torch_weights(layer.parameters_of_cell)
                 for name, value in zip(names, weights, strict=False):
                     getattr(module, f"{name}_l{depth}").copy_(value)
@@ -280,6 +285,4 @@ class Recurrent(nn.Module):
 
 def detach(state: Sequence[State]) -> list[State]:
     """The same values without their history: where truncated BPTT cuts the gradient."""
-    return [type(layer)(*(field.detach() for field in layer)) for layer in state]  # type: ignore[call-arg, arg-type]
-
-
+    return [type(layer)(*(field.detach() for field in layer)) for layer in state]

@@ -51,8 +51,7 @@ def recur(
     T = 0 and N = 0 give empty results and leave the state as it was.
     """
     if x.shape[0] == 0 or x.shape[1] == 0:
-        H = parameters.W_h.shape[0]
-        return x.new_zeros(x.shape[0], x.shape[1], H), state
+        return reference.empty(x, parameters), state
     return BACKENDS[choose(cell, x.device, x.dtype, backend=backend).backend](
         cell, x, parameters, state
     )

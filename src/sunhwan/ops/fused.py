@@ -7,8 +7,8 @@ from sunhwan.cells import GRU, LSTM, Cell, Elman, Parameters, State
 
 
 def supports(cell: Cell) -> bool:
-    """Whether PyTorch has an operator for exactly this equation."""
-    return isinstance(cell, Elman | GRU | LSTM)
+    """Whether PyTorch has an operator for exactly this equation (a subclass may be another one)."""
+    return type(cell) in (Elman, GRU, LSTM)
 
 
 def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> tuple[Tensor, State]:
@@ -42,5 +42,5 @@ def torch_weights(parameters: Parameters, *, chunk: bool = False) -> list[Tensor
     if not chunk:
         return weights
     block = torch.cat([w.reshape(-1) for w in weights])
-    parts = block.split([w.numel() for w in weights])
+    parts = torch.split(block, [w.numel() for w in weights])
     return [part.view(w.shape) for part, w in zip(parts, weights, strict=True)]

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+
+_backends: Any = torch.backends  # its stubs do not know the newer switches
 
 
 @contextmanager
@@ -15,10 +18,10 @@ def fast_products(enabled: bool = True) -> Iterator[None]:
     in float32. Where oneDNN finds the float32 kernel faster, it rounds nothing. On CUDA the same
     switch is TF32. The previous settings come back at the end.
     """
-    settings = (
-        (torch.backends.mkldnn.matmul, "bf16"),
-        (torch.backends.cuda.matmul, "tf32"),
-        (torch.backends.cudnn.rnn, "tf32"),
+    settings: tuple[tuple[Any, str], ...] = (
+        (_backends.mkldnn.matmul, "bf16"),
+        (_backends.cuda.matmul, "tf32"),
+        (_backends.cudnn.rnn, "tf32"),
     )
     before = [setting.fp32_precision for setting, _ in settings]
     try:

@@ -95,7 +95,7 @@ class Recurrence(torch.autograd.Function):
 
 def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> tuple[Tensor, State]:
     """x (T, N, D), state of (N, H) → h (T, N, H), last state; gradients by hand."""
-    h, *last = Recurrence.apply(
+    h, *last = Recurrence.apply(  # type: ignore[no-untyped-call]
         cell, input_products(x, parameters), parameters.W_h, parameters.b_h, *state
     )
     return h, cell.state_type(*last)
@@ -105,9 +105,7 @@ def run_unrolled(
     cell: Cell, x: Tensor, parameters: Parameters, state: State
 ) -> tuple[Tensor, State]:
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
-    states, _ = forward(
-        cell, input_products(x, parameters), parameters.W_h, parameters.b_h, state
-    )
+    states, _ = forward(cell, input_products(x, parameters), parameters.W_h, parameters.b_h, state)
     return torch.stack([state_t[0] for state_t in states]), states[-1]
 
 
@@ -117,7 +115,16 @@ def input_products(x: Tensor, parameters: Parameters) -> Tensor:
     rows = x.reshape(T * N, D)
     W_x, b = parameters.W_x, parameters.b
     a = torch.mm(rows, W_x) if b is None else torch.addmm(b, rows, W_x)
-    return a.view(T, N, -1)
+    return a.view(T, N, W_x.shape[1])
+
+
+def empty(x: Tensor, parameters: Parameters) -> Tensor:
+    """h (T, N, H) of no steps or no rows: no values, yet gradients (zeros) for all parameters."""
+    H = parameters.W_h.shape[0]
+    a = input_products(x, parameters)
+    u = a.new_empty(0, H) @ parameters.W_h
+    u = u if parameters.b_h is None else u + parameters.b_h
+    return (a + u.view(a.shape))[..., :H]
 
 
 def _stack(steps: Sequence[State]) -> State:

@@ -1,0 +1,5 @@
+"""`python -m sunhwan`."""
+
+from sunhwan.cli import main
+
+main()

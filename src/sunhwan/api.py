@@ -1,0 +1,100 @@
+"""Trained models in a few lines of Python: `load(run).sample("…")`."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from sunhwan import decode
+from sunhwan.data import encode
+from sunhwan.decode import Sample
+from sunhwan.metrics import Scores, evaluate_tokens, token_losses
+from sunhwan.models import LanguageModel
+from sunhwan.store import load_model
+from sunhwan.text import Document, Vocabulary, load_corpus, normalize
+
+
+class ScoredToken(NamedTuple):
+    """A token's printable text and its log-probability in nats."""
+
+    text: str
+    log_probability: float
+
+
+class ScoredLine(NamedTuple):
+    """A line, and the log-probability of each of its tokens given those before it."""
+
+    text: str
+    tokens: list[ScoredToken]
+
+    @property
+    def log_probability(self) -> float:
+        """log p(line), in nats: the sum over its tokens."""
+        return sum(token.log_probability for token in self.tokens)
+
+
+class Language:
+    """A trained language model with its vocabulary: sample, evaluate, score."""
+
+    def __init__(
+        self, model: LanguageModel, vocabulary: Vocabulary, training: dict[str, Any] | None = None
+    ) -> None:
+        self.model, self.vocabulary, self.training = model.eval(), vocabulary, training or {}
+
+    def sample(self, prompt: str = "", **options: Any) -> list[Sample]:
+        """Let it write; the options are those of `sunhwan.decode.sample` (n, length, seed …)."""
+        return decode.sample(self.model, self.vocabulary, prompt, **options)
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """The same piece by piece, as it comes; the options are those of `sunhwan.decode.stream`."""
+        return decode.stream(self.model, self.vocabulary, prompt, **options)
+
+    def evaluate(self, *sources: str | Path) -> Scores:
+        """Loss, accuracy and sizes on files, folders or globs, the state carried throughout."""
+        documents = load_corpus(sources).documents
+        return self._evaluate(documents, ", ".join(map(str, sources)))
+
+    def evaluate_text(self, text: str) -> Scores:
+        """The same on a text."""
+        return self._evaluate([Document("text", normalize(text))], "the text")
+
+    def _evaluate(self, documents: Sequence[Document], what: str) -> Scores:
+        return evaluate_tokens(self.model, encode(self.vocabulary, documents, what))
+
+    @torch.no_grad()
+    def score(self, lines: Sequence[str]) -> Iterator[ScoredLine]:
+        """The log-probability of each line, each read from the initial state.
+
+        A line's first token is predicted from the beginning of a document (EOS), or from a line
+        break where the vocabulary has no EOS; where it has neither, the first token goes unscored.
+        """
+        device = self.model.output.weight.device
+        lead = decode.lead(self.vocabulary)
+        for line in map(normalize, lines):
+            ids = [*lead, *self.vocabulary.encode(line).tolist()]
+            if len(ids) < 2:
+                yield ScoredLine(line, [])
+                continue
+            row = torch.tensor([ids], device=device)
+            logits, _ = self.model(row[:, :-1])
+            losses = token_losses(logits.double(), row[:, 1:])[0]
+            texts = self.vocabulary.token_texts(ids[1:])
+            values = (-losses).tolist()
+            yield ScoredLine(line, list(map(ScoredToken, texts, values)))
+
+    def facts(self) -> dict[str, Any]:
+        """What it is and how it was trained, as plain values."""
+        return {
+            **asdict(self.model.config),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "vocabulary": self.vocabulary.kind,
+            "vocabulary_size": len(self.vocabulary),
+            **self.training,
+        }
+
+
+def load(run: str | Path, device: str = "cpu") -> Language:
+    """The model of a run folder, or of a model folder; StoreError when it is missing or damaged."""
+    return Language(*load_model(Path(run), device))

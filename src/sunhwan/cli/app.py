@@ -1,0 +1,40 @@
+"""The commands, one a file; heavy imports wait inside them, so that --help is quick."""
+
+from typing import Annotated
+
+import typer
+
+from sunhwan import __version__
+from sunhwan.cli import evaluate, info, sample, score, settings, train
+
+app = typer.Typer(
+    name="sunhwan",
+    help="Sunhwan (순환): train, sample and understand recurrent sequence models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"sunhwan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("train")(train.train)
+app.command("resume")(train.resume)
+app.command("sample")(sample.sample)
+app.command("evaluate")(evaluate.evaluate)
+app.command("score")(score.score)
+app.command("info")(info.info)
+app.command("settings")(settings.settings)

@@ -1,0 +1,64 @@
+"""`sunhwan sample`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sunhwan.errors import UsageError
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="How the text begins.")] = "",
+    length: Annotated[int, typer.Option(help="At most so many tokens.")] = 500,
+    n: Annotated[int, typer.Option("-n", "--n", help="How many texts; seeds count up.")] = 1,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            "--temperature", "-t", help="Below 1 bolder words grow rarer; 0: the likeliest."
+        ),
+    ] = 0.8,
+    top_k: Annotated[int, typer.Option(help="Draw from the k likeliest tokens; 0: all.")] = 0,
+    top_p: Annotated[
+        float, typer.Option(help="Draw from the likeliest tokens holding this mass.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 1,
+    until_eos: Annotated[
+        bool, typer.Option("--until-eos", help="Stop where the model ends the text.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
+) -> None:
+    """Let a trained model write."""
+    from sunhwan import decode
+    from sunhwan.store import load_model
+
+    decode.check_options(length, temperature, top_k, top_p)
+    if n < 1:
+        raise UsageError(f"-n must be 1 or more, not {n}")
+    saved = load_model(run)
+    for one in range(seed, seed + n):
+        pieces = decode.stream(
+            saved.model,
+            saved.vocabulary,
+            prompt,
+            length=length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            seed=one,
+            until_eos=until_eos,
+        )
+        if as_json:
+            text = "".join(pieces)
+            typer.echo(
+                json.dumps({"prompt": prompt, "text": text, "seed": one}, ensure_ascii=False)
+            )
+            continue
+        if n > 1:
+            typer.echo(f"── seed {one} ──")
+        typer.echo(prompt, nl=False)
+        for piece in pieces:
+            typer.echo(piece, nl=False)
+        typer.echo()

@@ -1,0 +1,54 @@
+"""`sunhwan score`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="A text file; left out or -: standard input.")
+    ] = None,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Each token apart: which ones surprise the model.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+) -> None:
+    """The log-probability of each line, in nats, each line read from a fresh start."""
+    from sunhwan.api import load
+    from sunhwan.text import decode, read_text
+
+    language = load(run)
+    if file is None or str(file) == "-":
+        text = decode(sys.stdin.buffer.read(), "standard input")
+    else:
+        text = read_text(file)
+    for line in language.score(text.splitlines()):
+        if as_json:
+            value: dict[str, object] = {
+                "text": line.text,
+                "log_probability": line.log_probability,
+                "tokens": len(line.tokens),
+            }
+            if tokens:
+                value["token_log_probabilities"] = [
+                    [t.text, t.log_probability] for t in line.tokens
+                ]
+            typer.echo(json.dumps(value, ensure_ascii=False))
+        elif tokens:
+            for token in line.tokens:
+                typer.echo(
+                    f"{token.log_probability:9.3f}  {_bar(token.log_probability)}  {token.text}"
+                )
+            typer.echo(f"{line.log_probability:9.3f}  in all\n")
+        else:
+            typer.echo(f"{line.log_probability:10.3f}\t{line.text}")
+
+
+def _bar(log_probability: float) -> str:
+    """Surprise as a bar: a cell for each nat, ten at most."""
+    return "█" * min(10, round(-log_probability)) + " " * max(0, 10 - round(-log_probability))

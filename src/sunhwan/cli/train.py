@@ -1,0 +1,123 @@
+"""`sunhwan train` and `sunhwan resume`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sunhwan.cli import STARTED
+from sunhwan.config import Config, parse_assignment
+from sunhwan.errors import UsageError
+
+if TYPE_CHECKING:
+    from sunhwan.training import Reporter, Result
+
+Json = Annotated[bool, typer.Option("--json", help="End with one JSON object; progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def train(
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="stdlib (default), korean, hello, a file, a folder or a glob; .gz too."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Budget on the clock (3 when no budget is given).")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Budget in passes over the text.")] = None,
+    validation: Annotated[
+        str | None, typer.Option(help="A file to validate on, instead of the text's last tenth.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="section.key=value for any setting; `sunhwan settings` lists them."
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a recurrent language model on a text, and watch it learn to write."""
+    options: dict[str, Any] = {
+        "text.corpus": corpus,
+        "text.validation": validation,
+        "training.seed": seed,
+        "training.device": device,
+        "training.threads": threads,
+    }
+    budget = {"training.minutes": minutes, "training.steps": steps, "training.epochs": epochs}
+    given = {name: value for name, value in budget.items() if value is not None}
+    if len(given) > 1:
+        raise UsageError("give one budget: --minutes, --steps or --epochs")
+    if any(value <= 0 for value in given.values()):
+        raise UsageError("a budget must be more than 0")
+    if given:
+        # One on the command line replaces whichever the file has.
+        options |= {name: given.get(name, 0) for name in budget}
+    settings = Config.load(config) if config else Config()
+    settings = settings.override(
+        {name: value for name, value in options.items() if value is not None}, "the command line"
+    )
+    settings = settings.override(dict(map(parse_assignment, set_ or [])))
+
+    from sunhwan import training
+
+    _finish(
+        training.train(settings, out, reporter=_reporter(quiet, as_json), started=STARTED), as_json
+    )
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Continue a run from its last checkpoint, exactly as if it had never stopped."""
+    from sunhwan import training
+
+    _finish(training.resume(run, reporter=_reporter(quiet, as_json), started=STARTED), as_json)
+
+
+def _reporter(quiet: bool, as_json: bool) -> "Reporter":
+    from sunhwan.cli.progress import LiveReporter, PlainReporter
+    from sunhwan.cli.terminal import console
+    from sunhwan.training import Reporter
+
+    if quiet:
+        return Reporter()
+    target = console(stderr=as_json)
+    return LiveReporter(target) if target.is_terminal else PlainReporter(target)
+
+
+def _finish(result: "Result", as_json: bool) -> None:
+    from sunhwan.cli.terminal import console
+
+    if as_json:
+        typer.echo(json.dumps(result.to_dict()))
+        return
+    out = console()
+    best = result.best
+    out.print(
+        f"{result.steps:,} steps, {result.tokens:,} tokens, {result.seconds:.0f} s: "
+        f"stopped by {result.stopped}"
+        + (
+            ""
+            if best is None
+            else (
+                f"; best at step {result.best_step:,}: loss {best.loss:.4f}, perplexity "
+                f"{best.perplexity:.2f}, {best.bits_per_character:.4f} bits per character"
+            )
+        )
+    )
+    out.print(f"everything is in {result.run}")
+    again = "resume" if result.stopped == "interrupted" else "sample"
+    out.print(f"next: sunhwan {again} {result.run}")

@@ -1,0 +1,272 @@
+"""The configuration: frozen dataclasses ↔ TOML. Every setting says what it means and what it may be.
+
+Zero (or an empty text) in a setting marked "auto" is chosen by `sunhwan.training.recipe` from the
+size of the corpus and the budget; a run folder's config.toml holds the choice, never the zero.
+"""
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_hints
+
+import tomli_w
+
+from sunhwan.errors import ConfigError
+
+Value = str | int | float | bool | tuple[str, ...]
+
+
+def setting(
+    default: Value,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A documented field: its default, its meaning, and what it may be."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """What is read and how it becomes tokens."""
+
+    corpus: tuple[str, ...] = setting(
+        ("stdlib",),
+        "built-in name (stdlib, korean, hello), file, folder or glob; several are joined",
+    )
+    validation: str = setting("", "a file to validate on; empty: the last share of the corpus")
+    validation_share: float = setting(
+        0.1, "share of the text, from its end, kept for validation", low=0, high=0.9
+    )
+    vocabulary: str = setting(
+        "", "kind of token; empty: auto", choices=("", "bytes", "characters", "words", "jamo")
+    )
+    min_count: int = setting(1, "a rarer character or word becomes UNK", low=1)
+    max_size: int = setting(0, "keep at most this many tokens, the most frequent; 0: all", low=0)
+    unknown: str = setting(
+        "", "the unseen becomes UNK or is left out; empty: auto", choices=("", "unk", "drop")
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How the tokens become batches."""
+
+    batch_size: int = setting(0, "N: parallel streams of text; 0: auto", low=0, high=65536)
+    block_length: int = setting(
+        0, "T: steps between two cuts of the gradient (truncated BPTT); 0: auto", low=0, high=10**7
+    )
+    reset_probability: float = setting(
+        0.01,
+        "chance that a stream forgets its state at a block's start, so that a cold start is learned",
+        low=0,
+        high=1,
+    )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    cell: str = setting(
+        "gru", "the recurrence", choices=("elman", "elman_relu", "gru", "ugrnn", "lstm")
+    )
+    hidden_size: int = setting(0, "H: hidden units a layer; 0: auto", low=0, high=65536)
+    num_layers: int = setting(0, "depth; 0: auto", low=0, high=256)
+    input: str = setting(
+        "", "how a token enters; empty: auto", choices=("", "embedding", "one-hot")
+    )
+    embedding_size: int = setting(0, "D: size of the embedding; 0: auto", low=0, high=65536)
+    dropout: float = setting(
+        -1.0, "share of activations dropped in training; -1: auto", low=-1, high=0.95
+    )
+    tied: bool = setting(
+        False, "use the embedding as the output layer too (Press and Wolf 2017); D becomes H"
+    )
+    bias: bool = setting(True, "whether the gates have biases")
+    learned_initial_state: bool = setting(True, "whether the state before the text is learned")
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How it learns, and for how long."""
+
+    minutes: float = setting(0.0, "budget on the clock, start-up and validation included", low=0)
+    steps: int = setting(0, "budget in steps", low=0)
+    epochs: float = setting(
+        0.0, "budget in passes over the text; no budget at all: 3 minutes", low=0
+    )
+    seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
+    optimizer: str = setting(
+        "muon", "how gradients become steps", choices=("sgd", "adam", "adamw", "muon")
+    )
+    learning_rate: float = setting(0.0, "peak step size; 0: auto", low=0)
+    weight_decay: float = setting(0.0, "decoupled shrinking of the matrices", low=0)
+    momentum: float = setting(0.9, "of sgd", low=0, high=0.9999)
+    schedule: str = setting(
+        "cosine",
+        "the step size over time: warm-up then cosine to zero, shrink on a plateau, or constant",
+        choices=("cosine", "plateau", "constant"),
+    )
+    warmup: int = setting(
+        100, "steps over which the step size rises, a tenth of all at most", low=0
+    )
+    plateau_patience: int = setting(2, "validations without gain before shrinking", low=1)
+    plateau_factor: float = setting(
+        0.5, "what the step size is multiplied with then", low=0, high=1
+    )
+    clip_norm: float = setting(1.0, "largest norm of the whole gradient; 0: no limit", low=0)
+    clip_value: float = setting(0.0, "largest entry of the gradient; 0: no limit", low=0)
+    validations: int = setting(10, "validations spread over the budget", low=1)
+    validate_every: int = setting(0, "steps between validations; 0: by `validations`", low=0)
+    validation_tokens: int = setting(
+        131072, "tokens scored in one validation, spread over the text; 0: all", low=0
+    )
+    early_stopping: int = setting(0, "stop after so many validations without gain; 0: never", low=0)
+    checkpoint_seconds: float = setting(30.0, "seconds between checkpoints", low=0)
+    checkpoint_every: int = setting(0, "steps between checkpoints; 0: by the clock", low=0)
+    sample_length: int = setting(160, "tokens of the sample written at each validation", low=0)
+    device: str = setting("auto", "where it runs: auto, cpu, cuda, cuda:1, mps")
+    threads: int = setting(0, "processor threads; 0: PyTorch's choice", low=0, high=1024)
+    fast_products: bool = setting(
+        True, "let float32 matrix products take the fastest route (bfloat16 or TF32 where native)"
+    )
+    tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of a run, in sections."""
+
+    text: TextConfig = TextConfig()
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "the configuration") -> Self:
+        """Sections of keys → Config; ConfigError names an unknown key or an unusable value."""
+        sections = {}
+        hints = get_type_hints(cls)
+        _check_names(values, hints, "section", where)
+        for name, kind in hints.items():
+            given = values.get(name, {})
+            if not isinstance(given, Mapping):
+                raise ConfigError(f"[{name}] in {where} must be a section of key = value lines")
+            types = get_type_hints(kind)
+            _check_names(given, types, "key", f"[{name}] of {where}")
+            sections[name] = kind(
+                **{
+                    f.name: _convert(given[f.name], types[f.name], f, f"{name}.{f.name} in {where}")
+                    for f in fields(kind)
+                    if f.name in given
+                }
+            )
+        return cls(**sections)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a TOML file; ConfigError names the file, the line or the key."""
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"{path}: byte {error.start} is not UTF-8: save it as UTF-8"
+            ) from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is not TOML: {error}") from None
+        return cls.from_dict(values, str(path))
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Plain values, ready for TOML or JSON."""
+        return {
+            section: {
+                key: list(value) if isinstance(value, tuple) else value
+                for key, value in values.items()
+            }
+            for section, values in dataclasses.asdict(self).items()
+        }
+
+    def to_toml(self) -> str:
+        """The whole configuration as TOML text."""
+        return tomli_w.dumps(self.to_dict())
+
+    def override(self, assignments: Mapping[str, Any], where: str = "--set") -> Self:
+        """A copy with `section.key` values replaced; values may be TOML text, as typed in a shell."""
+        values = self.to_dict()
+        for name, value in assignments.items():
+            section, dot, key = name.partition(".")
+            if not dot:
+                raise ConfigError(
+                    f"{where} {name}: write section.key=value, say model.hidden_size=64"
+                )
+            values.setdefault(section, {})[key] = value
+        return type(self).from_dict(values, where)
+
+
+class Setting(NamedTuple):
+    """One documented setting, for listings."""
+
+    name: str
+    default: Value
+    help: str
+    choices: tuple[str, ...]
+
+
+def settings() -> Iterator[Setting]:
+    """Every setting with its default and meaning, in order."""
+    for section in fields(Config):
+        for f in fields(cast(Any, section.default)):
+            default = cast(Value, f.default)
+            name = f"{section.name}.{f.name}"
+            yield Setting(name, default, f.metadata["help"], f.metadata["choices"])
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`section.key=value` → (name, value): the value as TOML, or else as plain text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {text}: write section.key=value, say model.hidden_size=64")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value
+
+
+def _check_names(
+    values: Mapping[str, Any], known: Mapping[str, Any], what: str, where: str
+) -> None:
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"unknown {what} {name!r} in {where}: it can be {', '.join(known)}")
+
+
+def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
+    if get_origin(kind) is tuple and get_args(kind)[0] is str:
+        value = (value,) if isinstance(value, str) else value
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise ConfigError(f"{name} must be a text or a list of texts, not {value!r}")
+        return tuple(value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{name} must be {_KINDS[kind]}, not {value!r}")
+    low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
+    if isinstance(value, int | float) and not (
+        (low is None or value >= low) and (high is None or value <= high) and value == value
+    ):
+        bounds = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
+        raise ConfigError(f"{name} must be {bounds}, not {value!r}")
+    if choices and value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    return cast(Value, value)
+
+
+_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

@@ -1,0 +1,131 @@
+"""Contiguous streams for truncated backpropagation through time."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan.data.tokens import Tokens
+from sunhwan.errors import DataError
+
+
+class Block(NamedTuple):
+    """T steps of N streams: inputs and targets (N, T) int64, resets (N, T) bool.
+
+    resets[n, t] is true where row n must read inputs[n, t] from the initial state; None: nowhere.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    resets: Tensor | None
+
+
+class Streams:
+    """Endless blocks of N streams over one text.
+
+    The text is a circle of L − 1 (input, target) pairs. Row i starts at offset i·⌊(L − 1)/N⌋ and
+    reads on for ever: where its segment ends it flows into the next row's, so a carried state stays
+    true to the text at every block border. After ⌊(L − 1)/N⌋ steps each pair was read once: an
+    epoch. A row's state resets where a document starts (and so where the circle closes), and with
+    `reset_probability` at a block's start, for a model that never starts cold in training starts
+    badly in use.
+
+    The stream owns its generator and position: `state()` and `restore()` continue it exactly.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        batch_size: int,
+        block_length: int,
+        *,
+        reset_probability: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        if batch_size < 1 or block_length < 1:
+            raise DataError(f"batch size {batch_size} and block length {block_length} must be ≥ 1")
+        self.pairs = tokens.targets
+        self.batch_size = min(batch_size, self.pairs)
+        self.block_length = block_length
+        self.reset_probability = reset_probability
+        self.position = 0
+        self._ids = tokens.ids
+        self._is_start = torch.zeros(len(tokens.ids), dtype=torch.bool)
+        self._is_start[tokens.starts] = True
+        self._is_start[0] = True
+        self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Time steps in which every pair is read once (a remainder under N aside)."""
+        return self.pairs // self.batch_size
+
+    @property
+    def epoch(self) -> float:
+        """How many times the text was read so far."""
+        return self.position / self.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Block]:
+        return self
+
+    def __next__(self) -> Block:
+        steps = torch.arange(self.position, self.position + self.block_length)
+        where = (self._offsets.unsqueeze(1) + steps) % self.pairs  # (N, T)
+        resets = self._is_start[where]
+        if self.reset_probability:
+            draw = torch.rand(self.batch_size, generator=self._generator)
+            resets[:, 0] |= draw < self.reset_probability
+        self.position += self.block_length
+        return Block(self._ids[where], self._ids[where + 1], resets if bool(resets.any()) else None)
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs to continue exactly here: plain values."""
+        generator = bytes(self._generator.get_state().tolist()).hex()
+        return {"position": self.position, "generator": generator}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state()` was taken."""
+        self.position = int(state["position"])
+        generator = torch.tensor(list(bytes.fromhex(state["generator"])), dtype=torch.uint8)
+        self._generator.set_state(generator)
+
+
+class WarmBlock(NamedTuple):
+    """A block to score: targets counted only where `scored` (N, T) is true."""
+
+    block: Block
+    scored: Tensor
+
+
+def warm_blocks(
+    tokens: Tokens,
+    *,
+    rows: int = 1,
+    block_length: int = 512,
+    warmup: int = 512,
+    limit: int | None = None,
+) -> Iterator[WarmBlock]:
+    """Read every pair of a text once, in order, with the state carried, for scoring.
+
+    One row is the exact definition. Several rows are faster: each starts `warmup` pairs before its
+    own part, unscored, so that it arrives with a warm state. With `limit` only so many pairs are
+    read, the first ones of every row's part.
+    """
+    pairs = tokens.targets
+    rows = max(1, min(rows, pairs))
+    part = -(-pairs // rows)
+    length = part if limit is None else min(part, -(-limit // rows))
+    warmup = min(warmup, part) if rows > 1 else 0
+    is_start = torch.zeros(len(tokens.ids), dtype=torch.bool)
+    is_start[tokens.starts] = True
+    own = torch.arange(rows).unsqueeze(1) * part  # (N, 1): where a row's own part starts
+    for begin in range(-warmup, length, block_length):
+        steps = torch.arange(begin, min(begin + block_length, length))
+        where = own + steps  # (N, T)
+        scored = (steps >= 0) & (where < pairs)
+        resets = (where < 0) | is_start[where.clamp(0, pairs - 1)]
+        where = where.clamp(0, pairs - 1)
+        block = Block(tokens.ids[where], tokens.ids[where + 1], resets if resets.any() else None)
+        yield WarmBlock(block, scored)

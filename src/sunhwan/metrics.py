@@ -1,0 +1,98 @@
+"""How good a language model is, as numbers that can be compared."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sunhwan.data import Block, Tokens, warm_blocks
+from sunhwan.models import LanguageModel
+
+
+class Scores(NamedTuple):
+    """A model's figures on a text.
+
+    loss: mean cross-entropy in nats a token. accuracy: share of tokens the model ranks first.
+    tokens: how many were predicted. characters: how many characters the text has.
+    """
+
+    loss: float
+    accuracy: float
+    tokens: int
+    characters: int
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): among how many equally likely tokens the model is still in doubt."""
+        return math.exp(min(self.loss, 700.0))
+
+    @property
+    def bits_per_character(self) -> float:
+        """loss · tokens / (ln 2 · characters): comparable between vocabularies."""
+        return self.loss * self.tokens / (math.log(2) * max(self.characters, 1))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures by name, ready for JSON."""
+        return {
+            "loss": self.loss,
+            "perplexity": self.perplexity,
+            "bits_per_character": self.bits_per_character,
+            "accuracy": self.accuracy,
+            "tokens": self.tokens,
+            "characters": self.characters,
+        }
+
+
+def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """logits (N, T, V), targets (N, T) → −log p(target) (N, T), in nats."""
+    return functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+
+
+@torch.no_grad()
+def evaluate_tokens(
+    model: LanguageModel,
+    tokens: Tokens,
+    *,
+    rows: int | None = None,
+    limit: int | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Scores:
+    """Score a whole text with the state carried from its first token to its last.
+
+    rows: in how many pieces the text is read side by side, each from a state warmed on the 512
+    tokens before it; None: 1, the exact definition, up to 50,000 tokens, and more beyond, none
+    longer than that. limit: score only so many tokens, in equal pieces spread over the text.
+    `interrupted` is asked between blocks; InterruptedError is raised if it says so.
+    """
+    rows = rows or max(1, -(-tokens.targets // 50_000))
+    block_length = max(64, min(2048, 8192 // rows))
+    device = model.output.weight.device
+    training = model.training
+    model.eval()
+    try:
+        state = None
+        loss = torch.zeros((), dtype=torch.float64)
+        right = count = 0
+        for block, scored in warm_blocks(tokens, rows=rows, block_length=block_length, limit=limit):
+            if interrupted():
+                raise InterruptedError("the evaluation was interrupted")
+            block = to_device(block, device)
+            logits, state = model(block.inputs, state, block.resets)
+            scored = scored.to(device)
+            loss += token_losses(logits, block.targets)[scored].double().sum().cpu()
+            right += int((logits.argmax(-1) == block.targets)[scored].sum())
+            count += int(scored.sum())
+        characters = round(tokens.characters * count / tokens.targets)
+        return Scores(loss.item() / count, right / count, count, characters)
+    finally:
+        model.train(training)
+
+
+def to_device(block: Block, device: torch.device) -> Block:
+    """The block with inputs and targets on a device; resets stay where the layer reads them."""
+    if device.type == "cpu":
+        return block
+    return Block(block.inputs.to(device), block.targets.to(device), block.resets)

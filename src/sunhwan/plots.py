@@ -1,0 +1,77 @@
+"""Pictures of what a run left, drawn with matplotlib; Hangul in labels is shown where a font has it."""
+
+import io
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sunhwan.store import Run, write_bytes
+
+INK, SOFT, ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """Font families to try in turn: the first with Hangul that is installed, then matplotlib's own."""
+    wanted = (
+        "Noto Sans CJK KR",
+        "Noto Sans KR",
+        "NanumGothic",
+        "Malgun Gothic",
+        "Apple SD Gothic Neo",
+    )
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return (*(name for name in wanted if name in installed), "DejaVu Sans")
+
+
+def draw_losses(run: Run) -> Path:
+    """Draw loss.png of a run folder: training and validation loss, and the gradient's norm, by step."""
+    events = list(run.events())
+    steps = [event for event in events if event["event"] == "step"]
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    _line(losses, steps, "loss", color=SOFT, linewidth=0.8, label="training")
+    validations = [event for event in events if event["event"] == "validation"]
+    _line(losses, validations, "loss", color=ACCENT, marker="o", markersize=3, label="validation")
+    if validations:
+        best = min(validations, key=lambda event: float(event["loss"]))
+        losses.annotate(
+            f"{best['loss']:.3f}",
+            (best["step"], best["loss"]),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            color=ACCENT,
+        )
+    losses.set_ylabel("loss (nats per token)")
+    losses.set_title(run.folder.resolve().name, color=INK)
+    if steps or validations:
+        losses.legend(frameon=False)
+    _line(norms, steps, "grad_norm", color=INK, linewidth=0.6)
+    norms.set_ylabel("gradient norm")
+    norms.set_yscale("log")
+    norms.set_xlabel("step")
+    path = run.folder / "loss.png"
+    write_bytes(path, _png(figure))
+    return path
+
+
+def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) -> None:
+    points = [(event["step"], event[key]) for event in events]
+    if points:
+        axes.plot(*zip(*points, strict=True), **style)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _png(figure: Figure) -> bytes:
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    with rc_context({"font.family": list(fonts())}):
+        figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()

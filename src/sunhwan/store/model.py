@@ -1,0 +1,164 @@
+"""The model folder: what one ships. config.json, model.safetensors, tokenizer.json and a card."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan import __version__
+from sunhwan.config import Config, ModelConfig
+from sunhwan.errors import ConfigError, StoreError, UsageError
+from sunhwan.models import LanguageModel
+from sunhwan.store.atomic import recover_folder, replaced_folder
+from sunhwan.store.tensors import read_tensors, write_tensors
+from sunhwan.text import Vocabulary, vocabulary_from_dict
+
+FORMAT = 1
+
+
+class SavedModel(NamedTuple):
+    """A model ready for use, its vocabulary, and what is known of its training."""
+
+    model: LanguageModel
+    vocabulary: Vocabulary
+    facts: dict[str, Any]
+
+
+def save_model(
+    folder: Path, model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any]
+) -> None:
+    """Write the model folder, replacing what was there in one go.
+
+    facts: JSON-able figures of its training (corpus, step, validation …), shown on the card.
+    """
+    config = {
+        "format": FORMAT,
+        "sunhwan": __version__,
+        "task": "language_model",
+        "model": asdict(model.config),
+        "facts": dict(facts),
+    }
+    tokenizer = _json(vocabulary.to_dict())
+    with replaced_folder(folder) as new:
+        # The tensors' file seals the two texts, so that the three belong together or are refused.
+        seal = {"config": config, "tokenizer": vocabulary.to_dict()}
+        write_tensors(new / "model.safetensors", weights(model), seal)
+        (new / "config.json").write_text(_json(config), encoding="utf-8")
+        (new / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
+        (new / "README.md").write_text(card(model, vocabulary, facts), encoding="utf-8")
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
+    """Read a model folder, or the `model` folder inside a run folder.
+
+    StoreError, one sentence, when anything is missing, damaged or not of one piece.
+    Nothing in the folder is executed.
+    """
+    folder = Path(folder)
+    if (folder / "config.toml").exists() or (folder / "checkpoints").exists():
+        folder = folder / "model"
+    recover_folder(folder)
+    if not folder.is_dir():
+        hint = "the run has not reached its first validation" if folder.name == "model" else ""
+        raise StoreError(f"{folder} is no model folder" + (f": {hint}" if hint else ""))
+    tensors, seal = read_tensors(folder / "model.safetensors")
+    config = _read_json(folder / "config.json")
+    tokenizer = _read_json(folder / "tokenizer.json")
+    if seal != {"config": config, "tokenizer": tokenizer}:
+        raise StoreError(
+            f"config.json or tokenizer.json in {folder} is not the one that model.safetensors was "
+            "saved with: restore a copy of the whole folder"
+        )
+    if config.get("format") != FORMAT or config.get("task") != "language_model":
+        raise StoreError(
+            f"{folder} holds a model of a kind this version does not know: upgrade sunhwan"
+        )
+    try:
+        vocabulary = vocabulary_from_dict(tokenizer)
+        model_config = Config.from_dict({"model": config["model"]}, str(folder)).model
+        model = _build(model_config, len(vocabulary), tensors, folder)
+    except (UsageError, ConfigError) as error:
+        raise StoreError(f"{folder} cannot be loaded: {error}") from None
+    return SavedModel(model.to(device).eval(), vocabulary, config["facts"])
+
+
+def weights(model: LanguageModel) -> dict[str, Tensor]:
+    """The tensors to save: a tied output layer is the embedding and is saved once."""
+    tensors = model.state_dict()
+    if model.config.tied:
+        del tensors["output.weight"]
+    return tensors
+
+
+def load_weights(model: LanguageModel, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Copy tensors into a model; StoreError names the first one that is missing or does not fit."""
+    own = weights(model)
+    for name in own.keys() | tensors.keys():
+        if name not in own or name not in tensors or own[name].shape != tensors[name].shape:
+            needed = tuple(own[name].shape) if name in own else "nothing"
+            found = tuple(tensors[name].shape) if name in tensors else "nothing"
+            raise StoreError(f"tensor {name} in {where} is {found}, but the model needs {needed}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(tensors[name])
+
+
+def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> str:
+    """A page about the model for those who find the folder."""
+    config = model.config
+    count = sum(parameter.numel() for parameter in model.parameters())
+    lines = [
+        f"# A {config.cell} language model",
+        "",
+        f"- {config.num_layers} × {config.hidden_size} hidden units, {count:,} parameters",
+        f"- {len(vocabulary)} tokens ({vocabulary.kind})",
+        *(f"- {name.replace('_', ' ')}: {_fact(value)}" for name, value in facts.items()),
+        "",
+        "Made with [Sunhwan](https://pypi.org/project/sunhwan/). In its folder:",
+        "",
+        "```bash",
+        "sunhwan sample .",
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_fact(inner)}" for key, inner in value.items())
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _build(
+    config: ModelConfig, vocabulary_size: int, tensors: Mapping[str, Tensor], folder: Path
+) -> LanguageModel:
+    # First without memory, so that a false size in config.json is refused before it is allocated.
+    with torch.random.fork_rng(devices=[]):
+        with torch.device("meta"):
+            expected = weights(LanguageModel(config, vocabulary_size))
+        for name, tensor in expected.items():
+            if name not in tensors or tensors[name].shape != tensor.shape:
+                raise StoreError(
+                    f"tensor {name} in {folder} is missing or not {tuple(tensor.shape)}"
+                )
+        model = LanguageModel(config, vocabulary_size)
+    load_weights(model, tensors, folder)
+    return model
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        raise StoreError(f"{path} is damaged: it is not JSON; restore a copy") from None

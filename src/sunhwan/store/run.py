@@ -1,0 +1,176 @@
+"""The run folder: all that a training run leaves, and the lock that keeps it to one trainer.
+
+config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+from torch import Tensor
+
+from sunhwan.config import Config
+from sunhwan.errors import StoreError, UsageError
+from sunhwan.store.atomic import write_text
+from sunhwan.store.tensors import read_tensors, write_tensors
+
+GENERATIONS = 2
+
+
+class Run:
+    """A folder with one training run in it. Use it as a context manager while training: it locks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._lock = FileLock(self.folder / ".lock")
+
+    @classmethod
+    def create(cls, folder: Path, config: Config) -> Self:
+        """Make a new run folder; UsageError when one is there already."""
+        run = cls(folder)
+        if run.config_file.exists():
+            raise UsageError(
+                f"{folder} already holds a run: continue it with `sunhwan resume {folder}` or choose "
+                "another --out"
+            )
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise UsageError(f"{folder} exists and is not an empty folder: choose another --out")
+        try:
+            run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"cannot make {folder}: {error.strerror or error}") from None
+        write_text(run.config_file, config.to_toml())
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """An existing run folder; StoreError when there is none."""
+        run = cls(folder)
+        if not run.config_file.is_file():
+            raise StoreError(f"{folder} is no run folder: it has no config.toml")
+        return run
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "config.toml"
+
+    @property
+    def model_folder(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "log.jsonl"
+
+    @property
+    def samples_file(self) -> Path:
+        return self.folder / "samples.txt"
+
+    def config(self) -> Config:
+        """The resolved configuration of the run."""
+        return Config.load(self.config_file)
+
+    def __enter__(self) -> Self:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise StoreError(
+                f"{self.folder} is in use by another trainer: wait for it or stop it"
+            ) from None
+        except OSError as error:
+            raise StoreError(f"cannot lock {self.folder}: {error.strerror or error}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    # Logs
+
+    def log(self, event: str, **values: Any) -> None:
+        """Append one line to log.jsonl."""
+        self._append(self.log_file, json.dumps({"event": event, **values}) + "\n")
+
+    def add_sample(self, title: str, text: str) -> None:
+        """Append one sample to samples.txt."""
+        self._append(self.samples_file, f"── {title} ──\n{text}\n\n")
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The lines of log.jsonl; a last line cut off by a crash is left out."""
+        if not self.log_file.exists():
+            return
+        for line in self.log_file.read_bytes().splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+    # Checkpoints
+
+    def checkpoints(self) -> list[Path]:
+        """The checkpoint files, newest first."""
+        found = self.checkpoint_folder.glob("step-*.safetensors")
+        steps = {path: re.fullmatch(r"step-(\d+)", path.stem) for path in found}
+        return sorted((p for p, match in steps.items() if match), reverse=True)
+
+    def save_checkpoint(
+        self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
+    ) -> None:
+        """Write one generation and drop those beyond the newest two.
+
+        The logs' lengths are part of it: resuming cuts them back to where the checkpoint was.
+        """
+        lengths = {path.name: self._synced_length(path) for path in self._logs}
+        path = self.checkpoint_folder / f"step-{step:012d}.safetensors"
+        write_tensors(path, tensors, {**state, "step": step, "lengths": lengths})
+        for old in self.checkpoints()[GENERATIONS:]:
+            old.unlink(missing_ok=True)
+
+    def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+        """The newest sound checkpoint: tensors, state, and a sentence for each damaged one skipped."""
+        skipped = []
+        for path in self.checkpoints():
+            try:
+                tensors, state = read_tensors(path)
+            except StoreError as error:
+                skipped.append(str(error))
+                continue
+            return tensors, state, skipped
+        if skipped:
+            raise StoreError(f"no checkpoint in {self.folder} can be read: {skipped[0]}")
+        return {}, {}, []
+
+    def rewind_logs(self, lengths: Mapping[str, int]) -> None:
+        """Cut the logs back to the lengths they had at a checkpoint (0 where it knows none)."""
+        for path in self._logs:
+            if path.exists():
+                os.truncate(path, min(lengths.get(path.name, 0), path.stat().st_size))
+        for path in self.checkpoint_folder.glob(".*"):
+            path.unlink()
+
+    @property
+    def _logs(self) -> tuple[Path, Path]:
+        return self.log_file, self.samples_file
+
+    @staticmethod
+    def _append(path: Path, text: str) -> None:
+        try:
+            with path.open("ab") as file:
+                file.write(text.encode("utf-8", "replace"))
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from None
+
+    @staticmethod
+    def _synced_length(path: Path) -> int:
+        if not path.exists():
+            return 0
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            return os.fstat(file.fileno()).st_size

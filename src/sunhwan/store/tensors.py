@@ -1,0 +1,61 @@
+"""Tensors and a JSON state in one safetensors file, every part with its SHA-256."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from sunhwan.errors import StoreError
+from sunhwan.store.atomic import write_bytes
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Write atomically: the tensors, the state (JSON-able), and a digest of each."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    digests = {name: _digest(name, tensor) for name, tensor in contiguous.items()}
+    body = json.dumps({"state": state, "digests": digests}, sort_keys=True)
+    metadata = {"sunhwan": body, "sha256": hashlib.sha256(body.encode()).hexdigest()}
+    write_bytes(path, save(contiguous, metadata=metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the state; StoreError when the file is missing or a single bit is wrong."""
+    damaged = f"{path} is damaged"
+    if not path.is_file():
+        raise StoreError(f"{path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (
+        SafetensorError,
+        OSError,
+        UnicodeDecodeError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+    ) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{damaged} or no safetensors file ({reason}): restore a copy") from None
+    body = metadata.get("sunhwan", "")
+    if hashlib.sha256(body.encode()).hexdigest() != metadata.get("sha256"):
+        raise StoreError(f"{damaged}: its header does not match its SHA-256; restore a copy")
+    content = json.loads(body)
+    if content["digests"].keys() != tensors.keys():
+        raise StoreError(f"{damaged}: tensors are missing or extra; restore a copy")
+    for name, tensor in tensors.items():
+        if content["digests"][name] != _digest(name, tensor):
+            raise StoreError(f"{damaged}: tensor {name} does not match its SHA-256; restore a copy")
+    return tensors, content["state"]
+
+
+def _digest(name: str, tensor: Tensor) -> str:
+    sha = hashlib.sha256(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+    sha.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return sha.hexdigest()

@@ -1,0 +1,110 @@
+"""Gradients → steps: PyTorch's optimisers, and the right one for each kind of parameter."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.config import TrainingConfig
+from sunhwan.models import LanguageModel
+
+JSON_VALUE = (int, float, bool, str)
+
+
+class Optimizers:
+    """One or two optimisers that act as one, with a state that goes through safetensors and JSON.
+
+    "muon" (Jordan et al. 2024) orthogonalises the momentum of a matrix, which suits W_x and W_h of
+    recurrent layers; embeddings, output layer, biases and initial states go to AdamW beside it. Its
+    step is scaled to the size of AdamW's (Liu et al. 2025), so one learning rate serves both.
+    """
+
+    def __init__(self, model: LanguageModel, config: TrainingConfig) -> None:
+        named = dict(model.named_parameters())
+        self._names: dict[Tensor, str] = {p: name for name, p in named.items()}
+        matrices = _recurrent_matrices(model)
+        decay, lr = config.weight_decay, config.learning_rate
+        if config.optimizer == "sgd":
+            self.optimizers: list[torch.optim.Optimizer] = [
+                torch.optim.SGD(_groups(named.values(), decay), lr, momentum=config.momentum)
+            ]
+        elif config.optimizer == "adam":
+            self.optimizers = [torch.optim.Adam(named.values(), lr, BETAS, fused=_fused(model))]
+        else:
+            muon = matrices if config.optimizer == "muon" else []
+            taken = {id(matrix) for matrix in muon}
+            rest = [parameter for parameter in named.values() if id(parameter) not in taken]
+            self.optimizers = [
+                torch.optim.AdamW(_groups(rest, decay), lr, BETAS, fused=_fused(model))
+            ]
+            if muon:
+                self.optimizers.append(
+                    torch.optim.Muon(muon, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
+                )
+
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter with this step size."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything they remember: tensors and plain values, by parameter name."""
+        tensors, values = {}, {}
+        for name, key, value in self._entries():
+            if isinstance(value, Tensor):
+                tensors[f"{name}.{key}"] = value
+            elif isinstance(value, JSON_VALUE):
+                values[f"{name}.{key}"] = value
+        return tensors, values
+
+    def restore(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Take back what `state()` gave."""
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    prefix = f"{self._names[parameter]}."
+                    entries: dict[str, Any] = {}
+                    for source in (tensors, values):
+                        for name, value in source.items():
+                            key = name.removeprefix(prefix)
+                            if name.startswith(prefix) and "." not in key:
+                                entries[key] = self._placed(key, value, parameter)
+                    if entries:
+                        optimizer.state[parameter] = entries
+
+    def _entries(self) -> Iterator[tuple[str, str, Any]]:
+        for optimizer in self.optimizers:
+            for parameter, state in optimizer.state.items():
+                for key, value in state.items():
+                    yield self._names[parameter], key, value
+
+    @staticmethod
+    def _placed(key: str, value: Any, parameter: Tensor) -> Any:
+        # A step counter stays on the CPU unless the optimiser is fused on the device.
+        move = isinstance(value, Tensor) and not (key == "step" and parameter.device.type == "mps")
+        return value.to(parameter.device) if move else value
+
+
+BETAS = (0.9, 0.99)
+
+
+def _recurrent_matrices(model: LanguageModel) -> list[nn.Parameter]:
+    layers = model.recurrent.stack
+    # With one-hot inputs the first W_x is an embedding: a step touches few of its rows.
+    inputs = layers if model.embedding is not None else layers[1:]
+    return [layer.W_x for layer in inputs] + [layer.W_h for layer in layers]
+
+
+def _groups(parameters: Any, decay: float) -> list[dict[str, Any]]:
+    parameters = list(parameters)
+    return [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _fused(model: LanguageModel) -> bool:
+    return model.output.weight.device.type in ("cpu", "cuda")

@@ -1,0 +1,96 @@
+"""The settings left to "auto", by written rules of the corpus and the budget.
+
+The rules were found by measurement on two CPU cores (`python -m benchmarks.tinyshakespeare` measures
+what they give) and are meant for a laptop; every one can be overruled by setting the key.
+"""
+
+import dataclasses
+import math
+
+from sunhwan.config import Config
+from sunhwan.errors import ConfigError
+from sunhwan.text import Corpus
+
+DEFAULT_MINUTES = 3.0
+HANGUL_SHARE = 0.2
+
+
+def complete(config: Config, corpus: Corpus) -> Config:
+    """The configuration with every "auto" replaced; ConfigError when two budgets are given.
+
+    - vocabulary: jamo when over a fifth of the characters are Hangul syllables, for then most
+      syllables are too rare to learn one by one; else characters.
+    - size: more budget carries more hidden units; a small text carries fewer.
+    - dropout: grows with the number of times the text will be read.
+    - batch and block: shorter and fewer for a text so small that a block would hold all of it.
+    """
+    data, training = config.data, config.training
+    budgets = [b for b in (training.minutes, training.steps, training.epochs) if b]
+    if len(budgets) > 1:
+        raise ConfigError("give one budget: training.minutes, training.steps or training.epochs")
+    if not budgets:
+        training = dataclasses.replace(training, minutes=DEFAULT_MINUTES)
+
+    automatic = {
+        "text.vocabulary": _vocabulary(corpus),
+        "text.unknown": "unk",
+        "model.input": "embedding",
+    }
+    automatic |= {name: str(value) for name, value in corpus.suggested.items()}
+    values = config.to_dict()
+    for name, value in automatic.items():
+        section, _, key = name.partition(".")
+        values[section][key] = values[section][key] or value
+    completed = Config.from_dict(values)
+    text, model = completed.text, completed.model
+
+    tokens = max(corpus.characters, 1)
+    minutes = training.minutes or DEFAULT_MINUTES
+    hidden_size = model.hidden_size or _hidden_size(tokens, minutes)
+    epochs_ahead = (
+        training.epochs or minutes * TOKENS_PER_MINUTE * (256 / hidden_size) ** 2 / tokens
+    )
+    model = dataclasses.replace(
+        model,
+        hidden_size=hidden_size,
+        num_layers=model.num_layers or 1,
+        embedding_size=model.embedding_size
+        or (hidden_size if model.tied else min(64, hidden_size)),
+        dropout=model.dropout if model.dropout >= 0 else _dropout(epochs_ahead),
+    )
+    data = dataclasses.replace(
+        data,
+        batch_size=data.batch_size or max(1, min(32, tokens // 64)),
+        block_length=data.block_length or max(1, min(64, tokens - 1)),
+    )
+    rate = training.learning_rate or _learning_rate(training.optimizer, hidden_size)
+    training = dataclasses.replace(training, learning_rate=rate)
+    return Config(text=text, data=data, model=model, training=training)
+
+
+TOKENS_PER_MINUTE = 5_000_000
+
+
+def _vocabulary(corpus: Corpus) -> str:
+    characters = hangul = 0
+    for document in corpus.documents:
+        part = document.text[:10_000]
+        characters += len(part)
+        hangul += sum("가" <= character <= "힣" for character in part)
+    return "jamo" if hangul > HANGUL_SHARE * characters else "characters"
+
+
+def _hidden_size(tokens: int, minutes: float) -> int:
+    by_budget = 256 * math.sqrt(max(minutes, 0.25) / 1.3)
+    by_text = 64 * math.sqrt(tokens / 2_000)
+    return max(64, min(1024, 64 * round(min(by_budget, by_text) / 64)))
+
+
+def _dropout(epochs: float) -> float:
+    return 0.0 if epochs < 10 else min(0.4, round(0.1 * math.log2(epochs / 5), 2))
+
+
+def _learning_rate(optimizer: str, hidden_size: int) -> float:
+    if optimizer == "sgd":
+        return 1.0
+    return round(5e-3 * math.sqrt(256 / max(hidden_size, 256)), 6)

@@ -1,0 +1,150 @@
+"""From a configuration or a run folder to a trained model."""
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from sunhwan.config import Config
+from sunhwan.data import Tokens, encode
+from sunhwan.errors import ConfigError, DataError
+from sunhwan.models import LanguageModel
+from sunhwan.ops import fast_products
+from sunhwan.store import Run
+from sunhwan.text import Corpus, Document, Vocabulary, build_vocabulary, load_corpus
+from sunhwan.training.recipe import complete
+from sunhwan.training.reporter import Reporter
+from sunhwan.training.trainer import Result, Trainer
+
+
+def train(
+    config: Config | None = None,
+    out: Path | str | None = None,
+    *,
+    reporter: Reporter | None = None,
+    started: float | None = None,
+) -> Result:
+    """Train a language model and leave everything in a run folder.
+
+    config: what to read and how to learn; left out, three minutes on the standard library's source.
+    out: the run folder to make; left out, a new one under runs/ named after corpus and time.
+    started: the `time.perf_counter()` from which a budget in minutes counts.
+
+    Raises a SunhwanError, one sentence, for anything the user can mend. Nothing is written before
+    the corpus was read and the model built.
+    """
+    config = config or Config()
+    corpus = load_corpus(config.text.corpus)
+    config = complete(config, corpus)
+    with _settings(config):
+        vocabulary, tokens, validation = _data(config, corpus)
+        model = _model(config, vocabulary)
+        run = Run.create(Path(out) if out is not None else _folder(corpus.name), config)
+        return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
+
+
+def resume(
+    folder: Path | str, *, reporter: Reporter | None = None, started: float | None = None
+) -> Result:
+    """Continue a run from its newest checkpoint to the end of its budget, as if never stopped.
+
+    `folder` is a run folder; StoreError when it is none, is damaged or in use.
+    """
+    run = Run.open(Path(folder))
+    config = run.config()
+    corpus = load_corpus(config.text.corpus)
+    with _settings(config):
+        vocabulary, tokens, validation = _data(config, corpus)
+        model = _model(config, vocabulary)
+        return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" → CUDA, else Apple's MPS, else the CPU; a ConfigError for a device that is not there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device {name!r} cannot be used here ({reason}): try auto or cpu"
+        ) from None
+    return device
+
+
+def _fit(
+    run: Run,
+    config: Config,
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    tokens: Tokens,
+    validation: Tokens | None,
+    reporter: Reporter | None,
+    started: float | None,
+) -> Result:
+    with run:
+        trainer = Trainer(
+            run, config, model, vocabulary, tokens, validation, reporter=reporter, started=started
+        )
+        result = trainer.fit()
+        # Only now, for the plots' library takes longer to import than a short run to train.
+        from sunhwan.plots import draw_losses
+
+        draw_losses(run)
+        return result
+
+
+def _data(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tokens, Tokens | None]:
+    text = config.text
+    if text.validation:
+        documents: tuple[Document, ...] = corpus.documents
+        held_out = load_corpus(text.validation).documents
+    else:
+        documents, held_out = corpus.split(text.validation_share)
+    vocabulary = build_vocabulary(
+        text.vocabulary,
+        (document.text for document in documents),
+        min_count=text.min_count,
+        max_size=text.max_size or None,
+        unk=text.unknown == "unk",
+        eos=len(corpus.documents) > 1,
+    )
+    tokens = encode(vocabulary, documents, corpus.name)
+    try:
+        validation = encode(vocabulary, held_out, "the validation text")
+    except DataError:
+        if text.validation:
+            raise
+        validation = None
+    return vocabulary, tokens, validation
+
+
+def _model(config: Config, vocabulary: Vocabulary) -> LanguageModel:
+    torch.manual_seed(config.training.seed)
+    return LanguageModel(config.model, len(vocabulary)).to(pick_device(config.training.device))
+
+
+def _folder(corpus: str) -> Path:
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = (
+        "".join(c if c.isalnum() or c in "-_." else "-" for c in corpus)[:40].strip("-.") or "run"
+    )
+    return Path("runs") / f"{name}-{now}"
+
+
+@contextmanager
+def _settings(config: Config) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    try:
+        if config.training.threads:
+            torch.set_num_threads(config.training.threads)
+        with fast_products(config.training.fast_products):
+            yield
+    finally:
+        torch.set_num_threads(threads)

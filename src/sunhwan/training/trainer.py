@@ -1,0 +1,445 @@
+"""The one training loop: streams → model → guard → optimisers → log, validation, checkpoint."""
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sunhwan import decode
+from sunhwan.cells import State
+from sunhwan.config import Config
+from sunhwan.data import Streams, Tokens
+from sunhwan.errors import StoreError
+from sunhwan.layers.recurrent import detach
+from sunhwan.metrics import Scores, evaluate_tokens, to_device
+from sunhwan.models import LanguageModel
+from sunhwan.store import Run, save_model
+from sunhwan.store.model import load_weights, weights
+from sunhwan.text import Vocabulary
+from sunhwan.training.guard import check_finite, clip
+from sunhwan.training.optimizers import Optimizers
+from sunhwan.training.reporter import Reporter, StepReport
+from sunhwan.training.schedule import Plan, Schedule
+
+VALIDATION_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended.
+
+    stopped: "budget", "early stopping" or "interrupted"; best: the figures of the model that was
+    kept, or None when there was no validation text; best_step: the step it is from.
+    """
+
+    run: Path
+    steps: int
+    tokens: int
+    seconds: float
+    stopped: str
+    best: Scores | None
+    best_step: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as plain values, ready for JSON."""
+        return {
+            "run": str(self.run),
+            "steps": self.steps,
+            "tokens": self.tokens,
+            "seconds": round(self.seconds, 3),
+            "stopped": self.stopped,
+            "best": None if self.best is None else self.best.to_dict(),
+            "best_step": self.best_step,
+        }
+
+
+class Trainer:
+    """Trains one model in one run folder, from its start or from its newest checkpoint.
+
+    Everything that shapes the future is in a checkpoint: weights, optimisers, schedule and plan,
+    random generators, data position, carried state, the best figure so far. A run that is killed
+    and resumed makes the same losses, weights and samples as one that is not.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        config: Config,
+        model: LanguageModel,
+        vocabulary: Vocabulary,
+        train: Tokens,
+        validation: Tokens | None,
+        *,
+        reporter: Reporter | None = None,
+        started: float | None = None,
+    ) -> None:
+        """`started`: the `time.perf_counter()` from which a budget in minutes counts."""
+        self.run, self.config, self.model, self.vocabulary = run, config, model, vocabulary
+        self.train_tokens, self.validation_tokens = train, validation
+        self.reporter = reporter or Reporter()
+        self.device = model.output.weight.device
+        self.optimizers = Optimizers(model, config.training)
+        self.schedule = Schedule()
+        self.plan = Plan()
+        self.stream = Streams(
+            train,
+            config.data.batch_size,
+            config.data.block_length,
+            reset_probability=config.data.reset_probability,
+            seed=config.training.seed,
+        )
+        self.state: list[State] | None = None
+        self.step = 0
+        self.best: Scores | None = None
+        self.best_step = 0
+        self.worse_validations = 0
+        self.validation_pending = False
+        self._started = time.perf_counter() if started is None else started
+        self._interrupted = False
+        self._window: list[float] = []
+        self._speed = _Speed()
+        self._fix_plan_by_steps()
+
+    # The public face: fit, and what a checkpoint is made of.
+
+    def fit(self) -> Result:
+        """Train to the end of the budget, or until interrupted; the run folder holds the outcome."""
+        with self._signals():
+            self._restore()
+            self.reporter.begin(self.facts())
+            try:
+                stopped = self._loop()
+            finally:
+                self.reporter.end()
+        return Result(
+            run=self.run.folder,
+            steps=self.step,
+            tokens=self.tokens_seen,
+            seconds=self.seconds,
+            stopped=stopped,
+            best=self.best,
+            best_step=self.best_step,
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Time spent on this run so far, earlier parts of a resumed run included."""
+        return time.perf_counter() - self._started
+
+    @property
+    def tokens_seen(self) -> int:
+        """How many tokens the model was trained on so far."""
+        return self.step * self.stream.batch_size * self.stream.block_length
+
+    def facts(self) -> dict[str, Any]:
+        """What is being trained, on what: for displays and the model's card."""
+        return {
+            "corpus": ", ".join(self.config.text.corpus),
+            "characters": self.train_tokens.characters,
+            "tokens": len(self.train_tokens.ids),
+            "vocabulary": f"{len(self.vocabulary)} {self.vocabulary.kind}",
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "device": str(self.device),
+            "step": self.step,
+        }
+
+    def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that resuming needs: tensors, and plain values."""
+        optimizer_tensors, optimizer_values = self.optimizers.state()
+        tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors.items()}
+        for depth, layer in enumerate(self.state or ()):
+            tensors |= {f"state.{depth}.{index}": field for index, field in enumerate(layer)}
+        tensors["random.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        return tensors, {
+            "optimizer": optimizer_values,
+            "stream": self.stream.state(),
+            "schedule": self.schedule.state(),
+            "plan": [self.plan.total, self.plan.validate_every],
+            "window": self._window,
+            "best": None if self.best is None else list(self.best),
+            "best_step": self.best_step,
+            "worse_validations": self.worse_validations,
+            "validation_pending": self.validation_pending,
+            "seconds": self.seconds,
+            "data": self._data_digest,
+        }
+
+    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+        """Take back what `checkpoint()` gave; StoreError when the corpus is another one."""
+        if state["data"] != self._data_digest:
+            raise StoreError(
+                f"the corpus of {self.run.folder} is not the one it was trained on: bring back "
+                f"{', '.join(self.config.text.corpus)} as it was, or start a new run"
+            )
+        load_weights(self.model, _part(tensors, "model."), self.run.checkpoint_folder)
+        self.optimizers.restore(_part(tensors, "optimizer."), state["optimizer"])
+        fields = _part(tensors, "state.")
+        if fields:
+            kind = self.model.recurrent.cell.state_type
+            width = len(kind._fields)
+            self.state = [
+                kind(*(fields[f"{depth}.{i}"].to(self.device) for i in range(width)))
+                for depth in range(len(self.model.recurrent.layers))
+            ]
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors and self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+        self.stream.restore(state["stream"])
+        self.schedule = Schedule.restored(state["schedule"])
+        self.plan = Plan(*state["plan"])
+        self._window = list(state["window"])
+        self.best = None if state["best"] is None else Scores(*state["best"])
+        self.best_step, self.step = state["best_step"], state["step"]
+        self.worse_validations = state["worse_validations"]
+        self.validation_pending = state["validation_pending"]
+        self._started = time.perf_counter() - state["seconds"]
+
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint of this instant."""
+        tensors, state = self.checkpoint()
+        self.run.save_checkpoint(self.step, tensors, state)
+
+    # The loop
+
+    def _loop(self) -> str:
+        training = self.config.training
+        last_checkpoint = time.perf_counter()
+        stopped = "budget"
+        self._speed.restart(self.step)
+        while self.plan.total is None or self.step < self.plan.total or self.validation_pending:
+            if self.validation_pending:
+                try:
+                    self._validate()
+                except InterruptedError:
+                    stopped = "interrupted"
+                    break
+                if 0 < training.early_stopping <= self.worse_validations:
+                    stopped = "early stopping"
+                    break
+                continue
+            self._train_step()
+            self.validation_pending = (
+                self.plan.validation_due(self.step) or self._time_to_calibrate()
+            )
+            if self._interrupted:
+                stopped = "interrupted"
+                break
+            since = time.perf_counter() - last_checkpoint
+            every = training.checkpoint_every
+            if self.step % every == 0 if every else since > training.checkpoint_seconds:
+                self.save_checkpoint()
+                last_checkpoint = time.perf_counter()
+        self.save_checkpoint()
+        return stopped
+
+    def _train_step(self) -> None:
+        training = self.config.training
+        learning_rate = training.learning_rate * self.schedule.factor(
+            self.step, self.plan, training
+        )
+        block = to_device(next(self.stream), self.device)
+        # The gradient is cut here, at the block's border; the state is carried over it.
+        before = None if self.state is None else detach(self.state)
+        loss, state = self.model.loss(block, before)
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        clipped = clip(self.model.parameters(), training)
+        value = loss.item()
+        check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
+        self.optimizers.step(learning_rate)
+        self.state = detach(state)
+        self.step += 1
+        self._report(value, clipped.norm, clipped.acted, learning_rate)
+
+    def _report(self, loss: float, norm: float, clipped: bool, learning_rate: float) -> None:
+        self._window.append(loss)
+        if clipped:
+            limit = self.config.training.clip_norm or self.config.training.clip_value
+            self.run.log("clip", step=self.step, grad_norm=norm, limit=limit)
+        speed = self._speed.tokens_per_second(
+            self.step, self.stream.batch_size * self.stream.block_length
+        )
+        if self.step % self.plan.log_every == 0:
+            self.run.log(
+                "step",
+                step=self.step,
+                loss=sum(self._window) / len(self._window),
+                grad_norm=norm,
+                learning_rate=learning_rate,
+                epoch=self.stream.epoch,
+                seconds=round(self.seconds, 3),
+                tokens_per_second=round(speed),
+            )
+            self._window = []
+        minutes = self.config.training.minutes
+        self.reporter.step(
+            StepReport(
+                step=self.step,
+                total=self.plan.total,
+                loss=loss,
+                grad_norm=norm,
+                clipped=clipped,
+                learning_rate=learning_rate,
+                epoch=self.stream.epoch,
+                seconds=self.seconds,
+                tokens_per_second=speed,
+                budget_seconds=60 * minutes if minutes else None,
+            )
+        )
+
+    def _validate(self) -> None:
+        begun = time.perf_counter()
+        scores, value = None, math.inf
+        if self.validation_tokens is not None:
+            scores = evaluate_tokens(
+                self.model,
+                self.validation_tokens,
+                rows=VALIDATION_ROWS,
+                limit=self.config.training.validation_tokens or None,
+                interrupted=lambda: self._interrupted,
+            )
+            value = scores.loss
+            self.schedule.validated(value, self.config.training)
+            self.run.log(
+                "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
+            )
+        # Without a validation text the newest model is the one to keep.
+        improved = self.best is None or value < self.best.loss
+        self.worse_validations = 0 if improved else self.worse_validations + 1
+        if improved:
+            self.best, self.best_step = scores, self.step
+            self._save_model()
+        if scores is not None:
+            self.reporter.validated(self.step, scores, improved)
+        self._write_sample()
+        self.validation_pending = False
+        self._plan_by_clock(time.perf_counter() - begun)
+
+    def _save_model(self) -> None:
+        facts = {
+            "corpus": ", ".join(self.config.text.corpus),
+            "step": self.step,
+            "tokens seen": self.tokens_seen,
+            "validation": None if self.best is None else self.best.to_dict(),
+        }
+        save_model(self.run.model_folder, self.model, self.vocabulary, facts)
+
+    def _write_sample(self) -> None:
+        length = self.config.training.sample_length
+        if length:
+            (sample,) = decode.sample(self.model, self.vocabulary, length=length, temperature=0.8)
+            self.run.add_sample(f"step {self.step}", sample.text)
+            self.reporter.sample(sample.text)
+
+    # The budget
+
+    def _fix_plan_by_steps(self) -> None:
+        training = self.config.training
+        if training.steps:
+            self.plan.fix(training.steps, training)
+        elif training.epochs:
+            length = self.stream.steps_per_epoch * training.epochs
+            self.plan.fix(math.ceil(length / self.stream.block_length), training)
+
+    def _time_to_calibrate(self) -> bool:
+        """On a time budget the first validation, after a twentieth of it, tells how fast this is."""
+        budget = 60 * self.config.training.minutes
+        return self.plan.total is None and self.step >= 5 and self.seconds > budget / 20
+
+    def _plan_by_clock(self, validation_seconds: float) -> None:
+        training = self.config.training
+        if not training.minutes:
+            return
+        # At the end: a checkpoint, the picture of the curves, the interpreter's exit.
+        left = 60 * training.minutes - self.seconds - END_SECONDS
+        seconds_per_step = self._speed.seconds_per_step(self.step, validation_seconds)
+        if self.plan.total is None:
+            left -= (training.validations - 1) * validation_seconds
+            self.plan.fix(self.step + int(left / seconds_per_step), training)
+            self.run.log("plan", step=self.step, total=self.plan.total)
+            return
+        steps_left = self.plan.total - self.step
+        expected = steps_left * seconds_per_step
+        if steps_left and expected > left + OVERRUN * 60 * training.minutes:
+            # The machine became slower than measured: a shorter plan, told in the log.
+            self.plan.total = self.step + max(1, int(left / seconds_per_step))
+            self.run.log("plan", step=self.step, total=self.plan.total)
+            self.reporter.say(
+                f"slower than measured at the start: {self.plan.total} steps fit the budget"
+            )
+
+    # Signals and restoring
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def interrupt(signum: int, frame: FrameType | None) -> None:
+            self._interrupted = True
+
+        previous = {}
+        try:
+            for name in (signal.SIGINT, signal.SIGTERM):
+                previous[name] = signal.signal(name, interrupt)
+        except ValueError:
+            # Not the main thread: whoever runs us there handles signals.
+            pass
+        try:
+            yield
+        finally:
+            for name, handler in previous.items():
+                signal.signal(name, handler)
+
+    def _restore(self) -> None:
+        tensors, state, skipped = self.run.load_checkpoint()
+        for message in skipped:
+            self.reporter.say(f"a checkpoint was skipped: {message}")
+        self.run.rewind_logs(state.get("lengths", {}))
+        if state:
+            self.restore(tensors, state)
+
+    @cached_property
+    def _data_digest(self) -> str:
+        parts = (self.train_tokens, self.validation_tokens)
+        return "+".join(part.digest() for part in parts if part is not None)
+
+
+END_SECONDS = 1.0
+OVERRUN = 0.03
+
+
+class _Speed:
+    """Steps and seconds since this process began to train, validations left out."""
+
+    def __init__(self) -> None:
+        self.restart(0)
+
+    def restart(self, step: int) -> None:
+        self._step, self._begun, self._paused = step, time.perf_counter(), 0.0
+
+    def seconds_per_step(self, step: int, pause: float = 0.0) -> float:
+        """The mean so far; `pause` seconds more were not training."""
+        self._paused += pause
+        elapsed = time.perf_counter() - self._begun - self._paused
+        return max(elapsed, 1e-6) / max(step - self._step, 1)
+
+    def tokens_per_second(self, step: int, tokens_per_step: int) -> float:
+        return tokens_per_step / self.seconds_per_step(step)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
