@@ -142,7 +142,8 @@ def check_state(
     fields = cell.state_type._fields
     name = cell.state_type.__name__
     if isinstance(state, Tensor) or len(state) != len(fields):
-        raise ShapeError(f"the state must be a {name} of {', '.join(fields)}: wrap it as {name}(…)")
+        shape = f"{', '.join(fields)}, each ({batch_size}, {hidden_size})"
+        raise ShapeError(f"the state must be a {name} of {shape}: wrap it as {name}(…)")
     for field, value in zip(fields, state, strict=True):
         if tuple(value.shape) != (batch_size, hidden_size):
             raise ShapeError(

@@ -35,6 +35,7 @@ class RecurrentLayer(nn.Module):
         backend: str | None = None,
     ) -> None:
         super().__init__()
+        choose(cell, torch.device("cpu"), torch.float32, backend=backend)  # or a ConfigError now
         self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
         self.backend, self.learned_initial_state = backend, learned_initial_state
         fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
@@ -161,8 +162,13 @@ class Recurrent(nn.Module):
         return [layer.initial_state(batch_size) for layer in self.stack]
 
     def set_state(self, state: Sequence[State] | None) -> None:
-        """Make this the state from which the next stateful call starts; None: the initial one."""
-        self._state = None if state is None else detach(self._checked(state, None))
+        """Make this the state from which the next stateful call starts; None: the initial one.
+
+        The values are copied. ConfigError when the layer is not stateful and would ignore it.
+        """
+        if not self.stateful:
+            raise ConfigError("the layer keeps no state: make it with stateful=True")
+        self._state = None if state is None else detach(self._checked(state, None), copy=True)
 
     def reset_state(self) -> None:
         """Forget what was read: the next stateful call starts from the initial state."""
@@ -182,7 +188,10 @@ class Recurrent(nn.Module):
         """
         self._check_input(x, resets)
         if state is None and self.stateful:
-            state = self._state
+            state = self._state and [
+                self.cell.state_type(*(field.to(layer.W_h) for field in layer_state))
+                for layer, layer_state in zip(self.stack, self._state, strict=True)
+            ]
         states = self.initial_state(len(x)) if state is None else self._checked(state, len(x))
         outputs = x.transpose(0, 1)
         resets = None if resets is None else resets.T
@@ -236,7 +245,7 @@ class Recurrent(nn.Module):
                 layer.b.copy_(b_ih if layer.b_h is not None else b_ih + b_hh)
                 if layer.b_h is not None:
                     layer.b_h.copy_(b_hh)
-        return recurrent
+        return recurrent.train(module.training)
 
     def to_torch(self) -> nn.RNNBase:
         """The same network as a batch-first `torch.nn.RNN`, `GRU` or `LSTM`.
@@ -279,10 +288,15 @@ class Recurrent(nn.Module):
             raise ShapeError(
                 f"the state has {len(state)} entries for {len(self.layers)} layers: give one a layer"
             )
-        rows = len(state[0][0]) if batch_size is None else batch_size
-        return [check_state(self.cell, layer, rows, self.hidden_size) for layer in state]
+        if batch_size is None:
+            batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
+        return [check_state(self.cell, layer, batch_size, self.hidden_size) for layer in state]
 
 
-def detach(state: Sequence[State]) -> list[State]:
+def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
     """The same values without their history: where truncated BPTT cuts the gradient."""
-    return [type(layer)(*(field.detach() for field in layer)) for layer in state]
+    values = [[field.detach() for field in layer] for layer in state]
+    return [
+        type(layer)(*(field.clone() if copy else field for field in fields))
+        for layer, fields in zip(state, values, strict=True)
+    ]

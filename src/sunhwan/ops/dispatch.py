@@ -34,6 +34,8 @@ def choose(
         if backend == "fused" and not fused.supports(cell):
             raise ConfigError(f"PyTorch has no fused operator for {type(cell).__name__}")
         return Choice(backend, "asked for")
+    if type(cell).factors is Cell.factors:
+        return Choice("unrolled", "the cell has no backward step of its own: autograd per step")
     if not fused.supports(cell):
         return Choice("reference", f"PyTorch has no fused {type(cell).__name__}")
     if device.type == "cuda":
@@ -48,10 +50,16 @@ def recur(
 ) -> tuple[Tensor, State]:
     """Run a recurrence: x (T, N, D), state of (N, H) → h (T, N, H) and the last state.
 
-    T = 0 and N = 0 give empty results and leave the state as it was.
+    T = 0 and N = 0 give empty results and leave the state as it was. Under autocast the recurrence
+    keeps the precision of its parameters.
     """
+    if torch.is_autocast_enabled(x.device.type):
+        # A recurrence adds to one state for many steps: it stays in the precision of its weights.
+        with torch.autocast(x.device.type, enabled=False):
+            like = parameters.W_h
+            state = cell.state_type(*(field.to(like) for field in state))
+            return recur(cell, x.to(like), parameters, state, backend=backend)
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.empty(x, parameters), state
-    return BACKENDS[choose(cell, x.device, x.dtype, backend=backend).backend](
-        cell, x, parameters, state
-    )
+    choice = choose(cell, x.device, x.dtype, backend=backend)
+    return BACKENDS[choice.backend](cell, x, parameters, state)
