@@ -74,7 +74,7 @@ class ModelConfig:
     """The network."""
 
     cell: str = setting(
-        "gru", "the recurrence", choices=("elman", "elman_relu", "gru", "ugrnn", "lstm")
+        "lstm", "the recurrence", choices=("elman", "elman_relu", "gru", "ugrnn", "lstm")
     )
     hidden_size: int = setting(0, "H: hidden units a layer; 0: auto", low=0, high=65536)
     num_layers: int = setting(0, "depth; 0: auto", low=0, high=256)

@@ -1,5 +1,6 @@
 """From a configuration or a run folder to a trained model."""
 
+import dataclasses
 import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,10 @@ from sunhwan.errors import ConfigError, DataError
 from sunhwan.models import LanguageModel
 from sunhwan.ops import fast_products
 from sunhwan.store import Run
-from sunhwan.text import Corpus, Document, Vocabulary, build_vocabulary, load_corpus
+from sunhwan.text import BUILT_IN, Corpus, Document, Vocabulary, build_vocabulary, load_corpus
 from sunhwan.training.recipe import complete
 from sunhwan.training.reporter import Reporter
+from sunhwan.training.tensorboard import TensorBoardReporter
 from sunhwan.training.trainer import Result, Trainer
 
 
@@ -37,7 +39,7 @@ def train(
     """
     config = config or Config()
     corpus = load_corpus(config.text.corpus)
-    config = complete(config, corpus)
+    config = complete(_anchored(config), corpus)
     with _settings(config):
         vocabulary, tokens, validation = _data(config, corpus)
         model = _model(config, vocabulary)
@@ -78,6 +80,17 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def _anchored(config: Config) -> Config:
+    """The same with absolute paths, so that the run can be resumed from any folder."""
+    text = config.text
+    corpus = tuple(s if s in BUILT_IN else str(Path(s).absolute()) for s in text.corpus)
+    validation = text.validation
+    if validation and validation not in BUILT_IN:
+        validation = str(Path(validation).absolute())
+    text = dataclasses.replace(text, corpus=corpus, validation=validation)
+    return dataclasses.replace(config, text=text)
+
+
 def _fit(
     run: Run,
     config: Config,
@@ -88,6 +101,9 @@ def _fit(
     reporter: Reporter | None,
     started: float | None,
 ) -> Result:
+    reporter = reporter or Reporter()
+    if config.training.tensorboard:
+        reporter = TensorBoardReporter(run.folder / "tensorboard", reporter)
     with run:
         trainer = Trainer(
             run, config, model, vocabulary, tokens, validation, reporter=reporter, started=started

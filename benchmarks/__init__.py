@@ -1,0 +1,1 @@
+"""Benchmarks: peers measured beside us in one run. `python -m benchmarks.NAME --help`."""

@@ -1,0 +1,42 @@
+"""Timing in turn: A B A B …, so that a machine whose speed drifts treats both alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+
+def in_turn(
+    sides: Mapping[str, Callable[[], object]], *, rounds: int = 7, seconds: float = 0.2
+) -> dict[str, float]:
+    """Median seconds a call of each side: `rounds` rounds, in each of which every side runs for
+    about `seconds`, after one warm-up call."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    calls = {name: max(1, round(seconds / _once(side))) for name, side in sides.items()}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            begun = time.perf_counter()
+            for _ in range(calls[name]):
+                side()
+            times[name].append((time.perf_counter() - begun) / calls[name])
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _once(side: Callable[[], object]) -> float:
+    side()
+    begun = time.perf_counter()
+    side()
+    return max(time.perf_counter() - begun, 1e-6)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def machine() -> str:
+    """The processor's cores and instruction set, and the version of PyTorch."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{torch.get_num_threads()} threads, {capability}, PyTorch {torch.__version__}"

@@ -1,0 +1,194 @@
+"""Validation loss against time on a text: `sunhwan train` as shipped, and plain PyTorch beside it.
+
+`python -m benchmarks.tinyshakespeare FILE [--minutes 1.3] [--peers lstm gru] [--seeds 1]`
+
+The first 90 % of the characters train, the last 10 % validate, scored whole with the state carried.
+Times count from the start of the process, imports included; CPU seconds are those of the process.
+The peer is the loop that people write: embedding 64 → one layer of 256 (nn.LSTM or nn.GRU) →
+linear; Adam 2e-3 with cosine decay, gradient norm clipped at 1, N = 32, T = 64, state carried.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import table
+
+
+def ours(file: Path, held_out: Path, minutes: float, seed: int, extra: list[str]) -> dict[str, Any]:
+    """Train with the shipped defaults in a process of its own, then score the held-out text."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        begun = time.perf_counter()
+        sunhwan = [sys.executable, "-m", "sunhwan"]
+        arguments = ["--minutes", str(minutes), "--seed", str(seed), "--out", str(run), *extra]
+        subprocess.run([*sunhwan, "train", str(file), *arguments, "--quiet"], check=True)
+        seconds = time.perf_counter() - begun
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        scores = json.loads(
+            subprocess.run(
+                [*sunhwan, "evaluate", str(run), str(held_out), "--json"],
+                check=True,
+                capture_output=True,
+            ).stdout
+        )
+        log = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
+        curve = [
+            (event["seconds"], event["loss"])
+            for event in map(json.loads, log)
+            if event["event"] == "validation"
+        ]
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "who": "sunhwan train",
+        "seconds": seconds,
+        "cpu": used,
+        "loss": scores["loss"],
+        "curve": curve,
+    }
+
+
+def peer(kind: str, file: Path, minutes: float, seed: int) -> dict[str, Any]:
+    """The plain loop, in a process of its own too."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "benchmarks.tinyshakespeare", str(file), "--as-peer", kind]
+    done = subprocess.run(
+        [*command, "--minutes", str(minutes), "--seeds", str(seed)], check=True, capture_output=True
+    )
+    seconds = time.perf_counter() - begun
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    curve = json.loads(done.stdout)
+    return {
+        "who": f"nn.{kind.upper()} loop",
+        "seconds": seconds,
+        "cpu": used,
+        "loss": curve[-1][1],
+        "curve": curve,
+    }
+
+
+def run_peer(kind: str, file: Path, minutes: float, seed: int) -> Iterator[tuple[float, float]]:
+    """Yield (seconds, validation loss) of the plain loop; the learning rate follows the clock."""
+    begun = time.perf_counter()
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    torch.manual_seed(seed)
+    text = file.read_text(encoding="utf-8")
+    characters = sorted(set(text))
+    index = {character: i for i, character in enumerate(characters)}
+    ids = torch.tensor([index[character] for character in text])
+    cut = int(len(ids) * 0.9)
+    N, T = 32, 64
+    length = cut // N
+    streams = ids[: N * length].view(N, length)
+    embedding = nn.Embedding(len(characters), 64)
+    layer = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](64, 256, batch_first=True)
+    output = nn.Linear(256, len(characters))
+    network = nn.ModuleList((embedding, layer, output))
+    adam = torch.optim.Adam(network.parameters(), 2e-3)
+    held_out, state, step, reserve = ids[cut:], None, 0, 8.0
+
+    def validate() -> float:
+        total, carried = 0.0, None
+        with torch.no_grad():
+            for start in range(0, len(held_out) - 1, 4096):
+                x = held_out[start : start + 4096][: len(held_out) - 1 - start]
+                y, carried = layer(embedding(x.unsqueeze(0)), carried)
+                target = held_out[start + 1 : start + 1 + len(x)]
+                total += functional.cross_entropy(output(y[0]), target, reduction="sum").item()
+        return total / (len(held_out) - 1)
+
+    while (share := (time.perf_counter() - begun) / (60 * minutes - reserve)) < 1:
+        adam.param_groups[0]["lr"] = (
+            2e-3 * min(1, (step + 1) / 100) * (1 + math.cos(math.pi * share)) / 2
+        )
+        start = step * T % (length - T)
+        if start < T:
+            state = None
+        block = streams[:, start : start + T + 1]
+        y, state = layer(embedding(block[:, :-1]), state)
+        state = tuple(s.detach() for s in state) if kind == "lstm" else state.detach()
+        loss = functional.cross_entropy(output(y).flatten(0, 1), block[:, 1:].flatten())
+        adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        adam.step()
+        step += 1
+    yield time.perf_counter() - begun, validate()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--minutes", type=float, default=1.3)
+    parser.add_argument("--peers", nargs="*", default=[], choices=["lstm", "gru"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--set", action="append", default=[], help="passed on to sunhwan train")
+    parser.add_argument("--as-peer", choices=["lstm", "gru"], help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    if arguments.as_peer:
+        curve = run_peer(arguments.as_peer, arguments.file, arguments.minutes, arguments.seeds[0])
+        print(json.dumps(list(curve)))
+        return
+    text = arguments.file.read_text(encoding="utf-8")
+    extra = [part for setting in arguments.set for part in ("--set", setting)]
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        held_out = Path(folder) / "held-out.txt"
+        held_out.write_text(text[int(len(text) * 0.9) :], encoding="utf-8")
+        for seed in arguments.seeds:
+            sides = [ours(arguments.file, held_out, arguments.minutes, seed, extra)]
+            sides += [
+                peer(kind, arguments.file, arguments.minutes, seed) for kind in arguments.peers
+            ]
+            for result in sides:
+                results.append({"seed": seed, "minutes": arguments.minutes, **result})
+                print(
+                    f"{result['who']}, seed {seed}: {result['loss']:.4f} after {result['cpu']:.0f} CPU s"
+                )
+    rows = [
+        (
+            r["who"],
+            r["minutes"],
+            r["seed"],
+            f"{r['seconds']:.0f}",
+            f"{r['cpu']:.0f}",
+            f"{r['loss']:.4f}",
+            f"{r['loss'] / math.log(2):.4f}",
+        )
+        for r in results
+    ]
+    header = [
+        "",
+        "minutes asked",
+        "seed",
+        "seconds",
+        "CPU seconds",
+        "nats/character",
+        "bits/character",
+    ]
+    text = table(header, rows)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
