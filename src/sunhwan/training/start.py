@@ -43,7 +43,9 @@ def train(
     with _settings(config):
         vocabulary, tokens, validation = _data(config, corpus)
         model = _model(config, vocabulary)
-        run = Run.create(Path(out) if out is not None else _folder(corpus.name), config)
+        folder = Path(out) if out is not None else _folder(corpus.name)
+        reporter = _watching(config, folder, reporter)
+        run = Run.create(folder, config)
         return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
 
 
@@ -60,6 +62,7 @@ def resume(
     with _settings(config):
         vocabulary, tokens, validation = _data(config, corpus)
         model = _model(config, vocabulary)
+        reporter = _watching(config, run.folder, reporter)
         return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
 
 
@@ -98,12 +101,9 @@ def _fit(
     vocabulary: Vocabulary,
     tokens: Tokens,
     validation: Tokens | None,
-    reporter: Reporter | None,
+    reporter: Reporter,
     started: float | None,
 ) -> Result:
-    reporter = reporter or Reporter()
-    if config.training.tensorboard:
-        reporter = TensorBoardReporter(run.folder / "tensorboard", reporter)
     with run:
         trainer = Trainer(
             run, config, model, vocabulary, tokens, validation, reporter=reporter, started=started
@@ -114,6 +114,13 @@ def _fit(
 
         draw_losses(run)
         return result
+
+
+def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Reporter:
+    reporter = reporter or Reporter()
+    if config.training.tensorboard:
+        return TensorBoardReporter(folder / "tensorboard", reporter)
+    return reporter
 
 
 def _data(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tokens, Tokens | None]:

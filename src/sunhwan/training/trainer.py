@@ -216,19 +216,20 @@ class Trainer:
     def _loop(self) -> str:
         training = self.config.training
         last_checkpoint = time.perf_counter()
-        stopped = "budget"
         self._speed.restart(self.step)
-        while self.plan.total is None or self.step < self.plan.total or self.validation_pending:
+        while True:
             if self.validation_pending:
                 try:
                     self._validate()
                 except InterruptedError:
                     stopped = "interrupted"
                     break
-                if 0 < training.early_stopping <= self.worse_validations:
-                    stopped = "early stopping"
-                    break
-                continue
+            if 0 < training.early_stopping <= self.worse_validations:
+                stopped = "early stopping"
+                break
+            if self.plan.total is not None and self.step >= self.plan.total:
+                stopped = "budget"
+                break
             self._train_step()
             self.validation_pending = (
                 self.plan.validation_due(self.step) or self._time_to_calibrate()
@@ -250,15 +251,14 @@ class Trainer:
             self.step, self.plan, training
         )
         block = to_device(next(self.stream), self.device)
-        # The gradient is cut here, at the block's border; the state is carried over it.
-        before = None if self.state is None else detach(self.state)
-        loss, state = self.model.loss(block, before)
+        loss, state = self.model.loss(block, self.state)
         self.model.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         clipped = clip(self.model.parameters(), training)
         value = loss.item()
         check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
         self.optimizers.step(learning_rate)
+        # The state is carried over the block's border; the gradient is cut here.
         self.state = detach(state)
         self.step += 1
         self._report(value, clipped.norm, clipped.acted, learning_rate)
