@@ -5,6 +5,7 @@ size of the corpus and the budget; a run folder's config.toml holds the choice, 
 """
 
 import dataclasses
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,9 @@ from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_h
 import tomli_w
 
 from sunhwan.errors import ConfigError
+
+TEMPERATURE = 0.8
+"""Of sampling: a little bolder than the model believes, for fewer slips in a short text."""
 
 Value = str | int | float | bool | tuple[str, ...]
 
@@ -105,7 +109,7 @@ class TrainingConfig:
     optimizer: str = setting(
         "muon", "how gradients become steps", choices=("sgd", "adam", "adamw", "muon")
     )
-    learning_rate: float = setting(0.0, "peak step size; 0: auto", low=0)
+    learning_rate: float = setting(0.0, "peak step size; 0: auto", low=0, high=10**6)
     weight_decay: float = setting(0.0, "decoupled shrinking of the matrices", low=0)
     momentum: float = setting(0.9, "of sgd", low=0, high=0.9999)
     schedule: str = setting(
@@ -253,11 +257,13 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
         value = (value,) if isinstance(value, str) else value
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
             raise ConfigError(f"{name} must be a text or a list of texts, not {value!r}")
-        return tuple(value)
+        return tuple(_text(v, name) for v in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) < 2**1023 else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ConfigError(f"{name} must be {_KINDS[kind]}, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, not {value!r}")
     low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
     if isinstance(value, int | float) and not (
         (low is None or value >= low) and (high is None or value <= high) and value == value
@@ -266,7 +272,16 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
         raise ConfigError(f"{name} must be {bounds}, not {value!r}")
     if choices and value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    return cast(Value, value)
+    return _text(value, name) if isinstance(value, str) else cast(Value, value)
+
+
+def _text(value: str, name: str) -> str:
+    """The same, if it can be written down: the name of a file can be bytes that are no text."""
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name} is {value!r}, which is not UTF-8: rename the file") from None
+    return value
 
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}

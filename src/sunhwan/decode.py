@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import State
+from sunhwan.config import TEMPERATURE
 from sunhwan.errors import UsageError
 from sunhwan.models import LanguageModel
 from sunhwan.text import Vocabulary
@@ -48,7 +49,7 @@ def filtered_probabilities(
     return kept / kept.sum()
 
 
-def check_options(length: int, temperature: float, top_k: int, top_p: float) -> None:
+def check_options(length: int, temperature: float, top_k: int, top_p: float, seed: int = 1) -> None:
     """UsageError for a sampling option out of range."""
     if length < 0:
         raise UsageError(f"the length must be 0 or more, not {length}")
@@ -58,6 +59,8 @@ def check_options(length: int, temperature: float, top_k: int, top_p: float) -> 
         raise UsageError(f"top-k must be 0 (all) or more, not {top_k}")
     if not 0 < top_p <= 1:
         raise UsageError(f"top-p must be over 0 and at most 1, not {top_p}")
+    if not -(2**63) <= seed < 2**63:
+        raise UsageError(f"the seed must fit in 64 bits, not {seed}")
 
 
 @torch.no_grad()
@@ -67,7 +70,7 @@ def stream(
     prompt: str = "",
     *,
     length: int = 500,
-    temperature: float = 1.0,
+    temperature: float = TEMPERATURE,
     top_k: int = 0,
     top_p: float = 1.0,
     seed: int = 1,
@@ -79,7 +82,7 @@ def stream(
     when the document ends. UNK is never drawn. The same seed gives the same text; no other random
     number is touched. UsageError for an option out of range.
     """
-    check_options(length, temperature, top_k, top_p)
+    check_options(length, temperature, top_k, top_p, seed)
     generator = torch.Generator().manual_seed(seed)
     training = model.training
     model.eval()
@@ -145,7 +148,7 @@ def sample(
     *,
     n: int = 1,
     length: int = 500,
-    temperature: float = 1.0,
+    temperature: float = TEMPERATURE,
     top_k: int = 0,
     top_p: float = 1.0,
     seed: int = 1,

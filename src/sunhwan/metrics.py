@@ -16,13 +16,15 @@ class Scores(NamedTuple):
     """A model's figures on a text.
 
     loss: mean cross-entropy in nats a token. accuracy: share of tokens the model ranks first.
-    tokens: how many were predicted. characters: how many characters the text has.
+    tokens: how many were predicted. characters: how many characters the text has. unknown: how many
+    tokens of the whole text are UNK, which is easier to predict than what it stands for.
     """
 
     loss: float
     accuracy: float
     tokens: int
     characters: int
+    unknown: int = 0
 
     @property
     def perplexity(self) -> float:
@@ -43,6 +45,7 @@ class Scores(NamedTuple):
             "accuracy": self.accuracy,
             "tokens": self.tokens,
             "characters": self.characters,
+            "unknown": self.unknown,
         }
 
 
@@ -86,7 +89,7 @@ def evaluate_tokens(
             right += int((logits.argmax(-1) == block.targets)[scored].sum())
             count += int(scored.sum())
         characters = round(tokens.characters * count / tokens.targets)
-        return Scores(loss.item() / count, right / count, count, characters)
+        return Scores(loss.item() / count, right / count, count, characters, tokens.unknown)
     finally:
         model.train(training)
 

@@ -1,6 +1,7 @@
 """Pictures of what a run left, drawn with matplotlib; Hangul in labels is shown where a font has it."""
 
 import io
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,8 @@ def draw_losses(run: Run) -> Path:
             color=ACCENT,
         )
     losses.set_ylabel("loss (nats per token)")
-    losses.set_title(run.folder.resolve().name, color=INK)
+    title = run.folder.resolve().name.encode("utf-8", "replace").decode()
+    losses.set_title(title, color=INK, parse_math=False)
     if steps or validations:
         losses.legend(frameon=False)
     _line(norms, steps, "grad_norm", color=INK, linewidth=0.6)
@@ -72,6 +74,8 @@ def _png(figure: Figure) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    with rc_context({"font.family": list(fonts())}):
+    with rc_context({"font.family": list(fonts())}), warnings.catch_warnings():
+        # A name in letters for which no font is installed is drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

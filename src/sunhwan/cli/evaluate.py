@@ -30,4 +30,6 @@ def evaluate(
     table.add_row("accuracy", f"{scores.accuracy:.4f}")
     table.add_row("tokens", f"{scores.tokens:,}")
     table.add_row("characters", f"{scores.characters:,}")
+    if scores.unknown:
+        table.add_row("unknown tokens", f"{scores.unknown:,} (scored as UNK, which flatters)")
     console().print(table)

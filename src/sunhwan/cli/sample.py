@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.config import TEMPERATURE
 from sunhwan.errors import UsageError
 
 
@@ -19,7 +20,7 @@ def sample(
         typer.Option(
             "--temperature", "-t", help="Below 1 bolder words grow rarer; 0: the likeliest."
         ),
-    ] = 0.8,
+    ] = TEMPERATURE,
     top_k: Annotated[int, typer.Option(help="Draw from the k likeliest tokens; 0: all.")] = 0,
     top_p: Annotated[
         float, typer.Option(help="Draw from the likeliest tokens holding this mass.")
@@ -34,7 +35,8 @@ def sample(
     from sunhwan import decode
     from sunhwan.store import load_model
 
-    decode.check_options(length, temperature, top_k, top_p)
+    decode.check_options(length, temperature, top_k, top_p, seed)
+    decode.check_options(length, temperature, top_k, top_p, seed + n - 1)
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
     saved = load_model(run)

@@ -27,7 +27,7 @@ def score(
         text = decode(sys.stdin.buffer.read(), "standard input")
     else:
         text = read_text(file)
-    for line in language.score(text.splitlines()):
+    for line in language.score(text.removesuffix("\n").split("\n") if text else []):
         if as_json:
             value: dict[str, object] = {
                 "text": line.text,

@@ -120,12 +120,15 @@ def warm_blocks(
     warmup = min(warmup, part) if rows > 1 else 0
     is_start = torch.zeros(len(tokens.ids), dtype=torch.bool)
     is_start[tokens.starts] = True
+    is_start[0] = True
     own = torch.arange(rows).unsqueeze(1) * part  # (N, 1): where a row's own part starts
     for begin in range(-warmup, length, block_length):
         steps = torch.arange(begin, min(begin + block_length, length))
         where = own + steps  # (N, T)
-        scored = (steps >= 0) & (where < pairs)
-        resets = (where < 0) | is_start[where.clamp(0, pairs - 1)]
+        inside = (where >= 0) & (where < pairs)
+        scored = inside & (steps >= 0)
         where = where.clamp(0, pairs - 1)
+        # Before its text a row reads nothing that lasts: the text's start resets it.
+        resets = inside & is_start[where]
         block = Block(tokens.ids[where], tokens.ids[where + 1], resets if resets.any() else None)
         yield WarmBlock(block, scored)

@@ -20,11 +20,13 @@ class Tokens(NamedTuple):
         reads EOS and predicts a first token, and predicts EOS where a document ends.
     starts: positions in ids at which a document begins, ascending.
     characters: how many characters of normalised text the ids stand for.
+    unknown: how many ids are UNK.
     """
 
     ids: Tensor
     starts: Tensor
     characters: int
+    unknown: int = 0
 
     @property
     def targets(self) -> int:
@@ -59,4 +61,7 @@ def encode(vocabulary: Vocabulary, documents: Sequence[Document], what: str = "t
             f"{what} has {len(joined)} token{'s' * (len(joined) != 1)}, but at least 2 are needed to "
             "predict one from another: give a longer text"
         )
-    return Tokens(torch.from_numpy(joined), torch.tensor(starts, dtype=torch.int64), characters)
+    unknown = 0 if vocabulary.unk_id is None else int((joined == vocabulary.unk_id).sum())
+    return Tokens(
+        torch.from_numpy(joined), torch.tensor(starts, dtype=torch.int64), characters, unknown
+    )

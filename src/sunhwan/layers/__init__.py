@@ -1,5 +1,5 @@
 """Recurrent layers with state."""
 
-from sunhwan.layers.recurrent import Recurrent, RecurrentLayer
+from sunhwan.layers.recurrent import Recurrent, RecurrentLayer, detach
 
-__all__ = ["Recurrent", "RecurrentLayer"]
+__all__ = ["Recurrent", "RecurrentLayer", "detach"]

@@ -12,7 +12,7 @@ from sunhwan.errors import StoreError
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file: temporary file in the same folder → fsync → rename → fsync of the folder."""
-    with _reported(path):
+    with reported(path):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             with temporary.open("wb") as file:
@@ -39,7 +39,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     crash, either the old or the new folder is found whole.
     """
     new, old = _new(path), _old(path)
-    with _reported(path):
+    with reported(path):
         recover_folder(path)
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -50,7 +50,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         sync_folder(new)
         if path.exists():
             path.rename(old)
-        new.rename(path)
+        try:
+            new.rename(path)
+        except FileNotFoundError:
+            # A reader between the two renames took it for a crash and finished the work.
+            if not path.exists():
+                raise
         sync_folder(path.parent)
         shutil.rmtree(old, ignore_errors=True)
 
@@ -85,7 +90,8 @@ def _old(path: Path) -> Path:
 
 
 @contextmanager
-def _reported(path: Path) -> Iterator[None]:
+def reported(path: Path) -> Iterator[None]:
+    """An OSError inside becomes a StoreError: a disk that is full or may not be written."""
     try:
         yield
     except OSError as error:

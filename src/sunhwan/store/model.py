@@ -11,13 +11,14 @@ from torch import Tensor
 
 from sunhwan import __version__
 from sunhwan.config import Config, ModelConfig
-from sunhwan.errors import ConfigError, StoreError, UsageError
+from sunhwan.errors import StoreError, UsageError
 from sunhwan.models import LanguageModel
 from sunhwan.store.atomic import recover_folder, replaced_folder
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.text import Vocabulary, vocabulary_from_dict
 
 FORMAT = 1
+KIND = (FORMAT, "language_model")
 
 
 class SavedModel(NamedTuple):
@@ -63,27 +64,33 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
         folder = folder / "model"
     recover_folder(folder)
     if not folder.is_dir():
-        hint = "the run has not reached its first validation" if folder.name == "model" else ""
-        raise StoreError(f"{folder} is no model folder" + (f": {hint}" if hint else ""))
+        if folder.name == "model" and folder.parent.exists():
+            raise StoreError(
+                f"{folder} is not there yet: the run has not reached its first validation"
+            )
+        raise StoreError(
+            f"{folder} is no run or model folder: `sunhwan train --out {folder}` makes one"
+        )
     tensors, seal = read_tensors(folder / "model.safetensors")
     config = _read_json(folder / "config.json")
     tokenizer = _read_json(folder / "tokenizer.json")
-    if seal != {"config": config, "tokenizer": tokenizer}:
+    if not _same(seal, {"config": config, "tokenizer": tokenizer}):
         raise StoreError(
             f"config.json or tokenizer.json in {folder} is not the one that model.safetensors was "
             "saved with: restore a copy of the whole folder"
         )
-    if config.get("format") != FORMAT or config.get("task") != "language_model":
+    if not isinstance(config, dict) or (config.get("format"), config.get("task")) != KIND:
         raise StoreError(
             f"{folder} holds a model of a kind this version does not know: upgrade sunhwan"
         )
     try:
         vocabulary = vocabulary_from_dict(tokenizer)
-        model_config = Config.from_dict({"model": config["model"]}, str(folder)).model
+        model_config = Config.from_dict({"model": config.get("model", {})}, str(folder)).model
         model = _build(model_config, len(vocabulary), tensors, folder)
-    except (UsageError, ConfigError) as error:
+        facts = dict(config.get("facts", {}))
+    except (UsageError, TypeError, ValueError) as error:
         raise StoreError(f"{folder} cannot be loaded: {error}") from None
-    return SavedModel(model.to(device).eval(), vocabulary, config["facts"])
+    return SavedModel(model.to(device).eval(), vocabulary, facts)
 
 
 def weights(model: LanguageModel) -> dict[str, Tensor]:
@@ -98,9 +105,9 @@ def load_weights(model: LanguageModel, tensors: Mapping[str, Tensor], where: Pat
     """Copy tensors into a model; StoreError names the first one that is missing or does not fit."""
     own = weights(model)
     for name in own.keys() | tensors.keys():
-        if name not in own or name not in tensors or own[name].shape != tensors[name].shape:
-            needed = tuple(own[name].shape) if name in own else "nothing"
-            found = tuple(tensors[name].shape) if name in tensors else "nothing"
+        needed = _kind(own[name]) if name in own else "nothing"
+        found = _kind(tensors[name]) if name in tensors else "nothing"
+        if needed != found:
             raise StoreError(f"tensor {name} in {where} is {found}, but the model needs {needed}")
     with torch.no_grad():
         for name, tensor in own.items():
@@ -118,7 +125,7 @@ def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any])
         f"- {len(vocabulary)} tokens ({vocabulary.kind})",
         *(f"- {name.replace('_', ' ')}: {_fact(value)}" for name, value in facts.items()),
         "",
-        "Made with [Sunhwan](https://pypi.org/project/sunhwan/). In its folder:",
+        "Made with Sunhwan. In its folder:",
         "",
         "```bash",
         "sunhwan sample .",
@@ -126,6 +133,18 @@ def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any])
         "",
     ]
     return "\n".join(lines)
+
+
+def _kind(tensor: Tensor) -> str:
+    kind = "" if tensor.is_floating_point() else f" of {tensor.dtype}"
+    return f"{tuple(tensor.shape)}{kind}"
+
+
+def _same(left: Any, right: Any) -> bool:
+    try:
+        return bool(left == right)
+    except RecursionError:
+        return False
 
 
 def _fact(value: Any) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sunhwan.config import Config
 from sunhwan.errors import StoreError, UsageError
-from sunhwan.store.atomic import write_text
+from sunhwan.store.atomic import reported, write_text
 from sunhwan.store.tensors import read_tensors, write_tensors
 
 GENERATIONS = 2
@@ -37,6 +37,10 @@ class Run:
                 f"{folder} already holds a run: continue it with `sunhwan resume {folder}` or choose "
                 "another --out"
             )
+        try:
+            str(folder).encode("utf-8")
+        except UnicodeEncodeError:
+            raise UsageError(f"{folder} is not UTF-8: choose another --out") from None
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} exists and is not an empty folder: choose another --out")
         try:
@@ -130,8 +134,9 @@ class Run:
         lengths = {path.name: self._synced_length(path) for path in self._logs}
         path = self.checkpoint_folder / f"step-{step:012d}.safetensors"
         write_tensors(path, tensors, {**state, "step": step, "lengths": lengths})
-        for old in self.checkpoints()[GENERATIONS:]:
-            old.unlink(missing_ok=True)
+        with reported(self.checkpoint_folder):
+            for old in self.checkpoints()[GENERATIONS:]:
+                old.unlink(missing_ok=True)
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
         """The newest sound checkpoint: tensors, state, and a sentence for each damaged one skipped."""
@@ -149,11 +154,12 @@ class Run:
 
     def rewind_logs(self, lengths: Mapping[str, int]) -> None:
         """Cut the logs back to the lengths they had at a checkpoint (0 where it knows none)."""
-        for path in self._logs:
-            if path.exists():
-                os.truncate(path, min(lengths.get(path.name, 0), path.stat().st_size))
-        for path in self.checkpoint_folder.glob(".*"):
-            path.unlink()
+        with reported(self.folder):
+            for path in self._logs:
+                if path.exists():
+                    os.truncate(path, min(lengths.get(path.name, 0), path.stat().st_size))
+            for path in self.checkpoint_folder.glob(".*"):
+                path.unlink()
 
     @property
     def _logs(self) -> tuple[Path, Path]:
@@ -171,6 +177,6 @@ class Run:
     def _synced_length(path: Path) -> int:
         if not path.exists():
             return 0
-        with path.open("rb") as file:
+        with reported(path), path.open("rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size

@@ -46,13 +46,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     body = metadata.get("sunhwan", "")
     if hashlib.sha256(body.encode()).hexdigest() != metadata.get("sha256"):
         raise StoreError(f"{damaged}: its header does not match its SHA-256; restore a copy")
-    content = json.loads(body)
-    if content["digests"].keys() != tensors.keys():
+    try:
+        content = json.loads(body)
+        digests, state = content["digests"], content["state"]
+        complete = isinstance(state, dict) and digests.keys() == tensors.keys()
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise StoreError(f"{damaged}: its header is not one of sunhwan's; restore a copy") from None
+    if not complete:
         raise StoreError(f"{damaged}: tensors are missing or extra; restore a copy")
     for name, tensor in tensors.items():
-        if content["digests"][name] != _digest(name, tensor):
+        if digests[name] != _digest(name, tensor):
             raise StoreError(f"{damaged}: tensor {name} does not match its SHA-256; restore a copy")
-    return tensors, content["state"]
+    return tensors, state
 
 
 def _digest(name: str, tensor: Tensor) -> str:

@@ -18,10 +18,10 @@ class Plan:
     total: int | None = None
     validate_every: int | None = None
 
-    def fix(self, total: int, config: TrainingConfig) -> None:
-        """Settle the length; `validations` are spread over it unless validate_every says otherwise."""
-        self.total = max(total, 1)
-        self.validate_every = config.validate_every or max(1, self.total // config.validations)
+    def spread(self, validations: int, config: TrainingConfig) -> None:
+        """Spread so many validations over the run, unless validate_every says otherwise."""
+        assert self.total is not None
+        self.validate_every = config.validate_every or max(1, self.total // max(validations, 1))
 
     def validation_due(self, step: int) -> bool:
         """Whether to validate after this many steps; always at the end."""

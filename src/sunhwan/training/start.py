@@ -74,7 +74,7 @@ def pick_device(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.empty(1, device=device).item()
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
@@ -136,7 +136,7 @@ def _data(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tokens, Tokens | 
         min_count=text.min_count,
         max_size=text.max_size or None,
         unk=text.unknown == "unk",
-        eos=len(corpus.documents) > 1,
+        eos=text.vocabulary == "words" or len(corpus.documents) > 1,
     )
     tokens = encode(vocabulary, documents, corpus.name)
     try:

@@ -1,5 +1,7 @@
 """The one training loop: streams → model → guard → optimisers → log, validation, checkpoint."""
 
+import hashlib
+import json
 import math
 import signal
 import time
@@ -19,7 +21,7 @@ from sunhwan.cells import State
 from sunhwan.config import Config
 from sunhwan.data import Streams, Tokens
 from sunhwan.errors import StoreError
-from sunhwan.layers.recurrent import detach
+from sunhwan.layers import detach
 from sunhwan.metrics import Scores, evaluate_tokens, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.store import Run, save_model
@@ -331,7 +333,7 @@ class Trainer:
         facts = {
             "corpus": ", ".join(self.config.text.corpus),
             "step": self.step,
-            "tokens seen": self.tokens_seen,
+            "tokens_seen": self.tokens_seen,
             "validation": None if self.best is None else self.best.to_dict(),
         }
         save_model(self.run.model_folder, self.model, self.vocabulary, facts)
@@ -339,7 +341,7 @@ class Trainer:
     def _write_sample(self) -> None:
         length = self.config.training.sample_length
         if length:
-            (sample,) = decode.sample(self.model, self.vocabulary, length=length, temperature=0.8)
+            (sample,) = decode.sample(self.model, self.vocabulary, length=length)
             self.run.add_sample(f"step {self.step}", sample.text)
             self.reporter.sample(sample.text)
 
@@ -348,10 +350,12 @@ class Trainer:
     def _fix_plan_by_steps(self) -> None:
         training = self.config.training
         if training.steps:
-            self.plan.fix(training.steps, training)
+            self.plan.total = training.steps
         elif training.epochs:
             length = self.stream.steps_per_epoch * training.epochs
-            self.plan.fix(math.ceil(length / self.stream.block_length), training)
+            self.plan.total = math.ceil(length / self.stream.block_length)
+        if self.plan.total is not None:
+            self.plan.spread(training.validations, training)
 
     def _time_to_calibrate(self) -> bool:
         """On a time budget the first validation, after a twentieth of it, tells how fast this is."""
@@ -366,19 +370,26 @@ class Trainer:
         left = 60 * training.minutes - self.seconds - END_SECONDS
         seconds_per_step = self._speed.seconds_per_step(self.step, validation_seconds)
         if self.plan.total is None:
-            left -= (training.validations - 1) * validation_seconds
-            self.plan.fix(self.step + int(left / seconds_per_step), training)
-            self.run.log("plan", step=self.step, total=self.plan.total)
+            validations = training.validations - 1
+            if validations * validation_seconds > VALIDATION_SHARE * left:
+                validations = int(VALIDATION_SHARE * max(left, 0) / validation_seconds)
+            self._fit_plan(left - validations * validation_seconds, seconds_per_step)
+            self.plan.spread(validations, training)
             return
+        assert self.plan.validate_every is not None
         steps_left = self.plan.total - self.step
-        expected = steps_left * seconds_per_step
-        if steps_left and expected > left + OVERRUN * 60 * training.minutes:
+        # The last validation falls on the last step.
+        left -= math.ceil(steps_left / self.plan.validate_every) * validation_seconds
+        if steps_left * seconds_per_step > left + OVERRUN * 60 * training.minutes:
             # The machine became slower than measured: a shorter plan, told in the log.
-            self.plan.total = self.step + max(1, int(left / seconds_per_step))
-            self.run.log("plan", step=self.step, total=self.plan.total)
+            self._fit_plan(left, seconds_per_step)
             self.reporter.say(
                 f"slower than measured at the start: {self.plan.total} steps fit the budget"
             )
+
+    def _fit_plan(self, seconds: float, seconds_per_step: float) -> None:
+        self.plan.total = self.step + max(1, int(seconds / seconds_per_step))
+        self.run.log("plan", step=self.step, total=self.plan.total)
 
     # Signals and restoring
 
@@ -410,12 +421,15 @@ class Trainer:
 
     @cached_property
     def _data_digest(self) -> str:
+        # The vocabulary too: another text can have the same ids.
+        vocabulary = hashlib.sha256(json.dumps(self.vocabulary.to_dict()).encode()).hexdigest()
         parts = (self.train_tokens, self.validation_tokens)
-        return "+".join(part.digest() for part in parts if part is not None)
+        return "+".join([vocabulary, *(part.digest() for part in parts if part is not None)])
 
 
 END_SECONDS = 1.0
 OVERRUN = 0.03
+VALIDATION_SHARE = 0.15
 
 
 class _Speed:

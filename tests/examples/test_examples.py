@@ -1,0 +1,104 @@
+"""Every example runs on a tiny scale, and what it prints is right."""
+
+import re
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run an example with arguments as a script; what it printed comes back."""
+
+    def run_script(name: str, *arguments: object) -> str:
+        path = EXAMPLES / name
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        runpy.run_path(str(path), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_script
+
+
+def numbers(name: str, output: str) -> list[float]:
+    """Every number that stands behind a word."""
+    return [float(value) for value in re.findall(rf"{name} +([-+.e\d]*\d)", output)]
+
+
+def completions(output: str) -> dict[str, str]:
+    """Beginning → what the model went on with."""
+    return dict(line.split(" … ") for line in output.splitlines() if " … " in line)
+
+
+def test_every_example_is_tested_here() -> None:
+    here = Path(__file__).read_text(encoding="utf-8")
+    names = [path.name for path in EXAMPLES.glob("*.py")]
+    assert names
+    assert [name for name in names if f'"{name}"' not in here] == []
+
+
+def test_korean_sentences_goes_on_as_its_sentences_do(run: Run) -> None:
+    script = runpy.run_path(str(EXAMPLES / "korean_sentences.py"))
+    sentences = script["SENTENCES"].splitlines()
+    output = run("korean_sentences.py", "--steps", 120, "--hidden-size", 48)
+    found = completions(output)
+    assert [f"{beginning} {rest}" for beginning, rest in found.items()] == sentences[:3]
+    # Which of the sentences begins cannot be known, all the rest can.
+    words = [len(sentence.split()) + 1 for sentence in sentences]
+    (accuracy,), (loss,) = numbers("accuracy", output), numbers("loss", output)
+    assert accuracy >= 1 - len(sentences) / sum(words) - 1e-3
+    assert loss < 1
+
+
+@pytest.mark.parametrize(("vocabulary", "steps"), [("characters", 120), ("jamo", 150)])
+def test_korean_sentences_reads_a_file_in_letters(
+    run: Run, tmp_path: Path, vocabulary: str, steps: int
+) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("나는 오늘 사과를 먹었다.\n\n너는 내일  학교에 간다.\n", encoding="utf-8")
+    output = run(
+        "korean_sentences.py", file, "--vocabulary", vocabulary, "--steps", steps,
+        "--hidden-size", 64, "--beginning", "나는 오", "--beginning", "너는",
+        "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert completions(output) == {"나는 오": "늘 사과를 먹었다.", "너는": "내일 학교에 간다."}
+    assert numbers("accuracy", output)[0] > 0.9
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+
+
+def test_char_rnn_learns_stops_resumes_and_writes(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text("the cat sat on the mat. " * 60, encoding="utf-8")
+    output = run("char_rnn.py", file, "--steps", 120, "--hidden-size", 64, "--prompt", "the cat")
+    losses = numbers("loss", output)
+    assert numbers("step", output)[:4] == [30, 60, 90, 120]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.3
+    assert "interrupted after 60 steps" in output
+    assert "resumed to step 120, best at step 120" in output
+    assert " sat on the mat. the cat" in output.splitlines()[-1]
+
+
+def test_bptt_by_hand_writes_hello_and_agrees_with_pytorch(run: Run) -> None:
+    output = run("bptt_by_hand.py", "--steps", 150)
+    losses = numbers("loss", output)
+    assert losses[0] > 1
+    assert losses[-1] < 0.05
+    assert "it writes hellohellohello" in output
+    assert numbers("gradient:", output)[0] < 1e-12
+
+
+def test_own_loop_remembers_over_block_borders(run: Run) -> None:
+    output = run("own_loop.py", "--steps", 300, "--delay", 2, "--block", 6)
+    losses = numbers("loss", output)
+    assert losses[0] > 0.6
+    assert losses[-1] < 0.1
+    carried, forgotten = numbers("accuracy", output)
+    assert carried > 0.97
+    # A third of the targets lies before the block; without the state they are coin tosses.
+    assert 0.78 < forgotten < 0.88
