@@ -110,7 +110,9 @@ class TrainingConfig:
         "muon", "how gradients become steps", choices=("sgd", "adam", "adamw", "muon")
     )
     learning_rate: float = setting(0.0, "peak step size; 0: auto", low=0, high=10**6)
-    weight_decay: float = setting(0.0, "decoupled shrinking of the matrices", low=0)
+    weight_decay: float = setting(
+        0.25, "decoupled shrinking of W_x and W_h, a step's share being learning rate × this", low=0
+    )
     momentum: float = setting(0.9, "of sgd", low=0, high=0.9999)
     schedule: str = setting(
         "cosine",

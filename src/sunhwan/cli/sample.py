@@ -34,11 +34,13 @@ def sample(
     """Let a trained model write."""
     from sunhwan import decode
     from sunhwan.store import load_model
+    from sunhwan.text import normalize
 
     decode.check_options(length, temperature, top_k, top_p, seed)
     decode.check_options(length, temperature, top_k, top_p, seed + n - 1)
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
+    prompt = normalize(prompt)  # an argument can hold bytes that are no text
     saved = load_model(run)
     for one in range(seed, seed + n):
         pieces = decode.stream(

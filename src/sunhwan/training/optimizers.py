@@ -18,30 +18,34 @@ class Optimizers:
     "muon" (Jordan et al. 2024) orthogonalises the momentum of a matrix, which suits W_x and W_h of
     recurrent layers; embeddings, output layer, biases and initial states go to AdamW beside it. Its
     step is scaled to the size of AdamW's (Liu et al. 2025), so one learning rate serves both.
+    Weight decay acts on W_x and W_h alone (not under plain Adam): on embeddings and output layer it
+    was measured to harm.
     """
 
     def __init__(self, model: LanguageModel, config: TrainingConfig) -> None:
         named = dict(model.named_parameters())
         self._names: dict[Tensor, str] = {p: name for name, p in named.items()}
         matrices = _recurrent_matrices(model)
+        chosen = {id(matrix) for matrix in matrices}
+        rest = [parameter for parameter in named.values() if id(parameter) not in chosen]
         decay, lr = config.weight_decay, config.learning_rate
+        groups: list[dict[str, Any]] = [
+            {"params": matrices, "weight_decay": decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        fused = model.output.weight.device.type in ("cpu", "cuda")
+        self.optimizers: list[torch.optim.Optimizer]
         if config.optimizer == "sgd":
-            self.optimizers: list[torch.optim.Optimizer] = [
-                torch.optim.SGD(_groups(named.values(), decay), lr, momentum=config.momentum)
-            ]
+            self.optimizers = [torch.optim.SGD(groups, lr, momentum=config.momentum)]
         elif config.optimizer == "adam":
-            self.optimizers = [torch.optim.Adam(named.values(), lr, BETAS, fused=_fused(model))]
+            self.optimizers = [torch.optim.Adam(named.values(), lr, BETAS, fused=fused)]
+        elif config.optimizer == "adamw":
+            self.optimizers = [torch.optim.AdamW(groups, lr, BETAS, fused=fused)]
         else:
-            muon = matrices if config.optimizer == "muon" else []
-            taken = {id(matrix) for matrix in muon}
-            rest = [parameter for parameter in named.values() if id(parameter) not in taken]
             self.optimizers = [
-                torch.optim.AdamW(_groups(rest, decay), lr, BETAS, fused=_fused(model))
+                torch.optim.AdamW(groups[1:], lr, BETAS, fused=fused),
+                torch.optim.Muon(matrices, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
             ]
-            if muon:
-                self.optimizers.append(
-                    torch.optim.Muon(muon, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
-                )
 
     def step(self, learning_rate: float) -> None:
         """Update every parameter with this step size."""
@@ -96,15 +100,3 @@ def _recurrent_matrices(model: LanguageModel) -> list[nn.Parameter]:
     # With one-hot inputs the first W_x is an embedding: a step touches few of its rows.
     inputs = layers if model.embedding is not None else layers[1:]
     return [layer.W_x for layer in inputs] + [layer.W_h for layer in layers]
-
-
-def _groups(parameters: Any, decay: float) -> list[dict[str, Any]]:
-    parameters = list(parameters)
-    return [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _fused(model: LanguageModel) -> bool:
-    return model.output.weight.device.type in ("cpu", "cuda")

@@ -11,8 +11,8 @@ from sunhwan.config import TrainingConfig
 class Plan:
     """How long a run is. On a time budget `total` is unknown until the speed was measured.
 
-    total: steps in all. validate_every: steps between validations. Once set they stay, and are
-    part of every checkpoint, so that a resumed run follows the same curve to the same end.
+    total: steps in all. validate_every: steps between validations. Both are part of every
+    checkpoint, so that a resumed run follows the same curve to the same end.
     """
 
     total: int | None = None
@@ -21,7 +21,8 @@ class Plan:
     def spread(self, validations: int, config: TrainingConfig) -> None:
         """Spread so many validations over the run, unless validate_every says otherwise."""
         assert self.total is not None
-        self.validate_every = config.validate_every or max(1, self.total // max(validations, 1))
+        steps = -(-self.total // max(validations, 1))
+        self.validate_every = config.validate_every or max(1, steps)
 
     def validation_due(self, step: int) -> bool:
         """Whether to validate after this many steps; always at the end."""

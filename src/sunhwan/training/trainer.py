@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -168,7 +168,7 @@ class Trainer:
             "optimizer": optimizer_values,
             "stream": self.stream.state(),
             "schedule": self.schedule.state(),
-            "plan": [self.plan.total, self.plan.validate_every],
+            "plan": list(astuple(self.plan)),
             "window": self._window,
             "best": None if self.best is None else list(self.best),
             "best_step": self.best_step,
@@ -233,9 +233,7 @@ class Trainer:
                 stopped = "budget"
                 break
             self._train_step()
-            self.validation_pending = (
-                self.plan.validation_due(self.step) or self._time_to_calibrate()
-            )
+            self.validation_pending = self.plan.validation_due(self.step) or self._time_to_measure()
             if self._interrupted:
                 stopped = "interrupted"
                 break
@@ -357,39 +355,37 @@ class Trainer:
         if self.plan.total is not None:
             self.plan.spread(training.validations, training)
 
-    def _time_to_calibrate(self) -> bool:
+    def _time_to_measure(self) -> bool:
         """On a time budget the first validation, after a twentieth of it, tells how fast this is."""
         budget = 60 * self.config.training.minutes
         return self.plan.total is None and self.step >= 5 and self.seconds > budget / 20
 
     def _plan_by_clock(self, validation_seconds: float) -> None:
-        training = self.config.training
-        if not training.minutes:
+        """Fit the number of steps to the time left, unless the plan fits it well enough already."""
+        budget = 60 * self.config.training.minutes
+        if not budget:
             return
-        # At the end: a checkpoint, the picture of the curves, the interpreter's exit.
-        left = 60 * training.minutes - self.seconds - END_SECONDS
         seconds_per_step = self._speed.seconds_per_step(self.step, validation_seconds)
-        if self.plan.total is None:
-            validations = training.validations - 1
-            if validations * validation_seconds > VALIDATION_SHARE * left:
-                validations = int(VALIDATION_SHARE * max(left, 0) / validation_seconds)
-            self._fit_plan(left - validations * validation_seconds, seconds_per_step)
-            self.plan.spread(validations, training)
-            return
-        assert self.plan.validate_every is not None
-        steps_left = self.plan.total - self.step
-        # The last validation falls on the last step.
-        left -= math.ceil(steps_left / self.plan.validate_every) * validation_seconds
-        if steps_left * seconds_per_step > left + OVERRUN * 60 * training.minutes:
-            # The machine became slower than measured: a shorter plan, told in the log.
-            self._fit_plan(left, seconds_per_step)
-            self.reporter.say(
-                f"slower than measured at the start: {self.plan.total} steps fit the budget"
-            )
-
-    def _fit_plan(self, seconds: float, seconds_per_step: float) -> None:
+        # At the end: a checkpoint, the picture of the curves, the interpreter's exit.
+        left = max(budget - self.seconds - END_SECONDS, 0.0)
+        if self.plan.total is not None and self.plan.validate_every is not None:
+            steps_left = self.plan.total - self.step
+            # The last validation falls on the last step.
+            validations = -(-steps_left // self.plan.validate_every)
+            spare = left - steps_left * seconds_per_step - validations * validation_seconds
+            late = left < LATE * budget
+            if not steps_left or -OVERRUN * budget < spare < (budget if late else SPARE * budget):
+                return
+        done = self.seconds / budget
+        validations = math.ceil(self.config.training.validations * (1 - min(done, 1)))
+        validations = min(validations, max(1, int(VALIDATION_SHARE * left / validation_seconds)))
+        seconds = left - validations * validation_seconds
         self.plan.total = self.step + max(1, int(seconds / seconds_per_step))
+        self.plan.spread(
+            math.ceil(validations / (1 - self.step / self.plan.total)), self.config.training
+        )
         self.run.log("plan", step=self.step, total=self.plan.total)
+        self._speed.restart(self.step)
 
     # Signals and restoring
 
@@ -427,9 +423,14 @@ class Trainer:
         return "+".join([vocabulary, *(part.digest() for part in parts if part is not None)])
 
 
+# Of a time budget: what the end takes; then, as shares of it, how far a plan may run over before it
+# is shortened, how much it may leave unused before it is lengthened, when it is too late for that,
+# and how much of the time left may go to validations.
 END_SECONDS = 1.0
 OVERRUN = 0.03
-VALIDATION_SHARE = 0.15
+SPARE = 0.08
+LATE = 0.15
+VALIDATION_SHARE = 0.1
 
 
 class _Speed:
