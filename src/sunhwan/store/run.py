@@ -40,7 +40,7 @@ class Run:
         try:
             str(folder).encode("utf-8")
         except UnicodeEncodeError:
-            raise UsageError(f"{folder} is not UTF-8: choose another --out") from None
+            raise UsageError(f"{str(folder)!r} is not UTF-8: choose another --out") from None
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UsageError(f"{folder} exists and is not an empty folder: choose another --out")
         try:
