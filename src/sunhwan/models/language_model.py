@@ -21,7 +21,8 @@ class LanguageModel(nn.Module):
 
     ids (N, T) → logits (N, T, V). The input is an embedding E (V, D), or one-hot, in which case
     D = V and the first layer's W_x is the embedding. With `tied` the output layer is Eᵀ. Dropout
-    acts on the embeddings, between layers and on the output (Zaremba et al. 2014).
+    acts between layers and on the output (Zaremba et al. 2014), not on the embeddings: among so few
+    tokens a lost one is a lost input.
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -82,5 +83,5 @@ class LanguageModel(nn.Module):
     def _embed(self, ids: Tensor) -> Tensor:
         if self.embedding is None:
             return functional.one_hot(ids, self.vocabulary_size).to(self.output.weight.dtype)
-        embedded: Tensor = self.dropout(self.embedding(ids))
+        embedded: Tensor = self.embedding(ids)
         return embedded

@@ -20,10 +20,12 @@ def complete(config: Config, corpus: Corpus) -> Config:
 
     - vocabulary: jamo when over a fifth of the characters are Hangul syllables, for then most
       syllables are too rare to learn one by one; else characters.
-    - hidden size, in steps of 64: 256 · (minutes / 1.3)^0.3, and at most 64 · √(tokens / 2000), for a
-      small text carries a small model. A budget in steps or epochs counts as 3 minutes.
-    - dropout: 0 up to 7 passes over the text, then 0.35 for each doubling, 0.5 at most. How many
-      passes: 5.4 million tokens a minute at 256 hidden units, falling with their square.
+    - hidden size, in steps of 64: 256 between 1 and 3 minutes, less below (√minutes) and more beyond
+      ((minutes / 3)^0.7), and at most 64 · √(tokens / 2000), for a small text carries a small model.
+      A budget in steps or epochs counts as 3 minutes.
+    - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
+      doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
+      units, falling with their square.
     - embedding 64, one layer, N = 32, T = 64; fewer for a text so small that a block would hold it.
     - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd.
     """
@@ -58,7 +60,7 @@ def complete(config: Config, corpus: Corpus) -> Config:
         num_layers=model.num_layers or 1,
         embedding_size=model.embedding_size
         or (hidden_size if model.tied else min(64, hidden_size)),
-        dropout=model.dropout if model.dropout >= 0 else _dropout(epochs),
+        dropout=model.dropout if model.dropout >= 0 else _dropout(epochs * hidden_size / 384),
     )
     data = dataclasses.replace(
         data,
@@ -85,10 +87,10 @@ def _vocabulary(corpus: Corpus) -> str:
 
 
 def _hidden_size(tokens: int, minutes: float) -> int:
-    by_budget = 256 * (minutes / 1.3) ** 0.3
+    by_budget = 256 * max(min(1.0, minutes**0.5), (minutes / 3) ** 0.7)
     by_text = 64 * math.sqrt(tokens / 2_000)
     return max(64, min(1024, 64 * round(float(min(by_budget, by_text)) / 64)))
 
 
-def _dropout(epochs: float) -> float:
-    return round(min(0.5, 0.35 * math.log2(max(epochs, 7) / 7)), 2)
+def _dropout(exposure: float) -> float:
+    return round(min(0.5, 0.35 * math.log2(max(exposure, 7) / 7)), 2)
