@@ -1,0 +1,100 @@
+"""What the tests of data, models, store, training and command line share."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+import sunhwan.plots
+from sunhwan.cli import main
+from sunhwan.store import Run
+
+TEXT = "The quick brown fox jumps over the lazy dog. " * 20
+TINY = (
+    "--threads=1",
+    "--set=model.hidden_size=6",
+    "--set=data.batch_size=4",
+    "--set=data.block_length=8",
+    "--set=training.sample_length=10",
+)
+"""Options that make a run a matter of milliseconds."""
+
+
+class Outcome(NamedTuple):
+    """How a command ended: the exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence on stderr of a command that failed."""
+        lines = self.err.splitlines()
+        assert self.code in (1, 2), f"exit code {self.code}: {self.err}"
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("sunhwan: "), self.err
+        assert len(lines[0]) > len("sunhwan: ") + 10
+        return lines[0]
+
+
+Command = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Every test on one thread, and the caller's setting afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out loss.png, which takes longer than a tiny run."""
+    monkeypatch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_picture: None
+) -> Command:
+    """`command("train", "a.txt", …)`: the command line in this process, any traceback passed on."""
+
+    def call(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["sunhwan", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as exit:
+            code = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+        out, err = capsys.readouterr()
+        return Outcome(code, out, err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short text."""
+    path = tmp_path_factory.mktemp("corpus") / "fox.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def losses(run: Path) -> list[dict[str, object]]:
+    """The log of a run without what the clock decides."""
+    clock = ("seconds", "tokens_per_second")
+    return [
+        {key: value for key, value in event.items() if key not in clock}
+        for event in Run.open(run).events()
+    ]

@@ -1,0 +1,67 @@
+"""Real processes: killed at any instant, or asked to stop."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sunhwan.store import Run
+from tests.conftest import TEXT, TINY
+from tests.faults.test_resume import outcome
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for number in range(3):
+        (corpus / f"{number}.txt").write_text(TEXT[number * 50 : number * 50 + 200])
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.faults.killing", corpus, tmp_path, "20", "1"],
+        cwd=Path(__file__).parents[2],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["killed"] == 20
+    assert set(report["codes"]) == {0}
+    wanted = outcome(tmp_path / "straight")
+    assert len(wanted["log"]) > 30
+    for number in range(report["runs"]):
+        assert outcome(tmp_path / str(number)) == wanted
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+def test_asked_to_stop_it_saves_and_ends_well(
+    tmp_path: Path, text_file: Path, number: signal.Signals
+) -> None:
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sunhwan", "train", text_file, "--out", out, "--steps=1000000",
+         "--json", *TINY],
+        env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step " in line:
+            break
+    asked = time.monotonic()
+    process.send_signal(number)
+    printed, errors = process.communicate(timeout=60)
+    assert time.monotonic() - asked < 5 + 5, "5 seconds, and as much again for a busy machine"
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    report = json.loads(printed.splitlines()[-1])
+    assert report["stopped"] == "interrupted"
+    assert report["steps"] >= 1
+    _, state, skipped = Run.open(out).load_checkpoint()
+    assert (state["step"], skipped) == (report["steps"], [])

@@ -1,0 +1,206 @@
+"""Settings: TOML and back, what is refused and how, and the recipe that fills what is left open."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from sunhwan.config import Config, parse_assignment, settings
+from sunhwan.errors import ConfigError
+from sunhwan.text import Corpus, Document, load_corpus
+from sunhwan.training.recipe import complete
+
+SECTIONS = [f.name for f in dataclasses.fields(Config)]
+
+
+def fields() -> list[tuple[str, Any, Any]]:
+    """(section, field, type) of every setting."""
+    found = []
+    for section, kind in get_type_hints(Config).items():
+        types = get_type_hints(kind)
+        found += [(section, f, types[f.name]) for f in dataclasses.fields(kind)]
+    return found
+
+
+def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
+    """What a setting may be."""
+    low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    if choices:
+        return st.sampled_from(choices)
+    if kind is bool:
+        return st.booleans()
+    if kind is int:
+        return st.integers(low, min(high or 10**9, 2**63 - 1))
+    if kind is float:
+        return st.floats(low, high, allow_nan=False, allow_infinity=False)
+    return text if kind is str else st.lists(text, max_size=3).map(tuple)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Config:
+    values: dict[str, dict[str, Any]] = {}
+    for section, f, kind in fields():
+        if draw(st.booleans()):
+            values.setdefault(section, {})[f.name] = draw(allowed(f, kind))
+    return Config.from_dict(values)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(configs())
+def test_toml_and_back(tmp_path_factory: pytest.TempPathFactory, config: Config) -> None:
+    path = tmp_path_factory.getbasetemp() / "config.toml"
+    path.write_bytes(config.to_toml().encode())
+    assert Config.load(path) == config
+    assert Config.from_dict(config.to_dict()) == config
+
+
+def test_every_setting_has_a_meaning_and_a_default_that_is_allowed() -> None:
+    listed = list(settings())
+    assert [s.name for s in listed] == [f"{section}.{f.name}" for section, f, _ in fields()]
+    for setting in listed:
+        assert len(setting.help) > 5, setting.name
+        section, key = setting.name.split(".")
+        default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
+        assert Config.from_dict({section: {key: default}}) == Config(), setting.name
+
+
+def wrong(kind: Any) -> list[Any]:
+    if kind is bool:
+        return [1, "true", 0.0, []]
+    if kind is int:
+        return [1.5, "3", True, [1]]
+    if kind is float:
+        return ["1.5", True, math.nan, math.inf, -math.inf, 10**400, [1.0]]
+    if kind is str:
+        return [1, True, ["a"], "\ud800"]
+    return [1, [1], ["a", 2], {"a": 1}, ["\ud800"]]
+
+
+@pytest.mark.parametrize(
+    ("section", "f", "kind"), fields(), ids=[f"{s}.{f.name}" for s, f, _ in fields()]
+)
+def test_wrong_types_and_ranges_are_refused_by_name(section: str, f: Any, kind: Any) -> None:
+    bad = wrong(kind)
+    if f.metadata["low"] is not None:
+        bad.append(kind(f.metadata["low"] - 1))
+    if f.metadata["high"] is not None:
+        bad.append(kind(f.metadata["high"] + 1))
+    if f.metadata["choices"]:
+        bad.append("no such choice")
+    for value in bad:
+        with pytest.raises(ConfigError, match=rf"{section}\.{f.name}"):
+            Config.from_dict({section: {f.name: value}})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[modle]\n", "modle"), ("[model]\nhiden_size = 3\n", "hiden_size"),
+        ("model = 3\n", "model"), ("[model\n", "TOML"), ("[model]\nbias = True", "TOML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=named) as caught:
+        Config.load(path)
+    assert "settings.toml" in str(caught.value)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read"):
+        Config.load(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"[text]\nvalidation = 'caf\xe9'")
+    with pytest.raises(ConfigError, match="byte 24"):
+        Config.load(tmp_path / "latin.toml")
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[training]\nseed = 7\n")
+    assert Config.load(tmp_path / "bom.toml").training.seed == 7
+
+
+def test_overrides() -> None:
+    config = Config().override({"model.hidden_size": 12, "text.corpus": "a.txt"})
+    assert (config.model.hidden_size, config.text.corpus) == (12, ("a.txt",))
+    assert config == Config().override({"model.hidden_size": 12}).override({"text.corpus": "a.txt"})
+    for name in ("hidden_size", "", "models.hidden_size", "model.hidden", "model.a.b"):
+        with pytest.raises(ConfigError):
+            Config().override({name: 12})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3), ("3.5", 3.5), ("true", True), ("'x y'", "x y"), ("gru", "gru"),
+        ("a=b", "a=b"), ("", ""), ('["a", "b"]', ["a", "b"]), ("한글.txt", "한글.txt"),
+    ],
+)  # fmt: skip
+def test_assignments_are_toml_or_plain_text(text: str, value: Any) -> None:
+    assert parse_assignment(f"model.key={text}") == ("model.key", value)
+    with pytest.raises(ConfigError):
+        parse_assignment("model.key")
+
+
+TEXTS = [
+    "ab",
+    "a" * 50,
+    "To be, or not to be. " * 40,
+    "나는 오늘 시장에 갔다. " * 30,
+    "word\n" * 3000,
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=[text[:6] for text in TEXTS])
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {}, {"training.steps": 5}, {"training.epochs": 2.5}, {"training.minutes": 0.5},
+        {"model.tied": True}, {"training.optimizer": "sgd", "model.hidden_size": 5},
+        {"text.vocabulary": "bytes", "model.dropout": 0.0, "data.batch_size": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_recipe_fills_everything_and_changes_nothing_chosen(
+    text: str, chosen: dict[str, Any]
+) -> None:
+    corpus = Corpus("text", (Document("text", text),))
+    config = complete(Config().override(chosen), corpus)
+    assert complete(config, corpus) == config
+    assert config.text.vocabulary
+    assert config.text.unknown
+    assert config.model.input
+    assert config.model.dropout >= 0
+    numbers = (
+        config.data.batch_size, config.data.block_length, config.model.hidden_size,
+        config.model.num_layers, config.model.embedding_size, config.training.learning_rate,
+    )  # fmt: skip
+    assert min(numbers) > 0
+    budget = (config.training.minutes, config.training.steps, config.training.epochs)
+    assert sum(value > 0 for value in budget) == 1
+    values = config.to_dict()
+    for name, value in chosen.items():
+        section, key = name.split(".")
+        assert values[section][key] == value
+    assert Config.from_dict(values) == config
+
+
+def test_the_recipe_knows_korean_and_the_suggestions_of_built_in_texts() -> None:
+    def vocabulary(text: str) -> str:
+        return complete(Config(), Corpus("t", (Document("t", text),))).text.vocabulary
+
+    assert vocabulary("나는 오늘 시장에 갔다. " * 9) == "jamo"
+    assert vocabulary("I went to the market (시장). " * 9) == "characters"
+    hello = complete(Config(), load_corpus("hello"))
+    assert (hello.text.unknown, hello.model.input) == ("drop", "one-hot")
+    chosen = Config().override({"model.input": "embedding"})
+    assert complete(chosen, load_corpus("hello")).model.input == "embedding"
+
+
+def test_two_budgets_are_refused() -> None:
+    config = Config().override({"training.steps": 5, "training.epochs": 1})
+    with pytest.raises(ConfigError, match="one budget"):
+        complete(config, Corpus("t", (Document("t", "text"),)))
