@@ -60,14 +60,14 @@ def evaluate_tokens(
     tokens: Tokens,
     *,
     rows: int | None = None,
-    limit: int | None = None,
+    limit: int = 0,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Scores:
     """Score a whole text with the state carried from its first token to its last.
 
     rows: in how many pieces the text is read side by side, each from a state warmed on the 512
     tokens before it; None: 1, the exact definition, up to 50,000 tokens, and more beyond, none
-    longer than that. limit: score only so many tokens, in equal pieces spread over the text.
+    longer than that. limit: score only so many tokens, in equal pieces spread over the text; 0: all.
     `interrupted` is asked between blocks; InterruptedError is raised if it says so.
     """
     rows = rows or max(1, -(-tokens.targets // 50_000))
@@ -79,7 +79,9 @@ def evaluate_tokens(
         state = None
         loss = torch.zeros((), dtype=torch.float64)
         right = count = 0
-        for block, scored in warm_blocks(tokens, rows=rows, block_length=block_length, limit=limit):
+        for block, scored in warm_blocks(
+            tokens, rows=rows, block_length=block_length, limit=limit or None
+        ):
             if interrupted():
                 raise InterruptedError("the evaluation was interrupted")
             block = to_device(block, device)

@@ -71,14 +71,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
         raise StoreError(
             f"{folder} is no run or model folder: `sunhwan train --out {folder}` makes one"
         )
-    tensors, seal = read_tensors(folder / "model.safetensors")
-    config = _read_json(folder / "config.json")
-    tokenizer = _read_json(folder / "tokenizer.json")
-    if not _same(seal, {"config": config, "tokenizer": tokenizer}):
-        raise StoreError(
-            f"config.json or tokenizer.json in {folder} is not the one that model.safetensors was "
-            "saved with: restore a copy of the whole folder"
-        )
+    try:
+        tensors, config, tokenizer = _read(folder)
+    except StoreError:
+        # A trainer may have replaced the folder between two of the files: once more.
+        tensors, config, tokenizer = _read(folder)
     if not isinstance(config, dict) or (config.get("format"), config.get("task")) != KIND:
         raise StoreError(
             f"{folder} holds a model of a kind this version does not know: upgrade sunhwan"
@@ -168,6 +165,19 @@ def _build(
         model = LanguageModel(config, vocabulary_size)
     load_weights(model, tensors, folder)
     return model
+
+
+def _read(folder: Path) -> tuple[dict[str, Tensor], Any, Any]:
+    recover_folder(folder)
+    tensors, seal = read_tensors(folder / "model.safetensors")
+    config = _read_json(folder / "config.json")
+    tokenizer = _read_json(folder / "tokenizer.json")
+    if not _same(seal, {"config": config, "tokenizer": tokenizer}):
+        raise StoreError(
+            f"config.json or tokenizer.json in {folder} is not the one that model.safetensors was "
+            "saved with: restore a copy of the whole folder"
+        )
+    return tensors, config, tokenizer
 
 
 def _json(value: Any) -> str:

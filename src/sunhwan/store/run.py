@@ -41,7 +41,9 @@ class Run:
             str(folder).encode("utf-8")
         except UnicodeEncodeError:
             raise UsageError(f"{str(folder)!r} is not UTF-8: choose another --out") from None
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (
+            folder.is_dir() and all(map(_left_by_a_crash, folder.iterdir()))
+        ):
             raise UsageError(f"{folder} exists and is not an empty folder: choose another --out")
         try:
             run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
@@ -180,3 +182,10 @@ class Run:
         with reported(path), path.open("rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size
+
+
+def _left_by_a_crash(path: Path) -> bool:
+    """Whether this is what a run that died before its config.toml was written leaves behind."""
+    return path.name.startswith((".lock", ".config.toml.")) or (
+        path.name == "checkpoints" and path.is_dir() and not any(path.iterdir())
+    )

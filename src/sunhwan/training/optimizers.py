@@ -18,8 +18,8 @@ class Optimizers:
     "muon" (Jordan et al. 2024) orthogonalises the momentum of a matrix, which suits W_x and W_h of
     recurrent layers; embeddings, output layer, biases and initial states go to AdamW beside it. Its
     step is scaled to the size of AdamW's (Liu et al. 2025), so one learning rate serves both.
-    Weight decay acts on W_x and W_h alone (not under plain Adam): on embeddings and output layer it
-    was measured to harm.
+    Weight decay acts on W_x and W_h alone, for on embeddings and output layer it was measured to
+    harm, and where it is decoupled from the gradient: under muon and adamw.
     """
 
     def __init__(self, model: LanguageModel, config: TrainingConfig) -> None:
@@ -36,7 +36,7 @@ class Optimizers:
         fused = model.output.weight.device.type in ("cpu", "cuda")
         self.optimizers: list[torch.optim.Optimizer]
         if config.optimizer == "sgd":
-            self.optimizers = [torch.optim.SGD(groups, lr, momentum=config.momentum)]
+            self.optimizers = [torch.optim.SGD(named.values(), lr, momentum=config.momentum)]
         elif config.optimizer == "adam":
             self.optimizers = [torch.optim.Adam(named.values(), lr, BETAS, fused=fused)]
         elif config.optimizer == "adamw":

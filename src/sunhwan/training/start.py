@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -41,12 +42,11 @@ def train(
     corpus = load_corpus(config.text.corpus)
     config = complete(_anchored(config), corpus)
     with _settings(config):
-        vocabulary, tokens, validation = _data(config, corpus)
-        model = _model(config, vocabulary)
+        parts = _parts(config, corpus)
         folder = Path(out) if out is not None else _folder(corpus.name)
         reporter = _watching(config, folder, reporter)
-        run = Run.create(folder, config)
-        return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
+        with Run.create(folder, config) as run:
+            return _fit(run, config, parts, reporter, started)
 
 
 def resume(
@@ -56,14 +56,13 @@ def resume(
 
     `folder` is a run folder; StoreError when it is none, is damaged or in use.
     """
-    run = Run.open(Path(folder))
-    config = run.config()
-    corpus = load_corpus(config.text.corpus)
-    with _settings(config):
-        vocabulary, tokens, validation = _data(config, corpus)
-        model = _model(config, vocabulary)
-        reporter = _watching(config, run.folder, reporter)
-        return _fit(run, config, model, vocabulary, tokens, validation, reporter, started)
+    with Run.open(Path(folder)) as run:
+        config = run.config()
+        corpus = load_corpus(config.text.corpus)
+        with _settings(config):
+            parts = _parts(config, corpus)
+            reporter = _watching(config, run.folder, reporter)
+            return _fit(run, config, parts, reporter, started)
 
 
 def pick_device(name: str) -> torch.device:
@@ -94,26 +93,22 @@ def _anchored(config: Config) -> Config:
     return dataclasses.replace(config, text=text)
 
 
-def _fit(
-    run: Run,
-    config: Config,
-    model: LanguageModel,
-    vocabulary: Vocabulary,
-    tokens: Tokens,
-    validation: Tokens | None,
-    reporter: Reporter,
-    started: float | None,
-) -> Result:
-    with run:
-        trainer = Trainer(
-            run, config, model, vocabulary, tokens, validation, reporter=reporter, started=started
-        )
-        result = trainer.fit()
-        # Only now, for the plots' library takes longer to import than a short run to train.
-        from sunhwan.plots import draw_losses
+class _Parts(NamedTuple):
+    model: LanguageModel
+    vocabulary: Vocabulary
+    train: Tokens
+    validation: Tokens | None
 
-        draw_losses(run)
-        return result
+
+def _fit(
+    run: Run, config: Config, parts: _Parts, reporter: Reporter, started: float | None
+) -> Result:
+    result = Trainer(run, config, *parts, reporter=reporter, started=started).fit()
+    # Only now, for the plots' library takes longer to import than a short run to train.
+    from sunhwan.plots import draw_losses
+
+    draw_losses(run)
+    return result
 
 
 def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Reporter:
@@ -123,7 +118,7 @@ def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Report
     return reporter
 
 
-def _data(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tokens, Tokens | None]:
+def _parts(config: Config, corpus: Corpus) -> _Parts:
     text = config.text
     if text.validation:
         documents: tuple[Document, ...] = corpus.documents
@@ -145,12 +140,21 @@ def _data(config: Config, corpus: Corpus) -> tuple[Vocabulary, Tokens, Tokens | 
         if text.validation:
             raise
         validation = None
-    return vocabulary, tokens, validation
+    return _Parts(_model(config, len(vocabulary)), vocabulary, tokens, validation)
 
 
-def _model(config: Config, vocabulary: Vocabulary) -> LanguageModel:
+def _model(config: Config, vocabulary_size: int) -> LanguageModel:
+    device = pick_device(config.training.device)
     torch.manual_seed(config.training.seed)
-    return LanguageModel(config.model, len(vocabulary)).to(pick_device(config.training.device))
+    try:
+        return LanguageModel(config.model, vocabulary_size).to(device)
+    except (RuntimeError, MemoryError) as error:
+        if "memory" not in str(error) and not isinstance(error, MemoryError):
+            raise
+        raise ConfigError(
+            f"a model of hidden size {config.model.hidden_size} with {config.model.num_layers} "
+            f"layers does not fit in the memory of {device}: lower model.hidden_size"
+        ) from None
 
 
 def _folder(corpus: str) -> Path:

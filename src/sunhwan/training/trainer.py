@@ -307,7 +307,7 @@ class Trainer:
                 self.model,
                 self.validation_tokens,
                 rows=VALIDATION_ROWS,
-                limit=self.config.training.validation_tokens or None,
+                limit=self.config.training.validation_tokens,
                 interrupted=lambda: self._interrupted,
             )
             value = scores.loss
