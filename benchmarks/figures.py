@@ -2,7 +2,7 @@
 
 `python -m benchmarks.figures` after `python -m benchmarks.layers --markdown
 benchmarks/results/layers.md` and `python -m benchmarks.tinyshakespeare FILE --peers lstm gru
---markdown benchmarks/results/tinyshakespeare.md`.
+--markdown benchmarks/results/tinyshakespeare.md` (and with `--minutes 5.2`, `…_long.md`).
 """
 
 import re
@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 TITLES = {
     "layers": "`python -m benchmarks.layers`",
-    "tinyshakespeare": "`python -m benchmarks.tinyshakespeare`",
+    "tinyshakespeare": "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`",
+    "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
 }
 
 

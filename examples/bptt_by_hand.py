@@ -76,8 +76,9 @@ def difference(rnn: TimeRNN, W: np.ndarray) -> float:
     output, _ = layer(torch.from_numpy(xs))
     logits = output[0] @ torch.from_numpy(W)
     torch.nn.functional.cross_entropy(logits, torch.from_numpy(targets)).backward()
-    pairs = zip((inner.W_x, inner.W_h, inner.b), rnn.grads, strict=True)
-    return max(float(np.abs(p.grad.numpy() - gradient).max()) for p, gradient in pairs)
+    # The layer keeps its matrices transposed.
+    pairs = zip((inner.W_x_T, inner.W_h_T, inner.b), rnn.grads, strict=True)
+    return max(float(np.abs(p.grad.numpy() - gradient.T).max()) for p, gradient in pairs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Sampling: the filters by their definitions, seeds, streaming, prompts and ends."""
 
 import math
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -196,7 +197,9 @@ def test_a_korean_prompt_goes_on_letter_by_letter(prompt: str) -> None:
     for seed in range(60):
         (one,) = sample(made, KOREAN, prompt, length=6, seed=seed, temperature=1.0)
         whole = KOREAN.decode(drawn(made, KOREAN, KOREAN.encode(prompt).tolist(), seed))
-        # Where the first letters complete the prompt's last syllable, the text has it in full.
         grown += not whole.startswith(shown)
-        assert one.text == whole.removeprefix(shown if whole.startswith(shown) else shown[:-1])
+        # The prompt stays as it is, where freely drawn letters would complete its last syllable.
+        assert unicodedata.normalize("NFC", shown + one.text) == shown + one.text
+        if prompt not in ("나", "을 다"):
+            assert one.text == whole.removeprefix(shown)
     assert (grown > 0) == (prompt in ("나", "을 다"))

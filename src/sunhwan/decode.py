@@ -79,7 +79,8 @@ def stream(
     """Yield the generated text piece by piece, the prompt not included.
 
     At most `length` tokens, fewer when the model ends the text (EOS) and `until_eos` is set, or
-    when the document ends. UNK is never drawn. The same seed gives the same text; no other random
+    when the document ends. UNK is never drawn, nor a letter that would change the prompt's last
+    syllable. The same seed gives the same text; no other random
     number is touched. UsageError for an option out of range.
     """
     check_options(length, temperature, top_k, top_p, seed)
@@ -90,25 +91,34 @@ def stream(
         prompt_ids = vocabulary.encode(prompt).tolist()
         decoder = vocabulary.decoder()
         certain = "".join(map(decoder.push, prompt_ids))
-        # What the decoder still holds back: a syllable that the first tokens may complete.
+        # What the decoder holds back: a syllable that further letters could change. The prompt's last
+        # one is as it is meant, so the first token is none of those.
         held = vocabulary.decode(prompt_ids)[len(certain) :]
-        piece = ""
+        forbidden = _growing(vocabulary, prompt_ids[-len(held) * 3 :]) if held else []
+        never = [] if vocabulary.unk_id is None else [vocabulary.unk_id]
         logits, state = read(model, [*lead(vocabulary, prompt_ids), *prompt_ids])
         for _ in range(length):
-            if vocabulary.unk_id is not None:
-                logits[vocabulary.unk_id] = -math.inf
+            logits[never + forbidden] = -math.inf
+            forbidden = []
             probabilities = filtered_probabilities(logits.cpu(), temperature, top_k, top_p)
             token = int(torch.multinomial(probabilities, 1, generator=generator))
             if until_eos and token == vocabulary.eos_id:
                 break
-            piece += decoder.push(token)
-            if piece and len(piece) >= len(held):
+            piece = decoder.push(token)
+            if piece:
                 yield piece.removeprefix(held)
-                held = piece = ""
+                held = ""
             logits, state = read(model, [token], state)
-        yield (piece + decoder.flush()).removeprefix(held)
+        yield decoder.flush().removeprefix(held)
     finally:
         model.train(training)
+
+
+def _growing(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
+    """The tokens that would change the text of these ids if they came next."""
+    text = vocabulary.decode(ids)
+    following = range(len(vocabulary))
+    return [token for token in following if not vocabulary.decode([*ids, token]).startswith(text)]
 
 
 def lead(vocabulary: Vocabulary, prompt: Sequence[int] = ()) -> list[int]:

@@ -77,7 +77,7 @@ def test_char_rnn_learns_stops_resumes_and_writes(run: Run, tmp_path: Path) -> N
     output = run("char_rnn.py", file, "--steps", 120, "--hidden-size", 64, "--prompt", "the cat")
     losses = numbers("loss", output)
     assert numbers("step", output)[:4] == [30, 60, 90, 120]
-    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0] / 3
     assert losses[-1] < 0.3
     assert "interrupted after 60 steps" in output
     assert "resumed to step 120, best at step 120" in output

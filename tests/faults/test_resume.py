@@ -379,13 +379,13 @@ def test_a_run_that_is_not_finite_updates_nothing_and_can_go_on(
         seen["before"] = {n: as_bytes(p.detach()) for n, p in model.named_parameters()}
         if what == "loss":
             return loss * float("nan"), state
-        matrix = model.recurrent.stack[1].W_h
+        matrix = model.recurrent.stack[1].W_h_T
         return loss + (matrix - matrix.detach()).abs().sqrt().sum(), state
 
     reporter = Poison(9, lambda: monkeypatch.setattr(LanguageModel, "loss", poisoned))
     with pytest.raises(NonFiniteError, match="step 10") as caught:
         train(settings, tmp_path / "run", reporter=reporter)
-    assert ("the loss" if what == "loss" else "recurrent.layers.1.W_h") in str(caught.value)
+    assert ("the loss" if what == "loss" else "recurrent.layers.1.W_h_T") in str(caught.value)
     after = {n: as_bytes(p.detach()) for n, p in seen["model"].named_parameters()}
     assert after == seen["before"]
     assert all(

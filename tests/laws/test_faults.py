@@ -214,14 +214,14 @@ FAULTS = [
     Fault(
         reference.Recurrence,
         "backward",
-        "before[0].flatten(0, 1).T",
-        "over_time[0].flatten(0, 1).T",
+        "d_u.T @ before[0].flatten(0, 1)",
+        "d_u.T @ over_time[0].flatten(0, 1)",
         dot(gradients, ELMAN),
     ),
     Fault(
         reference.Recurrence,
         "backward",
-        "before[0].flatten(0, 1).T @ d_u",
+        "(d_u.T @ before[0].flatten(0, 1)).T",
         "torch.zeros_like(W_h)",
         dot(gradients, ELMAN),
     ),

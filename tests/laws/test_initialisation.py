@@ -70,7 +70,7 @@ def test_without_bias_there_is_none():
     for name, cell in CELLS.items():
         assert cell.initial_parameters(D, H, bias=False)[2:] == (None, None)
         names = {n.rsplit(".")[-1] for n, _ in Recurrent(name, D, H, bias=False).named_parameters()}
-        assert names == {"W_x", "W_h"}
+        assert names == {"W_x_T", "W_h_T"}
 
 
 def test_the_forget_bias_is_an_option():

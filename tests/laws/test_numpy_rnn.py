@@ -96,10 +96,13 @@ def time_rnn_is_the_layer() -> None:
         near(numpy_rnn.forward(xs), output.detach().numpy())
         near(numpy_rnn.h, layer.state[0].h.numpy())
         wanted = torch.autograd.grad(
-            output, (x, before, one.W_x, one.W_h, one.b), torch.from_numpy(dhs)
+            output, (x, before, one.W_x_T, one.W_h_T, one.b), torch.from_numpy(dhs)
         )
         dxs = numpy_rnn.backward(dhs)
-        for got, gradient in zip((dxs, numpy_rnn.dh, *numpy_rnn.grads), wanted, strict=True):
+        dWx, dWh, db = numpy_rnn.grads
+        # The layer keeps its matrices transposed.
+        ours = (dxs, numpy_rnn.dh, dWx.T, dWh.T, db)
+        for got, gradient in zip(ours, wanted, strict=True):
             near(got, gradient.numpy())
 
 

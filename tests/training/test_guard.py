@@ -65,10 +65,10 @@ def test_finite_values_pass() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_the_message_names_step_tensor_and_cure(value: float) -> None:
     bad_gradient = model()
-    weight = bad_gradient.recurrent.stack[0].W_h
+    weight = bad_gradient.recurrent.stack[0].W_h_T
     assert weight.grad is not None
     weight.grad[1, 1] = value
-    with pytest.raises(NonFiniteError, match=r"step 12: the gradient of .*W_h is") as caught:
+    with pytest.raises(NonFiniteError, match=r"step 12: the gradient of .*W_h_T is") as caught:
         check_finite(12, 1.0, math.nan, bad_gradient, 0.25)
     assert "0.25" in str(caught.value)
     assert "learning_rate" in str(caught.value)

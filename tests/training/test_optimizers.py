@@ -94,8 +94,10 @@ def test_the_step_size_given_is_the_one_used(optimizer: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(before, made.parameters(), strict=True))
 
 
-RECURRENT = {f"recurrent.layers.{layer}.{matrix}" for layer in (0, 1) for matrix in ("W_x", "W_h")}
-ONE_HOT = RECURRENT - {"recurrent.layers.0.W_x"}
+RECURRENT = {
+    f"recurrent.layers.{layer}.{matrix}" for layer in (0, 1) for matrix in ("W_x_T", "W_h_T")
+}
+ONE_HOT = RECURRENT - {"recurrent.layers.0.W_x_T"}
 """With one-hot input the first W_x is an embedding."""
 
 

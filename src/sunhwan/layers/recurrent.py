@@ -15,12 +15,15 @@ from sunhwan.ops.fused import torch_weights
 class RecurrentLayer(nn.Module):
     """One cell over time, with its parameters W_x (D, G·H), W_h (H, G·H), b, b_h (G·H).
 
+    The two matrices are kept transposed, as `W_x_T` (G·H, D) and `W_h_T` (G·H, H): so a gate's
+    weights lie together in memory, and PyTorch's operators take them without a copy a call.
+
     With `learned_initial_state` each field of the state before the first step is a parameter (H),
     named as the field with `_0` behind it; without, it is zero.
     """
 
-    W_x: nn.Parameter
-    W_h: nn.Parameter
+    W_x_T: nn.Parameter
+    W_h_T: nn.Parameter
     b: nn.Parameter | None
     b_h: nn.Parameter | None
 
@@ -39,11 +42,24 @@ class RecurrentLayer(nn.Module):
         self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
         self.backend, self.learned_initial_state = backend, learned_initial_state
         fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
-        for name, value in fresh._asdict().items():
-            self.register_parameter(name, None if value is None else nn.Parameter(value))
+        self.W_x_T = nn.Parameter(fresh.W_x.T.contiguous())
+        self.W_h_T = nn.Parameter(fresh.W_h.T.contiguous())
+        for name, bias_value in (("b", fresh.b), ("b_h", fresh.b_h)):
+            parameter = None if bias_value is None else nn.Parameter(bias_value)
+            self.register_parameter(name, parameter)
         if learned_initial_state:
             for field in cell.state_type._fields:
                 self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(hidden_size)))
+
+    @property
+    def W_x(self) -> Tensor:  # noqa: N802
+        """W_x (D, G·H), a view of the parameter `W_x_T`."""
+        return self.W_x_T.T
+
+    @property
+    def W_h(self) -> Tensor:  # noqa: N802
+        """W_h (H, G·H), a view of the parameter `W_h_T`."""
+        return self.W_h_T.T
 
     @property
     def parameters_of_cell(self) -> Parameters:
@@ -210,7 +226,13 @@ class Recurrent(nn.Module):
         lines = []
         for depth, layer in enumerate(self.stack):
             W_h = layer.W_h
-            choice = choose(layer.cell, W_h.device, W_h.dtype, backend=layer.backend)
+            choice = choose(
+                layer.cell,
+                W_h.device,
+                W_h.dtype,
+                hidden_size=layer.hidden_size,
+                backend=layer.backend,
+            )
             kind = type(layer.cell).__name__
             size = f"{layer.input_size} → {layer.hidden_size}"
             lines.append(f"layer {depth}: {kind} {size}, {choice.backend}: {choice.reason}")

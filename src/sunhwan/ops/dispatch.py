@@ -20,13 +20,19 @@ class Choice(NamedTuple):
 
 
 def choose(
-    cell: Cell, device: torch.device, dtype: torch.dtype, *, backend: str | None = None
+    cell: Cell,
+    device: torch.device,
+    dtype: torch.dtype,
+    *,
+    hidden_size: int = 1,
+    backend: str | None = None,
 ) -> Choice:
     """The implementation for a cell on a device.
 
     Rules, measured by `python -m benchmarks.layers`: cuDNN is fastest on CUDA for every cell it
-    has; oneDNN's fused LSTM on a CPU (float32); the reference elsewhere. The parameters are the
-    same either way. `backend` forces one.
+    has; oneDNN's fused LSTM on a CPU (float32). PyTorch's GRU and Elman operators on a CPU are
+    loops as ours is: ours has fewer operations, theirs less memory, which tells beyond 256 hidden
+    units. The parameters are the same either way. `backend` forces one.
     """
     if backend is not None:
         if backend not in BACKENDS:
@@ -42,6 +48,8 @@ def choose(
         return Choice("fused", "cuDNN runs the whole sequence in one kernel")
     if device.type == "cpu" and isinstance(cell, LSTM) and dtype == torch.float32:
         return Choice("fused", "oneDNN runs the whole float32 LSTM in one operator")
+    if device.type == "cpu" and hidden_size > 256:
+        return Choice("fused", "PyTorch's loop moves less memory beyond 256 hidden units")
     return Choice("reference", f"no fused operator is faster on {device.type} in {dtype}")
 
 
@@ -61,5 +69,6 @@ def recur(
             return recur(cell, x.to(like), parameters, state, backend=backend)
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.empty(x, parameters), state
-    choice = choose(cell, x.device, x.dtype, backend=backend)
+    H = parameters.W_h.shape[0]
+    choice = choose(cell, x.device, x.dtype, hidden_size=H, backend=backend)
     return BACKENDS[choice.backend](cell, x, parameters, state)

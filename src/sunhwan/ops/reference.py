@@ -60,6 +60,8 @@ class Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any, cell: Cell, a: Tensor, W_h: Tensor, b_h: Tensor | None, *initial: Tensor
     ) -> tuple[Tensor, ...]:
+        # Row by row in memory: read at every step, so the one copy pays.
+        W_h = W_h.contiguous()
         states, saved = forward(cell, a, W_h, b_h, initial)
         over_time = _stack(states)
         if any(ctx.needs_input_grad):
@@ -89,7 +91,8 @@ class Recurrence(torch.autograd.Function):
         # Linear in the gradient of the state, hence once more for all t together.
         d_a, d_u, _ = cell.pointwise_backward(d_states, factors)
         d_u = d_u.flatten(0, 1)
-        d_W_h = before[0].flatten(0, 1).T @ d_u
+        # Σ_t h_{t-1}ᵀ d u_t, laid out in memory as the parameter is.
+        d_W_h = (d_u.T @ before[0].flatten(0, 1)).T
         return None, d_a, d_W_h, d_u.sum(0) if ctx.bias else None, *d_initial
 
 

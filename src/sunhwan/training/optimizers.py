@@ -99,4 +99,4 @@ def _recurrent_matrices(model: LanguageModel) -> list[nn.Parameter]:
     layers = model.recurrent.stack
     # With one-hot inputs the first W_x is an embedding: a step touches few of its rows.
     inputs = layers if model.embedding is not None else layers[1:]
-    return [layer.W_x for layer in inputs] + [layer.W_h for layer in layers]
+    return [layer.W_x_T for layer in inputs] + [layer.W_h_T for layer in layers]
