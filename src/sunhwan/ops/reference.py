@@ -60,8 +60,9 @@ class Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any, cell: Cell, a: Tensor, W_h: Tensor, b_h: Tensor | None, *initial: Tensor
     ) -> tuple[Tensor, ...]:
-        # Row by row in memory: read at every step, so the one copy pays.
-        W_h = W_h.contiguous()
+        if len(a) > 8:
+            # Row by row in memory: read at every step, so the one copy pays.
+            W_h = W_h.contiguous()
         states, saved = forward(cell, a, W_h, b_h, initial)
         over_time = _stack(states)
         if any(ctx.needs_input_grad):
