@@ -32,7 +32,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies, for in the file's memory a tensor is aligned to 8 bytes, and a product of the
+            # same numbers may round differently there: resuming would not be exact.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (
         SafetensorError,
         OSError,
