@@ -12,12 +12,16 @@ from sunhwan.errors import ConfigError
 from sunhwan.text import Corpus
 
 DEFAULT_MINUTES = 3.0
+ENOUGH_PASSES = 20
+MIN_STEPS = 300
 HANGUL_SHARE = 0.2
 
 
 def complete(config: Config, corpus: Corpus) -> Config:
     """The configuration with every "auto" replaced; ConfigError when two budgets are given.
 
+    - budget: 3 minutes, or as many steps as read a small text 20 times (300 at least), for more would
+      only learn it by heart.
     - vocabulary: jamo when over a fifth of the characters are Hangul syllables, for then most
       syllables are too rare to learn one by one; else characters.
     - hidden size, in steps of 64: 256 between 1 and 3 minutes, less below (√minutes) and more beyond
@@ -26,16 +30,14 @@ def complete(config: Config, corpus: Corpus) -> Config:
     - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
       doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
       units, falling with their square.
-    - embedding 64, one layer, N = 32, T = 64; fewer for a text so small that a block would hold it.
+    - embedding 64, one layer, T = 64, N = 32; for a small text N = tokens / 8192, at least 8, for it
+      needs steps more than steady ones; fewer yet where a block would hold all of it.
     - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd.
     """
     data, training = config.data, config.training
     budgets = [b for b in (training.minutes, training.steps, training.epochs) if b]
     if len(budgets) > 1:
         raise ConfigError("give one budget: training.minutes, training.steps or training.epochs")
-    if not budgets:
-        training = dataclasses.replace(training, minutes=DEFAULT_MINUTES)
-
     automatic = {
         "text.vocabulary": _vocabulary(corpus),
         "text.unknown": "unk",
@@ -52,20 +54,26 @@ def complete(config: Config, corpus: Corpus) -> Config:
     tokens = max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
     minutes = training.minutes or DEFAULT_MINUTES
     hidden_size = model.hidden_size or _hidden_size(tokens, minutes)
-    read = minutes * TOKENS_PER_MINUTE * (256 / hidden_size) ** 2
-    epochs = training.epochs or read / tokens
+    data = dataclasses.replace(
+        data,
+        batch_size=data.batch_size or max(1, min(32, max(8, tokens // 8192), tokens // 64)),
+        block_length=data.block_length or max(1, min(64, tokens - 1)),
+    )
+    tokens_per_step = data.batch_size * data.block_length
+    readable = minutes * TOKENS_PER_MINUTE * (256 / hidden_size) ** 2
+    if not budgets:
+        enough = max(MIN_STEPS, math.ceil(ENOUGH_PASSES * tokens / tokens_per_step))
+        small = enough * tokens_per_step < readable
+        budget = {"steps": enough} if small else {"minutes": DEFAULT_MINUTES}
+        training = dataclasses.replace(training, **budget)
+    passes = training.epochs or (training.steps * tokens_per_step or readable) / tokens
     model = dataclasses.replace(
         model,
         hidden_size=hidden_size,
         num_layers=model.num_layers or 1,
         embedding_size=model.embedding_size
         or (hidden_size if model.tied else min(64, hidden_size)),
-        dropout=model.dropout if model.dropout >= 0 else _dropout(epochs * hidden_size / 384),
-    )
-    data = dataclasses.replace(
-        data,
-        batch_size=data.batch_size or max(1, min(32, tokens // 64)),
-        block_length=data.block_length or max(1, min(64, tokens - 1)),
+        dropout=model.dropout if model.dropout >= 0 else _dropout(passes * hidden_size / 384),
     )
     rate = training.learning_rate or LEARNING_RATES[training.optimizer]
     training = dataclasses.replace(training, learning_rate=rate)
