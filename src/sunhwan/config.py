@@ -103,7 +103,7 @@ class TrainingConfig:
     minutes: float = setting(0.0, "budget on the clock, start-up and validation included", low=0)
     steps: int = setting(0, "budget in steps", low=0)
     epochs: float = setting(
-        0.0, "budget in passes over the text; no budget at all: 3 minutes", low=0
+        0.0, "budget in passes; no budget at all: 3 minutes, less for a small text", low=0
     )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     optimizer: str = setting(
