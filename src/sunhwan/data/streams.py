@@ -51,9 +51,7 @@ class Streams:
         self.reset_probability = reset_probability
         self.position = 0
         self._ids = tokens.ids
-        self._is_start = torch.zeros(len(tokens.ids), dtype=torch.bool)
-        self._is_start[tokens.starts] = True
-        self._is_start[0] = True
+        self._is_start = tokens.is_start()
         self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -118,9 +116,7 @@ def warm_blocks(
     part = -(-pairs // rows)
     length = part if limit is None else min(part, -(-limit // rows))
     warmup = min(warmup, part) if rows > 1 else 0
-    is_start = torch.zeros(len(tokens.ids), dtype=torch.bool)
-    is_start[tokens.starts] = True
-    is_start[0] = True
+    is_start = tokens.is_start()
     own = torch.arange(rows).unsqueeze(1) * part  # (N, 1): where a row's own part starts
     for begin in range(-warmup, length, block_length):
         steps = torch.arange(begin, min(begin + block_length, length))

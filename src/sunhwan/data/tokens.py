@@ -33,6 +33,13 @@ class Tokens(NamedTuple):
         """How many tokens a model can be asked to predict: each but the first."""
         return max(len(self.ids) - 1, 0)
 
+    def is_start(self) -> Tensor:
+        """(L,) bool: where the state must be the initial one, at each document's start and the first id."""
+        mask = torch.zeros(len(self.ids), dtype=torch.bool)
+        mask[self.starts] = True
+        mask[0] = True
+        return mask
+
     def digest(self) -> str:
         """SHA-256 of the ids and starts: whether two corpora are the same to a model."""
         sha = hashlib.sha256(self.ids.numpy().tobytes())
