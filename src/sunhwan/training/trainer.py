@@ -138,6 +138,11 @@ class Trainer:
         return time.perf_counter() - self._started
 
     @property
+    def _corpus(self) -> str:
+        """The corpus by name: a model that is shipped must not tell its maker's folders."""
+        return ", ".join(Path(source).name for source in self.config.text.corpus)
+
+    @property
     def tokens_seen(self) -> int:
         """How many tokens the model was trained on so far."""
         return self.step * self.stream.batch_size * self.stream.block_length
@@ -145,7 +150,7 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """What is being trained, on what: for displays and the model's card."""
         return {
-            "corpus": ", ".join(self.config.text.corpus),
+            "corpus": self._corpus,
             "characters": self.train_tokens.characters,
             "tokens": len(self.train_tokens.ids),
             "vocabulary": f"{len(self.vocabulary)} {self.vocabulary.kind}",
@@ -329,7 +334,7 @@ class Trainer:
 
     def _save_model(self) -> None:
         facts = {
-            "corpus": ", ".join(self.config.text.corpus),
+            "corpus": self._corpus,
             "step": self.step,
             "tokens_seen": self.tokens_seen,
             "validation": None if self.best is None else self.best.to_dict(),
