@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from tests.cases import Case, each_row
+from sunhwan.layers import Recurrent
+from tests.cases import Case, each_end
 
 P = 0.5
 
@@ -28,13 +29,13 @@ def only_between_layers(case: Case) -> None:
     # By hand: the first layer, the same mask, the second layer, and nothing behind it.
     first, second = dropped.layers
     torch.manual_seed(71)
-    between = torch.nn.functional.dropout(first(x.transpose(0, 1), state[0])[0], P)
-    assert torch.equal(output, second(between, state[1])[0].transpose(0, 1)), (
+    between = torch.nn.functional.dropout(first(x.transpose(0, 1), state[0]).output, P)
+    assert torch.equal(output, second(between, state[1]).output.transpose(0, 1)), (
         "dropout acts elsewhere than between the layers"
     )
 
 
-@each_row
+@each_end
 def test_only_between_layers(case):
     only_between_layers(case)
 
@@ -60,7 +61,39 @@ def test_the_share_that_is_dropped():
     layer.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     torch.manual_seed(72)
     layer(x)
-    whole = layer.layers[0](x.transpose(0, 1), layer.layers[0].initial_state(50))[0]
+    whole = layer.layers[0](x.transpose(0, 1), layer.layers[0].initial_state(50)).output
     kept = seen[0] != 0
     assert abs(float(kept.double().mean()) - 0.75) < 0.02
     torch.testing.assert_close(seen[0][kept], whole[kept] / 0.75)
+
+
+def test_locked_dropout_drops_the_same_units_at_every_step():
+    """The first layer's outputs, times one mask a row; masks may be handed to a second part."""
+    case = Case("gru", layers=2)
+    layer, (x, state) = case.build(dropout=P, locked_dropout=True), case.inputs()
+    seen = []
+    layer.layers[1].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    torch.manual_seed(73)
+    masks = layer.draw_masks(len(x))
+    whole, last = layer(x, state, masks=masks)
+    ratio = seen[0] / layer.layers[0](x.transpose(0, 1), state[0]).output
+    torch.testing.assert_close(ratio, masks[1].x.expand_as(ratio))
+    assert masks[0].x is None
+    assert set(masks[1].x.unique().tolist()) == {0.0, 1 / (1 - P)}
+    first, middle = layer(x[:, :2], state, masks=masks)
+    second, end = layer(x[:, 2:], middle, masks=masks)
+    torch.testing.assert_close(torch.cat((first, second), 1), whole, rtol=0, atol=1e-12)
+    assert all(torch.allclose(a.h, b.h, atol=1e-12) for a, b in zip(end, last, strict=True))
+
+
+@pytest.mark.parametrize("option", ["weight_drop", "recurrent_dropout"])
+def test_the_share_that_is_dropped_inside(option):
+    """About p of the entries vanish, the others grow by 1 / (1 - p)."""
+    torch.manual_seed(74)
+    layer = Recurrent("gru", 3, 40, **{option: 0.25})
+    (masks,) = layer.draw_masks(60)
+    drawn = masks.W_h if option == "weight_drop" else masks.h
+    assert drawn.shape == ((120, 40) if option == "weight_drop" else (60, 40))
+    assert abs(float((drawn != 0).double().mean()) - 0.75) < 0.03
+    torch.testing.assert_close(drawn.max(), torch.tensor(1 / 0.75))
+    assert layer.eval().draw_masks(60)[0] == (None, None, None)

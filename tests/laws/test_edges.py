@@ -6,62 +6,28 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from sunhwan.cells import CELLS, GRUState, LSTMState, get_cell
+from sunhwan.cells import CELLS, HiddenState, LSTMState, get_cell
 from sunhwan.errors import ConfigError, ShapeError
+from sunhwan.laws.saving import saving_loses_nothing
 from sunhwan.layers import Recurrent
-from tests.cases import Case, D, H, N, T, each_backend, each_row, leaves, results
+from tests.cases import Case, D, H, N, T, each_pair, each_stack
 
 
-def saving_loses_nothing(case: Case, path) -> None:
-    """Weights to a safetensors file and back into a layer that began elsewhere: the same bits."""
-    layer = case.build()
-    save_file(layer.state_dict(), path)
-    torch.manual_seed(99)
-    other = Recurrent(
-        case.name, D, H, case.layers, bias=case.bias, learned_initial_state=case.learned
-    ).double()
-    other.load_state_dict(load_file(path))
-    x, _ = case.inputs()
-    for module in (layer, other):
-        for one in module.layers:
-            one.backend = "reference"
-    wanted, got = results(layer, x, None), results(other, x, None)
-    assert list(got) == list(wanted)
-    assert all(torch.equal(got[name], wanted[name]) for name in wanted)
+@each_pair
+def test_saving_loses_nothing(case):
+    saving_loses_nothing(case)
 
 
-@each_row
-def test_saving_loses_nothing(case, tmp_path):
-    saving_loses_nothing(case, tmp_path / "weights.safetensors")
+@each_stack
+def test_saving_a_stack_loses_nothing(case):
+    saving_loses_nothing(case.but(stateful=False))
 
 
-def nothing_to_read(case: Case, backend: str, rows: int, steps: int) -> None:
-    """No rows or no steps: empty output, unchanged state, gradients of zeros."""
-    layer = case.build(backend)
-    x, state = case.inputs(rows=rows, steps=steps)
-    named, x, state = leaves(layer, x, state)
-    for resets in (None, torch.zeros(rows, steps, dtype=torch.bool)):
-        output, last = layer(x, state, resets)
-        assert output.shape == (rows, steps, H)
-        for before, after in zip(state, last, strict=True):
-            assert type(after) is type(before)
-            assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
-        layer.zero_grad()
-        x.grad = None
-        output.sum().backward()
-        for name in dict(layer.named_parameters()):
-            if not name.endswith("_0"):
-                gradient = named[name].grad
-                assert gradient is not None, f"{name} has no gradient"
-                assert gradient.shape == named[name].shape
-                assert not gradient.any()
-        assert x.grad.shape == x.shape
-
-
-@pytest.mark.parametrize(("rows", "steps"), [(N, 0), (0, T), (0, 0)])
-@each_backend
-def test_nothing_to_read(case, backend, rows, steps):
-    nothing_to_read(case, backend, rows, steps)
+def test_a_file_of_weights_is_the_weights(tmp_path):
+    layer, other = (Case("lstm_peephole").build() for _ in range(2))
+    save_file(layer.state_dict(), tmp_path / "weights.safetensors")
+    other.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert all(torch.equal(v, other.state_dict()[name]) for name, v in layer.state_dict().items())
 
 
 def says(error, *parts):
@@ -107,13 +73,13 @@ def test_a_state_of_the_wrong_shape():
 
 
 def test_a_state_of_another_kind():
-    with says(ShapeError, "LSTMState of h, c"):
-        make()(x, [GRUState(torch.zeros(N, H))])
-    with says(ShapeError, "LSTMState of h, c"):
+    with says(ShapeError, "LSTMState of h (", ", c ("):
+        make()(x, [HiddenState(torch.zeros(N, H))])
+    with says(ShapeError, "LSTMState of h (", ", c ("):
         make()(x, [torch.zeros(N, H)])
-    with says(ShapeError, "LSTMState of h, c"):
+    with says(ShapeError, "LSTMState of h (", ", c ("):
         make(2)(x, torch.zeros(2, N, H))
-    with says(ShapeError, "LSTMState of h, c"):
+    with says(ShapeError, "LSTMState of h (", ", c ("):
         make(2)(x, lstm_state())
 
 
@@ -137,16 +103,37 @@ def test_options_that_cannot_be():
 
 
 def test_backends_that_cannot_be():
-    with says(ConfigError, "'fast'", "fused, reference, unrolled"):
+    with says(ConfigError, "'fast'", "fused, scan, reference, unrolled"):
         make(backend="fast")(x)
     with says(ConfigError, "UGRNN"):
         make(cell="ugrnn", backend="fused")(x)
 
 
+def test_what_cannot_be_done_inside():
+    for name in ("weight_drop", "recurrent_dropout"):
+        with says(ConfigError, name, "MinGRU"):
+            make(cell="mingru", **{name: 0.1})
+    with says(ConfigError, "SLSTM", "zoneout_cell"):
+        make(cell="slstm", zoneout_cell=0.1)
+    for rate in (1.0, -0.1, float("nan")):
+        with says(ConfigError, "zoneout", rate):
+            make(zoneout=rate)
+
+
+def test_lengths_that_cannot_be():
+    for lengths in ([T], [T + 1, 1, 1], [-1, 1, 1], [1.0, 1.0, 1.0], torch.ones(T, N).bool()):
+        with says(ShapeError, "lengths"):
+            make()(x, lengths=lengths)
+    hole = torch.ones(N, T, dtype=torch.bool)
+    hole[1, 2] = False
+    with says(ShapeError, "mask", "padding before a real step"):
+        make()(x, lengths=hole)
+
+
 def test_modules_that_cannot_be_exchanged():
     with says(ConfigError, "UGRNN"):
         make(cell="ugrnn").to_torch()
-    with says(ConfigError, "bidirectional"):
-        Recurrent.from_torch(torch.nn.GRU(D, H, bidirectional=True))
-    with says(ConfigError, "projected"):
-        Recurrent.from_torch(torch.nn.LSTM(D, H, proj_size=H - 1))
+    with says(ConfigError, "connections"):
+        make(2, connection="residual").to_torch()
+    with says(ConfigError, "regularisation"):
+        make(zoneout=0.1).to_torch()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sunhwan.cells import ElmanState
+from sunhwan.cells import HiddenState
 from sunhwan.errors import ShapeError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.numpy_rnn import RNN, TimeRNN
@@ -86,7 +86,7 @@ def time_rnn_is_the_layer() -> None:
     draw = np.random.default_rng(3)
     h_0 = draw.normal(size=(N, H))
     numpy_rnn.set_state(h_0)
-    layer.set_state([ElmanState(torch.from_numpy(h_0))])
+    layer.set_state([HiddenState(torch.from_numpy(h_0))])
     for _ in range(BLOCKS):
         xs, dhs = draw.normal(size=(N, T, D)), draw.normal(size=(N, T, H))
         x = torch.from_numpy(xs).requires_grad_()

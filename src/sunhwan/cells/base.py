@@ -9,15 +9,21 @@ cell is only its pointwise part, and the loop over time is written once, in `sun
 
 Backward, the pointwise part is linear in the incoming gradient. What it is multiplied with depends
 on saved values alone, so `factors` is computed for all t in one go and only the linear part,
-`pointwise_backward`, stays inside the loop:
+`pointwise_backward`, stays inside the loop; what nobody in the loop waits for comes after it:
 
     factors = factors(saved, state_{t-1}, state_t)              for all t at once
-    d a_t, d u_t, d state_{t-1} = pointwise_backward(d state_t, factors_t)      t = T … 1
+    d u_t, d state_{t-1} = pointwise_backward(d state_t, factors_t)             t = T … 1
     d h_{t-1} += d u_t W_hᵀ
-    d W_h = Σ_t h_{t-1}ᵀ d u_t             ONE product over all t, after the loop
+    d a, d extra = gradients(d state, d u, factors, …)          for all t at once
+    d W_h = Σ_t h_{t-1}ᵀ d u_t             ONE product over all t
+
+A cell may leave out the whole backward: `sunhwan.cells.derive` makes it from `pointwise`. Cells of
+another shape say how they differ in the same hooks: no recurrent product (`recurrent_gates = ()`),
+a linear recurrence that can be computed for all t at once (`linear.LinearCell`), a second product
+inside the step (`two_products.TwoProductCell`), further parameters (`extra`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,49 +33,119 @@ from torch import Tensor
 from sunhwan.errors import ShapeError
 
 State = tuple[Tensor, ...]
-"""A NamedTuple per cell whose first field is the hidden state h; every field is (N, H)."""
+"""A NamedTuple per cell whose first field is the hidden state h; a field is (N, its size)."""
+
+Bypass = tuple[Tensor | None, ...]
+"""Gradients of a state's fields; None where nothing arrives."""
+
+Parameters = dict[str, Tensor]
+"""The tensors of one layer by name: W_x (D, G·H), W_h (H, G·H), b and b_h (G·H), and the cell's own.
+
+Where h is smaller than the other fields (a projection), W_h has as many rows as h.
+"""
 
 
-class Parameters(NamedTuple):
-    """The tensors of one layer: W_x (D, G·H), W_h (H, G·H), b and b_h (G·H) or None."""
+class HiddenState(NamedTuple):
+    """h (N, H): the hidden state, which is also the output."""
 
-    W_x: Tensor
-    W_h: Tensor
-    b: Tensor | None = None
+    h: Tensor
+
+
+class Loop(NamedTuple):
+    """What a step needs of the parameters; the input's part was done for all t before."""
+
+    W_h: Tensor | None = None
     b_h: Tensor | None = None
+    W_m: Tensor | None = None
+    extra: State = ()
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "Loop":
+        """The same of function(value)."""
+        W_h, b_h, W_m = (None if p is None else function(p) for p in self[:3])
+        return Loop(W_h, b_h, W_m, tuple(map(function, self.extra)))
+
+    def values(self) -> tuple[Tensor | None, ...]:
+        """W_h, b_h, W_m and the extra ones in a row."""
+        return (self.W_h, self.b_h, self.W_m, *self.extra)
 
 
 @dataclass(frozen=True)
 class Cell:
     """One step of a recurrence. Subclasses hold no tensors: they are the equation.
 
-    `gates` names the G column blocks of W_x, W_h and b in their order; `state_type` is the
-    NamedTuple of the state. A cell in which the recurrent product meets a gate before it is added
-    to the input product (the candidate of the GRU) sets `recurrent_bias`, for there the two biases
-    are different parameters.
+    gates: the names of the G column blocks of W_x, W_h and b, in their order.
+    recurrent_gates: those of W_h, where they are others; (): the cell has no recurrent product and
+        its u is None.
+    state_type: the NamedTuple of the state.
+    recurrent_bias: set where the recurrent product meets a gate before it is added to the input
+        product (the candidate of the GRU), for there the two biases are different parameters.
+    extra: names of further parameters, in the order in which `pointwise` and `factors` take them.
+    saved_names: names of the saved values, for those who look inside.
     """
 
     gates: ClassVar[tuple[str, ...]]
+    recurrent_gates: ClassVar[tuple[str, ...] | None] = None
     state_type: ClassVar[Any]
     recurrent_bias: ClassVar[bool] = False
+    extra: ClassVar[tuple[str, ...]] = ()
+    saved_names: ClassVar[tuple[str, ...]] = ()
+    learned_fields: ClassVar[tuple[str, ...] | None] = None
+    """The fields of the initial state that can be learned; None: all."""
+    source: ClassVar[str] = ""
+    """Authors and year, for listings."""
 
-    def pointwise(self, a: Tensor, u: Tensor, state: State) -> tuple[State, State]:
-        """a, u (N, G·H), state of (N, H) → the next state, and what `factors` will need."""
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
+        """a, u (N, G·H), state of (N, H) → the next state, and values to save.
+
+        The equation, in PyTorch operations on the last axis; row n of all results depends on row n
+        alone. The saved values are what `factors` needs and what an onlooker may want to see.
+        """
         raise NotImplementedError
 
-    def factors(self, saved: State, state_prev: State, state: State) -> State:
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         """The multipliers of the backward step; elementwise, so (N, …) and (T, N, …) both do."""
         raise NotImplementedError
 
-    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Tensor, State]:
-        """d state_t → d a_t, d u_t (N, G·H) and the part of d state_{t-1} that bypasses W_h."""
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
+        """d state_t → d u_t (N, G·H) and the part of d state_{t-1} that bypasses W_h."""
         raise NotImplementedError
+
+    def gradients(
+        self,
+        d_state: State,
+        d_u: Tensor,
+        factors: State,
+        saved: State,
+        state_prev: State,
+        *extra: Tensor,
+    ) -> tuple[Tensor, State]:
+        """d a (…, G·H) and the gradients of the extra parameters, for all t at once.
+
+        As it stands: of a cell whose a and u are added before anything else, without extras.
+        """
+        return d_u, ()
 
     def initial_bias(self, hidden_size: int) -> Tensor:
         """The bias (G·H) before training: zeros unless the cell's literature says otherwise."""
         return torch.zeros(len(self.gates) * hidden_size)
 
-    # What follows is the same for every cell.
+    def initial_extra(self, hidden_size: int) -> Parameters:
+        """The cell's own parameters before training, beyond W_x, W_h and the biases."""
+        return {}
+
+    def gate_values(self, saved: State) -> dict[str, Tensor]:
+        """What was saved, by name: gates, candidates, whatever the cell's equation calls by a name."""
+        return dict(zip(self.saved_names, saved, strict=False))
+
+    # Sizes and parameters.
+
+    def output_size(self, hidden_size: int) -> int:
+        """The size of h: H but for cells that project it."""
+        return self.state_sizes(hidden_size)[0]
+
+    def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
+        """The size of every field of the state."""
+        return (hidden_size,) * len(self.state_type._fields)
 
     def zero_state(
         self,
@@ -79,9 +155,9 @@ class Cell:
         dtype: torch.dtype | None = None,
         device: torch.device | None = None,
     ) -> State:
-        """The state before anything was read: zeros (N, H) in every field."""
-        fields = self.state_type._fields
-        zeros = (torch.zeros(batch_size, hidden_size, dtype=dtype, device=device) for _ in fields)
+        """The state before anything was read: zeros in every field."""
+        sizes = self.state_sizes(hidden_size)
+        zeros = (torch.zeros(batch_size, size, dtype=dtype, device=device) for size in sizes)
         state: State = self.state_type(*zeros)
         return state
 
@@ -93,63 +169,178 @@ class Cell:
         Glorot and Bengio 2010; orthogonal recurrent matrices after Saxe et al. 2014, so that a
         gradient keeps its length through W_h at the start of training.
         """
-        D, H, G = input_size, hidden_size, len(self.gates)
-        W_x, W_h = torch.empty(D, G * H), torch.empty(H, G * H)
-        for gate in range(G):
-            block = slice(gate * H, (gate + 1) * H)
-            torch.nn.init.xavier_uniform_(W_x[:, block])
-            W_h[:, block] = torch.nn.init.orthogonal_(torch.empty(H, H))
-        b = self.initial_bias(H) if bias else None
-        b_h = torch.zeros(G * H) if bias and self.recurrent_bias else None
-        return Parameters(W_x, W_h, b, b_h)
+        D, H, P = input_size, hidden_size, self.output_size(hidden_size)
+        recurrent_gates = self.gates if self.recurrent_gates is None else self.recurrent_gates
+        parameters = {"W_x": glorot(D, H, len(self.gates))}
+        if recurrent_gates:
+            parameters["W_h"] = orthogonal(P, H, len(recurrent_gates))
+        if bias:
+            parameters["b"] = self.initial_bias(H)
+            if self.recurrent_bias:
+                parameters["b_h"] = torch.zeros(len(recurrent_gates) * H)
+        return parameters | self.initial_extra(H)
+
+    def effective(self, parameters: Parameters) -> Parameters:
+        """The parameters as the equation uses them: a cell may constrain what is learned."""
+        return parameters
+
+    def loop(self, parameters: Mapping[str, Tensor]) -> Loop:
+        """Those that the steps need."""
+        W_h, b_h, W_m = map(parameters.get, ("W_h", "b_h", "W_m"))
+        return Loop(W_h, b_h, W_m, tuple(parameters[name] for name in self.extra))
+
+    # One step, forward and backward, as the loop over time takes it.
+
+    def inputs(self, x: Tensor, parameters: Parameters) -> Tensor:
+        """a (N, G·H) of x (N, D): what the cell reads of its input, needing no state."""
+        b = parameters.get("b")
+        return x @ parameters["W_x"] if b is None else torch.addmm(b, x, parameters["W_x"])
+
+    def advance(
+        self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
+    ) -> tuple[State, State]:
+        """a_t, state_{t-1} → state_t and saved values; `drop` (N, H) multiplies h before W_h."""
+        u = recurrent_product(state[0], loop, drop)
+        return self.pointwise(a, u, state, *loop.extra)
+
+    def retreat(
+        self, d_state: State, factors: State, loop: Loop, drop: Tensor | None = None
+    ) -> State:
+        """d state_t → d state_{t-1}."""
+        d_u, d_prev = self.pointwise_backward(d_state, factors)
+        return through_recurrent_product(d_u, d_prev, d_state, loop, drop)
+
+    def parameter_gradients(
+        self,
+        d_state: State,
+        factors: State,
+        saved: State,
+        state_prev: State,
+        operand: Tensor,
+        loop: Loop,
+    ) -> tuple[Tensor, Loop]:
+        """d a, and the gradients of what is in `loop`, from those of every state, for all t at once.
+
+        operand: what W_h was multiplied with, h_{t-1} or the part of it that was not dropped.
+        """
+        d_u, _ = self.pointwise_backward(d_state, factors)
+        d_a, d_extra = self.gradients(d_state, d_u, factors, saved, state_prev, *loop.extra)
+        if loop.W_h is None:
+            return d_a, Loop(extra=d_extra)
+        d_b_h = None if loop.b_h is None else rows(d_u).sum(0)
+        return d_a, Loop(weight_gradient(operand, d_u), d_b_h, None, d_extra)
+
+    # For readers and tests: a step of its own, with its gradient.
 
     def step(self, x: Tensor, state: State, parameters: Parameters) -> State:
         """One step: x (N, D), state of (N, H) → the next state. Pure, differentiable."""
-        a, u = _products(x, state[0], parameters)
-        return self.pointwise(a, u, state)[0]
+        parameters = self.effective(parameters)
+        return self.advance(self.inputs(x, parameters), state, self.loop(parameters))[0]
 
     def step_backward(
         self, d_state: State, x: Tensor, state_prev: State, parameters: Parameters
     ) -> tuple[Tensor, State, Parameters]:
         """The gradient of `step`, by hand: d state → d x, d state_prev, d parameters.
 
-        Recomputes the forward step from x and state_prev, as a reader would on paper.
+        Recomputes the forward step from x and state_prev, as a reader would on paper. The chain from
+        a and the loop's parameters to x and what is learned is short, and left to autograd.
         """
-        W_x, W_h, b, b_h = parameters
-        state, saved = self.pointwise(*_products(x, state_prev[0], parameters), state_prev)
-        factors = self.factors(saved, state_prev, state)
-        d_a, d_u, d_prev = self.pointwise_backward(d_state, factors)
-        d_state_prev = self.state_type(d_prev[0] + d_u @ W_h.T, *d_prev[1:])
-        d_parameters = Parameters(
-            x.T @ d_a,
-            state_prev[0].T @ d_u,
-            None if b is None else d_a.sum(0),
-            None if b_h is None else d_u.sum(0),
+        learned = {name: p.detach().requires_grad_() for name, p in parameters.items()}
+        x = x.detach().requires_grad_()
+        with torch.enable_grad():
+            effective = self.effective(learned)
+            a, loop = self.inputs(x, effective), self.loop(effective)
+        fixed = loop.map(Tensor.detach)
+        state, saved = self.advance(a.detach(), state_prev, fixed)
+        factors = self.factors(saved, state_prev, state, *fixed.extra)
+        d_prev = self.retreat(d_state, factors, fixed)
+        d_a, d_loop = self.parameter_gradients(
+            d_state, factors, saved, state_prev, state_prev[0], fixed
         )
-        return d_a @ W_x.T, d_state_prev, d_parameters
+        ends = [(a, d_a)] + [
+            (value, gradient)
+            for value, gradient in zip(loop.values(), d_loop.values(), strict=True)
+            if value is not None and gradient is not None
+        ]
+        values, gradients = zip(*ends, strict=True)
+        d_x, *d_learned = torch.autograd.grad(
+            values, (x, *learned.values()), gradients, allow_unused=True, materialize_grads=True
+        )
+        return d_x, self.state_type(*d_prev), dict(zip(learned, d_learned, strict=True))
 
 
-def _products(x: Tensor, h: Tensor, parameters: Parameters) -> tuple[Tensor, Tensor]:
-    W_x, W_h, b, b_h = parameters
-    a, u = x @ W_x, h @ W_h
-    return (a if b is None else a + b), (u if b_h is None else u + b_h)
+# Shared by the cells and the loop.
+
+
+def recurrent_product(h: Tensor, loop: Loop, drop: Tensor | None) -> Any:
+    """u = (h ⊙ drop) W_h + b_h, or None where the cell has no W_h."""
+    if loop.W_h is None:
+        return None
+    h = h if drop is None else h * drop
+    return torch.mm(h, loop.W_h) if loop.b_h is None else torch.addmm(loop.b_h, h, loop.W_h)
+
+
+def through_recurrent_product(
+    d_u: Tensor | None, d_prev: Bypass, d_state: State, loop: Loop, drop: Tensor | None
+) -> State:
+    """d state_{t-1}: what came by W_h, d u W_hᵀ ⊙ drop, added to what bypassed it."""
+    d_h, *rest = d_prev
+    if loop.W_h is not None and d_u is not None:
+        W = loop.W_h.T
+        if drop is not None:
+            through = torch.mm(d_u, W) * drop
+            d_h = through if d_h is None else d_h + through
+        else:
+            d_h = torch.mm(d_u, W) if d_h is None else torch.addmm(d_h, d_u, W)
+    fields = zip((d_h, *rest), d_state, strict=True)
+    # A field that nothing reads has no gradient: zeros, of the size it has.
+    return tuple(torch.zeros_like(like) if d is None else d for d, like in fields)
+
+
+def rows(values: Tensor) -> Tensor:
+    """(…, size) → (rows, size)."""
+    return values.reshape(-1, values.shape[-1])
+
+
+def weight_gradient(operand: Tensor, d_product: Tensor) -> Tensor:
+    """d W of product = operand W: Σ operandᵀ d product over all leading axes, in one product.
+
+    Laid out in memory as the parameter is, transposed.
+    """
+    return (rows(d_product).T @ rows(operand)).T
+
+
+def glorot(fan_in: int, fan_out: int, blocks: int = 1) -> Tensor:
+    """(fan_in, blocks · fan_out), each block Glorot-uniform (Glorot and Bengio 2010)."""
+    W = torch.empty(fan_in, blocks * fan_out)
+    for block in torch.split(W, fan_out, 1):
+        torch.nn.init.xavier_uniform_(block)
+    return W
+
+
+def orthogonal(fan_in: int, fan_out: int, blocks: int = 1) -> Tensor:
+    """(fan_in, blocks · fan_out), each block orthogonal (Saxe et al. 2014)."""
+    parts = (torch.nn.init.orthogonal_(torch.empty(fan_in, fan_out)) for _ in range(blocks))
+    return torch.cat(list(parts), 1)
 
 
 def check_state(
     cell: Cell, state: Sequence[Tensor] | Tensor, batch_size: int, hidden_size: int
 ) -> State:
     """The state as the cell's NamedTuple, or a ShapeError that carries the offending sizes."""
-    fields = cell.state_type._fields
+    fields, sizes = cell.state_type._fields, cell.state_sizes(hidden_size)
     name = cell.state_type.__name__
     if isinstance(state, Tensor) or len(state) != len(fields):
-        shape = f"{', '.join(fields)}, each ({batch_size}, {hidden_size})"
+        shape = ", ".join(
+            f"{f} ({batch_size}, {size})" for f, size in zip(fields, sizes, strict=True)
+        )
         raise ShapeError(f"the state must be a {name} of {shape}: wrap it as {name}(…)")
-    for field, value in zip(fields, state, strict=True):
-        if tuple(value.shape) != (batch_size, hidden_size):
+    for field, value, size in zip(fields, state, sizes, strict=True):
+        if tuple(value.shape) != (batch_size, size):
             raise ShapeError(
                 f"state field {field} has shape {tuple(value.shape)}, but a batch of "
-                f"{batch_size} rows and {hidden_size} hidden units needs "
-                f"{(batch_size, hidden_size)}"
+                f"{batch_size} rows and {size} hidden units needs "
+                f"{(batch_size, size)}"
             )
     checked: State = cell.state_type(*state)
     return checked

@@ -1,18 +1,12 @@
 """The simple recurrent network."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Cell, State
-
-
-class ElmanState(NamedTuple):
-    """h (N, H): the hidden state, which is also the output."""
-
-    h: Tensor
+from sunhwan.cells.base import Bypass, Cell, HiddenState, State
 
 
 @dataclass(frozen=True)
@@ -21,23 +15,24 @@ class Elman(Cell):
 
     .. math:: h_t = \phi(x_t W_x + h_{t-1} W_h + b), \qquad \phi = \tanh \text{ or } \mathrm{ReLU}
 
+    W_h starts orthogonal (Saxe et al. 2014).
     Shapes: x (N, D), h (N, H), W_x (D, H), W_h (H, H), b (H).
     """
 
     nonlinearity: Literal["tanh", "relu"] = "tanh"
 
     gates: ClassVar[tuple[str, ...]] = ("h",)
-    state_type: ClassVar[type[ElmanState]] = ElmanState
+    state_type: ClassVar[type[HiddenState]] = HiddenState
+    source: ClassVar[str] = "Elman 1990"
 
-    def pointwise(self, a: Tensor, u: Tensor, state: State) -> tuple[State, State]:
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
         h = torch.tanh(a + u) if self.nonlinearity == "tanh" else torch.relu(a + u)
-        return ElmanState(h), ()
+        return HiddenState(h), ()
 
-    def factors(self, saved: State, state_prev: State, state: State) -> State:
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         (h,) = state
         # φ' from the output: 1 - h² for tanh; for ReLU 1 where h > 0 (PyTorch's choice at 0 is 0).
         return (1 - h * h,) if self.nonlinearity == "tanh" else ((h > 0).to(h.dtype),)
 
-    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Tensor, State]:
-        d_s = d_state[0] * factors[0]
-        return d_s, d_s, ElmanState(torch.zeros_like(d_s))
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
+        return d_state[0] * factors[0], (None,)

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Cell, State
+from sunhwan.cells.base import Bypass, Cell, State
 
 
 class LSTMState(NamedTuple):
@@ -36,13 +36,20 @@ class LSTM(Cell):
 
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     state_type: ClassVar[type[LSTMState]] = LSTMState
+    source: ClassVar[str] = "Hochreiter and Schmidhuber 1997; Gers et al. 2000"
 
     def initial_bias(self, hidden_size: int) -> Tensor:
         b = super().initial_bias(hidden_size)
-        b[hidden_size : 2 * hidden_size] = self.forget_bias
+        forget = self.gates.index("f")
+        b[forget * hidden_size : (forget + 1) * hidden_size] = self.forget_bias
         return b
 
-    def pointwise(self, a: Tensor, u: Tensor, state: State) -> tuple[State, State]:
+    def gate_values(self, saved: State) -> dict[str, Tensor]:
+        i_f, g, o, _ = saved
+        i, f = i_f.chunk(2, -1)
+        return {"i": i, "f": f, "g": g, "o": o}
+
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
         c_prev = state[1]
         H = c_prev.shape[-1]
         s = a + u
@@ -53,16 +60,16 @@ class LSTM(Cell):
         tanh_c = torch.tanh(c)
         return LSTMState(o * tanh_c, c), (i_f, g, o, tanh_c)
 
-    def factors(self, saved: State, state_prev: State, state: State) -> State:
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         c_prev = state_prev[1]
         i_f, g, o, tanh_c = saved
         i, f = i_f.chunk(2, -1)
         to_ifg = torch.stack((g * i * (1 - i), c_prev * f * (1 - f), i * (1 - g * g)), -2)
         return to_ifg, tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c), f
 
-    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Tensor, State]:
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
         d_h, d_c = d_state
-        to_ifg, to_o, h_to_c, f = factors
+        to_ifg, to_o, h_to_c, c_to_c = factors[:4]
         d_c = torch.addcmul(d_c, d_h, h_to_c)
         d_s = torch.cat(((d_c.unsqueeze(-2) * to_ifg).flatten(-2), d_h * to_o), -1)
-        return d_s, d_s, LSTMState(torch.zeros_like(d_h), d_c * f)
+        return d_s, (None, d_c * c_to_c)

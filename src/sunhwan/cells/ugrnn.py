@@ -1,18 +1,12 @@
 """The simplified gated unit: an update gate alone."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Cell, State
-
-
-class UGRNNState(NamedTuple):
-    """h (N, H): the hidden state, which is also the output."""
-
-    h: Tensor
+from sunhwan.cells.base import Bypass, Cell, HiddenState, State
 
 
 @dataclass(frozen=True)
@@ -30,28 +24,29 @@ class UGRNN(Cell):
     """
 
     gates: ClassVar[tuple[str, ...]] = ("z", "n")
-    state_type: ClassVar[type[UGRNNState]] = UGRNNState
+    state_type: ClassVar[type[HiddenState]] = HiddenState
+    saved_names: ClassVar[tuple[str, ...]] = ("z", "n")
+    source: ClassVar[str] = "Collins et al. 2017"
 
     def initial_bias(self, hidden_size: int) -> Tensor:
         b = super().initial_bias(hidden_size)
         b[:hidden_size] = 1.0
         return b
 
-    def pointwise(self, a: Tensor, u: Tensor, state: State) -> tuple[State, State]:
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
         (h,) = state
         s_z, s_n = (a + u).chunk(2, -1)
         z, n = torch.sigmoid(s_z), torch.tanh(s_n)
-        return UGRNNState(torch.lerp(n, h, z)), (z, n)
+        return HiddenState(torch.lerp(n, h, z)), (z, n)
 
-    def factors(self, saved: State, state_prev: State, state: State) -> State:
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         (h_prev,) = state_prev
         z, n = saved
         to_z = (h_prev - n) * (z * (1 - z))
         to_n = (1 - z) * (1 - n * n)
         return torch.stack((to_z, to_n), -2), z
 
-    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Tensor, State]:
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
         (d_h,) = d_state
         to_s, z = factors
-        d_s = (d_h.unsqueeze(-2) * to_s).flatten(-2)
-        return d_s, d_s, UGRNNState(d_h * z)
+        return (d_h.unsqueeze(-2) * to_s).flatten(-2), (d_h * z,)

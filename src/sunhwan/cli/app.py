@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sunhwan import __version__
-from sunhwan.cli import evaluate, info, sample, score, settings, train
+from sunhwan.cli import check_cell, evaluate, info, lab, sample, score, settings, train
 
 app = typer.Typer(
     name="sunhwan",
@@ -38,3 +38,5 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("info")(info.info)
 app.command("settings")(settings.settings)
+app.command("check-cell")(check_cell.check_cell)
+app.add_typer(lab.app, name="lab")

@@ -1,130 +1,63 @@
 """A stack of recurrent layers: (x, state) → (output, state)."""
 
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import GRU, LSTM, Cell, Elman, Parameters, State, check_state, get_cell
+from sunhwan.cells import Cell, State, check_state, get_cell
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.ops import choose, recur
-from sunhwan.ops.fused import torch_weights
+from sunhwan.layers import torch_modules
+from sunhwan.layers.connections import CONNECTIONS, make_connection
+from sunhwan.layers.layer import Masks, RecurrentLayer, is_padding
+from sunhwan.ops import Outcome, choose
+
+MERGES = ("concat", "sum")
 
 
-class RecurrentLayer(nn.Module):
-    """One cell over time, with its parameters W_x (D, G·H), W_h (H, G·H), b, b_h (G·H).
+class Traced(NamedTuple):
+    """What `Recurrent.trace` gives: output and state as ever, and all values over time.
 
-    The two matrices are kept transposed, as `W_x_T` (G·H, D) and `W_h_T` (G·H, H): so a gate's
-    weights lie together in memory, and PyTorch's operators take them without a copy a call.
-
-    With `learned_initial_state` each field of the state before the first step is a parameter (H),
-    named as the field with `_0` behind it; without, it is zero.
+    layers: one dictionary a layer and direction, name → (N, T, H): the fields of the state (h, c …)
+    and the values the cell's equation names (gates, candidates).
     """
 
-    W_x_T: nn.Parameter
-    W_h_T: nn.Parameter
-    b: nn.Parameter | None
-    b_h: nn.Parameter | None
-
-    def __init__(
-        self,
-        cell: Cell,
-        input_size: int,
-        hidden_size: int,
-        *,
-        bias: bool = True,
-        learned_initial_state: bool = False,
-        backend: str | None = None,
-    ) -> None:
-        super().__init__()
-        choose(cell, torch.device("cpu"), torch.float32, backend=backend)  # or a ConfigError now
-        self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
-        self.backend, self.learned_initial_state = backend, learned_initial_state
-        fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
-        self.W_x_T = nn.Parameter(fresh.W_x.T.contiguous())
-        self.W_h_T = nn.Parameter(fresh.W_h.T.contiguous())
-        for name, bias_value in (("b", fresh.b), ("b_h", fresh.b_h)):
-            parameter = None if bias_value is None else nn.Parameter(bias_value)
-            self.register_parameter(name, parameter)
-        if learned_initial_state:
-            for field in cell.state_type._fields:
-                self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(hidden_size)))
-
-    @property
-    def W_x(self) -> Tensor:  # noqa: N802
-        """W_x (D, G·H), a view of the parameter `W_x_T`."""
-        return self.W_x_T.T
-
-    @property
-    def W_h(self) -> Tensor:  # noqa: N802
-        """W_h (H, G·H), a view of the parameter `W_h_T`."""
-        return self.W_h_T.T
-
-    @property
-    def parameters_of_cell(self) -> Parameters:
-        """The tensors in the order in which the operators take them."""
-        return Parameters(self.W_x, self.W_h, self.b, self.b_h)
-
-    def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: (N, H) in every field."""
-        if not self.learned_initial_state:
-            like = self.W_h
-            return self.cell.zero_state(
-                batch_size, self.hidden_size, dtype=like.dtype, device=like.device
-            )
-        fields = self.cell.state_type._fields
-        rows = (getattr(self, f"{field}_0").expand(batch_size, -1) for field in fields)
-        state: State = self.cell.state_type(*rows)
-        return state
-
-    def forward(
-        self, x: Tensor, state: State, resets: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        """x (T, N, D), state of (N, H), resets (T, N) → h (T, N, H), last state.
-
-        Where resets is true the row reads x_t from the initial state. The sequence is cut at the
-        steps that have a reset, so every kernel serves and the gradient stops where it should.
-        """
-        if resets is None or not bool(resets.any()):
-            return self._run(x, state)
-        outputs = []
-        start, T = 0, x.shape[0]
-        for cut in [*resets.any(1).nonzero().flatten().tolist(), T]:
-            if cut > start:
-                output, state = self._run(x[start:cut], state)
-                outputs.append(output)
-            if cut < T:
-                mask = resets[cut].to(x.device, torch.bool).unsqueeze(1)
-                pairs = zip(self.initial_state(x.shape[1]), state, strict=True)
-                state = self.cell.state_type(*(torch.where(mask, new, old) for new, old in pairs))
-            start = cut
-        return torch.cat(outputs), state
-
-    def _run(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        return recur(self.cell, x, self.parameters_of_cell, state, backend=self.backend)
-
-    def extra_repr(self) -> str:
-        return f"{self.cell}, {self.input_size} → {self.hidden_size}"
+    output: Tensor
+    state: list[State]
+    layers: list[dict[str, Tensor]]
 
 
 class Recurrent(nn.Module):
     r"""A deep recurrent network: layer l reads the outputs of layer l − 1 (Graves 2013).
 
-    x (N, T, D) → output (N, T, H) of the last layer, and the state: one NamedTuple a layer.
+    x (N, T, D) → output (N, T, `output_size`), and the state: one NamedTuple a layer; in a
+    bidirectional network (Schuster and Paliwal 1997) one a direction, forward before backward.
 
     The state is explicit, `output, state = layer(x, state)`; omitted, it is the initial state, or
     in stateful mode that in which the last call ended, cut off from its gradient (truncated
     backpropagation through time; Williams and Peng 1990).
 
     Args:
-        cell: a name from `sunhwan.cells.CELLS`, or a `Cell`.
-        input_size, hidden_size, num_layers: D, H and the depth.
+        cell: a name from `sunhwan.cells.CELLS` or a `Cell`, for all layers; or a list, one a layer.
+        input_size: D.
+        hidden_size: H, for all layers; or a list, one a layer.
+        num_layers: the depth; with a list above, its length.
+        bidirectional: whether each layer also reads from the end; a row's end is its last real step.
+        merge: how the two directions become one output: "concat" (2 H) or "sum" (H).
+        connection: what goes around a layer, from the second on: "none"; "residual", y + x (He et
+            al. 2016; Wu et al. 2016); "highway", g ⊙ y + (1 − g) ⊙ x with a gate g = σ(x W_g + b_g)
+            (Srivastava et al. 2015); "dense", every layer and the output read all outputs below and
+            the input (Godin et al. 2017).
+        layer_norm: normalise what goes from layer to layer (Ba et al. 2016).
         dropout: share of the outputs dropped between layers, in training.
+        locked_dropout: drop the same units at every step of a sequence (Gal and Ghahramani 2016).
+        weight_drop, recurrent_dropout, zoneout, zoneout_cell: inside the recurrence; see
+            `RecurrentLayer`.
         bias: whether the gates have biases.
         learned_initial_state: whether the state before the first step is a parameter.
         stateful: keep the state from call to call; `reset_state`, `set_state` change it.
-        backend: force an implementation ("reference", "fused", "unrolled") instead of the
+        backend: force an implementation ("reference", "fused", "scan", "unrolled") instead of the
             dispatcher's choice, which `explain` tells.
 
     Raises ShapeError for an input or a state of the wrong size and ConfigError for unusable options.
@@ -132,49 +65,94 @@ class Recurrent(nn.Module):
 
     def __init__(
         self,
-        cell: str | Cell,
+        cell: str | Cell | Sequence[str | Cell],
         input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
+        hidden_size: int | Sequence[int],
+        num_layers: int | None = None,
         *,
+        bidirectional: bool = False,
+        merge: str = "concat",
+        connection: str = "none",
+        layer_norm: bool = False,
         dropout: float = 0.0,
+        locked_dropout: bool = False,
+        weight_drop: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        zoneout_cell: float = 0.0,
         bias: bool = True,
         learned_initial_state: bool = False,
         stateful: bool = False,
         backend: str | None = None,
     ) -> None:
         super().__init__()
-        if min(input_size, hidden_size, num_layers) < 1:
+        cells = [cell] if isinstance(cell, str | Cell) else list(cell)
+        sizes = [hidden_size] if isinstance(hidden_size, int) else list(hidden_size)
+        depth = max(len(cells), len(sizes)) if num_layers is None else num_layers
+        if min(input_size, depth, *sizes) < 1 or not sizes or not cells:
             raise ConfigError(
-                f"input_size {input_size}, hidden_size {hidden_size} and num_layers {num_layers} "
+                f"input_size {input_size}, hidden_size {hidden_size} and num_layers {depth} "
                 "must each be at least 1"
             )
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), not {dropout}")
-        self.cell = get_cell(cell) if isinstance(cell, str) else cell
-        self.input_size, self.hidden_size = input_size, hidden_size
-        self.stateful = stateful
-        self.dropout = nn.Dropout(dropout)
-        self.layers = nn.ModuleList(
-            RecurrentLayer(
-                self.cell,
-                hidden_size if depth else input_size,
-                hidden_size,
-                bias=bias,
-                learned_initial_state=learned_initial_state,
-                backend=backend,
+        if merge not in MERGES or connection not in CONNECTIONS:
+            raise ConfigError(
+                f"merge {merge!r} must be one of {', '.join(MERGES)}, and connection "
+                f"{connection!r} one of {', '.join(CONNECTIONS)}"
             )
-            for depth in range(num_layers)
-        )
+        if stateful and bidirectional:
+            raise ConfigError(
+                "a bidirectional network reads from the end, where the next call has not begun: "
+                "it cannot be stateful"
+            )
+        chosen = [
+            get_cell(c) if isinstance(c, str) else c for c in _one_a_layer(cells, depth, "cell")
+        ]
+        self.input_size, self.bidirectional, self.merge = input_size, bidirectional, merge
+        self.stateful, self.locked_dropout = stateful, locked_dropout
+        self.dropout = nn.Dropout(dropout)
+        layers, norms, connections, width = [], [], [], input_size
+        for level, (one, H) in enumerate(
+            zip(chosen, _one_a_layer(sizes, depth, "hidden_size"), strict=True)
+        ):
+            for _ in range(self.directions):
+                layers.append(
+                    RecurrentLayer(
+                        one,
+                        width,
+                        H,
+                        bias=bias,
+                        learned_initial_state=learned_initial_state,
+                        backend=backend,
+                        weight_drop=weight_drop,
+                        recurrent_dropout=recurrent_dropout,
+                        zoneout=zoneout,
+                        zoneout_cell=zoneout_cell,
+                    )
+                )
+            own = layers[-1].output_size * (self.directions if merge == "concat" else 1)
+            norms.append(nn.LayerNorm(width) if layer_norm and level else nn.Identity())
+            around = make_connection(connection, width, own, level)
+            connections.append(around)
+            width = around.output_size
+        self.output_size = width
+        self.layers = nn.ModuleList(layers)
+        self.norms, self.connections = nn.ModuleList(norms), nn.ModuleList(connections)
         self._state: list[State] | None = None
 
     @property
+    def directions(self) -> int:
+        """1, or 2 when bidirectional."""
+        return 2 if self.bidirectional else 1
+
+    @property
     def stack(self) -> list[RecurrentLayer]:
-        """The layers from the input to the output."""
+        """The layers from the input to the output; of two directions the forward one first."""
         return cast(list[RecurrentLayer], list(self.layers))
 
     def initial_state(self, batch_size: int) -> list[State]:
-        """The state before the first step, one NamedTuple of (N, H) a layer."""
+        """The state before the first step, one NamedTuple of (N, H) a layer and direction."""
         return [layer.initial_state(batch_size) for layer in self.stack]
 
     def set_state(self, state: Sequence[State] | None) -> None:
@@ -195,78 +173,137 @@ class Recurrent(nn.Module):
         """The state in which the last stateful call ended."""
         return self._state
 
-    def forward(
-        self, x: Tensor, state: Sequence[State] | None = None, resets: Tensor | None = None
-    ) -> tuple[Tensor, list[State]]:
-        """x (N, T, D), state (one a layer), resets (N, T) bool → output (N, T, H), state.
+    def draw_masks(self, batch_size: int) -> list[Masks]:
+        """What is dropped throughout a sequence; hand it to calls that are parts of one sequence."""
+        locked = self.dropout.p if self.locked_dropout else 0.0
+        below = self.directions  # the first layer's input is not between layers
+        return [
+            layer.draw_masks(batch_size, locked if i >= below else 0.0)
+            for i, layer in enumerate(self.stack)
+        ]
 
-        A row whose resets[n, t] is true reads x_t from the initial state.
+    def forward(
+        self,
+        x: Tensor,
+        state: Sequence[State] | None = None,
+        resets: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        masks: Sequence[Masks] | None = None,
+    ) -> tuple[Tensor, list[State]]:
+        """x (N, T, D), state (one a layer) → output (N, T, H), state.
+
+        resets (N, T) bool: a row whose resets[n, t] is true reads x_t from the initial state.
+        lengths: how many steps of each row are real, (N) whole numbers, or a mask (N, T) that is
+            true there. What lies behind them changes nothing; the output there is 0, and a row's
+            last state is that of its last real step.
+        masks: from `draw_masks`; drawn anew by default.
         """
+        output, last, _ = self._run(x, state, resets, lengths, masks, onlooker=False)
+        return output, last
+
+    def trace(
+        self,
+        x: Tensor,
+        state: Sequence[State] | None = None,
+        resets: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        masks: Sequence[Masks] | None = None,
+    ) -> Traced:
+        """As `forward`, with every state, gate and candidate over time, of every layer.
+
+        States carry their gradient, gates are for looking at.
+        """
+        output, last, seen = self._run(x, state, resets, lengths, masks, onlooker=True)
+        layers = []
+        for layer, (outcome, order) in zip(self.stack, seen, strict=True):
+            # Without steps or rows nothing was saved.
+            values = dict(layer.cell.gate_values(outcome.saved)) if outcome.saved else {}
+            if outcome.states is not None:
+                values = outcome.states._asdict() | values  # type: ignore[attr-defined]
+            layers.append({n: _in_order(v, order).transpose(0, 1) for n, v in values.items()})
+        return Traced(output, last, layers)
+
+    def _run(
+        self,
+        x: Tensor,
+        state: Sequence[State] | None,
+        resets: Tensor | None,
+        lengths: Tensor | Sequence[int] | None,
+        masks: Sequence[Masks] | None,
+        *,
+        onlooker: bool,
+    ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
         self._check_input(x, resets)
+        N, T = x.shape[:2]
+        real = None if lengths is None else self._lengths(lengths, x)
         if state is None and self.stateful:
             state = self._state and [
-                self.cell.state_type(*(field.to(layer.W_h) for field in layer_state))
+                layer.cell.state_type(*(field.to(layer.W_x) for field in layer_state))
                 for layer, layer_state in zip(self.stack, self._state, strict=True)
             ]
-        states = self.initial_state(len(x)) if state is None else self._checked(state, len(x))
-        outputs = x.transpose(0, 1)
+        states = self.initial_state(N) if state is None else self._checked(state, N)
+        masks = self.draw_masks(N) if masks is None else masks
+        if len(masks) != len(self.layers):
+            raise ShapeError(f"there are masks for {len(masks)} of {len(self.layers)} layers")
+        y = x.transpose(0, 1)
         resets = None if resets is None else resets.T
-        last = []
-        for depth, (layer, layer_state) in enumerate(zip(self.stack, states, strict=True)):
-            if depth:
-                outputs = self.dropout(outputs)
-            outputs, layer_state = layer(outputs, layer_state, resets)
-            last.append(layer_state)
+        padding = None if real is None else is_padding(T, real).unsqueeze(-1)
+        if padding is not None:
+            y = torch.where(padding, 0, y)
+            if resets is not None:
+                resets = resets.to(x.device, torch.bool) & ~padding.squeeze(-1)
+        orders = [None, _backwards(T, real, x.device)] if self.bidirectional else [None]
+        last: list[State] = []
+        seen: list[tuple[Outcome, Tensor | None]] = []
+        for level in range(len(self.connections)):
+            below = y
+            y = self.norms[level](y)
+            if level and not self.locked_dropout:
+                y = self.dropout(y)
+            outputs = []
+            for direction, order in enumerate(orders):
+                i = len(orders) * level + direction
+                dropped = y if masks[i].x is None else y * masks[i].x
+                outcome = self.layers[i](
+                    _in_order(dropped, order), states[i], _resets_in_order(resets, order), real, masks[i],
+                    onlooker=onlooker,
+                )  # fmt: skip
+                outputs.append(_in_order(outcome.output, order))
+                last.append(outcome.last)
+                seen.append((outcome, order))
+            merged = sum(outputs) if self.merge == "sum" else torch.cat(outputs, -1)
+            y = self.connections[level](below, outputs[0] if len(outputs) == 1 else merged)
+        if padding is not None:
+            y = torch.where(padding, 0, y)
         if self.stateful:
             self._state = detach(last)
-        return outputs.transpose(0, 1), last
+        return y.transpose(0, 1), last, seen
 
     def explain(self) -> str:
         """Which implementation runs each layer here, and why."""
         lines = []
-        for depth, layer in enumerate(self.stack):
-            W_h = layer.W_h
+        for i, layer in enumerate(self.stack):
             choice = choose(
                 layer.cell,
-                W_h.device,
-                W_h.dtype,
+                layer.W_x.device,
+                layer.W_x.dtype,
                 hidden_size=layer.hidden_size,
                 backend=layer.backend,
+                inside=layer.reaches_inside,
             )
             kind = type(layer.cell).__name__
-            size = f"{layer.input_size} → {layer.hidden_size}"
-            lines.append(f"layer {depth}: {kind} {size}, {choice.backend}: {choice.reason}")
+            size = f"{layer.input_size} → {layer.output_size}"
+            way = (" forward", " backward")[i % 2] if self.bidirectional else ""
+            depth = i // self.directions
+            lines.append(f"layer {depth}{way}: {kind} {size}, {choice.backend}: {choice.reason}")
         return "\n".join(lines)
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase) -> Self:
-        """The same network as a unidirectional `torch.nn.RNN`, `GRU` or `LSTM`."""
-        if module.bidirectional or module.proj_size:
-            raise ConfigError("a bidirectional or projected torch.nn module cannot be imported")
-        if isinstance(module, nn.LSTM):
-            cell: Cell = LSTM()
-        elif isinstance(module, nn.GRU):
-            cell = GRU()
-        else:
-            cell = Elman("relu" if module.mode == "RNN_RELU" else "tanh")
-        recurrent = cls(
-            cell,
-            module.input_size,
-            module.hidden_size,
-            module.num_layers,
-            dropout=module.dropout,
-            bias=module.bias,
-        ).to(cast(Tensor, module.weight_hh_l0))
-        with torch.no_grad():
-            for depth, layer in enumerate(recurrent.stack):
-                layer.W_x.copy_(getattr(module, f"weight_ih_l{depth}").T)
-                layer.W_h.copy_(getattr(module, f"weight_hh_l{depth}").T)
-                if layer.b is None:
-                    continue
-                b_ih, b_hh = (getattr(module, f"bias_{kind}_l{depth}") for kind in ("ih", "hh"))
-                layer.b.copy_(b_ih if layer.b_h is not None else b_ih + b_hh)
-                if layer.b_h is not None:
-                    layer.b_h.copy_(b_hh)
+        """The same network as a `torch.nn.RNN`, `GRU` or `LSTM`, bidirectional and projected too."""
+        options: dict[str, Any] = torch_modules.options_of(module)
+        recurrent = cls(**options).to(cast(Tensor, module.weight_hh_l0))
+        torch_modules.copy_weights(module, recurrent.stack, recurrent.directions)
         return recurrent.train(module.training)
 
     def to_torch(self) -> nn.RNNBase:
@@ -274,27 +311,16 @@ class Recurrent(nn.Module):
 
         ConfigError where PyTorch has no such module; a learned initial state is not part of one.
         """
-        kinds: dict[type[Cell], Any] = {Elman: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
-        if type(self.cell) not in kinds:
-            raise ConfigError(f"torch.nn has no module for {type(self.cell).__name__}")
-        first = self.stack[0]
-        options = {"nonlinearity": self.cell.nonlinearity} if isinstance(self.cell, Elman) else {}
-        module: nn.RNNBase = kinds[type(self.cell)](
-            self.input_size,
-            self.hidden_size,
-            len(self.layers),
-            bias=first.b is not None,
-            batch_first=True,
-            dropout=self.dropout.p if len(self.layers) > 1 else 0.0,
-            **options,
-        ).to(first.W_h)
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        with torch.no_grad():
-            for depth, layer in enumerate(self.stack):
-                weights = torch_weights(layer.parameters_of_cell)
-                for name, value in zip(names, weights, strict=False):
-                    getattr(module, f"{name}_l{depth}").copy_(value)
-        return module
+        plain = all(type(c) is CONNECTIONS["none"] for c in self.connections)
+        if not plain or any(not isinstance(n, nn.Identity) for n in self.norms):
+            raise ConfigError("torch.nn has no connections or norms between recurrent layers")
+        if self.bidirectional and self.merge == "sum":
+            raise ConfigError("torch.nn concatenates the two directions and cannot add them")
+        inside = any(layer.reaches_inside or layer.weight_drop for layer in self.stack)
+        if inside or self.locked_dropout:
+            raise ConfigError("torch.nn has no regularisation but dropout between layers")
+        module = torch_modules.module_of(self.stack, self.directions, self.dropout.p)
+        return module.train(self.training)
 
     def _check_input(self, x: Tensor, resets: Tensor | None) -> None:
         if x.dim() != 3 or x.shape[2] != self.input_size:
@@ -305,14 +331,43 @@ class Recurrent(nn.Module):
         if resets is not None and resets.shape != x.shape[:2]:
             raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
 
+    def _lengths(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
+        """(N) whole numbers on the input's device, or a ShapeError."""
+        N, T = x.shape[:2]
+        given = torch.as_tensor(lengths)
+        if not (given.numel() or isinstance(lengths, Tensor)):
+            given = given.long()  # an empty list has no type
+        if given.dtype == torch.bool and given.shape == (N, T):
+            found = given.sum(1)
+            if bool((given == is_padding(T, found).T).any()):
+                raise ShapeError(
+                    "the mask has padding before a real step: move it behind the row's end"
+                )
+            return found.to(x.device)
+        if given.shape != (N,) or given.is_floating_point() or given.dtype == torch.bool:
+            raise ShapeError(
+                f"lengths must be {N} whole numbers, one a row, or a mask {(N, T)} of truth values, "
+                f"not {given.dtype} of shape {tuple(given.shape)}"
+            )
+        if N and not 0 <= int(given.min()) <= int(given.max()) <= T:
+            raise ShapeError(
+                f"lengths must lie between 0 and {T}, the steps of the input, and these lie between "
+                f"{int(given.min())} and {int(given.max())}"
+            )
+        return given.to(x.device)
+
     def _checked(self, state: Sequence[State], batch_size: int | None) -> list[State]:
         if len(state) != len(self.layers):
             raise ShapeError(
                 f"the state has {len(state)} entries for {len(self.layers)} layers: give one a layer"
+                + (" and direction" if self.bidirectional else "")
             )
         if batch_size is None:
             batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
-        return [check_state(self.cell, layer, batch_size, self.hidden_size) for layer in state]
+        return [
+            check_state(layer.cell, layer_state, batch_size, layer.hidden_size)
+            for layer, layer_state in zip(self.stack, state, strict=True)
+        ]
 
 
 def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
@@ -322,3 +377,37 @@ def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
         type(layer)(*(field.clone() if copy else field for field in fields))
         for layer, fields in zip(state, values, strict=True)
     ]
+
+
+def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:
+    if len(values) not in (1, depth):
+        raise ConfigError(
+            f"{name} has {len(values)} entries for {depth} layers: give one, or one a layer"
+        )
+    return values * depth if len(values) == 1 else values
+
+
+def _backwards(steps: int, lengths: Tensor | None, device: torch.device) -> Tensor:
+    """(T, N) or (T, 1): for each step of the backward direction the step it reads.
+
+    Each row is turned around at its own last real step; padding stays where it is.
+    """
+    t = torch.arange(steps, device=device).unsqueeze(1)
+    end = torch.full((1,), steps, device=device) if lengths is None else lengths
+    return torch.where(t < end, end - 1 - t, t)
+
+
+def _in_order(values: Tensor, order: Tensor | None) -> Tensor:
+    """values (T, N, …) with the steps of each row in another order; its own inverse."""
+    if order is None:
+        return values
+    index = order.view(*order.shape, *[1] * (values.dim() - 2)).expand(values.shape)
+    return values.gather(0, index)
+
+
+def _resets_in_order(resets: Tensor | None, order: Tensor | None) -> Tensor | None:
+    """Read backwards, the step before a reset is the one that starts anew."""
+    if resets is None or order is None:
+        return resets
+    before = torch.cat((resets[1:], torch.zeros_like(resets[:1])))
+    return _in_order(before, order.expand(before.shape).to(before.device))

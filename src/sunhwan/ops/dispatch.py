@@ -1,15 +1,28 @@
 """Which implementation runs a recurrence, and why."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from sunhwan.cells import LSTM, Cell, Parameters, State
+from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
 from sunhwan.errors import ConfigError
-from sunhwan.ops import fused, reference
+from sunhwan.ops import fused, reference, scan
+from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
-BACKENDS = {"fused": fused.run, "reference": reference.run, "unrolled": reference.run_unrolled}
+BACKENDS: dict[str, Any] = {
+    "fused": fused.run,
+    "scan": scan.run,
+    "reference": reference.run,
+    "unrolled": reference.run_unrolled,
+}
+
+
+MISSING = {
+    "fused": "no fused operator for",
+    "scan": "no linear recurrence to scan in",
+    "reference": "no backward step, nor a way to derive one, for",
+}
 
 
 class Choice(NamedTuple):
@@ -19,6 +32,15 @@ class Choice(NamedTuple):
     reason: str
 
 
+def supports(backend: str, cell: Cell) -> bool:
+    """Whether an implementation can run a cell."""
+    if backend == "fused":
+        return fused.supports(cell)
+    if backend == "reference":
+        return has_backward(cell) or can_derive(cell)
+    return backend != "scan" or isinstance(cell, LinearCell)
+
+
 def choose(
     cell: Cell,
     device: torch.device,
@@ -26,24 +48,35 @@ def choose(
     *,
     hidden_size: int = 1,
     backend: str | None = None,
+    inside: bool = False,
 ) -> Choice:
     """The implementation for a cell on a device.
 
-    Rules, measured by `python -m benchmarks.layers`: cuDNN is fastest on CUDA for every cell it
-    has; oneDNN's fused LSTM on a CPU (float32). PyTorch's GRU and Elman operators on a CPU are
-    loops as ours is: ours has fewer operations, theirs less memory, which tells beyond 256 hidden
-    units. The parameters are the same either way. `backend` forces one.
+    Rules, measured by `python -m benchmarks.layers`: a linear recurrence is scanned; cuDNN is fastest
+    on CUDA for every cell it has; oneDNN's fused LSTM on a CPU (float32). PyTorch's GRU and Elman
+    operators on a CPU are loops as ours is: ours has fewer operations, theirs less memory, which
+    tells beyond 256 hidden units. The parameters are the same either way. `backend` forces one.
+
+    inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout, every state
+    asked for), which a closed operator does not let one do.
     """
     if backend is not None:
         if backend not in BACKENDS:
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
-        if backend == "fused" and not fused.supports(cell):
-            raise ConfigError(f"PyTorch has no fused operator for {type(cell).__name__}")
-        return Choice(backend, "asked for")
-    if type(cell).factors is Cell.factors:
-        return Choice("unrolled", "the cell has no backward step of its own: autograd per step")
+        if not supports(backend, cell):
+            raise ConfigError(f"there is {MISSING[backend]} {type(cell).__name__}")
+        if not (inside and backend == "fused"):
+            return Choice(backend, "asked for")
+    if isinstance(cell, LinearCell):
+        return Choice("scan", "a linear recurrence is computed for all steps at once")
+    if not (has_backward(cell) or can_derive(cell)):
+        return Choice("unrolled", "two products and no backward step: autograd step by step")
+    if not has_backward(cell):
+        return Choice("reference", "the backward step is derived from the forward one")
     if not fused.supports(cell):
         return Choice("reference", f"PyTorch has no fused {type(cell).__name__}")
+    if inside:
+        return Choice("reference", "a fused operator cannot be reached into")
     if device.type == "cuda":
         return Choice("fused", "cuDNN runs the whole sequence in one kernel")
     if device.type == "cpu" and isinstance(cell, LSTM) and dtype == torch.float32:
@@ -54,21 +87,37 @@ def choose(
 
 
 def recur(
-    cell: Cell, x: Tensor, parameters: Parameters, state: State, *, backend: str | None = None
-) -> tuple[Tensor, State]:
-    """Run a recurrence: x (T, N, D), state of (N, H) → h (T, N, H) and the last state.
+    cell: Cell,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    *,
+    noise: Noise = NO_NOISE,
+    onlooker: bool = False,
+    backend: str | None = None,
+) -> Outcome:
+    """Run a recurrence: x (T, N, D), state of (N, H) → `Outcome`.
 
+    noise: padding, zoneout and recurrent dropout. onlooker: every state and saved value over time.
     T = 0 and N = 0 give empty results and leave the state as it was. Under autocast the recurrence
     keeps the precision of its parameters.
     """
+    like = parameters["W_x"]
     if torch.is_autocast_enabled(x.device.type):
         # A recurrence adds to one state for many steps: it stays in the precision of its weights.
         with torch.autocast(x.device.type, enabled=False):
-            like = parameters.W_h
             state = cell.state_type(*(field.to(like) for field in state))
-            return recur(cell, x.to(like), parameters, state, backend=backend)
+            options: dict[str, Any] = {"noise": noise, "onlooker": onlooker, "backend": backend}
+            return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
-        return reference.empty(x, parameters), state
-    H = parameters.W_h.shape[0]
-    choice = choose(cell, x.device, x.dtype, hidden_size=H, backend=backend)
-    return BACKENDS[choice.backend](cell, x, parameters, state)
+        return reference.nothing(cell, x, parameters, state)
+    H = state[-1].shape[1]
+    inside = onlooker or noise != NO_NOISE
+    choice = choose(cell, x.device, x.dtype, hidden_size=H, backend=backend, inside=inside)
+    run = BACKENDS[choice.backend]
+    outcome: Outcome = (
+        run(cell, x, parameters, state)
+        if choice.backend == "fused"
+        else run(cell, x, parameters, state, noise, onlooker=onlooker)
+    )
+    return outcome

@@ -3,18 +3,19 @@
 import torch
 from torch import Tensor
 
-from sunhwan.cells import GRU, LSTM, Cell, Elman, Parameters, State
+from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
+from sunhwan.ops.reference import Outcome
 
 
 def supports(cell: Cell) -> bool:
     """Whether PyTorch has an operator for exactly this equation (a subclass may be another one)."""
-    return type(cell) in (Elman, GRU, LSTM)
+    return type(cell) in (Elman, IRNN, GRU, LSTM)
 
 
-def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> tuple[Tensor, State]:
-    """x (T, N, D), state of (N, H) → h (T, N, H), last state."""
+def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outcome:
+    """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
     weights = torch_weights(parameters, chunk=x.is_cuda)
-    has_bias = parameters.b is not None
+    has_bias = "b" in parameters
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     options = (has_bias, 1, 0.0, torch.is_grad_enabled(), False, False)
     layers = [field.unsqueeze(0).contiguous() for field in state]
@@ -27,7 +28,7 @@ def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> tuple[Te
         y, *last = operator(x, layers[0], weights, *options)
     else:
         raise TypeError(f"PyTorch has no fused operator for {type(cell).__name__}")
-    return y, cell.state_type(*(field.squeeze(0) for field in last))
+    return Outcome(y, cell.state_type(*(field.squeeze(0) for field in last)))
 
 
 def torch_weights(parameters: Parameters, *, chunk: bool = False) -> list[Tensor]:
@@ -35,10 +36,10 @@ def torch_weights(parameters: Parameters, *, chunk: bool = False) -> list[Tensor
 
     `chunk` lays them end to end in one block of memory, as cuDNN wants them.
     """
-    W_x, W_h, b, b_h = parameters
-    weights = [W_x.T, W_h.T]
-    if b is not None:
-        weights += [b, torch.zeros_like(b) if b_h is None else b_h]
+    weights = [parameters["W_x"].T, parameters["W_h"].T]
+    if "b" in parameters:
+        b = parameters["b"]
+        weights += [b, parameters.get("b_h", torch.zeros_like(b))]
     if not chunk:
         return weights
     block = torch.cat([w.reshape(-1) for w in weights])

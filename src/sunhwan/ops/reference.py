@@ -1,134 +1,235 @@
 """The loop over time, written once for every cell: the truth that kernels are compared with.
 
 Time-major inside: a is (T, N, G·H), the states (T, N, H). Memory kept for the backward pass:
-a cell's saved values and states, T·N·H numbers each, and nothing per step.
+a cell's saved values and states, T·N·H numbers each, the states also before `hold` where there is
+one, and nothing per step.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sunhwan.cells import Cell, Parameters, State
+from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
+
+
+class Noise(NamedTuple):
+    """What is done to the recurrence besides its equation.
+
+    hold: for each field of the state, (T, N, 1) or (T, N, its size): the share of state_{t-1} that
+        stays, h_t = hold ⊙ h_{t-1} + (1 − hold) ⊙ new. Padding is 1; zoneout draws 0 or 1.
+    drop: (N, size of h), multiplies h_{t-1} before W_h at every step.
+    """
+
+    hold: tuple[Tensor, ...] | None = None
+    drop: Tensor | None = None
+
+    def part(self, start: int, end: int) -> "Noise":
+        """That of the steps start … end − 1."""
+        hold = None if self.hold is None else tuple(field[start:end] for field in self.hold)
+        return Noise(hold, self.drop)
+
+
+NO_NOISE = Noise()
+
+
+class Outcome(NamedTuple):
+    """What a recurrence gives.
+
+    output: h (T, N, H). last: the state after the last step. states: every field over time, and
+    saved: the cell's saved values over time, both where the implementation knows them.
+    """
+
+    output: Tensor
+    last: State
+    states: State | None = None
+    saved: State = ()
 
 
 def forward(
-    cell: Cell, a: Tensor, W_h: Tensor, b_h: Tensor | None, state: State
-) -> tuple[list[State], list[State]]:
-    """Run the loop: every state_t and every step's saved values, t = 1 … T.
+    cell: Cell, a: Tensor, loop: Loop, state: State, noise: Noise = NO_NOISE
+) -> tuple[list[State], list[State], list[State]]:
+    """Run the loop: every state_t, what the cell made before `hold`, every step's saved values.
 
     a (T, N, G·H) holds the input products of all steps; state is that before the first one.
     """
-    states, saved = [], []
+    states, fresh, saved = [], [], []
+    held = (
+        None if noise.hold is None else list(zip(*(f.unbind(0) for f in noise.hold), strict=True))
+    )
     # unbind, not a[t]: the gradient of an index fills a whole (T, N, G·H) tensor at every step.
-    for a_t in a.unbind(0):
-        h = state[0]
-        u_t = torch.mm(h, W_h) if b_h is None else torch.addmm(b_h, h, W_h)
-        state, saved_t = cell.pointwise(a_t, u_t, state)
+    for t, a_t in enumerate(a.unbind(0)):
+        new, saved_t = cell.advance(a_t, state, loop, noise.drop)
+        if held is None:
+            state = new
+        else:
+            fields = zip(new, state, held[t], strict=True)
+            state = cell.state_type(*(torch.lerp(after, before, k) for after, before, k in fields))
+            fresh.append(new)
         states.append(state)
         saved.append(saved_t)
-    return states, saved
+    return states, fresh or states, saved
 
 
 def backward(
-    cell: Cell, factors: State, W_h: Tensor, d_h: Tensor, d_last: State
+    cell: Cell,
+    factors: State,
+    loop: Loop,
+    d_fields: Sequence[Tensor | None],
+    like: State,
+    noise: Noise = NO_NOISE,
 ) -> tuple[State, State]:
-    """Run the loop backward: the total gradient of every state_t, and that of the initial state.
+    """Run the loop backward: the gradient of every state the cell made, and of the initial state.
 
-    d_h (T, N, H) is what the output receives from outside, d_last what the last state receives.
+    d_fields: what each field over time (T, N, H) receives from outside; like: the initial state.
     """
-    W_h_transposed = W_h.T
-    d_states: list[State] = []
-    d_state = d_last
+    d_new: list[State] = []
+    d_state: State = tuple(map(torch.zeros_like, like))
     # One tuple of factors a step.
     steps = list(zip(*(factor.unbind(0) for factor in factors), strict=True))
-    for factors_t, d_h_t in zip(reversed(steps), reversed(d_h.unbind(0)), strict=True):
-        d_state = (d_state[0] + d_h_t, *d_state[1:])
-        d_states.append(d_state)
-        _, d_u, d_prev = cell.pointwise_backward(d_state, factors_t)
-        d_state = (torch.addmm(d_prev[0], d_u, W_h_transposed), *d_prev[1:])
-    d_states.reverse()
-    return _stack(d_states), d_state
+    outside = [(k, d.unbind(0)) for k, d in enumerate(d_fields) if d is not None]
+    for t in reversed(range(len(steps))):
+        if outside:
+            fields = list(d_state)
+            for k, d in outside:
+                fields[k] = fields[k] + d[t]
+            d_state = tuple(fields)
+        if noise.hold is None:
+            d_new.append(d_state)
+            d_state = cell.retreat(d_state, steps[t], loop, noise.drop)
+        else:
+            held = tuple(d * field[t] for d, field in zip(d_state, noise.hold, strict=True))
+            made = tuple(d - h for d, h in zip(d_state, held, strict=True))
+            d_new.append(made)
+            d_prev = cell.retreat(made, steps[t], loop, noise.drop)
+            d_state = tuple(h + d for h, d in zip(held, d_prev, strict=True))
+    d_new.reverse()
+    return _stack(d_new), d_state
 
 
 class Recurrence(torch.autograd.Function):
-    """(a, W_h, b_h, initial state) → (h_1 … h_T, last state), with the hand-derived gradient."""
+    """(a, the loop's parameters, initial state) → every field over time and the saved values.
+
+    The gradient is the cell's own backward step; saved values are for looking at and have none.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, a: Tensor, W_h: Tensor, b_h: Tensor | None, *initial: Tensor
+        ctx: Any, cell: Cell, noise: Noise, onlooker: bool, a: Tensor, *rest: Tensor | None
     ) -> tuple[Tensor, ...]:
-        if len(a) > 8:
-            # Row by row in memory: read at every step, so the one copy pays.
-            W_h = W_h.contiguous()
-        states, saved = forward(cell, a, W_h, b_h, initial)
+        loop, initial = _split(cell, rest)
+        # Row by row in memory: read at every step, so the one copy pays.
+        rows = loop.map(Tensor.contiguous) if len(a) > 8 else loop
+        states, fresh, saved = forward(cell, a, rows, initial, noise)
         over_time = _stack(states)
+        fields = _stack(saved) if onlooker or any(ctx.needs_input_grad) else ()
         if any(ctx.needs_input_grad):
-            fields = _stack(saved)
-            ctx.cell, ctx.widths, ctx.bias = cell, (len(initial), len(fields)), b_h is not None
-            ctx.save_for_backward(W_h, *initial, *over_time, *fields)
-        # A copy: the last state must not keep the whole sequence alive when it is carried on.
-        return over_time[0], *(field[-1].clone() for field in over_time)
+            made = over_time if fresh is states else _stack(fresh)
+            ctx.cell, ctx.noise = cell, noise
+            ctx.set_materialize_grads(False)
+            kept = (*loop.values(), *initial, *over_time, *made, *fields)
+            ctx.save_for_backward(*kept)
+        seen = fields if onlooker else ()
+        ctx.mark_non_differentiable(*seen)
+        return *over_time, *seen
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_h: Tensor, *d_last: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *d_fields: Tensor | None) -> tuple[Tensor | None, ...]:
         cell: Cell = ctx.cell
-        n_state, _ = ctx.widths
-        W_h, *rest = ctx.saved_tensors
-        initial, over_time, saved = (
-            rest[:n_state],
-            rest[n_state : 2 * n_state],
-            rest[2 * n_state :],
+        noise: Noise = ctx.noise
+        width, n = len(cell.state_type._fields), 3 + len(cell.extra)
+        kept = ctx.saved_tensors
+        loop, initial = _split(cell, kept[: n + width])
+        over_time, made, saved = (
+            kept[n + width : n + 2 * width],
+            kept[n + 2 * width : n + 3 * width],
+            kept[n + 3 * width :],
         )
         before = tuple(
             torch.cat((first.unsqueeze(0), field[:-1]))
             for first, field in zip(initial, over_time, strict=True)
         )
-        factors = cell.factors(tuple(saved), before, tuple(over_time))
-        d_states, d_initial = backward(cell, factors, W_h, d_h, d_last)
+        # And here W_hᵀ is read row by row, as the parameter is stored.
+        loop = loop.map(lambda p: p.T.contiguous().T if p.dim() == 2 else p)
+        factors = cell.factors(saved, before, made, *loop.extra)
+        d_states, d_initial = backward(cell, factors, loop, d_fields[:width], initial, noise)
         # Linear in the gradient of the state, hence once more for all t together.
-        d_a, d_u, _ = cell.pointwise_backward(d_states, factors)
-        d_u = d_u.flatten(0, 1)
-        # Σ_t h_{t-1}ᵀ d u_t, laid out in memory as the parameter is.
-        d_W_h = (d_u.T @ before[0].flatten(0, 1)).T
-        return None, d_a, d_W_h, d_u.sum(0) if ctx.bias else None, *d_initial
+        operand = before[0] if noise.drop is None else before[0] * noise.drop
+        d_a, d = cell.parameter_gradients(d_states, factors, saved, before, operand, loop)
+        return None, None, None, d_a, *d.values(), *d_initial
 
 
-def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> tuple[Tensor, State]:
-    """x (T, N, D), state of (N, H) → h (T, N, H), last state; gradients by hand."""
-    h, *last = Recurrence.apply(  # type: ignore[no-untyped-call]
-        cell, input_products(x, parameters), parameters.W_h, parameters.b_h, *state
+def run(
+    cell: Cell,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    noise: Noise = NO_NOISE,
+    *,
+    onlooker: bool = False,
+) -> Outcome:
+    """x (T, N, D), state of (N, H) → `Outcome`; gradients by hand, or derived where there are none.
+
+    onlooker: give the saved values too.
+    """
+    derived = None if has_backward(cell) else derive(cell)
+    cell = derived or cell
+    parameters = cell.effective(parameters)
+    loop = cell.loop(parameters)
+    found = Recurrence.apply(  # type: ignore[no-untyped-call]
+        cell, noise, onlooker, input_products(cell, x, parameters), *loop.values(), *state
     )
-    return h, cell.state_type(*last)
+    width = len(cell.state_type._fields)
+    saved = found[width:] if derived is None else derived.without_arguments(found[width:])
+    return outcome(cell, cell.state_type(*found[:width]), saved)
 
 
 def run_unrolled(
-    cell: Cell, x: Tensor, parameters: Parameters, state: State
-) -> tuple[Tensor, State]:
+    cell: Cell,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    noise: Noise = NO_NOISE,
+    *,
+    onlooker: bool = False,
+) -> Outcome:
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
-    states, _ = forward(cell, input_products(x, parameters), parameters.W_h, parameters.b_h, state)
-    return torch.stack([state_t[0] for state_t in states]), states[-1]
+    parameters = cell.effective(parameters)
+    a = input_products(cell, x, parameters)
+    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise)
+    return outcome(cell, cell.state_type(*_stack(states)), _stack(saved) if onlooker else ())
 
 
-def input_products(x: Tensor, parameters: Parameters) -> Tensor:
-    """a (T, N, G·H) = x (T, N, D) W_x + b, one product over (T·N, D)."""
+def outcome(cell: Cell, states: State, saved: State = ()) -> Outcome:
+    """Output and last state of every state over time."""
+    # A copy: the last state must not keep the whole sequence alive when it is carried on.
+    last = cell.state_type(*(field[-1].clone() for field in states))
+    return Outcome(states[0], last, states, saved)
+
+
+def input_products(cell: Cell, x: Tensor, parameters: Parameters) -> Tensor:
+    """a (T, N, G·H) of x (T, N, D): one product over (T·N, D)."""
     T, N, D = x.shape
-    rows = x.reshape(T * N, D)
-    W_x, b = parameters.W_x, parameters.b
-    a = torch.mm(rows, W_x) if b is None else torch.addmm(b, rows, W_x)
-    return a.view(T, N, W_x.shape[1])
+    a = cell.inputs(x.reshape(T * N, D), parameters)
+    return a.view(T, N, a.shape[1])
 
 
-def empty(x: Tensor, parameters: Parameters) -> Tensor:
-    """h (T, N, H) of no steps or no rows: no values, yet gradients (zeros) for all parameters."""
-    H = parameters.W_h.shape[0]
-    a = input_products(x, parameters)
-    u = a.new_empty(0, H) @ parameters.W_h
-    u = u if parameters.b_h is None else u + parameters.b_h
-    return (a + u.view(a.shape))[..., :H]
+def nothing(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outcome:
+    """No steps or no rows: no values, yet gradients (zeros) for x and all parameters."""
+    touched = sum((p.sum() for p in (x, *parameters.values())), x.new_zeros(()))
+    sizes = (field.shape[1] for field in state)
+    lead = x.shape[:2]
+    states = cell.state_type(*((touched * 0).expand(*lead, size) for size in sizes))
+    return Outcome(states[0], state, states)
+
+
+def _split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:
+    W_h, b_h, W_m, *more = values
+    n = len(cell.extra)
+    return Loop(W_h, b_h, W_m, tuple(more[:n])), cell.state_type(*more[n:])
 
 
 def _stack(steps: Sequence[State]) -> State:

@@ -1,0 +1,261 @@
+"""The backward step of a cell that has none of its own, derived once from its `pointwise`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from sunhwan.cells.base import Bypass, Cell, Parameters, State, rows
+from sunhwan.cells.linear import LinearCell
+from sunhwan.cells.two_products import TwoProductCell
+
+
+def can_derive(cell: Cell) -> bool:
+    """Whether `derive` serves the cell: one with two products is differentiated step by step."""
+    return not isinstance(cell, TwoProductCell)
+
+
+def has_backward(cell: Cell) -> bool:
+    """Whether the cell's author wrote the backward step."""
+    if isinstance(cell, LinearCell):
+        return type(cell).coefficients_backward is not LinearCell.coefficients_backward
+    return type(cell).factors is not Cell.factors
+
+
+@lru_cache(maxsize=64)
+def derive(cell: Cell) -> "DerivedCell":
+    """The same cell with a backward step, which keeps the one-product structure of the loop.
+
+    Where unit j of every result depends on unit j of its arguments alone, which is probed once on
+    numbers, the Jacobian of a step is a few diagonals: they are computed for all t at once, by
+    one vector-Jacobian product a field of the state, and the loop only multiplies with them. Where
+    units are mixed (a norm over them, say), the vector-Jacobian product is traced once into a flat
+    list of operations, which the loop runs. Neither builds a graph step by step.
+    """
+    return UnitwiseCell(cell) if is_unitwise(cell) else MixedCell(cell)
+
+
+@dataclass(frozen=True)
+class DerivedCell(Cell):
+    """A cell that borrows everything but the backward step from another one."""
+
+    of: Cell
+
+    def __post_init__(self) -> None:
+        names = ("gates", "recurrent_gates", "state_type", "recurrent_bias", "extra", "saved_names")
+        for name in (*names, "learned_fields"):
+            object.__setattr__(self, name, getattr(self.of, name))
+
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
+        after, saved = self.of.pointwise(a, u, state, *extra)
+        return after, (*saved, *self._arguments(a, u))
+
+    def gate_values(self, saved: State) -> dict[str, Tensor]:
+        return self.of.gate_values(self.without_arguments(saved))
+
+    def without_arguments(self, saved: State) -> State:
+        """What the other cell saved."""
+        return saved[: -1 if self._without_product else -2]
+
+    def gradients(
+        self,
+        d_state: State,
+        d_u: Tensor,
+        factors: State,
+        saved: State,
+        state_prev: State,
+        *extra: Tensor,
+    ) -> tuple[Tensor, State]:
+        """All t at once, by one vector-Jacobian product with the total gradients."""
+        a, u = self._split(saved)
+        d_a, _, _, d_extra = self._vjp(a, u, state_prev, extra)(d_state)
+        return d_a, d_extra
+
+    # What the other cell says of its sizes and parameters.
+
+    def initial_bias(self, hidden_size: int) -> Tensor:
+        return self.of.initial_bias(hidden_size)
+
+    def initial_extra(self, hidden_size: int) -> Parameters:
+        return self.of.initial_extra(hidden_size)
+
+    def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
+        return self.of.state_sizes(hidden_size)
+
+    def effective(self, parameters: Parameters) -> Parameters:
+        return self.of.effective(parameters)
+
+    def inputs(self, x: Tensor, parameters: Parameters) -> Tensor:
+        return self.of.inputs(x, parameters)
+
+    # The arguments a and u are the last of the saved values.
+
+    @property
+    def _without_product(self) -> bool:
+        return self.recurrent_gates == ()
+
+    def _arguments(self, a: Tensor, u: Tensor) -> State:
+        return (a,) if self._without_product else (a, u)
+
+    def _split(self, saved: State) -> tuple[Tensor, Any]:
+        return (saved[-1], None) if self._without_product else (saved[-2], saved[-1])
+
+    def _vjp(
+        self, a: Tensor, u: Any, state: State, extra: State
+    ) -> Callable[[State], tuple[Tensor, Any, State, State]]:
+        """d state → d a, d u, d state_prev, d extra of steps that lie along all leading axes."""
+        lead, n, width = a.shape[:-1], len(state), len(self.state_type._fields)
+        with torch.enable_grad():
+            flat = [rows(v).detach().requires_grad_() for v in (a, *state)]
+            product: Any = None if u is None else rows(u).detach().requires_grad_()
+            more = [e.detach().requires_grad_() for e in extra]
+            after, _ = self.of.pointwise(
+                flat[0],
+                product,
+                self.state_type(*flat[1 : 1 + n]),
+                *more,
+            )
+        inputs = [*flat, *([] if product is None else [product]), *more]
+
+        def vjp(d_state: State) -> tuple[Tensor, Any, State, State]:
+            pairs = [(f, rows(d)) for f, d in zip(after, d_state, strict=True) if f.requires_grad]
+            found = torch.autograd.grad(
+                [f for f, _ in pairs],
+                inputs,
+                [d for _, d in pairs],
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            shaped = [g.view(*lead, g.shape[-1]) for g in found[: len(inputs) - len(more)]]
+            d_u = None if product is None else shaped[1 + width]
+            return shaped[0], d_u, tuple(shaped[1 : 1 + width]), tuple(found[len(shaped) :])
+
+        return vjp
+
+
+@dataclass(frozen=True)
+class UnitwiseCell(DerivedCell):
+    """Units do not meet but in W_h: the factors are the diagonals of the Jacobian."""
+
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
+        a, u = self._split(saved)
+        vjp = self._vjp(a, u, state_prev, extra)
+        found: list[Tensor] = []
+        for k in range(len(state)):
+            one = tuple(
+                torch.ones_like(f) if i == k else torch.zeros_like(f) for i, f in enumerate(state)
+            )
+            _, d_u, d_prev, _ = vjp(one)
+            blocks = [] if d_u is None else [d_u.unflatten(-1, (-1, state[0].shape[-1]))]
+            found += [*blocks, *d_prev]
+        return tuple(found)
+
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
+        width = len(d_state)
+        first = 0 if self._without_product else 1
+        d_u: Any = None
+        d_prev: list[Any] = [None] * width
+        for k, d in enumerate(d_state):
+            mine = factors[k * (first + width) : (k + 1) * (first + width)]
+            if first:
+                by_gate = d.unsqueeze(-2)
+                d_u = by_gate * mine[0] if d_u is None else torch.addcmul(d_u, by_gate, mine[0])
+            for j, factor in enumerate(mine[first:]):
+                before = d_prev[j]
+                d_prev[j] = d * factor if before is None else torch.addcmul(before, d, factor)
+        if first:
+            d_u = d_u.flatten(-2)
+        return d_u, tuple(d_prev)
+
+
+@dataclass(frozen=True)
+class MixedCell(DerivedCell):
+    """Units meet in the step: the vector-Jacobian product, as a flat list of operations."""
+
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
+        lead = state[0].shape[:-1]
+        a, u = self._split(saved)
+        return (*self._arguments(a, u), *state_prev, *(e.expand(*lead, *e.shape) for e in extra))
+
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
+        if factors[0].dim() > 2:
+            d_u, *d_prev = self._together(d_state, factors)
+        else:
+            d_u, *d_prev = self._traced(d_state, factors)
+        return d_u, tuple(d_prev)
+
+    def _together(self, d_state: State, factors: State) -> State:
+        a, u, state, extra = self._parts(factors)
+        extra = tuple(e[(0,) * (a.dim() - 1)] for e in extra)
+        _, d_u, d_prev, _ = self._vjp(a, u, state, extra)(d_state)
+        return d_u, *d_prev
+
+    def _traced(self, d_state: State, factors: State) -> State:
+        arguments = (*d_state, *factors)
+        key = (self, tuple((tuple(v.shape), v.dtype, v.device) for v in arguments))
+        if key not in _TRACES:
+            width = len(d_state)
+
+            def one_step(*values: Tensor) -> State:
+                a, u, state, extra = self._parts(values[width:])
+                extra = tuple(e[0] for e in extra)
+                _, d_u, d_prev, _ = self._vjp(a, u, state, extra)(values[:width])
+                return d_u, *d_prev
+
+            if len(_TRACES) >= 256:
+                _TRACES.clear()
+            graph = make_fx(one_step)(*arguments)
+            graph.graph.eliminate_dead_code()
+            graph.recompile()
+            _TRACES[key] = graph
+        result: State = _TRACES[key](*arguments)
+        return result
+
+    def _parts(self, factors: State) -> tuple[Tensor, Tensor | None, State, State]:
+        first, width = (1 if self._without_product else 2), len(self.state_type._fields)
+        u = None if self._without_product else factors[1]
+        return factors[0], u, factors[first : first + width], factors[first + width :]
+
+
+_TRACES: dict[Any, Any] = {}
+
+
+@torch.no_grad()
+def is_unitwise(cell: Cell, hidden_size: int = 5) -> bool:
+    """Whether unit j of the step's results depends on unit j of its arguments alone.
+
+    Probed: other numbers in the first unit of every argument must leave all other units the same.
+    """
+    H = hidden_size
+    if any(size != H for size in cell.state_sizes(H)):
+        return False
+    draw = torch.Generator().manual_seed(0)
+    recurrent = cell.gates if cell.recurrent_gates is None else cell.recurrent_gates
+    blocks = (len(cell.gates), *([len(recurrent)] if recurrent else []))
+    fresh = cell.initial_extra(H)
+    extra = [
+        torch.randn(fresh[name].shape, generator=draw, dtype=torch.float64) for name in cell.extra
+    ]
+
+    def others(arguments: list[Tensor]) -> Tensor:
+        a, *rest = (values.reshape(2, -1) for values in arguments)
+        u: Any = rest.pop(0) if recurrent else None
+        after, _ = cell.pointwise(a, u, cell.state_type(*rest), *extra)
+        return torch.stack(tuple(after))[..., 1:]
+
+    for scale in (0.3, 1.0, 3.0, 30.0):
+        arguments = [
+            scale * torch.randn(2, k, H, generator=draw, dtype=torch.float64)
+            for k in (*blocks, *[1] * len(cell.state_type._fields))
+        ]
+        before = others(arguments)
+        for values in arguments:
+            values[..., 0] = scale * torch.randn(2, 1, generator=draw, dtype=torch.float64)
+        if not torch.equal(before.nan_to_num(), others(arguments).nan_to_num()):
+            return False
+    return True

@@ -1,0 +1,111 @@
+"""Cells of the user's own, from a file that the user names."""
+
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from sunhwan.cells.base import Cell, check_state
+from sunhwan.errors import ConfigError, ShapeError
+
+OWN: dict[str, Cell] = {}
+"""The cells registered in this process, by "file.py:Class"."""
+
+
+def own_cell(spec: str) -> str:
+    """Run the file of "path/to/file.py:Class" and register the cell; its name is "file.py:Class".
+
+    The class is made without arguments; a ready object will do as well. ConfigError, one sentence,
+    when the file cannot be run, has no such cell, or a step of the cell fails on numbers.
+    """
+    path_text, colon, attribute = spec.rpartition(":")
+    if not colon or not path_text.endswith(".py") or not attribute:
+        raise ConfigError(f"{spec} names no cell: write FILE.py:CLASS, say mycells.py:MyCell")
+    path = Path(path_text)
+    module = _run(path)
+    found = getattr(module, attribute, None)
+    if isinstance(found, type) and issubclass(found, Cell):
+        try:
+            found = found()
+        except Exception as error:
+            raise ConfigError(
+                f"{attribute} in {path} cannot be made: {_where(error, path)}"
+            ) from None
+    if not isinstance(found, Cell):
+        cells = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Cell)]
+        own = [n for n in cells if getattr(module, n).__module__ == module.__name__]
+        raise ConfigError(
+            f"{path} has no cell {attribute!r}: "
+            + (f"it has {', '.join(own)}" if own else "write a subclass of sunhwan.cells.Cell")
+        )
+    probe(found, f"{attribute} in {path}", path)
+    name = f"{path.name}:{attribute}"
+    OWN[name] = found
+    return name
+
+
+def probe(cell: Cell, name: str, path: Path | None = None) -> None:
+    """Run one step on numbers; ConfigError says what a cell gives that it should not."""
+    N, D, H = 2, 3, 4
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            if not getattr(cell, "gates", ()) or not getattr(cell.state_type, "_fields", ()):
+                raise ConfigError(
+                    f"{name} needs gates, a tuple of names, and a NamedTuple state_type"
+                )
+            _check_pointwise(cell, N, H)
+            parameters = cell.initial_parameters(D, H)
+            state = cell.step(torch.randn(N, D), cell.zero_state(N, H), parameters)
+            check_state(cell, state, N, H)
+    except (ConfigError, ShapeError) as error:
+        raise ConfigError(
+            f"a step of {name}: {error}" if name not in str(error) else str(error)
+        ) from None
+    except Exception as error:
+        raise ConfigError(f"a step of {name} fails: {_where(error, path)}") from None
+
+
+def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
+    """The mistake that would be hardest to find later: the state returned without its tuple."""
+    if type(cell).pointwise is Cell.pointwise:
+        return  # a cell of another shape
+    recurrent = cell.gates if cell.recurrent_gates is None else cell.recurrent_gates
+    a, u = (torch.randn(batch_size, len(g) * hidden_size) for g in (cell.gates, recurrent))
+    fresh = cell.initial_extra(hidden_size)
+    state = cell.zero_state(batch_size, hidden_size)
+    found: object = cell.pointwise(a, u, state, *(fresh[name] for name in cell.extra))
+    name = cell.state_type.__name__
+    right = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], cell.state_type)
+    if not right or not isinstance(found, tuple) or not isinstance(found[1], tuple):
+        raise ConfigError(
+            f"pointwise must return the next {name} and a tuple of values to save: "
+            f"write `return {name}(…), ()`"
+        )
+
+
+def _run(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigError(f"there is no file {path}: name the file of your cell, FILE.py:CLASS")
+    spec = importlib.util.spec_from_file_location(f"sunhwan_own_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"{path} cannot be run as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"{path} cannot be run: {_where(error, path)}") from None
+    return module
+
+
+def _where(error: Exception, path: Path | None) -> str:
+    """The error in a line, with the last line of the user's file that it passed."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    if isinstance(error, SyntaxError):
+        lines = [error.lineno]
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    first = (message.splitlines() or [""])[0]
+    return (f"line {lines[-1]}: " if lines else "") + f"{type(error).__name__}: {first}"

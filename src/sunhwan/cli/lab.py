@@ -1,0 +1,199 @@
+"""`sunhwan lab`: experiments with the cells."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sunhwan.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from sunhwan.lab.memory import Point, Settings, Watcher
+
+app = typer.Typer(help="Experiments: what the cells can do, measured.", no_args_is_help=True)
+
+QUICK = ("elman", "gru", "lstm", "irnn", "mingru")
+"""The cells that are measured when none is named: as many as a coffee break allows."""
+
+
+@app.callback()
+def _lab() -> None:
+    pass
+
+
+@app.command("memory")
+def memory(
+    task: Annotated[str, typer.Option(help="recall, adding, copy or all.")] = "recall",
+    cells: Annotated[
+        str, typer.Option(help="Names with commas between, or all.", show_default=",".join(QUICK))
+    ] = "",
+    delays: Annotated[
+        str, typer.Option(help="Steps with commas between; a cell stops at two failures in a row.")
+    ] = "5,10,20,50,100,200,500",
+    hidden_size: Annotated[int | None, typer.Option(help="Hidden units (32).")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Training steps of a network at most (1000).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Sequences of a step (32).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and sequences (1).")] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.json and memory.png.")] = Path(
+        "lab/memory"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="End with one JSON object; progress on stderr.")
+    ] = False,
+) -> None:
+    """How far back each cell can remember: networks trained from scratch at ever longer delays.
+
+    Stopped with Ctrl-C, the same command continues where it was.
+    """
+    from sunhwan.cells import CELLS
+    from sunhwan.cli.terminal import console
+    from sunhwan.lab.figures import draw_memory
+    from sunhwan.lab.memory import Settings, horizons, measure
+    from sunhwan.lab.tasks import TASKS
+
+    given = {
+        "hidden_size": hidden_size, "steps": steps, "batch_size": batch_size, "seed": seed,
+    }  # fmt: skip
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    quick = [name for name in QUICK if name in CELLS]
+    target = console(stderr=as_json)
+    with _threads(threads), _display(target, settings) as watcher:
+        try:
+            points = measure(
+                (list(CELLS) if cells == "all" else _list(cells, "--cells")) if cells else quick,
+                list(TASKS) if task == "all" else [task],
+                [_delay(one) for one in _list(delays, "--delays")],
+                settings,
+                out,
+                watcher,
+            )
+        except KeyboardInterrupt:
+            target.print(f"what was measured is in {out}: the same command continues")
+            raise
+    draw_memory(points, settings, out / "memory.png")
+    if as_json:
+        values = {
+            "folder": str(out),
+            "settings": settings.to_dict(),
+            "horizons": [one.to_dict() for one in horizons(points)],
+            "points": [one.to_dict() for one in points],
+        }
+        typer.echo(json.dumps(values))
+        return
+    for name in TASKS:
+        if mine := [point for point in points if point.task == name]:
+            target.print(_table(name, mine))
+    target.print("the textbook: a simple RNN remembers about 7 steps, an LSTM about 100")
+    target.print(f"everything is in {out}")
+
+
+def _list(text: str, option: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"{option} {text!r} has an empty place: write names with commas between")
+    return list(dict.fromkeys(names))
+
+
+def _delay(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--delays must be whole numbers of steps, not {text!r}") from None
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """So many processor threads inside; None: as many as there were."""
+    import torch
+
+    if count is not None and not 1 <= count <= 1024:
+        raise UsageError(f"--threads must be between 1 and 1024, not {count}")
+    before = torch.get_num_threads()
+    try:
+        if count is not None:
+            torch.set_num_threads(count)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _display(console: "Console", settings: "Settings") -> Iterator["Watcher"]:
+    """A line for each point, and in a terminal a live one for the network that is learning."""
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from sunhwan.lab.memory import Watcher
+    from sunhwan.lab.tasks import Task
+
+    progress = Progress(
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.description}", markup=False),
+        console=console,
+        refresh_per_second=4,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+    class Display(Watcher):
+        bar = progress.add_task("", total=settings.steps)
+
+        def stepped(
+            self, cell: str, task: Task, learning_rate: float, step: int, score: float | None
+        ) -> None:
+            so_far = "" if score is None else f"  {task.measure} {score:.3f}"
+            text = f"{task.name}  {cell}  delay {task.delay}  rate {learning_rate:g}  step {step}"
+            progress.update(self.bar, completed=step, description=text + so_far)
+
+        def measured(self, point: "Point", fresh: bool) -> None:
+            console.print(_line(point) + ("" if fresh else "  (from before)"))
+
+    with progress:
+        yield Display()
+
+
+def _line(point: "Point") -> str:
+    end = "solved" if point.solved else "diverged" if point.diverged else "not solved"
+    return (
+        f"{point.task}  {point.cell:<12} delay {point.delay:>4,}  score {_score(point):>7}  "
+        f"{end} after {point.steps:,} steps at {point.learning_rate:g}  {point.seconds:.1f} s"
+    )
+
+
+def _score(point: "Point") -> str:
+    return "none" if point.score is None else f"{point.score:.4f}"
+
+
+def _table(task: str, points: "Sequence[Point]") -> "Table":
+    """Cells down, delays across; the scores, * where solved, and the horizon."""
+    from rich.table import Table
+
+    from sunhwan.lab.memory import horizons
+    from sunhwan.lab.tasks import TASKS
+
+    table = Table(
+        title=f"{task}: {TASKS[task].measure} by delay, * solved", title_justify="left", box=None
+    )
+    delays = sorted({point.delay for point in points})
+    scores = {(point.cell, point.delay): point for point in points}
+    table.add_column("cell")
+    for delay in delays:
+        table.add_column(f"{delay:,} ", justify="right")
+    table.add_column("horizon", justify="right")
+    for one in horizons(points):
+        row = []
+        for delay in delays:
+            point = scores.get((one.cell, delay))
+            row.append("" if point is None else _score(point) + ("*" if point.solved else " "))
+        longest = f"{one.delay:,}" if one.delay else "none"
+        table.add_row(one.cell, *row, f"≥ {longest}" if one.bounded else longest)
+    return table

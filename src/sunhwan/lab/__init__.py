@@ -1,0 +1,1 @@
+"""Experiments: what the cells can do, measured and not repeated from a textbook."""

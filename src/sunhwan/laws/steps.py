@@ -1,0 +1,138 @@
+"""The backward of one step is the derivative of its forward, piece by piece and as a whole."""
+
+import torch
+from torch import Tensor
+
+from sunhwan.cells import Cell, Loop, State, can_derive, derive, has_backward
+from sunhwan.laws.case import Case, D, H, N, by_field, fresh_parameters, generator, random_state
+from sunhwan.laws.compare import assert_equal, require
+
+BOUND = 1e-10
+
+
+def has_step_backward(cell: Cell) -> bool:
+    """Whether there is a backward step, written or derived."""
+    return has_backward(cell) or can_derive(cell)
+
+
+def step_pieces(case: Case, scale: float = 1.0) -> float:
+    """`retreat` and `parameter_gradients` of `factors` against autograd of `advance`.
+
+    A large scale saturates the gates, where a factor such as z (1 - z) nearly vanishes.
+    """
+    cell, draw = _with_backward(case.cell), generator(17)
+    largest = 0.0
+    for drop in (None, torch.randint(2, (N, cell.output_size(H)), generator=draw) * 2.0):
+        drop = None if drop is None else drop.double()
+        a = scale * _normal(draw, N, len(cell.gates) * H)
+        before, d_after = random_state(cell, draw, N), random_state(cell, draw, N)
+        loop = _loop(case, cell)
+        named = {"a": a} | by_field(before) | _present(loop)
+        for value in named.values():
+            value.requires_grad_()
+        after, _ = cell.advance(a, before, loop, drop)
+        wanted = torch.autograd.grad(
+            after, list(named.values()), d_after, allow_unused=True, materialize_grads=True
+        )
+        with torch.no_grad():
+            after, saved = cell.advance(a, before, loop, drop)
+            factors = cell.factors(saved, before, after, *loop.extra)
+            d_before = cell.retreat(d_after, factors, loop, drop)
+            operand = before[0] if drop is None else before[0] * drop
+            d_a, d_loop = cell.parameter_gradients(d_after, factors, saved, before, operand, loop)
+        got = {"a": d_a} | by_field(cell.state_type(*d_before)) | _given(loop, d_loop)
+        where = f"sums scaled by {scale:g}" + ("" if drop is None else ", h dropped")
+        found = assert_equal(
+            _gradient(got), _gradient(dict(zip(named, wanted, strict=True))), BOUND, where=where
+        )
+        largest = max(largest, found)
+    return largest
+
+
+def step_pieces_saturated(case: Case) -> float:
+    """The same with gates near 0 and 1."""
+    return max(step_pieces(case, scale) for scale in (3.0, 20.0))
+
+
+def steps_together(case: Case, steps: int = 4) -> float:
+    """`factors` and `parameter_gradients` of (T, N, …) are those of every step alone."""
+    cell, draw = _with_backward(case.cell), generator(19)
+    a = _normal(draw, steps, N, len(cell.gates) * H)
+    before, d_after = random_state(cell, draw, steps, N), random_state(cell, draw, steps, N)
+    loop = _loop(case, cell)
+
+    def at(state: State, t: int) -> State:
+        one: State = cell.state_type(*(field[t] for field in state))
+        return one
+
+    with torch.no_grad():
+        runs = [cell.advance(a[t], at(before, t), loop) for t in range(steps)]
+        after, saved = (
+            tuple(torch.stack(values) for values in zip(*column, strict=True))
+            for column in zip(*runs, strict=True)
+        )
+        factors = cell.factors(saved, before, after, *loop.extra)
+        d_a, d_loop = cell.parameter_gradients(d_after, factors, saved, before, before[0], loop)
+        alone, sums = [], []
+        for t, (after_t, saved_t) in enumerate(runs):
+            now = at(before, t)
+            factors_t = cell.factors(saved_t, now, after_t, *loop.extra)
+            found = cell.parameter_gradients(at(d_after, t), factors_t, saved_t, now, now[0], loop)
+            alone.append(found[0])
+            sums.append(_given(loop, found[1]))
+    got = {"a": d_a} | _given(loop, d_loop)
+    wanted = {"a": torch.stack(alone)}
+    wanted |= {name: torch.stack([one[name] for one in sums]).sum(0) for name in sums[0]}
+    return assert_equal(_gradient(got), _gradient(wanted), BOUND, where="all steps at once")
+
+
+def step_backward(case: Case) -> float:
+    """`step_backward` against autograd of `step`: x, the state, all parameters."""
+    cell, draw = _with_backward(case.cell), generator(23)
+    x = _normal(draw, N, D).requires_grad_()
+    before, d_after = random_state(cell, draw, N), random_state(cell, draw, N)
+    parameters = fresh_parameters(case)
+    named = {"x": x} | by_field(before) | parameters
+    for value in named.values():
+        value.requires_grad_()
+    after = cell.step(x, before, parameters)
+    wanted = torch.autograd.grad(
+        after, list(named.values()), d_after, allow_unused=True, materialize_grads=True
+    )
+    with torch.no_grad():
+        d_x, d_before, d_parameters = cell.step_backward(d_after, x, before, parameters)
+    require(type(d_before) is cell.state_type, f"d state is a {type(d_before).__name__}")
+    require(list(d_parameters) == list(parameters), f"gradients of {', '.join(d_parameters)}")
+    got = dict(zip(named, (d_x, *d_before, *d_parameters.values()), strict=True))
+    return assert_equal(_gradient(got), _gradient(dict(zip(named, wanted, strict=True))), BOUND)
+
+
+def _with_backward(cell: Cell) -> Cell:
+    return cell if has_backward(cell) else derive(cell)
+
+
+def _loop(case: Case, cell: Cell) -> Loop:
+    """Random parameters of the steps, cut off from what they are made of."""
+    return cell.loop(cell.effective(fresh_parameters(case))).map(
+        lambda p: p.detach().clone(memory_format=torch.contiguous_format)
+    )
+
+
+def _present(loop: Loop) -> dict[str, Tensor]:
+    names = ("W_h", "b_h", "W_m", *(f"extra parameter {i}" for i in range(len(loop.extra))))
+    pairs = zip(names, loop.values(), strict=True)
+    return {name: value for name, value in pairs if value is not None}
+
+
+def _given(loop: Loop, d_loop: Loop) -> dict[str, Tensor]:
+    """The gradients of what there is; zeros where the cell gives none."""
+    given = _present(d_loop)
+    return {name: given.get(name, torch.zeros_like(p)) for name, p in _present(loop).items()}
+
+
+def _gradient(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"gradient of {name}": value for name, value in values.items()}
+
+
+def _normal(draw: torch.Generator, *sizes: int) -> Tensor:
+    return torch.randn(*sizes, generator=draw, dtype=torch.float64)

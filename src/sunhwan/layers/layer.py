@@ -1,0 +1,237 @@
+"""One recurrent layer: a cell over time, with its parameters and what is done to them in training."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.cells import Cell, Parameters, State
+from sunhwan.errors import ConfigError
+from sunhwan.ops import Noise, Outcome, choose, recur
+
+
+class Masks(NamedTuple):
+    """What is dropped in a whole sequence alike; each is 0 or 1 / (1 − p), None where nothing is.
+
+    W_h: (G·H, H), entries of the recurrent matrix; h: (N, size of h), hidden units on their way to it;
+    x: (1, N, D), inputs of the layer.
+    """
+
+    W_h: Tensor | None = None
+    h: Tensor | None = None
+    x: Tensor | None = None
+
+
+NO_MASKS = Masks()
+
+
+class RecurrentLayer(nn.Module):
+    """A cell over time, with its parameters W_x (D, G·H), W_h (H, G·H), b, b_h (G·H), and its own.
+
+    Matrices are kept transposed, as `W_x_T` (G·H, D) and `W_h_T` (G·H, H): so a gate's weights lie
+    together in memory, and PyTorch's operators take them without a copy a call.
+
+    With `learned_initial_state` each field of the state before the first step is a parameter,
+    named as the field with `_0` behind it; without, it is zero.
+
+    Args beyond the cell's: weight_drop: DropConnect on W_h (Wan et al. 2013; Merity et al. 2018).
+    recurrent_dropout: h on its way to W_h, the same units at every step (Gal and Ghahramani 2016).
+    zoneout, zoneout_cell: chance that a unit of h, or of the state's other fields, keeps its value
+    through a step (Krueger et al. 2017). In evaluation nothing is drawn: no weight or unit is
+    dropped, and zoneout gives the expected value.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        *,
+        bias: bool = True,
+        learned_initial_state: bool = False,
+        backend: str | None = None,
+        weight_drop: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        zoneout: float = 0.0,
+        zoneout_cell: float = 0.0,
+    ) -> None:
+        super().__init__()
+        choose(cell, torch.device("cpu"), torch.float32, backend=backend)  # or a ConfigError now
+        self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
+        self.output_size = cell.output_size(hidden_size)
+        self.backend, self.learned_initial_state = backend, learned_initial_state
+        self.weight_drop, self.recurrent_dropout = weight_drop, recurrent_dropout
+        self.zoneout, self.zoneout_cell = zoneout, zoneout_cell
+        fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
+        self._stored = {
+            name: f"{name}_T" if value.dim() == 2 else name for name, value in fresh.items()
+        }
+        for name, value in fresh.items():
+            stored = value.T.contiguous() if value.dim() == 2 else value
+            self.register_parameter(self._stored[name], nn.Parameter(stored))
+        if learned_initial_state:
+            sizes = cell.state_sizes(hidden_size)
+            for field, size in zip(cell.state_type._fields, sizes, strict=True):
+                if cell.learned_fields is None or field in cell.learned_fields:
+                    self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(size)))
+        self._check_regularisation()
+
+    @property
+    def W_x(self) -> Tensor:  # noqa: N802
+        """W_x (D, G·H), a view of the parameter `W_x_T`."""
+        return self.parameters_of_cell["W_x"]
+
+    @property
+    def W_h(self) -> Tensor:  # noqa: N802
+        """W_h (H, G·H), a view of the parameter `W_h_T`; AttributeError where the cell has none."""
+        return self.get_parameter("W_h_T").T
+
+    @property
+    def matrices(self) -> list[nn.Parameter]:
+        """The parameters that are matrices, as they are stored."""
+        return [self.get_parameter(f"{n}_T") for n, s in self._stored.items() if s != n]
+
+    @property
+    def parameters_of_cell(self) -> Parameters:
+        """The tensors by the names of the cell's equation."""
+        stored = {name: self.get_parameter(where) for name, where in self._stored.items()}
+        return {name: p.T if p.dim() == 2 else p for name, p in stored.items()}
+
+    @property
+    def reaches_inside(self) -> bool:
+        """Whether its regularisation acts inside the recurrence."""
+        return max(self.recurrent_dropout, self.zoneout, self.zoneout_cell) > 0
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first step: (N, H) in every field."""
+        like = self.get_parameter("W_x_T")
+        state = self.cell.zero_state(
+            batch_size, self.hidden_size, dtype=like.dtype, device=like.device
+        )
+        if not self.learned_initial_state:
+            return state
+        learned = (getattr(self, f"{field}_0", None) for field in self.cell.state_type._fields)
+        rows = (
+            zero if value is None else value.expand(batch_size, -1)
+            for zero, value in zip(state, learned, strict=True)
+        )
+        initial: State = self.cell.state_type(*rows)
+        return initial
+
+    def draw_masks(self, batch_size: int, locked_dropout: float = 0.0) -> Masks:
+        """Fresh masks for a sequence, from PyTorch's random numbers; none in evaluation."""
+        if not self.training:
+            return NO_MASKS
+        like = self.get_parameter("W_x_T")
+        drop_W = mask(self.weight_drop, self._parameters.get("W_h_T"))
+        drop_h = mask(self.recurrent_dropout, like, (batch_size, self.output_size))
+        drop_x = mask(locked_dropout, like, (1, batch_size, self.input_size))
+        return Masks(drop_W, drop_h, drop_x)
+
+    def forward(
+        self,
+        x: Tensor,
+        state: State,
+        resets: Tensor | None = None,
+        lengths: Tensor | None = None,
+        masks: Masks = NO_MASKS,
+        *,
+        onlooker: bool = False,
+    ) -> Outcome:
+        """x (T, N, D), state, resets (T, N), lengths (N) → `Outcome` of h (T, N, H) and last state.
+
+        Where resets is true the row reads x_t from the initial state. The sequence is cut at the
+        steps that have a reset, so every kernel serves and the gradient stops where it should.
+        From a row's length on its state stays as it is.
+        """
+        parameters = self.parameters_of_cell
+        if masks.W_h is not None:
+            parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
+        noise = Noise(self._hold(x, state, lengths), masks.h)
+
+        def run(start: int, end: int, state: State) -> Outcome:
+            part = noise if (start, end) == (0, len(x)) else noise.part(start, end)
+            return recur(
+                self.cell, x[start:end], parameters, state,
+                noise=part, onlooker=onlooker, backend=self.backend,
+            )  # fmt: skip
+
+        if resets is None or not bool(resets.any()):
+            return run(0, len(x), state)
+        parts = []
+        start, T = 0, x.shape[0]
+        for cut in [*resets.any(1).nonzero().flatten().tolist(), T]:
+            if cut > start:
+                parts.append(run(start, cut, state))
+                state = parts[-1].last
+            if cut < T:
+                where = resets[cut].to(x.device, torch.bool).unsqueeze(1)
+                pairs = zip(self.initial_state(x.shape[1]), state, strict=True)
+                state = self.cell.state_type(*(torch.where(where, new, old) for new, old in pairs))
+            start = cut
+        return _joined(self.cell, parts)
+
+    def _hold(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, ...] | None:
+        rates = (self.zoneout, *[self.zoneout_cell] * (len(state) - 1))
+        if lengths is None and not any(rates):
+            return None
+        T, N = x.shape[:2]
+        like = self.get_parameter("W_x_T")  # the recurrence keeps its precision, whatever x has
+        padding = like.new_zeros(T, N, 1)
+        if lengths is not None:
+            padding = is_padding(T, lengths).unsqueeze(-1).to(like)
+        hold = []
+        for rate, field in zip(rates, state, strict=True):
+            if not rate:
+                hold.append(padding)
+            elif self.training:
+                sizes = T, N, field.shape[1]
+                drawn = torch.rand(sizes, dtype=like.dtype, device=like.device) < rate
+                hold.append(torch.maximum(drawn.to(like), padding))
+            else:
+                hold.append(padding.clamp_min(rate))
+        return tuple(hold)
+
+    def _check_regularisation(self) -> None:
+        names = ("weight_drop", "recurrent_dropout", "zoneout", "zoneout_cell")
+        for name in names:
+            rate = getattr(self, name)
+            if not 0 <= rate < 1:
+                raise ConfigError(f"{name} must be in [0, 1), not {rate}")
+            kind = type(self.cell).__name__
+            if rate and name in names[:2] and "W_h" not in self._stored:
+                raise ConfigError(
+                    f"{name} drops what meets W_h, and {kind} has none: leave it at 0"
+                )
+            if rate and name == "zoneout_cell" and "m" in self.cell.state_type._fields:
+                raise ConfigError(
+                    f"the memory of {kind} is kept relative to a stabiliser and cannot be averaged: "
+                    "leave zoneout_cell at 0, zoneout acts on h"
+                )
+
+    def extra_repr(self) -> str:
+        return f"{self.cell}, {self.input_size} → {self.hidden_size}"
+
+
+def mask(rate: float, like: Tensor | None, sizes: Sequence[int] | None = None) -> Tensor | None:
+    """Zeros with the chance `rate` and 1 / (1 − rate) otherwise, of these sizes; None for rate 0."""
+    if not rate or like is None:
+        return None
+    kept = torch.rand(sizes or like.shape, dtype=like.dtype, device=like.device) >= rate
+    return kept.to(like) / (1 - rate)
+
+
+def is_padding(steps: int, lengths: Tensor) -> Tensor:
+    """(T, N): true from a row's length on."""
+    return torch.arange(steps, device=lengths.device).unsqueeze(1) >= lengths
+
+
+def _joined(cell: Cell, parts: Sequence[Outcome]) -> Outcome:
+    output = torch.cat([part.output for part in parts])
+    known = [part.states for part in parts if part.states is not None]
+    states = saved = None
+    if len(known) == len(parts):
+        states = cell.state_type(*(torch.cat(field) for field in zip(*known, strict=True)))
+        saved = tuple(torch.cat(v) for v in zip(*(part.saved for part in parts), strict=True))
+    return Outcome(output, parts[-1].last, states, saved or ())

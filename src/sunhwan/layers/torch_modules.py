@@ -1,0 +1,108 @@
+"""Weights from and to PyTorch's own recurrent modules."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, ProjectedLSTM
+from sunhwan.errors import ConfigError
+from sunhwan.layers.layer import RecurrentLayer
+from sunhwan.ops.fused import torch_weights
+
+KINDS: dict[type[Cell], Any] = {
+    Elman: nn.RNN,
+    IRNN: nn.RNN,
+    GRU: nn.GRU,
+    LSTM: nn.LSTM,
+    ProjectedLSTM: nn.LSTM,
+}
+
+
+def options_of(module: nn.RNNBase) -> dict[str, Any]:
+    """The arguments of `Recurrent` for the network of a module."""
+    if not isinstance(module, nn.RNN | nn.GRU | nn.LSTM):
+        kind = type(module).__name__
+        raise ConfigError(f"the weights of {kind} cannot be read: give a torch.nn.RNN, GRU or LSTM")
+    if isinstance(module, nn.LSTM):
+        cell: Cell = ProjectedLSTM(module.proj_size) if module.proj_size else LSTM()
+    elif isinstance(module, nn.GRU):
+        cell = GRU()
+    else:
+        cell = Elman("relu" if module.mode == "RNN_RELU" else "tanh")
+    return {
+        "cell": cell,
+        "input_size": module.input_size,
+        "hidden_size": module.hidden_size,
+        "num_layers": module.num_layers,
+        "dropout": module.dropout,
+        "bias": module.bias,
+        "bidirectional": module.bidirectional,
+    }
+
+
+def copy_weights(module: nn.RNNBase, stack: Sequence[RecurrentLayer], directions: int) -> None:
+    """Into our layers from PyTorch's parameters."""
+    with torch.no_grad():
+        for layer, suffix in _suffixes(stack, directions):
+            own = layer.parameters_of_cell
+            own["W_x"].copy_(getattr(module, f"weight_ih{suffix}").T)
+            own["W_h"].copy_(getattr(module, f"weight_hh{suffix}").T)
+            if "W_m" in own:
+                own["W_m"].copy_(getattr(module, f"weight_hr{suffix}").T)
+            if "b" not in own:
+                continue
+            b_ih, b_hh = (getattr(module, f"bias_{kind}{suffix}") for kind in ("ih", "hh"))
+            own["b"].copy_(b_ih if "b_h" in own else b_ih + b_hh)
+            if "b_h" in own:
+                own["b_h"].copy_(b_hh)
+
+
+def module_of(stack: Sequence[RecurrentLayer], directions: int, dropout: float) -> nn.RNNBase:
+    """The network of our layers as a module; ConfigError where PyTorch has none."""
+    first = stack[0]
+    cell, sizes = first.cell, {layer.hidden_size for layer in stack}
+    if type(cell) not in KINDS or any(layer.cell != cell for layer in stack) or len(sizes) > 1:
+        kinds = ", ".join(dict.fromkeys(type(layer.cell).__name__ for layer in stack))
+        raise ConfigError(f"torch.nn has no module for {kinds} of sizes {sorted(sizes)}")
+    if isinstance(cell, ProjectedLSTM) and first.output_size >= first.hidden_size:
+        raise ConfigError(
+            f"torch.nn.LSTM needs a projection smaller than its {first.hidden_size} hidden units, "
+            f"not {first.output_size}"
+        )
+    options: dict[str, Any] = {}
+    if isinstance(cell, Elman):
+        options["nonlinearity"] = cell.nonlinearity
+    if isinstance(cell, ProjectedLSTM):
+        options["proj_size"] = first.output_size
+    module: nn.RNNBase = KINDS[type(cell)](
+        first.input_size,
+        first.hidden_size,
+        len(stack) // directions,
+        bias="b" in first.parameters_of_cell,
+        batch_first=True,
+        dropout=dropout if len(stack) > directions else 0.0,
+        bidirectional=directions == 2,
+        **options,
+    ).to(first.W_x)
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    with torch.no_grad():
+        for layer, suffix in _suffixes(stack, directions):
+            own = layer.parameters_of_cell
+            for name, value in zip(names, torch_weights(own), strict=False):
+                _named(module, f"{name}{suffix}").copy_(value)
+            if "W_m" in own:
+                _named(module, f"weight_hr{suffix}").copy_(own["W_m"].T)
+    return module
+
+
+def _suffixes(
+    stack: Sequence[RecurrentLayer], directions: int
+) -> Iterator[tuple[RecurrentLayer, str]]:
+    for i, layer in enumerate(stack):
+        yield layer, f"_l{i // directions}{'_reverse' if i % directions else ''}"
+
+
+def _named(module: nn.Module, name: str) -> Tensor:
+    return module.get_parameter(name)

@@ -1,0 +1,57 @@
+"""Linear recurrences for all t at once: a parallel scan instead of a loop."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from sunhwan.cells import LinearCell, Parameters, State, has_backward
+from sunhwan.ops.linear import linear_recurrence
+from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, outcome
+
+
+class Coefficients(torch.autograd.Function):
+    """(a, extra) → f, v and the saved values of a `LinearCell`, with the cell's own gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: LinearCell, a: Tensor, *extra: Tensor) -> tuple[Tensor, ...]:
+        f, v, saved = cell.coefficients(a, *extra)
+        ctx.cell, ctx.count = cell, len(extra)
+        ctx.save_for_backward(*extra, f, *saved)
+        ctx.mark_non_differentiable(*saved)
+        return f, v, *saved
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_f: Tensor, d_v: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        kept = ctx.saved_tensors
+        extra, f, saved = kept[: ctx.count], kept[ctx.count], kept[ctx.count + 1 :]
+        d_a, d_extra = ctx.cell.coefficients_backward(d_f, d_v, f, saved, *extra)
+        return None, d_a, *d_extra
+
+
+def run(
+    cell: LinearCell,
+    x: Tensor,
+    parameters: Parameters,
+    state: State,
+    noise: Noise = NO_NOISE,
+    *,
+    onlooker: bool = False,
+) -> Outcome:
+    """x (T, N, D), state of (N, H) → `Outcome`, all steps side by side."""
+    parameters = cell.effective(parameters)
+    a = input_products(cell, x, parameters)
+    extra = cell.loop(parameters).extra
+    if has_backward(cell):
+        f, v, *saved = Coefficients.apply(cell, a, *extra)  # type: ignore[no-untyped-call]
+    else:
+        f, v, saved = cell.coefficients(a, *extra)
+    saved = [f, *saved]
+    if noise.hold is not None:
+        # Still linear: hold ⊙ h_{t-1} + (1 − hold) ⊙ (f h_{t-1} + v).
+        (hold,) = noise.hold
+        f, v = torch.lerp(f, torch.ones_like(f), hold), v * (1 - hold)
+    h = linear_recurrence(f, v, state[0])
+    return outcome(cell, cell.state_type(h), tuple(saved) if onlooker else ())
