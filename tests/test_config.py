@@ -3,14 +3,15 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sunhwan.config import Config, parse_assignment, settings
+from sunhwan.config import CELL_NAMES, Config, parse_assignment, settings
 from sunhwan.errors import ConfigError
 from sunhwan.text import Corpus, Document, load_corpus
 from sunhwan.training.recipe import complete
@@ -30,6 +31,9 @@ def fields() -> list[tuple[str, Any, Any]]:
 def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
     """What a setting may be."""
     low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
+    if isinstance(kind, UnionType):
+        one = allowed(f, get_args(kind)[0])
+        return one | st.lists(one, min_size=1, max_size=3).map(tuple)
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     if choices:
         return st.sampled_from(choices)
@@ -71,6 +75,9 @@ def test_every_setting_has_a_meaning_and_a_default_that_is_allowed() -> None:
 
 
 def wrong(kind: Any) -> list[Any]:
+    if isinstance(kind, UnionType):
+        several = [[value] for value in wrong(get_args(kind)[0]) if not isinstance(value, list)]
+        return [*several, [], {}, 0.5]
     if kind is bool:
         return [1, "true", 0.0, []]
     if kind is int:
@@ -87,6 +94,7 @@ def wrong(kind: Any) -> list[Any]:
 )
 def test_wrong_types_and_ranges_are_refused_by_name(section: str, f: Any, kind: Any) -> None:
     bad = wrong(kind)
+    kind = get_args(kind)[0] if isinstance(kind, UnionType) else kind
     if f.metadata["low"] is not None:
         bad.append(kind(f.metadata["low"] - 1))
     if f.metadata["high"] is not None:
@@ -204,3 +212,17 @@ def test_two_budgets_are_refused() -> None:
     config = Config().override({"training.steps": 5, "training.epochs": 1})
     with pytest.raises(ConfigError, match="one budget"):
         complete(config, Corpus("t", (Document("t", "text"),)))
+
+
+def test_a_setting_of_every_layer_is_one_value_or_a_list() -> None:
+    several = {"model.hidden_size": [12, 20], "model.cell": ["gru", "mine.py:Cell"]}
+    config = Config().override(several)
+    assert (config.model.sizes, config.model.cells) == ((12, 20), ("gru", "mine.py:Cell"))
+    assert complete(config, load_corpus("hello")).model.num_layers == 2
+    assert Config().model.cells == ("lstm",)
+
+
+def test_the_names_of_the_cells_are_those_there_are() -> None:
+    from sunhwan.cells import ALIASES, CELLS
+
+    assert (*CELLS, *ALIASES) == CELL_NAMES

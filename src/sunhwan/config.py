@@ -10,16 +10,25 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import UnionType
 from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from sunhwan.errors import ConfigError
 
+CELL_NAMES = (
+    "elman", "elman_relu", "irnn", "indrnn", "antisymmetric", "ugrnn", "gru", "gru_reset_before",
+    "gru_layer_norm", "lstm", "lstm_peephole", "lstm_coupled", "lstm_layer_norm",
+    "lstm_multiplicative", "lstm_projected", "slstm", "mingru", "minlstm", "rglru",
+    "gru_reset_after",
+)  # fmt: skip
+"""What `sunhwan.cells.get_cell` knows, known here without waiting for PyTorch."""
+
 TEMPERATURE = 0.8
 """Of sampling: a little bolder than the model believes, for fewer slips in a short text."""
 
-Value = str | int | float | bool | tuple[str, ...]
+Value = str | int | float | bool | tuple[str, ...] | tuple[int, ...]
 
 
 def setting(
@@ -29,9 +38,13 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    besides: str = "",
 ) -> Any:
-    """A documented field: its default, its meaning, and what it may be."""
-    metadata = {"help": help, "low": low, "high": high, "choices": choices}
+    """A documented field: its default, its meaning, and what it may be.
+
+    `besides`: texts that contain this may be given as well as the choices.
+    """
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "besides": besides}
     return field(default=default, metadata=metadata)
 
 
@@ -77,23 +90,60 @@ class DataConfig:
 class ModelConfig:
     """The network."""
 
-    cell: str = setting(
-        "lstm", "the recurrence", choices=("elman", "elman_relu", "gru", "ugrnn", "lstm")
+    cell: str | tuple[str, ...] = setting(
+        "lstm",
+        "the recurrence, or a list of one a layer; FILE.py:CLASS is one of your own",
+        choices=CELL_NAMES,
+        besides=".py:",
     )
-    hidden_size: int = setting(0, "H: hidden units a layer; 0: auto", low=0, high=65536)
+    hidden_size: int | tuple[int, ...] = setting(
+        0, "H: hidden units a layer, or a list of one a layer; 0: auto", low=0, high=65536
+    )
     num_layers: int = setting(0, "depth; 0: auto", low=0, high=256)
     input: str = setting(
         "", "how a token enters; empty: auto", choices=("", "embedding", "one-hot")
     )
     embedding_size: int = setting(0, "D: size of the embedding; 0: auto", low=0, high=65536)
+    connection: str = setting(
+        "none",
+        "what goes around each layer from the second on",
+        choices=("none", "residual", "highway", "dense"),
+    )
+    layer_norm: bool = setting(False, "normalise what goes from layer to layer")
     dropout: float = setting(
         -1.0, "share of activations dropped in training; -1: auto", low=-1, high=0.95
+    )
+    locked_dropout: bool = setting(
+        False, "drop the same activations at every step of a block (variational dropout)"
+    )
+    embedding_dropout: float = setting(
+        0.0, "share of the vocabulary dropped from a block's input", low=0, high=0.95
+    )
+    weight_drop: float = setting(
+        0.0, "share of the entries of W_h dropped for a block (DropConnect)", low=0, high=0.95
+    )
+    recurrent_dropout: float = setting(
+        0.0, "share of h dropped on its way to W_h, the same all block long", low=0, high=0.95
+    )
+    zoneout: float = setting(0.0, "chance that a unit of h keeps its value", low=0, high=0.95)
+    zoneout_cell: float = setting(
+        0.0, "chance that a unit of the cell state keeps its value", low=0, high=0.95
     )
     tied: bool = setting(
         False, "use the embedding as the output layer too (Press and Wolf 2017); D becomes H"
     )
     bias: bool = setting(True, "whether the gates have biases")
     learned_initial_state: bool = setting(True, "whether the state before the text is learned")
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The names of the cells: one for all layers, or one a layer."""
+        return (self.cell,) if isinstance(self.cell, str) else self.cell
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The hidden sizes: one for all layers, or one a layer."""
+        return (self.hidden_size,) if isinstance(self.hidden_size, int) else self.hidden_size
 
 
 @dataclass(frozen=True)
@@ -128,6 +178,17 @@ class TrainingConfig:
     )
     clip_norm: float = setting(1.0, "largest norm of the whole gradient; 0: no limit", low=0)
     clip_value: float = setting(0.0, "largest entry of the gradient; 0: no limit", low=0)
+    activation_regularization: float = setting(
+        0.0, "α: weight of the mean square of the outputs in the objective", low=0
+    )
+    temporal_activation_regularization: float = setting(
+        0.0, "β: weight of the mean square of the outputs' change from step to step", low=0
+    )
+    bptt_memory: str = setting(
+        "full",
+        "keep every step for the backward pass, or about 2 √T of them and compute each step twice",
+        choices=("full", "sqrt"),
+    )
     validations: int = setting(10, "validations spread over the budget", low=1)
     validate_every: int = setting(0, "steps between validations; 0: by `validations`", low=0)
     validation_tokens: int = setting(
@@ -255,6 +316,14 @@ def _check_names(
 
 
 def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
+    if isinstance(kind, UnionType):
+        # One for all, or a list of them.
+        one, _ = get_args(kind)
+        if not isinstance(value, list | tuple):
+            return _convert(value, one, f, name)
+        if not value:
+            raise ConfigError(f"{name} is an empty list: give one value, or one a layer")
+        return cast(Value, tuple(_convert(v, one, f, name) for v in value))
     if get_origin(kind) is tuple and get_args(kind)[0] is str:
         value = (value,) if isinstance(value, str) else value
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
@@ -272,7 +341,8 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
     ):
         bounds = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
         raise ConfigError(f"{name} must be {bounds}, not {value!r}")
-    if choices and value not in choices:
+    besides = f.metadata["besides"]
+    if choices and value not in choices and not (besides and besides in str(value)):
         raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
     return _text(value, name) if isinstance(value, str) else cast(Value, value)
 

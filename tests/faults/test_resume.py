@@ -119,6 +119,16 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "sgd": {"training__optimizer": "sgd", "training__learning_rate": 0.5, "model__cell": "gru"},
     "adam": {"training__optimizer": "adam", "model__cell": "elman", "model__input": "one-hot"},
     "adamw-tied": {"training__optimizer": "adamw", "model__tied": True, "model__cell": "ugrnn"},
+    "regularised": {
+        "model__locked_dropout": True, "model__weight_drop": 0.3, "model__recurrent_dropout": 0.2,
+        "model__zoneout": 0.1, "model__zoneout_cell": 0.2, "model__embedding_dropout": 0.2,
+        "training__activation_regularization": 0.5, "training__bptt_memory": "sqrt",
+        "training__temporal_activation_regularization": 0.5,
+    },
+    "a-cell-a-layer": {
+        "model__cell": ["lstm_projected", "mingru"], "model__hidden_size": [6, 5],
+        "model__connection": "dense", "model__layer_norm": True,
+    },
     "no-validation": {"text__validation": "", "text__validation_share": 0},
     "cosine-epochs": {
         "training__steps": 0, "training__epochs": 1.5, "training__schedule": "cosine",
@@ -373,14 +383,16 @@ def test_a_run_that_is_not_finite_updates_nothing_and_can_go_on(
     real = LanguageModel.loss
     seen: dict[str, Any] = {}
 
-    def poisoned(model: LanguageModel, *arguments: Any) -> Any:
-        loss, state = real(model, *arguments)
+    def poisoned(model: LanguageModel, *arguments: Any, **options: Any) -> Any:
+        loss = real(model, *arguments, **options)
         seen["model"] = model
         seen["before"] = {n: as_bytes(p.detach()) for n, p in model.named_parameters()}
         if what == "loss":
-            return loss * float("nan"), state
+            nan = loss.nats * float("nan")
+            return loss._replace(nats=nan, objective=nan)
         matrix = model.recurrent.stack[1].W_h_T
-        return loss + (matrix - matrix.detach()).abs().sqrt().sum(), state
+        sharp = (matrix - matrix.detach()).abs().sqrt().sum()
+        return loss._replace(objective=loss.objective + sharp)
 
     reporter = Poison(9, lambda: monkeypatch.setattr(LanguageModel, "loss", poisoned))
     with pytest.raises(NonFiniteError, match="step 10") as caught:

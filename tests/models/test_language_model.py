@@ -58,19 +58,16 @@ def test_the_loss_is_the_mean_negative_log_probability(options: dict[str, Any]) 
             scores = logits[n, t].tolist()
             target = scores[int(given.targets[n, t])]
             total += math.log(sum(math.exp(s) for s in scores)) - target
-    loss, _ = model.loss(given)
-    assert loss.item() == pytest.approx(total / (N * T), rel=1e-12)
+    loss = model.loss(given)
+    assert loss.nats.item() == pytest.approx(total / (N * T), rel=1e-12)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_gradients_are_the_slopes(options: dict[str, Any]) -> None:
     model, given = build(**options), block()
-    state = [
-        type(layer)(*(torch.randn_like(field) for field in layer))
-        for layer in detach(model.initial_state(N))
-    ]
-    loss, _ = model.loss(given, state)
-    loss.backward()  # type: ignore[no-untyped-call]
+    # What was read before makes a state that is neither zero nor impossible.
+    state = detach(model.loss(block(resets=False)).state)
+    model.loss(given, state).objective.backward()  # type: ignore[no-untyped-call]
     draw = torch.Generator().manual_seed(3)
     for name, parameter in model.named_parameters():
         direction = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
@@ -78,7 +75,7 @@ def test_gradients_are_the_slopes(options: dict[str, Any]) -> None:
         with torch.no_grad():
             for sign in (1, -1):
                 parameter += sign * 1e-6 * direction
-                slope += sign * float(model.loss(given, state)[0]) / 2e-6
+                slope += sign * float(model.loss(given, state).objective) / 2e-6
                 parameter -= sign * 1e-6 * direction
         assert parameter.grad is not None, name
         wanted = float((parameter.grad * direction).sum())
@@ -157,8 +154,9 @@ def test_truncated_bptt_cuts_the_gradient_and_nothing_else() -> None:
     state = None
     for given, gradients in zip(islice(Streams(text, 1, T), 3), wanted, strict=True):
         model.zero_grad()
-        loss, state = model.loss(given, None if state is None else detach(state))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = model.loss(given, None if state is None else detach(state))
+        state = loss.state
+        loss.objective.backward()  # type: ignore[no-untyped-call]
         for (name, parameter), gradient in zip(model.named_parameters(), gradients, strict=True):
             got = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
             torch.testing.assert_close(got, gradient, rtol=1e-9, atol=1e-12, msg=name)
@@ -171,9 +169,9 @@ def test_the_gradient_through_a_border_would_differ() -> None:
     first, second = islice(Streams(Tokens(ids, torch.tensor([0]), len(ids)), 1, T), 2)
     gradients = []
     for cut in (True, False):
-        _, state = model.loss(first)
-        loss, _ = model.loss(second, detach(state) if cut else state)
-        gradients.append(torch.autograd.grad(loss, model.recurrent.stack[0].W_h_T)[0])
+        state = model.loss(first).state
+        loss = model.loss(second, detach(state) if cut else state)
+        gradients.append(torch.autograd.grad(loss.nats, model.recurrent.stack[0].W_h_T)[0])
     assert not torch.allclose(*gradients, rtol=1e-3)
 
 
@@ -195,10 +193,127 @@ def test_dropout_acts_in_training_alone_on_embedding_layers_and_output() -> None
     "options",
     [
         {"hidden_size": 0}, {"num_layers": 0}, {"embedding_size": 0}, {"input": ""},
-        {"dropout": -1.0}, {"tied": True, "input": "one-hot"},
+        {"dropout": -1.0}, {"tied": True, "input": "one-hot"}, {"hidden_size": (4, 0)},
+        {"embedding_dropout": 0.1, "input": "one-hot"}, {"tied": True, "connection": "dense"},
+        {"hidden_size": (4, 5), "num_layers": 3}, {"cell": ("gru", "lstm", "gru"), "num_layers": 2},
+        {"hidden_size": (4, 5), "num_layers": 2, "connection": "residual"},
+        {"cell": "mingru", "weight_drop": 0.1}, {"cell": "indrnn", "recurrent_dropout": 0.1},
+        {"cell": "slstm", "zoneout_cell": 0.1}, {"cell": "own.py:Cell"},
     ],
     ids=str,
 )  # fmt: skip
 def test_options_that_make_no_model_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         build(**options)
+
+
+RICH = {
+    "cell": ("gru", "lstm_projected", "mingru"), "hidden_size": (4, 6, 3), "num_layers": 3,
+    "connection": "dense", "layer_norm": True, "dropout": 0.3, "locked_dropout": True,
+    "embedding_dropout": 0.2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"cell": "lstm", "weight_drop": 0.3, "recurrent_dropout": 0.2, "tied": True}, RICH,
+        {"cell": "slstm", "num_layers": 2, "connection": "highway"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_square_root_of_memory_gives_the_same_numbers(options: dict[str, Any]) -> None:
+    """Loss, objective, last state and all gradients, with resets and masks, in pieces of 3 steps."""
+    given = block()
+    found = []
+    for memory in ("full", "sqrt"):
+        model = build(**options)
+        torch.manual_seed(5)
+        loss = model.loss(given, activation=0.3, temporal_activation=0.7, bptt_memory=memory)
+        loss.objective.backward()  # type: ignore[no-untyped-call]
+        gradients = [p.grad for p in model.parameters()]
+        found.append([loss.nats, loss.objective, *(f for s in loss.state for f in s), *gradients])
+    for full, pieces in zip(*found, strict=True):
+        torch.testing.assert_close(full, pieces, rtol=1e-11, atol=1e-13)
+
+
+def test_the_square_root_of_memory_repeats_what_it_draws() -> None:
+    """Dropout and zoneout of every step: the second computation is the first one."""
+    model, given = build(num_layers=2, dropout=0.4, zoneout=0.3), block()
+
+    def objective() -> Tensor:
+        torch.manual_seed(6)
+        return model.loss(given, bptt_memory="sqrt").objective
+
+    objective().backward()  # type: ignore[no-untyped-call]
+    for name, parameter in model.named_parameters():
+        direction = torch.randn_like(parameter)
+        with torch.no_grad():
+            slope = 0.0
+            for sign in (1, -1):
+                parameter += sign * 1e-6 * direction
+                slope += sign * float(objective()) / 2e-6
+                parameter -= sign * 1e-6 * direction
+        assert parameter.grad is not None
+        wanted = float((parameter.grad * direction).sum())
+        assert slope == pytest.approx(wanted, rel=1e-6, abs=1e-8), name
+
+
+def test_activation_regularisation_is_what_it_says() -> None:
+    """α · mean(y²) and β · mean((y_t - y_{t-1})²), from the outputs of the layers themselves."""
+    model, given = build(num_layers=2), block(resets=False)
+    assert model.embedding is not None
+    y, _ = model.recurrent(model.embedding(given.inputs))
+    loss = model.loss(given, activation=0.3, temporal_activation=0.7)
+    changes = y[:, 1:] - y[:, :-1]
+    wanted = loss.nats + 0.3 * (y**2).mean() + 0.7 * (changes**2).mean()
+    assert loss.objective.item() == pytest.approx(wanted.item(), rel=1e-12)
+    plain = model.loss(given)
+    assert plain.objective.item() == plain.nats.item()
+
+
+def test_activation_regularisation_sees_what_was_dropped() -> None:
+    model, given = build(dropout=0.5), block(resets=False)
+    torch.manual_seed(7)
+    whole = model.loss(given, activation=1.0)
+    penalty = (whole.objective - whole.nats).item()
+    model.eval()
+    plain = model.loss(given, activation=1.0)
+    # Inverted dropout at one half: what is left is squared at twice its size.
+    assert penalty != pytest.approx((plain.objective - plain.nats).item(), rel=1e-3)
+
+
+def test_embedding_dropout_drops_whole_tokens_of_a_block() -> None:
+    torch.manual_seed(8)
+    model = LanguageModel(
+        ModelConfig(
+            cell="gru", hidden_size=4, num_layers=1, input="embedding", embedding_size=3,
+            dropout=0.0, embedding_dropout=0.5,
+        ),
+        200,
+    )  # fmt: skip
+    seen: list[Tensor] = []
+    model.recurrent.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    ids = torch.arange(200).repeat(2, 2)
+    model(ids)
+    assert model.embedding is not None
+    lost = (seen[0] == 0).all(-1)
+    assert torch.equal(lost[0], lost[1])
+    assert torch.equal(lost[0, :200], lost[0, 200:])
+    assert 60 < int(lost[0, :200].sum()) < 140
+    kept = ~lost[0, :200]
+    torch.testing.assert_close(seen[0][0, :200][kept], 2 * model.embedding.weight[kept])
+    model.eval()
+    model(ids)
+    assert torch.equal(seen[1], model.embedding(ids))
+
+
+def test_the_output_is_dropped_alike_at_every_step_when_locked() -> None:
+    model, given = build(dropout=0.5, locked_dropout=True, hidden_size=50), block()
+    seen: list[Tensor] = []
+    model.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    torch.manual_seed(9)
+    model(given.inputs)
+    dropped = seen[0] == 0  # (T, N, H)
+    assert torch.equal(dropped.all(0), dropped.any(0))
+    assert not torch.equal(dropped[0, 0], dropped[0, 1])

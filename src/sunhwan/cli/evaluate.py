@@ -6,15 +6,19 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.own_cell import Cells, name_cells
+
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
     file: Annotated[list[str], typer.Argument(help="The text: files, folders or globs.")],
+    cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Score a whole text: loss, perplexity, bits per character, accuracy."""
     from sunhwan.api import load
 
+    name_cells(cell)
     scores = load(run).evaluate(*file)
     if as_json:
         typer.echo(json.dumps(scores.to_dict()))

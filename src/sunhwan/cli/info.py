@@ -6,14 +6,18 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.own_cell import Cells, name_cells
+
 
 def info(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """What a run or model is: sizes, training, figures, and which kernels run it here."""
     from sunhwan.api import load
 
+    name_cells(cell)
     language = load(run)
     facts = language.facts()
     if as_json:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.config import TEMPERATURE
 from sunhwan.errors import UsageError
 
@@ -29,6 +30,7 @@ def sample(
     until_eos: Annotated[
         bool, typer.Option("--until-eos", help="Stop where the model ends the text.")
     ] = False,
+    cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
 ) -> None:
     """Let a trained model write."""
@@ -41,6 +43,7 @@ def sample(
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
+    name_cells(cell)
     saved = load_model(run)
     for one in range(seed, seed + n):
         pieces = decode.stream(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.own_cell import Cells, name_cells
+
 
 def score(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
@@ -16,12 +18,14 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Each token apart: which ones surprise the model.")
     ] = False,
+    cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """The log-probability of each line, in nats, each line read from a fresh start."""
     from sunhwan.api import load
     from sunhwan.text import decode, read_text
 
+    name_cells(cell)
     language = load(run)
     if file is None or str(file) == "-":
         text = decode(sys.stdin.buffer.read(), "standard input")

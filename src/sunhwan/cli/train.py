@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunhwan.cli import STARTED
+from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
 
@@ -25,6 +26,12 @@ def train(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The recurrence: a name, or FILE.py:CLASS for one of your own. Several: one a layer."
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Budget on the clock (3 when no budget is given).")
     ] = None,
@@ -32,6 +39,10 @@ def train(
     epochs: Annotated[float | None, typer.Option(help="Budget in passes over the text.")] = None,
     validation: Annotated[
         str | None, typer.Option(help="A file to validate on, instead of the text's last tenth.")
+    ] = None,
+    bptt_memory: Annotated[
+        str | None,
+        typer.Option(help="full, or sqrt: keep about 2 √T steps and compute each twice."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
@@ -50,10 +61,14 @@ def train(
     options: dict[str, Any] = {
         "text.corpus": corpus,
         "text.validation": validation,
+        "training.bptt_memory": bptt_memory,
         "training.seed": seed,
         "training.device": device,
         "training.threads": threads,
     }
+    if cell:
+        names = name_cells(cell)
+        options["model.cell"] = names[0] if len(names) == 1 else names
     budget = {"training.minutes": minutes, "training.steps": steps, "training.epochs": epochs}
     given = {name: value for name, value in budget.items() if value is not None}
     if len(given) > 1:
@@ -78,11 +93,14 @@ def train(
 
 def resume(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
+    cell: Cells = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Continue a run from its last checkpoint, exactly as if it had never stopped."""
     from sunhwan import training
+
+    name_cells(cell)
 
     _finish(training.resume(run, reporter=_reporter(quiet, as_json), started=STARTED), as_json)
 

@@ -20,6 +20,11 @@ class Block(NamedTuple):
     targets: Tensor
     resets: Tensor | None
 
+    def part(self, start: int, end: int) -> "Block":
+        """The steps start … end − 1."""
+        resets = None if self.resets is None else self.resets[:, start:end]
+        return Block(self.inputs[:, start:end], self.targets[:, start:end], resets)
+
 
 class Streams:
     """Endless blocks of N streams over one text.

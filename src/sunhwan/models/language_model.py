@@ -2,15 +2,33 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
-from sunhwan.cells import State
+from sunhwan.cells import State, get_cell
 from sunhwan.config import ModelConfig
 from sunhwan.data import Block
 from sunhwan.errors import ConfigError
-from sunhwan.layers import Recurrent
+from sunhwan.layers import Masks, Recurrent, mask
+
+
+class SequenceMasks(NamedTuple):
+    """What is dropped throughout a block: tokens (V, 1), in the layers, outputs (1, N, H)."""
+
+    embedding: Tensor | None
+    layers: list[Masks]
+    output: Tensor | None
+
+
+class Loss(NamedTuple):
+    """nats: mean cross-entropy of a block; objective: what training minimises; the last state."""
+
+    nats: Tensor
+    objective: Tensor
+    state: list[State]
 
 
 class LanguageModel(nn.Module):
@@ -20,39 +38,57 @@ class LanguageModel(nn.Module):
               \text{logits}_t = y_t W + b
 
     ids (N, T) → logits (N, T, V). The input is an embedding E (V, D), or one-hot, in which case
-    D = V and the first layer's W_x is the embedding. With `tied` the output layer is Eᵀ. Dropout
-    acts between layers and on the output (Zaremba et al. 2014), not on the embeddings: among so few
-    tokens a lost one is a lost input.
+    D = V and the first layer's W_x is the embedding. With `tied` the output layer is Eᵀ (Press and
+    Wolf 2017). Dropout acts between layers and on the output (Zaremba et al. 2014), not on the
+    entries of an embedding: among so few tokens a lost one is a lost input. For words there is
+    `embedding_dropout`, which drops whole tokens (Gal and Ghahramani 2016).
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
-        H, V = config.hidden_size, vocabulary_size
-        sizes = (H, config.num_layers, config.embedding_size)
-        if min(sizes) < 1 or not config.input or config.dropout < 0:
+        V = vocabulary_size
+        sizes = config.sizes
+        if min(*sizes, config.num_layers, config.embedding_size) < 1 or not config.input:
             raise ConfigError(
                 "a model needs its hidden_size, num_layers, embedding_size, input and dropout: "
                 "settings left to auto are completed by sunhwan.training.recipe"
             )
-        if config.tied and config.input == "one-hot":
-            raise ConfigError("model.tied needs an embedding: set model.input to 'embedding'")
-        D = V if config.input == "one-hot" else H if config.tied else config.embedding_size
+        if config.dropout < 0:
+            raise ConfigError("a model needs its dropout: sunhwan.training.recipe chooses one")
+        one_hot = config.input == "one-hot"
+        if one_hot and (config.tied or config.embedding_dropout):
+            setting = "tied" if config.tied else "embedding_dropout"
+            raise ConfigError(f"model.{setting} needs an embedding: set model.input to 'embedding'")
+        if config.tied and config.connection == "dense":
+            raise ConfigError(
+                "model.tied needs outputs of the embedding's size, which dense connections add to: "
+                "set model.connection to another or model.tied to false"
+            )
+        last = get_cell(config.cells[-1]).output_size(sizes[-1])
+        D = V if one_hot else last if config.tied else config.embedding_size
         self.config, self.vocabulary_size = config, V
-        self.embedding = nn.Embedding(V, D) if config.input == "embedding" else None
+        self.embedding = None if one_hot else nn.Embedding(V, D)
         if self.embedding is not None:
             # Tied, the same rows are output weights, whose scale must not grow with H.
-            nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(H) if config.tied else 1.0)
+            nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(D) if config.tied else 1.0)
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = Recurrent(
-            config.cell,
+            config.cells,
             D,
-            H,
+            sizes,
             config.num_layers,
+            connection=config.connection,
+            layer_norm=config.layer_norm,
             dropout=config.dropout,
+            locked_dropout=config.locked_dropout,
+            weight_drop=config.weight_drop,
+            recurrent_dropout=config.recurrent_dropout,
+            zoneout=config.zoneout,
+            zoneout_cell=config.zoneout_cell,
             bias=config.bias,
             learned_initial_state=config.learned_initial_state,
         )
-        self.output = nn.Linear(H, V)
+        self.output = nn.Linear(self.recurrent.output_size, V)
         if config.tied and self.embedding is not None:
             self.output.weight = self.embedding.weight
         else:
@@ -63,25 +99,114 @@ class LanguageModel(nn.Module):
         """The state before the first token, one NamedTuple of (N, H) a layer."""
         return self.recurrent.initial_state(batch_size)
 
+    def draw_masks(self, batch_size: int) -> SequenceMasks:
+        """Fresh masks for a block of this many rows; none in evaluation."""
+        config = self.config
+        layers = self.recurrent.draw_masks(batch_size)
+        if not self.training:
+            return SequenceMasks(None, layers, None)
+        weight = self.output.weight
+        locked = config.dropout if config.locked_dropout else 0.0
+        tokens = mask(config.embedding_dropout, weight, (self.vocabulary_size, 1))
+        return SequenceMasks(tokens, layers, mask(locked, weight, (1, batch_size, weight.shape[1])))
+
     def forward(
         self, ids: Tensor, state: Sequence[State] | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, list[State]]:
         """ids (N, T), state, resets (N, T) → logits (N, T, V), state."""
-        # Embedded in (T, N) order, so that the layer's time-major view costs no copy.
-        x = self._embed(ids.T).transpose(0, 1)
-        y, last = self.recurrent(x, state, resets)
-        return self.output(self.dropout(y)), last
+        masks = self.draw_masks(len(ids))
+        y, last = self._read(ids, state, resets, masks)
+        return self.output(self._dropped(y, masks)).transpose(0, 1), last
 
     def loss(
-        self, block: Block, state: Sequence[State] | None = None
-    ) -> tuple[Tensor, list[State]]:
-        """Teacher forcing: mean cross-entropy in nats of the block's targets, and the last state."""
-        logits, last = self(block.inputs, state, block.resets)
-        time_major = logits.transpose(0, 1).flatten(0, 1)
-        return functional.cross_entropy(time_major, block.targets.T.flatten()), last
+        self,
+        block: Block,
+        state: Sequence[State] | None = None,
+        *,
+        activation: float = 0.0,
+        temporal_activation: float = 0.0,
+        bptt_memory: str = "full",
+    ) -> Loss:
+        r"""Teacher forcing: the mean cross-entropy of the block's targets.
 
-    def _embed(self, ids: Tensor) -> Tensor:
+        The objective adds α · mean(y²) of the dropped outputs, `activation`, and
+        β · mean((y_t − y_{t−1})²), `temporal_activation` (Merity et al. 2018).
+
+        bptt_memory: "full" keeps every step for the backward pass; "sqrt" only about 2 √T of them,
+        and computes each step twice (Chen et al. 2016): the same numbers in less memory.
+        """
+        N, T = block.inputs.shape
+        masks = self.draw_masks(N)
+        now = self.initial_state(N) if state is None else list(state)
+        length = T if bptt_memory == "full" else math.isqrt(max(T - 1, 0)) + 1
+        before: Tensor | None = None
+        totals: list[Tensor] = [self.output.bias.new_zeros(())] * 3
+        for start in range(0, T, length):
+            part = block.part(start, start + length)
+            arguments = (part, now, before, masks, activation > 0, temporal_activation > 0)
+            if length == T:
+                sums, before, now = self._sums(*arguments)
+            else:
+                sums, before, now = checkpoint(self._sums, *arguments, use_reentrant=False)
+            totals = [total + more for total, more in zip(totals, sums, strict=True)]
+        nats, squares, changes = totals
+        nats = nats / (N * T)
+        size = N * self.recurrent.output_size
+        objective = nats + activation * squares / (T * size)
+        if T > 1:
+            objective = objective + temporal_activation * changes / ((T - 1) * size)
+        return Loss(nats, objective, now)
+
+    def _sums(
+        self,
+        block: Block,
+        state: list[State],
+        before: Tensor | None,
+        masks: SequenceMasks,
+        activation: bool,
+        temporal: bool,
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, list[State]]:
+        """Of a piece of a block: Σ cross-entropy, Σ y², Σ (y_t − y_{t−1})²; the last y; the state.
+
+        before: the y (N, H) of the step before the piece, or None where there is none. The two sums
+        of squares are 0 unless asked for.
+        """
+        y, last = self._read(block.inputs, state, block.resets, masks)
+        dropped = self._dropped(y, masks)
+        logits = self.output(dropped).flatten(0, 1)
+        nats = functional.cross_entropy(logits, block.targets.T.flatten(), reduction="sum")
+        changes = nats.new_zeros(())
+        if temporal:
+            changes = (y[1:] - y[:-1]).square().sum()
+            if before is not None:
+                changes = changes + (y[0] - before).square().sum()
+        squares = dropped.square().sum() if activation else nats.new_zeros(())
+        # A copy, which does not keep all of y alive.
+        return (nats, squares, changes), y[-1].clone(), last
+
+    def _read(
+        self,
+        ids: Tensor,
+        state: Sequence[State] | None,
+        resets: Tensor | None,
+        masks: SequenceMasks,
+    ) -> tuple[Tensor, list[State]]:
+        """ids (N, T) → y (T, N, H), state."""
+        # Embedded in (T, N) order, so that the layer's time-major view costs no copy.
+        x = self._embed(ids.T, masks.embedding).transpose(0, 1)
+        y, last = self.recurrent(x, state, resets, masks=masks.layers)
+        return y.transpose(0, 1), last
+
+    def _dropped(self, y: Tensor, masks: SequenceMasks) -> Tensor:
+        if self.config.locked_dropout:
+            return y if masks.output is None else y * masks.output
+        dropped: Tensor = self.dropout(y)
+        return dropped
+
+    def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor:
         if self.embedding is None:
             return functional.one_hot(ids, self.vocabulary_size).to(self.output.weight.dtype)
-        embedded: Tensor = self.embedding(ids)
-        return embedded
+        weight = self.embedding.weight
+        return functional.embedding(
+            ids, weight if dropped_tokens is None else weight * dropped_tokens
+        )

@@ -116,9 +116,9 @@ def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any])
     config = model.config
     count = sum(parameter.numel() for parameter in model.parameters())
     lines = [
-        f"# A {config.cell} language model",
+        f"# A {' + '.join(config.cells)} language model",
         "",
-        f"- {config.num_layers} × {config.hidden_size} hidden units, {count:,} parameters",
+        f"- {_sizes(config)} hidden units, {count:,} parameters",
         f"- {len(vocabulary)} tokens ({vocabulary.kind})",
         *(f"- {name.replace('_', ' ')}: {_fact(value)}" for name, value in facts.items()),
         "",
@@ -130,6 +130,11 @@ def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any])
         "",
     ]
     return "\n".join(lines)
+
+
+def _sizes(config: ModelConfig) -> str:
+    one = config.sizes * config.num_layers if len(config.sizes) == 1 else config.sizes
+    return f"{len(one)} × {one[0]}" if len(set(one)) == 1 else ", ".join(map(str, one))
 
 
 def _kind(tensor: Tensor) -> str:

@@ -99,4 +99,5 @@ def _recurrent_matrices(model: LanguageModel) -> list[nn.Parameter]:
     layers = model.recurrent.stack
     # With one-hot inputs the first W_x is an embedding: a step touches few of its rows.
     inputs = layers if model.embedding is not None else layers[1:]
-    return [layer.W_x_T for layer in inputs] + [layer.W_h_T for layer in layers]
+    skipped = {id(layers[0].W_x_T)} - {id(layer.W_x_T) for layer in inputs}
+    return [m for layer in layers for m in layer.matrices if id(m) not in skipped]

@@ -54,13 +54,14 @@ def complete(config: Config, corpus: Corpus) -> Config:
     tokens = max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
     minutes = training.minutes or DEFAULT_MINUTES
     hidden_size = model.hidden_size or _hidden_size(tokens, minutes)
+    width = hidden_size if isinstance(hidden_size, int) else max(hidden_size)
     data = dataclasses.replace(
         data,
         batch_size=data.batch_size or max(1, min(32, max(8, tokens // 8192), tokens // 64)),
         block_length=data.block_length or max(1, min(64, tokens - 1)),
     )
     tokens_per_step = data.batch_size * data.block_length
-    readable = minutes * TOKENS_PER_MINUTE * (256 / hidden_size) ** 2
+    readable = minutes * TOKENS_PER_MINUTE * (256 / width) ** 2
     if not budgets:
         enough = max(MIN_STEPS, math.ceil(ENOUGH_PASSES * tokens / tokens_per_step))
         small = enough * tokens_per_step < readable
@@ -70,10 +71,9 @@ def complete(config: Config, corpus: Corpus) -> Config:
     model = dataclasses.replace(
         model,
         hidden_size=hidden_size,
-        num_layers=model.num_layers or 1,
-        embedding_size=model.embedding_size
-        or (hidden_size if model.tied else min(64, hidden_size)),
-        dropout=model.dropout if model.dropout >= 0 else _dropout(passes * hidden_size / 384),
+        num_layers=model.num_layers or max(len(model.cells), len(model.sizes)),
+        embedding_size=model.embedding_size or (width if model.tied else min(64, width)),
+        dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
     rate = training.learning_rate or LEARNING_RATES[training.optimizer]
     training = dataclasses.replace(training, learning_rate=rate)

@@ -194,11 +194,10 @@ class Trainer:
         self.optimizers.restore(_part(tensors, "optimizer."), state["optimizer"])
         fields = _part(tensors, "state.")
         if fields:
-            kind = self.model.recurrent.cell.state_type
-            width = len(kind._fields)
+            kinds = [layer.cell.state_type for layer in self.model.recurrent.stack]
             self.state = [
-                kind(*(fields[f"{depth}.{i}"].to(self.device) for i in range(width)))
-                for depth in range(len(self.model.recurrent.layers))
+                kind(*(fields[f"{i}.{k}"].to(self.device) for k in range(len(kind._fields))))
+                for i, kind in enumerate(kinds)
             ]
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and self.device.type == "cuda":
@@ -256,15 +255,21 @@ class Trainer:
             self.step, self.plan, training
         )
         block = to_device(next(self.stream), self.device)
-        loss, state = self.model.loss(block, self.state)
+        loss = self.model.loss(
+            block,
+            self.state,
+            activation=training.activation_regularization,
+            temporal_activation=training.temporal_activation_regularization,
+            bptt_memory=training.bptt_memory,
+        )
         self.model.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.objective.backward()  # type: ignore[no-untyped-call]
         clipped = clip(self.model.parameters(), training)
-        value = loss.item()
+        value = loss.nats.item()
         check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
         self.optimizers.step(learning_rate)
         # The state is carried over the block's border; the gradient is cut here.
-        self.state = detach(state)
+        self.state = detach(loss.state)
         self.step += 1
         self._report(value, clipped.norm, clipped.acted, learning_rate)
 
