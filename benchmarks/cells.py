@@ -1,0 +1,101 @@
+"""Training speed of every cell against the loop that one writes without this package.
+
+Forward and backward of one layer, float32, gradients of the input and of all parameters. The loop
+is `for x_t in x: state = cell.step(x_t, state, parameters)`, the same operations in plain PyTorch
+under autograd; beside it torch.nn where it has the cell.
+`python -m benchmarks.cells [--cells a,b] [--json FILE] [--markdown FILE]`
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import in_turn, machine, table
+from sunhwan.cells import CELLS
+from sunhwan.errors import ConfigError
+from sunhwan.layers import Recurrent
+
+
+def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, object]:
+    """One row: milliseconds a sequence of ours, of the plain loop, of torch.nn."""
+    N, T, H = shape
+    layer = Recurrent(name, H, H)
+    (one,) = layer.stack
+    x = torch.randn(N, T, H, requires_grad=True)
+    gradient = torch.randn(N, T, layer.output_size)
+
+    def finish(output: Tensor, module: torch.nn.Module) -> None:
+        module.zero_grad(set_to_none=True)
+        x.grad = None
+        output.backward(gradient)
+
+    def ours() -> None:
+        finish(layer(x)[0], layer)
+
+    def plain_loop() -> None:
+        state = one.initial_state(N)
+        parameters = one.parameters_of_cell
+        outputs = []
+        for t in range(T):
+            state = one.cell.step(x[:, t], state, parameters)
+            outputs.append(state[0])
+        finish(torch.stack(outputs, 1), layer)
+
+    sides = {"ours": ours, "loop": plain_loop}
+    try:
+        theirs = layer.to_torch()
+        sides["torch"] = lambda: finish(theirs(x)[0], theirs)
+    except ConfigError:
+        pass
+    seconds = in_turn(sides, rounds=rounds)
+    return {
+        "cell": name,
+        "kernel": layer.explain().split(", ")[1].split(":")[0],
+        "tokens_per_second": N * T / seconds["ours"],
+        "ratio_to_loop": seconds["loop"] / seconds["ours"],
+        "ratio_to_torch": seconds["torch"] / seconds["ours"] if "torch" in seconds else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--shape", default="16,256,128", help="N,T,H with D = H")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    N, T, H = map(int, arguments.shape.split(","))
+    rows = [measure(name, (N, T, H), arguments.rounds) for name in arguments.cells.split(",")]
+    text = table(
+        ["cell", "kernel", "tokens/s", "× plain loop", "× torch.nn"],
+        [
+            (
+                row["cell"],
+                row["kernel"],
+                f"{row['tokens_per_second']:,.0f}",
+                f"{row['ratio_to_loop']:.1f}",
+                "" if row["ratio_to_torch"] is None else f"{row['ratio_to_torch']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+    text += (
+        f"\nForward and backward of one layer, (N, T, D = H) = ({N}, {T}, {H}), float32; medians of "
+        f"{arguments.rounds} rounds measured in turn; {machine()}.\n"
+    )
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
