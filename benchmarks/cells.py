@@ -2,7 +2,8 @@
 
 Forward and backward of one layer, float32, gradients of the input and of all parameters. The loop
 is `for x_t in x: state = cell.step(x_t, state, parameters)`, the same operations in plain PyTorch
-under autograd; beside it torch.nn where it has the cell.
+under autograd; beside it torch.nn where it has the cell. The last row is a cell of one's own that has
+no backward step: it is derived.
 `python -m benchmarks.cells [--cells a,b] [--json FILE] [--markdown FILE]`
 """
 
@@ -14,15 +15,17 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import in_turn, machine, table
-from sunhwan.cells import CELLS
+from sunhwan.cells import CELLS, own_cell
 from sunhwan.errors import ConfigError
 from sunhwan.layers import Recurrent
+
+OWN = f"{Path(__file__).parents[1] / 'examples' / 'own_cell.py'}:MGU"
 
 
 def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, object]:
     """One row: milliseconds a sequence of ours, of the plain loop, of torch.nn."""
     N, T, H = shape
-    layer = Recurrent(name, H, H)
+    layer = Recurrent(own_cell(name) if ".py:" in name else name, H, H)
     (one,) = layer.stack
     x = torch.randn(N, T, H, requires_grad=True)
     gradient = torch.randn(N, T, layer.output_size)
@@ -52,7 +55,7 @@ def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, ob
         pass
     seconds = in_turn(sides, rounds=rounds)
     return {
-        "cell": name,
+        "cell": name.rpartition(":")[2],
         "kernel": layer.explain().split(", ")[1].split(":")[0],
         "tokens_per_second": N * T / seconds["ours"],
         "ratio_to_loop": seconds["loop"] / seconds["ours"],
@@ -62,7 +65,7 @@ def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, ob
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--cells", default=",".join([*CELLS, OWN]), help="names or FILE.py:CLASS")
     parser.add_argument("--shape", default="16,256,128", help="N,T,H with D = H")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

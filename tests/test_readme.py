@@ -1,23 +1,27 @@
-"""What the READMEs say can be done: commands and options exist, Python compiles, links lead somewhere."""
+"""What the pages say can be done: commands and options exist, Python runs, links lead somewhere."""
 
 import ast
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import typer.main
 
 import sunhwan
+from sunhwan.cells import CELLS, OWN, Cell
 from sunhwan.cli.app import app
 from sunhwan.config import settings
+from sunhwan.laws import LAWS, verdict
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
-PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md"))]
+OWN_CELL = [ROOT / "docs" / "own-cell.md", ROOT / "docs" / "own-cell.ko.md"]
+PAGES = [*READMES, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 class Fence(NamedTuple):
@@ -39,7 +43,7 @@ def commands(page: Path) -> Iterator[list[str]]:
         line
         for fence in fences(page)
         if fence.language in ("bash", "sh", "console")
-        for line in fence.text.splitlines()
+        for line in fence.text.replace("\\\n", " ").splitlines()
     ]
     lines += re.findall(r"`(sunhwan [^`\n]+)`", text)
     for line in lines:
@@ -62,8 +66,10 @@ def test_a_command_parses(page: Path, arguments: list[str]) -> None:
     if arguments in (["--version"], ["--help"]):
         return
     command = group.commands.get(arguments[0])
-    assert command is not None, f"{page.name} names no command in: sunhwan {' '.join(arguments)}"
     rest = [a for a in arguments[1:] if a not in ("…", "...")]
+    while isinstance(command, typer.main.TyperGroup) and rest:
+        command = command.commands.get(rest.pop(0))
+    assert command is not None, f"{page.name} names no command in: sunhwan {' '.join(arguments)}"
     if not rest and command.name not in ("train", "settings"):
         return  # the command's name alone, in prose
     if "--help" not in rest:
@@ -84,6 +90,60 @@ def test_python_blocks_compile_and_use_public_names(page: Path) -> None:
                 assert [a.name for a in node.names if not hasattr(module, a.name)] == []
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "sunhwan":
                 assert hasattr(sunhwan, node.attr)
+
+
+def python_of(page: Path) -> list[str]:
+    return [fence.text for fence in fences(page) if fence.language == "python"]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=ids)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, one after another; blocks that begin with `# mycells.py` are that file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mycells", raising=False)
+    blocks = python_of(page)
+    mine = [block for block in blocks if block.startswith("# mycells.py\n")]
+    (tmp_path / "mycells.py").write_text("\n".join(mine), encoding="utf-8")
+    namespace: dict[str, Any] = {}
+    try:
+        for block in blocks:
+            if block not in mine:
+                exec(compile(block, page.name, "exec"), namespace)
+        for name, cell in cells_of(tmp_path / "mycells.py").items():
+            for law in LAWS:
+                if law.name in ("gradients", "derived backward", "scan", "chunks"):
+                    assert verdict(law, cell, name).passed is not False
+    finally:
+        OWN.clear()
+
+
+def cells_of(file: Path) -> dict[str, Cell]:
+    """Every cell that a file makes, by its name."""
+    namespace: dict[str, Any] = {"__name__": "cells_of_a_page"}
+    exec(compile(file.read_text(encoding="utf-8"), file.name, "exec"), namespace)
+    made = {n: v for n, v in namespace.items() if isinstance(v, type) and issubclass(v, Cell)}
+    return {n: kind() for n, kind in made.items() if kind.__module__ == "cells_of_a_page"}
+
+
+def test_the_page_on_cells_of_ones_own_is_the_same_in_both_languages() -> None:
+    first, second = map(fences, OWN_CELL)
+    assert len(first) > 5
+    assert first == second
+
+
+def test_the_cell_of_that_page_is_that_of_the_example() -> None:
+    def source(text: str) -> str:
+        (found,) = [
+            node
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.ClassDef) and node.name == "MGU"
+        ]
+        return ast.unparse(found)
+
+    example = (ROOT / "examples" / "own_cell.py").read_text(encoding="utf-8")
+    assert source(python_of(OWN_CELL[0])[0]) == source(example)
+    assert "mgu" not in CELLS  # or another cell should be the example
 
 
 def test_the_first_two_blocks_are_the_same_in_both_languages() -> None:

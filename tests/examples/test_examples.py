@@ -102,3 +102,11 @@ def test_own_loop_remembers_over_block_borders(run: Run) -> None:
     assert carried > 0.97
     # A third of the targets lies before the block; without the state they are coin tosses.
     assert 0.78 < forgotten < 0.88
+
+
+def test_own_cell_obeys_the_laws_and_writes(run: Run) -> None:
+    output = run("own_cell.py", "hello", "--steps", 150, "--hidden-size", 24, "--prompt", "hel")
+    assert re.fullmatch(r"\d+ laws hold", output.splitlines()[0])
+    assert numbers("loss", output)[0] < 0.1
+    assert "own_cell.py:MGU" in output
+    assert "hellohellohello" in output.splitlines()[-1]
