@@ -161,7 +161,9 @@ class TrainingConfig:
     )
     learning_rate: float = setting(0.0, "peak step size; 0: auto", low=0, high=10**6)
     weight_decay: float = setting(
-        0.25, "under muon and adamw, W_x and W_h shrink each step by learning rate × this", low=0
+        0.25,
+        "under muon and adamw, the recurrent matrices shrink each step by learning rate × this",
+        low=0,
     )
     momentum: float = setting(0.9, "of sgd", low=0, high=0.9999)
     schedule: str = setting(

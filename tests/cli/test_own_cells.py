@@ -132,3 +132,20 @@ def test_in_python_the_object_is_enough(mine: str) -> None:
     OWN.clear()
     with pytest.raises(ConfigError, match=r"--cell .*mycells\.py:Leaky"):
         get_cell(name)
+
+
+def test_an_error_names_the_line_of_a_relative_path_too(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mycells.py").write_text(SOURCE.replace("state.h)", "state.q)"))
+    monkeypatch.chdir(tmp_path)
+    done = command("train", "hello", "--out", "run", "--cell", "mycells.py:Leaky", *TINY)
+    assert "Leaky in mycells.py fails: line 14: AttributeError" in done.sentence
+
+
+def test_what_to_do_next_names_the_file(command: Command, mine: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = command("train", "hello", "--out", run, "--cell", mine, *TINY)
+    assert f"sunhwan sample {run} --cell {mine}" in done.out.replace("\n", " ")
+    card = (run / "model" / "README.md").read_text()
+    assert "sunhwan sample . --cell …/mycells.py:Leaky" in card

@@ -1,6 +1,6 @@
 """The backward step of a cell that has none of its own, derived once from its `pointwise`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -142,6 +142,9 @@ class DerivedCell(Cell):
 class UnitwiseCell(DerivedCell):
     """Units do not meet but in W_h: the factors are the diagonals of the Jacobian."""
 
+    # For each field k of the new state: by gate, what of d field_k goes to d a and to d u; then what
+    # goes to each field of d state_prev.
+
     def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         a, u = self._split(saved)
         vjp = self._vjp(a, u, state_prev, extra)
@@ -150,27 +153,52 @@ class UnitwiseCell(DerivedCell):
             one = tuple(
                 torch.ones_like(f) if i == k else torch.zeros_like(f) for i, f in enumerate(state)
             )
-            _, d_u, d_prev, _ = vjp(one)
-            blocks = [] if d_u is None else [d_u.unflatten(-1, (-1, state[0].shape[-1]))]
-            found += [*blocks, *d_prev]
+            d_a, d_u, d_prev, _ = vjp(one)
+            blocks = (d_a,) if d_u is None else (d_a, d_u)
+            found += [d.unflatten(-1, (-1, state[0].shape[-1])) for d in blocks]
+            found += d_prev
         return tuple(found)
 
     def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
-        width = len(d_state)
-        first = 0 if self._without_product else 1
         d_u: Any = None
-        d_prev: list[Any] = [None] * width
-        for k, d in enumerate(d_state):
-            mine = factors[k * (first + width) : (k + 1) * (first + width)]
-            if first:
-                by_gate = d.unsqueeze(-2)
-                d_u = by_gate * mine[0] if d_u is None else torch.addcmul(d_u, by_gate, mine[0])
-            for j, factor in enumerate(mine[first:]):
-                before = d_prev[j]
-                d_prev[j] = d * factor if before is None else torch.addcmul(before, d, factor)
-        if first:
+        d_prev: list[Any] = [None] * len(d_state)
+        for d, (_, to_u, *to_prev) in zip(d_state, self._by_field(factors), strict=True):
+            d_u = _add_product(d_u, d.unsqueeze(-2), to_u)
+            for j, factor in enumerate(to_prev):
+                d_prev[j] = _add_product(d_prev[j], d, factor)
+        if d_u is not None:
             d_u = d_u.flatten(-2)
         return d_u, tuple(d_prev)
+
+    def gradients(
+        self,
+        d_state: State,
+        d_u: Tensor,
+        factors: State,
+        saved: State,
+        state_prev: State,
+        *extra: Tensor,
+    ) -> tuple[Tensor, State]:
+        if extra:
+            return super().gradients(d_state, d_u, factors, saved, state_prev, *extra)
+        d_a: Any = None
+        for d, (to_a, *_) in zip(d_state, self._by_field(factors), strict=True):
+            d_a = _add_product(d_a, d.unsqueeze(-2), to_a)
+        return d_a.flatten(-2), ()
+
+    def _by_field(self, factors: State) -> Iterator[list[Any]]:
+        """to_a, to_u (None without a recurrent product) and to each field of state_prev."""
+        blocks = 1 if self._without_product else 2
+        width = blocks + len(self.state_type._fields)
+        for start in range(0, len(factors), width):
+            one = list(factors[start : start + width])
+            yield one if blocks == 2 else [one[0], None, *one[1:]]
+
+
+def _add_product(total: Any, d: Tensor, factor: Tensor | None) -> Any:
+    if factor is None:
+        return total
+    return d * factor if total is None else torch.addcmul(total, d, factor)
 
 
 @dataclass(frozen=True)

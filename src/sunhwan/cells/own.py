@@ -89,7 +89,7 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
 def _run(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigError(f"there is no file {path}: name the file of your cell, FILE.py:CLASS")
-    spec = importlib.util.spec_from_file_location(f"sunhwan_own_{path.stem}", path)
+    spec = importlib.util.spec_from_file_location(f"sunhwan_own_{path.stem}", path.absolute())
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be run as Python")
     module = importlib.util.module_from_spec(spec)
@@ -103,7 +103,8 @@ def _run(path: Path) -> ModuleType:
 
 def _where(error: Exception, path: Path | None) -> str:
     """The error in a line, with the last line of the user's file that it passed."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    own = str(path and path.absolute())
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
     if isinstance(error, SyntaxError):
         lines = [error.lineno]
     message = error.msg if isinstance(error, SyntaxError) else str(error)

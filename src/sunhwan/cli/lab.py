@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.own_cell import name_cells
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def _lab() -> None:
 def memory(
     task: Annotated[str, typer.Option(help="recall, adding, copy or all.")] = "recall",
     cells: Annotated[
-        str, typer.Option(help="Names with commas between, or all.", show_default=",".join(QUICK))
+        str,
+        typer.Option(
+            help="Names or FILE.py:CLASS with commas between, or all.", show_default=",".join(QUICK)
+        ),
     ] = "",
     delays: Annotated[
         str, typer.Option(help="Steps with commas between; a cell stops at two failures in a row.")
@@ -64,12 +68,14 @@ def memory(
         "hidden_size": hidden_size, "steps": steps, "batch_size": batch_size, "seed": seed,
     }  # fmt: skip
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    quick = [name for name in QUICK if name in CELLS]
+    chosen = list(QUICK) if not cells else list(CELLS)
+    if cells not in ("", "all"):
+        chosen = name_cells(_list(cells, "--cells"))
     target = console(stderr=as_json)
     with _threads(threads), _display(target, settings) as watcher:
         try:
             points = measure(
-                (list(CELLS) if cells == "all" else _list(cells, "--cells")) if cells else quick,
+                chosen,
                 list(TASKS) if task == "all" else [task],
                 [_delay(one) for one in _list(delays, "--delays")],
                 settings,

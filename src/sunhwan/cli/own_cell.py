@@ -13,9 +13,14 @@ Cells = Annotated[
 ]
 
 
+def own_files(cells: list[str] | None) -> list[str]:
+    """Those of the options that name a file."""
+    return [cell for cell in cells or () if cell.endswith(".py") or ".py:" in cell]
+
+
 def name_cells(cells: list[str] | None) -> list[str]:
     """The names of cells given by name or by file; files are run, and their cells registered."""
-    files = [cell for cell in cells or () if cell.endswith(".py") or ".py:" in cell]
+    files = own_files(cells)
     if not files:
         return cells or []
     from sunhwan.cells import own_cell

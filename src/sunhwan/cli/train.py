@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunhwan.cli import STARTED
-from sunhwan.cli.own_cell import Cells, name_cells
+from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
 
@@ -86,9 +86,8 @@ def train(
 
     from sunhwan import training
 
-    _finish(
-        training.train(settings, out, reporter=_reporter(quiet, as_json), started=STARTED), as_json
-    )
+    result = training.train(settings, out, reporter=_reporter(quiet, as_json), started=STARTED)
+    _finish(result, as_json, own_files(cell))
 
 
 def resume(
@@ -102,7 +101,8 @@ def resume(
 
     name_cells(cell)
 
-    _finish(training.resume(run, reporter=_reporter(quiet, as_json), started=STARTED), as_json)
+    result = training.resume(run, reporter=_reporter(quiet, as_json), started=STARTED)
+    _finish(result, as_json, own_files(cell))
 
 
 def _reporter(quiet: bool, as_json: bool) -> "Reporter":
@@ -116,7 +116,7 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
     return LiveReporter(target) if target.is_terminal else PlainReporter(target)
 
 
-def _finish(result: "Result", as_json: bool) -> None:
+def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     from sunhwan.cli.terminal import console
 
     if as_json:
@@ -138,4 +138,5 @@ def _finish(result: "Result", as_json: bool) -> None:
     )
     out.print(f"everything is in {result.run}")
     again = "resume" if result.stopped == "interrupted" else "sample"
-    out.print(f"next: sunhwan {again} {result.run}")
+    words = ["sunhwan", again, str(result.run), *(f"--cell {file}" for file in files)]
+    out.print(f"next: {' '.join(words)}")

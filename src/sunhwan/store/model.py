@@ -125,7 +125,7 @@ def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any])
         "Made with Sunhwan. In its folder:",
         "",
         "```bash",
-        "sunhwan sample .",
+        " ".join(["sunhwan sample .", *(f"--cell …/{c}" for c in config.cells if ".py:" in c)]),
         "```",
         "",
     ]

@@ -15,10 +15,10 @@ JSON_VALUE = (int, float, bool, str)
 class Optimizers:
     """One or two optimisers that act as one, with a state that goes through safetensors and JSON.
 
-    "muon" (Jordan et al. 2024) orthogonalises the momentum of a matrix, which suits W_x and W_h of
+    "muon" (Jordan et al. 2024) orthogonalises the momentum of a matrix, which suits the matrices of
     recurrent layers; embeddings, output layer, biases and initial states go to AdamW beside it. Its
     step is scaled to the size of AdamW's (Liu et al. 2025), so one learning rate serves both.
-    Weight decay acts on W_x and W_h alone, for on embeddings and output layer it was measured to
+    Weight decay acts on recurrent matrices alone, for on embeddings and output layer it was measured to
     harm, and where it is decoupled from the gradient: under muon and adamw.
     """
 

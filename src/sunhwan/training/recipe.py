@@ -54,7 +54,8 @@ def complete(config: Config, corpus: Corpus) -> Config:
     tokens = max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
     minutes = training.minutes or DEFAULT_MINUTES
     hidden_size = model.hidden_size or _hidden_size(tokens, minutes)
-    width = hidden_size if isinstance(hidden_size, int) else max(hidden_size)
+    sizes = (hidden_size,) if isinstance(hidden_size, int) else hidden_size
+    width = max(sizes)
     data = dataclasses.replace(
         data,
         batch_size=data.batch_size or max(1, min(32, max(8, tokens // 8192), tokens // 64)),
@@ -72,7 +73,7 @@ def complete(config: Config, corpus: Corpus) -> Config:
         model,
         hidden_size=hidden_size,
         num_layers=model.num_layers or max(len(model.cells), len(model.sizes)),
-        embedding_size=model.embedding_size or (width if model.tied else min(64, width)),
+        embedding_size=model.embedding_size or (sizes[-1] if model.tied else min(64, width)),
         dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
     rate = training.learning_rate or LEARNING_RATES[training.optimizer]

@@ -127,7 +127,7 @@ FAULTS: list[Fault] = [
     *of(
         DERIVE.DerivedCell,
         "gradients",
-        "gru",
+        "gru_layer_norm",
         ("d_a, _, _, d_extra =", "_, d_a, _, d_extra =", DERIVED),
     ),
     *of(
@@ -147,14 +147,26 @@ FAULTS: list[Fault] = [
         "factors",
         "lstm",
         ("if i == k", "if i >= k", DERIVED),
-        ("found += [*blocks, *d_prev]", "found += [*blocks, *d_prev[::-1]]", DERIVED),
+        ("found += d_prev", "found += d_prev[::-1]", DERIVED),
     ),
     *of(
         DERIVE.UnitwiseCell,
         "pointwise_backward",
         "lstm_peephole",
-        ("torch.addcmul(before, d, factor)", "before", DERIVED),
-        ("torch.addcmul(d_u, by_gate, mine[0])", "d_u", DERIVED),
+        ("_add_product(d_prev[j], d, factor)", "d * factor", DERIVED),
+        ("_add_product(d_u, d.unsqueeze(-2), to_u)", "d.unsqueeze(-2) * to_u", DERIVED),
+    ),
+    *of(
+        DERIVE.UnitwiseCell,
+        "gradients",
+        "gru",
+        ("d.unsqueeze(-2), to_a", "-d.unsqueeze(-2), to_a", DERIVED),
+    ),
+    *of(
+        DERIVE,
+        "_add_product",
+        "lstm",
+        ("torch.addcmul(total, d, factor)", "torch.addcmul(total, d, factor, value=2)", DERIVED),
     ),
     *of(
         DERIVE.MixedCell,
