@@ -1,8 +1,14 @@
-"""Put the tables that the benchmarks wrote into the READMEs, between their markers.
+"""Put the tables that the benchmarks wrote into the pages, between their markers.
 
-`python -m benchmarks.figures` after `python -m benchmarks.layers --markdown
-benchmarks/results/layers.md` and `python -m benchmarks.tinyshakespeare FILE --peers lstm gru
---markdown benchmarks/results/tinyshakespeare.md` (and with `--minutes 5.2`, `…_long.md`).
+`python -m benchmarks.figures` after any of these, whose results are kept in benchmarks/results:
+
+    python -m benchmarks.layers --markdown benchmarks/results/layers.md
+    python -m benchmarks.cells --markdown benchmarks/results/cells.md
+    python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
+    sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
+    python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
+        --markdown benchmarks/results/tinyshakespeare.md
+    (and with `--minutes 5.2`, `…_long.md`)
 """
 
 import re
@@ -10,28 +16,44 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
-TITLES = {
-    "layers": "`python -m benchmarks.layers`",
-    "tinyshakespeare": "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`",
-    "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
+READMES = ("README.md", "README.ko.md")
+GUIDES = ("docs/guide.md", "docs/guide.ko.md")
+
+PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "figures": (
+        READMES,
+        {
+            "layers": "`python -m benchmarks.layers`",
+            "cells": "`python -m benchmarks.cells`",
+            "tinyshakespeare": "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`",
+            "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
+        },
+    ),
+    "bptt_memory": (GUIDES, {"bptt_memory": ""}),
+    "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
 }
+"""By marker: the pages that have it, and the results that go there, each with its heading."""
 
 
 def main() -> None:
-    tables = [
-        f"{title}\n\n{path.read_text(encoding='utf-8').strip()}\n"
-        for name, title in TITLES.items()
-        if (path := RESULTS / f"{name}.md").exists()
-    ]
-    block = "<!-- figures -->\n\n" + "\n".join(tables) + "\n<!-- /figures -->"
-    for readme in (ROOT / "README.md", ROOT / "README.ko.md"):
-        text = readme.read_text(encoding="utf-8")
-        new, count = re.subn(
-            r"<!-- figures -->.*<!-- /figures -->", lambda _: block, text, flags=re.DOTALL
-        )
-        if count != 1:
-            raise SystemExit(f"{readme.name} has {count} places for figures instead of one")
-        readme.write_text(new, encoding="utf-8")
+    for marker, (pages, results) in PLACES.items():
+        tables = [
+            f"{heading}\n\n{path.read_text(encoding='utf-8').strip()}\n".lstrip()
+            for name, heading in results.items()
+            if (path := RESULTS / f"{name}.md").exists()
+        ]
+        block = f"<!-- {marker} -->\n\n" + "\n".join(tables) + f"\n<!-- /{marker} -->"
+        for page in pages:
+            text = (ROOT / page).read_text(encoding="utf-8")
+            new, count = re.subn(
+                rf"<!-- {marker} -->.*<!-- /{marker} -->",
+                lambda _, block=block: block,
+                text,
+                flags=re.DOTALL,
+            )
+            if count != 1:
+                raise SystemExit(f"{page} has {count} places for {marker} instead of one")
+            (ROOT / page).write_text(new, encoding="utf-8")
 
 
 if __name__ == "__main__":

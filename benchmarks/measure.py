@@ -1,8 +1,10 @@
 """Timing in turn: A B A B …, so that a machine whose speed drifts treats both alike."""
 
+import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import torch
 
@@ -37,6 +39,17 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def machine() -> str:
-    """The processor's cores and instruction set, and the version of PyTorch."""
+    """The processor, its cores and instruction set, and the version of PyTorch."""
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"{torch.get_num_threads()} threads, {capability}, PyTorch {torch.__version__}"
+    threads = f"{torch.get_num_threads()} threads"
+    return f"{processor()}, {threads}, {capability}, PyTorch {torch.__version__}"
+
+
+def processor() -> str:
+    """The processor's name, as the system tells it."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.partition(":")[2] for line in told.splitlines() if line.startswith("model name")]
+    return " ".join(named[0].split()) if named else platform.machine()
