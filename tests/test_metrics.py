@@ -67,7 +67,8 @@ def test_several_rows_are_close(rows: int, starts: tuple[int, ...]) -> None:
     assert several.tokens == one.tokens == 1499
     part = -(-1499 // min(rows, 1499))
     # Short parts are warmed on no more than their own length.
-    assert several.loss == pytest.approx(one.loss, rel=1e-6 if part >= 200 else 0.05)
+    bound = 1e-6 if part >= 200 else 0.05 if part >= 20 else 0.2
+    assert several.loss == pytest.approx(one.loss, rel=bound)
 
 
 def test_a_limit_scores_so_many_tokens_of_so_many_characters() -> None:

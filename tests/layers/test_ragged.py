@@ -255,9 +255,11 @@ def test_an_exploding_network_does_not_explode_in_the_padding(
     name: str, options: dict[str, Any]
 ) -> None:
     steps, lengths = 2000, [20, 1, 0]
+    torch.manual_seed(3)
     net = Recurrent(name, D, H, **options)
     with torch.no_grad():
         for layer in net.stack:
+            layer.W_x.abs_()  # no unit is dead
             for p in (q for n, q in layer.named_parameters() if n in ("W_h_T", "w_h")):
                 p.copy_(2 * torch.eye(H) if p.dim() == 2 else torch.full((H,), 2.0))
     x = random_input(3, steps, dtype=torch.float32).abs().requires_grad_()
@@ -270,3 +272,35 @@ def test_an_exploding_network_does_not_explode_in_the_padding(
         alone = net(x[n : n + 1, :length])
         assert_close(values[0][n : n + 1, :length], alone[0], 1e-5)
         assert_close([v[n : n + 1] for v in values[1:]], flat(alone)[1:], 1e-5)
+
+
+def test_a_row_that_ends_just_before_it_would_overflow() -> None:
+    """Behind its end the recurrence goes on into infinity, and nothing of it comes back."""
+    layer = Recurrent("elman_relu", 1, 1, backend="reference")
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.fill_(0.0)
+        layer.stack[0].W_h.fill_(10.0)
+        layer.stack[0].W_x.fill_(1.0)
+    x = torch.zeros(2, 60, 1)
+    x[:, 0] = 1.0
+    x.requires_grad_()
+    output, (last,) = layer(x, lengths=[39, 5])
+    assert float(last[0][0].detach()) == pytest.approx(1e38, rel=1e-3)
+    assert bool(output.isfinite().all())
+    (gradient,) = torch.autograd.grad(last[0][1], x)
+    assert bool(gradient.isfinite().all())
+    assert gradient[1, 0].item() == pytest.approx(1e4)
+
+
+def test_masks_of_another_batch_are_refused() -> None:
+    layer = Recurrent("gru", 2, 3, recurrent_dropout=0.5)
+    with pytest.raises(ShapeError, match=r"drawn for 1 rows, but the batch has 4"):
+        layer(torch.zeros(4, 5, 2), masks=layer.draw_masks(1))
+
+
+def test_both_directions_drop_the_same_inputs() -> None:
+    layer = Recurrent("gru", 2, 30, 2, bidirectional=True, dropout=0.5, locked_dropout=True)
+    first, second, above, beside = layer.draw_masks(3)
+    assert first.x is second.x is None
+    assert above.x is beside.x is not None

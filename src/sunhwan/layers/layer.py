@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError
+from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Noise, Outcome, choose, recur
 
 
@@ -35,7 +36,8 @@ class RecurrentLayer(nn.Module):
     With `learned_initial_state` each field of the state before the first step is a parameter,
     named as the field with `_0` behind it; without, it is zero.
 
-    Args beyond the cell's: weight_drop: DropConnect on W_h (Wan et al. 2013; Merity et al. 2018).
+    Args beyond the cell's: weight_drop: DropConnect on W_h (Wan et al. 2013; Merity et al. 2018); a
+    second matrix W_m is left whole.
     recurrent_dropout: h on its way to W_h, the same units at every step (Gal and Ghahramani 2016).
     zoneout, zoneout_cell: chance that a unit of h, or of the state's other fields, keeps its value
     through a step (Krueger et al. 2017). In evaluation nothing is drawn: no weight or unit is
@@ -100,8 +102,16 @@ class RecurrentLayer(nn.Module):
 
     @property
     def reaches_inside(self) -> bool:
-        """Whether its regularisation acts inside the recurrence."""
-        return max(self.recurrent_dropout, self.zoneout, self.zoneout_cell) > 0
+        """Whether its regularisation acts inside the recurrence, as the mode is now."""
+        dropped = self.training and self.recurrent_dropout > 0
+        memory = self.zoneout_cell if len(self.cell.state_type._fields) > 1 else 0.0
+        return dropped or max(self.zoneout, memory) > 0
+
+    @property
+    def regularised(self) -> bool:
+        """Whether it drops or holds anything in training."""
+        rates = (self.weight_drop, self.recurrent_dropout, self.zoneout, self.zoneout_cell)
+        return max(rates) > 0
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first step: (N, H) in every field."""
@@ -220,11 +230,6 @@ def mask(rate: float, like: Tensor | None, sizes: Sequence[int] | None = None) -
         return None
     kept = torch.rand(sizes or like.shape, dtype=like.dtype, device=like.device) >= rate
     return kept.to(like) / (1 - rate)
-
-
-def is_padding(steps: int, lengths: Tensor) -> Tensor:
-    """(T, N): true from a row's length on."""
-    return torch.arange(steps, device=lengths.device).unsqueeze(1) >= lengths
 
 
 def _joined(cell: Cell, parts: Sequence[Outcome]) -> Outcome:

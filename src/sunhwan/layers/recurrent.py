@@ -10,7 +10,14 @@ from sunhwan.cells import Cell, State, check_state, get_cell
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
 from sunhwan.layers.connections import CONNECTIONS, make_connection
-from sunhwan.layers.layer import Masks, RecurrentLayer, is_padding
+from sunhwan.layers.layer import Masks, RecurrentLayer
+from sunhwan.layers.sequences import (
+    backwards,
+    checked_lengths,
+    in_order,
+    is_padding,
+    resets_in_order,
+)
 from sunhwan.ops import Outcome, choose
 
 MERGES = ("concat", "sum")
@@ -177,10 +184,12 @@ class Recurrent(nn.Module):
         """What is dropped throughout a sequence; hand it to calls that are parts of one sequence."""
         locked = self.dropout.p if self.locked_dropout else 0.0
         below = self.directions  # the first layer's input is not between layers
-        return [
-            layer.draw_masks(batch_size, locked if i >= below else 0.0)
-            for i, layer in enumerate(self.stack)
-        ]
+        masks: list[Masks] = []
+        for i, layer in enumerate(self.stack):
+            second = i % self.directions > 0  # it reads what the first one reads
+            own = layer.draw_masks(batch_size, locked if i >= below and not second else 0.0)
+            masks.append(own._replace(x=masks[-1].x) if second else own)
+        return masks
 
     def forward(
         self,
@@ -211,7 +220,8 @@ class Recurrent(nn.Module):
     ) -> Traced:
         """As `forward`, with every state, gate and candidate over time, of every layer.
 
-        States carry their gradient, gates are for looking at.
+        States carry their gradient, gates are for looking at; behind a row's end the states stay and
+        gates mean nothing.
         """
         output, last, seen = self._run(x, state, resets, lengths, masks, onlooker=True)
         layers = []
@@ -220,7 +230,7 @@ class Recurrent(nn.Module):
             values = dict(layer.cell.gate_values(outcome.saved)) if outcome.saved else {}
             if outcome.states is not None:
                 values = outcome.states._asdict() | values  # type: ignore[attr-defined]
-            layers.append({n: _in_order(v, order).transpose(0, 1) for n, v in values.items()})
+            layers.append({n: in_order(v, order).transpose(0, 1) for n, v in values.items()})
         return Traced(output, last, layers)
 
     def _run(
@@ -235,7 +245,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
         self._check_input(x, resets)
         N, T = x.shape[:2]
-        real = None if lengths is None else self._lengths(lengths, x)
+        real = None if lengths is None else checked_lengths(lengths, x)
         if state is None and self.stateful:
             state = self._state and [
                 layer.cell.state_type(*(field.to(layer.W_x) for field in layer_state))
@@ -243,8 +253,7 @@ class Recurrent(nn.Module):
             ]
         states = self.initial_state(N) if state is None else self._checked(state, N)
         masks = self.draw_masks(N) if masks is None else masks
-        if len(masks) != len(self.layers):
-            raise ShapeError(f"there are masks for {len(masks)} of {len(self.layers)} layers")
+        self._check_masks(masks, N)
         y = x.transpose(0, 1)
         resets = None if resets is None else resets.T
         padding = None if real is None else is_padding(T, real).unsqueeze(-1)
@@ -252,7 +261,7 @@ class Recurrent(nn.Module):
             y = torch.where(padding, 0, y)
             if resets is not None:
                 resets = resets.to(x.device, torch.bool) & ~padding.squeeze(-1)
-        orders = [None, _backwards(T, real, x.device)] if self.bidirectional else [None]
+        orders = [None, backwards(T, real, x.device)] if self.bidirectional else [None]
         last: list[State] = []
         seen: list[tuple[Outcome, Tensor | None]] = []
         for level in range(len(self.connections)):
@@ -265,14 +274,17 @@ class Recurrent(nn.Module):
                 i = len(orders) * level + direction
                 dropped = y if masks[i].x is None else y * masks[i].x
                 outcome = self.layers[i](
-                    _in_order(dropped, order), states[i], _resets_in_order(resets, order), real, masks[i],
+                    in_order(dropped, order), states[i], resets_in_order(resets, order), real, masks[i],
                     onlooker=onlooker,
                 )  # fmt: skip
-                outputs.append(_in_order(outcome.output, order))
+                outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
                 seen.append((outcome, order))
-            merged = sum(outputs) if self.merge == "sum" else torch.cat(outputs, -1)
-            y = self.connections[level](below, outputs[0] if len(outputs) == 1 else merged)
+            if self.merge == "sum" or not self.bidirectional:
+                merged = torch.stack(outputs).sum(0) if self.bidirectional else outputs[0]
+            else:
+                merged = torch.cat(outputs, -1)
+            y = self.connections[level](below, merged)
         if padding is not None:
             y = torch.where(padding, 0, y)
         if self.stateful:
@@ -316,8 +328,7 @@ class Recurrent(nn.Module):
             raise ConfigError("torch.nn has no connections or norms between recurrent layers")
         if self.bidirectional and self.merge == "sum":
             raise ConfigError("torch.nn concatenates the two directions and cannot add them")
-        inside = any(layer.reaches_inside or layer.weight_drop for layer in self.stack)
-        if inside or self.locked_dropout:
+        if self.locked_dropout or any(layer.regularised for layer in self.stack):
             raise ConfigError("torch.nn has no regularisation but dropout between layers")
         module = torch_modules.module_of(self.stack, self.directions, self.dropout.p)
         return module.train(self.training)
@@ -331,30 +342,16 @@ class Recurrent(nn.Module):
         if resets is not None and resets.shape != x.shape[:2]:
             raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
 
-    def _lengths(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
-        """(N) whole numbers on the input's device, or a ShapeError."""
-        N, T = x.shape[:2]
-        given = torch.as_tensor(lengths)
-        if not (given.numel() or isinstance(lengths, Tensor)):
-            given = given.long()  # an empty list has no type
-        if given.dtype == torch.bool and given.shape == (N, T):
-            found = given.sum(1)
-            if bool((given == is_padding(T, found).T).any()):
-                raise ShapeError(
-                    "the mask has padding before a real step: move it behind the row's end"
-                )
-            return found.to(x.device)
-        if given.shape != (N,) or given.is_floating_point() or given.dtype == torch.bool:
+    def _check_masks(self, masks: Sequence[Masks], batch_size: int) -> None:
+        if len(masks) != len(self.layers):
+            raise ShapeError(f"there are masks for {len(masks)} of {len(self.layers)} layers")
+        rows = {len(m.h) for m in masks if m.h is not None}
+        rows |= {m.x.shape[1] for m in masks if m.x is not None}
+        if rows - {batch_size}:
             raise ShapeError(
-                f"lengths must be {N} whole numbers, one a row, or a mask {(N, T)} of truth values, "
-                f"not {given.dtype} of shape {tuple(given.shape)}"
+                f"the masks were drawn for {min(rows)} rows, but the batch has {batch_size}: "
+                "draw_masks(batch_size) makes new ones"
             )
-        if N and not 0 <= int(given.min()) <= int(given.max()) <= T:
-            raise ShapeError(
-                f"lengths must lie between 0 and {T}, the steps of the input, and these lie between "
-                f"{int(given.min())} and {int(given.max())}"
-            )
-        return given.to(x.device)
 
     def _checked(self, state: Sequence[State], batch_size: int | None) -> list[State]:
         if len(state) != len(self.layers):
@@ -385,29 +382,3 @@ def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:
             f"{name} has {len(values)} entries for {depth} layers: give one, or one a layer"
         )
     return values * depth if len(values) == 1 else values
-
-
-def _backwards(steps: int, lengths: Tensor | None, device: torch.device) -> Tensor:
-    """(T, N) or (T, 1): for each step of the backward direction the step it reads.
-
-    Each row is turned around at its own last real step; padding stays where it is.
-    """
-    t = torch.arange(steps, device=device).unsqueeze(1)
-    end = torch.full((1,), steps, device=device) if lengths is None else lengths
-    return torch.where(t < end, end - 1 - t, t)
-
-
-def _in_order(values: Tensor, order: Tensor | None) -> Tensor:
-    """values (T, N, …) with the steps of each row in another order; its own inverse."""
-    if order is None:
-        return values
-    index = order.view(*order.shape, *[1] * (values.dim() - 2)).expand(values.shape)
-    return values.gather(0, index)
-
-
-def _resets_in_order(resets: Tensor | None, order: Tensor | None) -> Tensor | None:
-    """Read backwards, the step before a reset is the one that starts anew."""
-    if resets is None or order is None:
-        return resets
-    before = torch.cat((resets[1:], torch.zeros_like(resets[:1])))
-    return _in_order(before, order.expand(before.shape).to(before.device))

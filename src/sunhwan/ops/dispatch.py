@@ -112,7 +112,7 @@ def recur(
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.nothing(cell, x, parameters, state)
     H = state[-1].shape[1]
-    inside = onlooker or noise != NO_NOISE
+    inside = onlooker or noise.acts
     choice = choose(cell, x.device, x.dtype, hidden_size=H, backend=backend, inside=inside)
     run = BACKENDS[choice.backend]
     outcome: Outcome = (

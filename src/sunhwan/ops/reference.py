@@ -26,6 +26,11 @@ class Noise(NamedTuple):
     hold: tuple[Tensor, ...] | None = None
     drop: Tensor | None = None
 
+    @property
+    def acts(self) -> bool:
+        """Whether anything is done at all."""
+        return self.hold is not None or self.drop is not None
+
     def part(self, start: int, end: int) -> "Noise":
         """That of the steps start … end − 1."""
         hold = None if self.hold is None else tuple(field[start:end] for field in self.hold)
@@ -66,7 +71,7 @@ def forward(
             state = new
         else:
             fields = zip(new, state, held[t], strict=True)
-            state = cell.state_type(*(torch.lerp(after, before, k) for after, before, k in fields))
+            state = cell.state_type(*(_held(after, before, k) for after, before, k in fields))
             fresh.append(new)
         states.append(state)
         saved.append(saved_t)
@@ -224,6 +229,11 @@ def nothing(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outc
     lead = x.shape[:2]
     states = cell.state_type(*((touched * 0).expand(*lead, size) for size in sizes))
     return Outcome(states[0], state, states)
+
+
+def _held(new: Tensor, old: Tensor, share: Tensor) -> Tensor:
+    """share ⊙ old + (1 − share) ⊙ new; where share is 1, old, whatever new is."""
+    return torch.where(share == 1, old, torch.lerp(new, old, share))
 
 
 def _split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:

@@ -2,7 +2,14 @@
 
 from functools import partial
 
-from sunhwan.layers import Recurrent, RecurrentLayer, connections, layer, recurrent, torch_modules
+from sunhwan.layers import (
+    Recurrent,
+    RecurrentLayer,
+    connections,
+    layer,
+    sequences,
+    torch_modules,
+)
 from tests.cases import STACKS, Case
 from tests.laws import test_dropout, test_parity, test_torch_modules, test_traces
 from tests.laws.planted.fault import Fault, of
@@ -71,7 +78,7 @@ FAULTS: list[Fault] = [
     ),
     *of(RecurrentLayer, "draw_masks", "gru", ("if not self.training:", "if False:", "evaluation")),
     *of(layer, "mask", "gru", (">= rate", "<= rate", "no rate"), ("/ (1 - rate)", "", shares)),
-    *of(layer, "is_padding", "ugrnn", (">= lengths", "> lengths", "rows of no steps")),
+    *of(sequences, "is_padding", "ugrnn", (">= lengths", "> lengths", "rows of no steps")),
     *of(
         layer,
         "_joined",
@@ -91,10 +98,10 @@ FAULTS: list[Fault] = [
             PADDED,
         ),
         (" & ~padding.squeeze(-1)", "", "padding"),
-        ("_in_order(outcome.output, order)", "outcome.output", BACKWARD),
-        ("_resets_in_order(resets, order)", "resets", BACKWARD),
-        ("_backwards(T, real, x.device)", "_backwards(T, None, x.device)", BACKWARD),
-        ("sum(outputs)", "outputs[0]", "added directions"),
+        ("in_order(outcome.output, order)", "outcome.output", BACKWARD),
+        ("resets_in_order(resets, order)", "resets", BACKWARD),
+        ("backwards(T, real, x.device)", "backwards(T, None, x.device)", BACKWARD),
+        ("torch.stack(outputs).sum(0)", "outputs[0]", "added directions"),
         ("torch.cat(outputs, -1)", "torch.cat(outputs[::-1], -1)", BACKWARD),
         ("states[i]", "states[0]", BACKWARD),
         ("detach(last)", "last", "stateful gradient"),
@@ -118,8 +125,8 @@ FAULTS: list[Fault] = [
             "dropout",
         ),
         (
-            "_in_order(dropped, order), states",
-            "_in_order(x.new_zeros(y.shape) + y.detach(), order), states",
+            "in_order(dropped, order), states",
+            "in_order(x.new_zeros(y.shape) + y.detach(), order), states",
             GRADIENTS,
         ),
     ),
@@ -127,33 +134,33 @@ FAULTS: list[Fault] = [
         Recurrent,
         "trace",
         "lstm",
-        ("_in_order(v, order).transpose", "v.transpose", order_of_time),
-        ("_in_order(v, order).transpose", "v.roll(1, 0).transpose", "traced states"),
+        ("in_order(v, order).transpose", "v.transpose", order_of_time),
+        ("in_order(v, order).transpose", "v.roll(1, 0).transpose", "traced states"),
     ),
     *of(Recurrent, "reset_state", "elman", ("self.set_state(None)", "pass", "set and reset")),
     *of(
-        Recurrent,
-        "_lengths",
+        sequences,
+        "checked_lengths",
         "gru",
         ("return found.to", "return (found - 1).clamp_min(0).to", "lengths"),
     ),
     *of(
-        recurrent,
-        "_backwards",
+        sequences,
+        "backwards",
         "ugrnn",
         ("end - 1 - t", "steps - 1 - t", BACKWARD),
         ("t < end", "t < end - 1", "added directions"),
     ),
     *of(
-        recurrent,
-        "_resets_in_order",
+        sequences,
+        "resets_in_order",
         "gru",
         (
             "(resets[1:], torch.zeros_like(resets[:1]))",
             "(torch.zeros_like(resets[:1]), resets[:-1])",
             BACKWARD,
         ),
-        ("return _in_order(before,", "return _in_order(resets,", BACKWARD),
+        ("return in_order(before,", "return in_order(resets,", BACKWARD),
     ),
     # What goes around a layer.
     *of(

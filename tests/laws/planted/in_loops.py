@@ -33,7 +33,7 @@ FAULTS: list[Fault] = [
         reference,
         "forward",
         "lstm",
-        ("torch.lerp(after, before, k)", "torch.lerp(before, after, k)", "masks"),
+        ("_held(after, before, k)", "_held(before, after, k)", "masks"),
         ("held[t], strict", "held[0], strict", "masks"),
         ("state = new", "state = tuple(f * 1.01 for f in new)", "steps"),
     ),
@@ -180,7 +180,7 @@ FAULTS: list[Fault] = [
         dispatch,
         "recur",
         Case("lstm", backend="fused"),
-        ("onlooker or noise != NO_NOISE", "onlooker", PADDED),
-        ("onlooker or noise != NO_NOISE", "noise != NO_NOISE", "trace"),
+        ("onlooker or noise.acts", "onlooker", PADDED),
+        ("onlooker or noise.acts", "noise.acts", "trace"),
     ),
 ]
