@@ -6,6 +6,7 @@ benchmarks/results/memory.md and draws docs/memory.png.
 
 import argparse
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.figures import RESULTS, ROOT
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    settings = Settings(**found["settings"])
+    settings = Settings(**{f.name: found["settings"][f.name] for f in fields(Settings)})
     points = read_points(folder, settings)
     rows = []
     for one in sorted(horizons(points), key=lambda h: (h.task, -(h.delay or 0), h.cell)):
