@@ -12,11 +12,10 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import torch
 
-from benchmarks.measure import machine, table
+from benchmarks.measure import arguments_of, machine, publish, table
 from sunhwan.config import ModelConfig
 from sunhwan.data import Block
 from sunhwan.models import LanguageModel
@@ -48,10 +47,8 @@ def measure(cell: str, steps: int, memory: str) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments_of(__doc__)
     parser.add_argument("--cell", default="lstm")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
     parser.add_argument("--one", nargs=2, metavar=("T", "MEMORY"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -84,11 +81,7 @@ def main() -> None:
         f"\nOne {arguments.cell} of {H} hidden units, {V} tokens, N = 1, float32: loss and gradients "
         f"of one block without a cut; {machine()}.\n"
     )
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    if arguments.markdown:
-        arguments.markdown.write_text(text, encoding="utf-8")
+    publish(text, rows, arguments)
 
 
 if __name__ == "__main__":

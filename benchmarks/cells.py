@@ -7,14 +7,12 @@ no backward step: it is derived.
 `python -m benchmarks.cells [--cells a,b] [--json FILE] [--markdown FILE]`
 """
 
-import argparse
-import json
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks.measure import in_turn, machine, table
+from benchmarks.measure import arguments_of, in_turn, machine, publish, table
 from sunhwan.cells import CELLS, own_cell
 from sunhwan.errors import ConfigError
 from sunhwan.layers import Recurrent
@@ -64,13 +62,11 @@ def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, ob
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments_of(__doc__)
     parser.add_argument("--cells", default=",".join([*CELLS, OWN]), help="names or FILE.py:CLASS")
     parser.add_argument("--shape", default="16,256,128", help="N,T,H with D = H")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
@@ -93,11 +89,7 @@ def main() -> None:
         f"\nForward and backward of one layer, (N, T, D = H) = ({N}, {T}, {H}), float32; medians of "
         f"{arguments.rounds} rounds measured in turn; {machine()}.\n"
     )
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    if arguments.markdown:
-        arguments.markdown.write_text(text, encoding="utf-8")
+    publish(text, rows, arguments)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,10 @@ Forward and backward of one layer, float32, gradients of the input and of all pa
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
 """
 
-import argparse
-import json
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import in_turn, machine, table
+from benchmarks.measure import arguments_of, in_turn, machine, publish, table
 from sunhwan.layers import Recurrent
 from sunhwan.ops import fast_products
 
@@ -60,11 +56,9 @@ def measure(cell: str, shape: tuple[int, int, int], rounds: int) -> dict[str, ob
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments_of(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
@@ -89,11 +83,7 @@ def main() -> None:
         f"\nTokens a second, forward and backward, medians of {arguments.rounds} rounds measured in "
         f"turn; {machine()}. *As shipped*: with `fast_products`, as `sunhwan train` runs.\n"
     )
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    if arguments.markdown:
-        arguments.markdown.write_text(text, encoding="utf-8")
+    publish(text, rows, arguments)
 
 
 if __name__ == "__main__":

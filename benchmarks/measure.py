@@ -1,5 +1,7 @@
 """Timing in turn: A B A B …, so that a machine whose speed drifts treats both alike."""
 
+import argparse
+import json
 import platform
 import statistics
 import time
@@ -36,6 +38,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
+
+
+def arguments_of(description: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", type=Path, help="a file for the numbers")
+    parser.add_argument("--markdown", type=Path, help="a file for the table")
+    return parser
+
+
+def publish(text: str, rows: object, arguments: argparse.Namespace) -> None:
+    """Print the table, and write what was asked for."""
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    if arguments.markdown:
+        arguments.markdown.write_text(text, encoding="utf-8")
 
 
 def machine() -> str:
