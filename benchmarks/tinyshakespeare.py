@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import table
+from benchmarks.measure import machine, table
 
 
 def ours(file: Path, held_out: Path, minutes: float, seed: int, extra: list[str]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def main() -> None:
         "nats/character",
         "bits/character",
     ]
-    text = table(header, rows)
+    text = table(header, rows) + f"\nOne run a row; {machine()}.\n"
     print(text)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
