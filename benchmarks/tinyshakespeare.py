@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import machine, table
+from benchmarks.measure import arguments_of, machine, publish, table
 
 
 def ours(file: Path, held_out: Path, minutes: float, seed: int, extra: list[str]) -> dict[str, Any]:
@@ -131,15 +131,13 @@ def run_peer(kind: str, file: Path, minutes: float, seed: int) -> Iterator[tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments_of(__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--minutes", type=float, default=1.3)
     parser.add_argument("--peers", nargs="*", default=[], choices=["lstm", "gru"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--set", action="append", default=[], help="passed on to sunhwan train")
     parser.add_argument("--as-peer", choices=["lstm", "gru"], help=argparse.SUPPRESS)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     if arguments.as_peer:
         curve = run_peer(arguments.as_peer, arguments.file, arguments.minutes, arguments.seeds[0])
@@ -183,11 +181,7 @@ def main() -> None:
         "bits/character",
     ]
     text = table(header, rows) + f"\nOne run a row; {machine()}.\n"
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    if arguments.markdown:
-        arguments.markdown.write_text(text, encoding="utf-8")
+    publish(text, results, arguments)
 
 
 if __name__ == "__main__":
