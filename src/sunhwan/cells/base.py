@@ -139,6 +139,11 @@ class Cell:
 
     # Sizes and parameters.
 
+    @property
+    def gates_of_W_h(self) -> tuple[str, ...]:  # noqa: N802
+        """The column blocks of W_h and u, in their order."""
+        return self.gates if self.recurrent_gates is None else self.recurrent_gates
+
     def output_size(self, hidden_size: int) -> int:
         """The size of h: H but for cells that project it."""
         return self.state_sizes(hidden_size)[0]
@@ -170,7 +175,7 @@ class Cell:
         gradient keeps its length through W_h at the start of training.
         """
         D, H, P = input_size, hidden_size, self.output_size(hidden_size)
-        recurrent_gates = self.gates if self.recurrent_gates is None else self.recurrent_gates
+        recurrent_gates = self.gates_of_W_h
         parameters = {"W_x": glorot(D, H, len(self.gates))}
         if recurrent_gates:
             parameters["W_h"] = orthogonal(P, H, len(recurrent_gates))

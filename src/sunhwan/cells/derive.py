@@ -263,7 +263,7 @@ def is_unitwise(cell: Cell, hidden_size: int = 5) -> bool:
     if any(size != H for size in cell.state_sizes(H)):
         return False
     draw = torch.Generator().manual_seed(0)
-    recurrent = cell.gates if cell.recurrent_gates is None else cell.recurrent_gates
+    recurrent = cell.gates_of_W_h
     blocks = (len(cell.gates), *([len(recurrent)] if recurrent else []))
     fresh = cell.initial_extra(H)
     extra = [

@@ -72,8 +72,8 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
     """The mistake that would be hardest to find later: the state returned without its tuple."""
     if type(cell).pointwise is Cell.pointwise:
         return  # a cell of another shape
-    recurrent = cell.gates if cell.recurrent_gates is None else cell.recurrent_gates
-    a, u = (torch.randn(batch_size, len(g) * hidden_size) for g in (cell.gates, recurrent))
+    blocks = (cell.gates, cell.gates_of_W_h)
+    a, u = (torch.randn(batch_size, len(gates) * hidden_size) for gates in blocks)
     fresh = cell.initial_extra(hidden_size)
     state = cell.zero_state(batch_size, hidden_size)
     found: object = cell.pointwise(a, u, state, *(fresh[name] for name in cell.extra))

@@ -151,8 +151,7 @@ class Network(nn.Module):
         super().__init__()
         self.answers = task.answers
         self.recurrent = Recurrent(cell, task.input_size, hidden_size)
-        output, _ = self.recurrent(torch.zeros(1, 1, task.input_size))
-        self.readout = nn.Linear(output.shape[-1], task.output_size)
+        self.readout = nn.Linear(self.recurrent.output_size, task.output_size)
 
     def forward(self, x: Tensor) -> Tensor:
         output, _ = self.recurrent(x)

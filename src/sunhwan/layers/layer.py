@@ -82,7 +82,7 @@ class RecurrentLayer(nn.Module):
     @property
     def W_x(self) -> Tensor:  # noqa: N802
         """W_x (D, G·H), a view of the parameter `W_x_T`."""
-        return self.parameters_of_cell["W_x"]
+        return self.get_parameter("W_x_T").T
 
     @property
     def W_h(self) -> Tensor:  # noqa: N802

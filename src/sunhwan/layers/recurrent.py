@@ -280,8 +280,10 @@ class Recurrent(nn.Module):
                 outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
                 seen.append((outcome, order))
-            if self.merge == "sum" or not self.bidirectional:
-                merged = torch.stack(outputs).sum(0) if self.bidirectional else outputs[0]
+            if not self.bidirectional:
+                (merged,) = outputs
+            elif self.merge == "sum":
+                merged = torch.stack(outputs).sum(0)
             else:
                 merged = torch.cat(outputs, -1)
             y = self.connections[level](below, merged)
