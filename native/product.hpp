@@ -1,0 +1,203 @@
+// The product inside a step: rows of h times the columns of a recurrent matrix that a thread owns.
+//
+// A block is a few vectors of units with all gates of each, so that the gate mathematics of a unit
+// finds what it needs in one tile of accumulators. Its columns are packed once for the whole
+// sequence. A number is the sum over k in its order, whatever the block, the tile and the threads:
+// results do not depend on how the work was cut.
+#pragma once
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "problem.hpp"
+#include "vec.hpp"
+
+namespace sunhwan {
+namespace SUNHWAN_ISA {
+
+constexpr int kVectors = 4;      // of a tile's row, at most
+constexpr int64_t kDepth = 256;  // k of a slice of a panel: what stays in the first-level cache
+constexpr int kLine = 64;
+
+template <class T>
+SUNHWAN_INLINE void prefetch(const T* p) {
+    __builtin_prefetch(p, 0, 3);
+}
+
+struct Free {
+    void operator()(void* p) const { std::free(p); }
+};
+template <class T>
+using Memory = std::unique_ptr<T[], Free>;
+
+template <class T>
+Memory<T> allocate(int64_t count) {
+    const size_t bytes = (size_t(count) * sizeof(T) + kLine) / kLine * kLine;
+    return Memory<T>(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
+}
+
+// Part of what is multiplied: K numbers of each row, `row` apart.
+template <class T>
+struct Operand {
+    const T* data;
+    int64_t row, K;
+};
+
+struct Block {
+    int start, count;  // in vectors of units
+};
+
+// The vectors of units that thread i of n owns, in blocks of at most `most`, of even size.
+inline std::vector<Block> blocks_of(int units, int most, int thread, int threads) {
+    const int first = int(int64_t(units) * thread / threads);
+    const int last = int(int64_t(units) * (thread + 1) / threads);
+    const int owned = last - first, count = (owned + most - 1) / most;
+    std::vector<Block> blocks;
+    for (int i = 0; i < count; ++i) {
+        const int start = first + owned * i / count;
+        blocks.push_back({start, first + owned * (i + 1) / count - start});
+    }
+    return blocks;
+}
+
+// acc (R, V) of a tile = (or +=) R rows of the operand times K steps of a packed slice.
+template <class T, int V, int R>
+void tile(const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more) {
+    constexpr int L = kLanes<T>;
+    Vec<T> sum[R][V];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) sum[r][v] = more ? load(acc + (r * V + v) * L) : Vec<T>{};
+#pragma GCC unroll 2
+    for (int64_t k = 0; k < K; ++k) {
+        Vec<T> w[V];
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) w[v] = load(b + (k * V + v) * L);
+        prefetch(b + (k * V + 16 * V) * L);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const Vec<T> x = broadcast<T>(a[r * row + k]);
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) sum[r][v] += x * w[v];
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) store(acc + (r * V + v) * L, sum[r][v]);
+}
+
+template <class T, int V>
+constexpr int kRows = V > kAccumulators / 2 ? 1 : std::min(8, kAccumulators / V);
+
+template <class T, int V, int R = kRows<T, V>>
+void tile_of(int rows, const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more) {
+    if constexpr (R > 1) {
+        if (rows < R) return tile_of<T, V, R - 1>(rows, a, row, K, b, acc, more);
+    }
+    tile<T, V, R>(a, row, K, b, acc, more);
+}
+
+// The columns of one matrix that a thread owns, packed: block by block, k by k, the block's vectors
+// of every unit, gate after gate. Column (gate, unit) of the product is weight(k, gate * H + unit).
+template <class T, int G>
+class Panels {
+public:
+    static constexpr int most = std::max(1, kVectors / G);  // vectors of units of a block
+
+    // weight(k, column) = data[k * w.row + column * w.column].
+    Panels(const Matrix& w, int64_t K, int64_t H, int thread, int threads)
+        : K_(K), blocks_(blocks_of(int((H + L - 1) / L), most, thread, threads)) {
+        int64_t total = 0;
+        for (const auto& block : blocks_) offsets_.push_back(total), total += K * block.count * G * L;
+        memory_ = allocate<T>(total + 16 * kVectors * L);
+        for (size_t i = 0; i < blocks_.size(); ++i) pack(w, H, blocks_[i], memory_.get() + offsets_[i]);
+    }
+
+    const std::vector<Block>& blocks() const { return blocks_; }
+
+    // For every row n and every vector of units of block i: ahead(row, vector) before the last
+    // product of its tile, then use(row, vector, sums), where sums + g * L is gate g of the unit.
+    template <class Ahead, class Use>
+    void multiply(size_t i, int64_t N, const Operand<T>* operands, int count, T* scratch,
+                  const Ahead& ahead, const Use& use) const {
+        switch (blocks_[i].count * G) {
+            case 1: return rows<1>(i, N, operands, count, scratch, ahead, use);
+            case 2: return rows<2>(i, N, operands, count, scratch, ahead, use);
+            case 3: return rows<3>(i, N, operands, count, scratch, ahead, use);
+            default: return rows<4>(i, N, operands, count, scratch, ahead, use);
+        }
+    }
+
+    static int64_t scratch_size(int64_t N) { return (N + 8) * kVectors * L; }
+
+private:
+    static constexpr int L = kLanes<T>;
+
+    template <int V, class Ahead, class Use>
+    void rows(size_t i, int64_t N, const Operand<T>* operands, int count, T* scratch,
+              const Ahead& ahead, const Use& use) const {
+        if constexpr (V % G == 0) {
+            const Block& block = blocks_[i];
+            const int64_t tiles = (N + kRows<T, V> - 1) / kRows<T, V>;
+            const T* panel = memory_.get() + offsets_[i];
+            bool more = false;
+            for (int o = 0; o < count; ++o) {
+                const auto& operand = operands[o];
+                for (int64_t k = 0; k < operand.K || (k == 0 && o + 1 == count); k += kDepth) {
+                    const int64_t depth = std::min(kDepth, operand.K - k);
+                    const bool last = o + 1 == count && k + kDepth >= operand.K;
+                    for (int64_t j = 0; j < tiles; ++j) {
+                        const int64_t n = N * j / tiles, end = N * (j + 1) / tiles;
+                        T* sums = scratch + n * V * L;
+                        if (last)
+                            for (int64_t m = n; m < end; ++m)
+                                for (int u = 0; u < block.count; ++u) ahead(m, block.start + u);
+                        tile_of<T, V>(int(end - n), operand.data + n * operand.row + k, operand.row,
+                                      depth, panel, sums, more);
+                        if (last)
+                            for (int64_t m = n; m < end; ++m)
+                                for (int u = 0; u < block.count; ++u)
+                                    use(m, block.start + u, sums + ((m - n) * V + u * G) * L);
+                    }
+                    panel += depth * V * L;
+                    more = true;
+                }
+            }
+        }
+    }
+
+    void pack(const Matrix& w, int64_t H, const Block& block, T* out) const {
+        const T* data = static_cast<const T*>(w.data);
+        const int V = block.count * G;
+        for (int u = 0; u < block.count; ++u)
+            for (int g = 0; g < G; ++g) {
+                const int64_t unit = int64_t(block.start + u) * L;
+                const int valid = int(std::min<int64_t>(L, H - unit));
+                const T* from = data + (g * H + unit) * w.column;
+                T* to = out + (u * G + g) * L;
+                if (w.column == 1) {
+                    for (int64_t k = 0; k < K_; ++k) store(to + k * V * L, load(from + k * w.row, valid));
+                } else {
+                    // A transpose, a few cache lines at a time.
+                    for (int64_t k0 = 0; k0 < K_; k0 += L) {
+                        const int64_t k1 = std::min<int64_t>(K_, k0 + L);
+                        for (int l = 0; l < L; ++l)
+                            for (int64_t k = k0; k < k1; ++k)
+                                to[k * V * L + l] = l < valid ? from[k * w.row + l * w.column] : T(0);
+                    }
+                }
+            }
+    }
+
+    int64_t K_;
+    std::vector<Block> blocks_;
+    std::vector<int64_t> offsets_;
+    Memory<T> memory_;
+};
+
+}  // namespace SUNHWAN_ISA
+}  // namespace sunhwan

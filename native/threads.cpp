@@ -1,0 +1,142 @@
+#include "threads.hpp"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace sunhwan {
+
+namespace {
+
+constexpr int kSpins = 4000;
+
+inline void pause() {
+#if defined(__x86_64__) || defined(_M_X64)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+using Body = std::function<void(int, Barrier&, int)>;
+
+struct OpenMP {
+    void (*parallel)(void (*)(void*), void*, unsigned, unsigned) = nullptr;
+    int (*thread_num)() = nullptr;
+    int (*num_threads)() = nullptr;
+} openmp;
+
+// Where there is no OpenMP: threads that wait for work, one caller at a time.
+class Pool {
+public:
+    ~Pool() {
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            stop_ = true;
+        }
+        wake_.notify_all();
+        for (auto& worker : workers_) worker.join();
+    }
+
+    void run(int threads, const Body& body) {
+        std::lock_guard<std::mutex> one(caller_);
+        Barrier barrier(threads);
+        {
+            std::lock_guard<std::mutex> lock(mutex_);
+            while (int(workers_.size()) < threads - 1) {
+                const int id = int(workers_.size()) + 1;
+                workers_.emplace_back([this, id, seen = round_] { work(id, seen); });
+            }
+            body_ = &body, barrier_ = &barrier, threads_ = threads, left_ = threads - 1;
+            ++round_;
+        }
+        wake_.notify_all();
+        body(0, barrier, threads);
+        std::unique_lock<std::mutex> lock(mutex_);
+        done_.wait(lock, [this] { return left_ == 0; });
+    }
+
+private:
+    void work(int id, uint64_t seen) {
+        for (;;) {
+            std::unique_lock<std::mutex> lock(mutex_);
+            wake_.wait(lock, [&] { return stop_ || round_ != seen; });
+            if (stop_) return;
+            seen = round_;
+            if (id >= threads_) continue;
+            lock.unlock();
+            (*body_)(id, *barrier_, threads_);
+            lock.lock();
+            if (--left_ == 0) done_.notify_one();
+        }
+    }
+
+    std::mutex caller_, mutex_;
+    std::condition_variable wake_, done_;
+    std::vector<std::thread> workers_;
+    const Body* body_ = nullptr;
+    Barrier* barrier_ = nullptr;
+    int threads_ = 0, left_ = 0;
+    uint64_t round_ = 0;
+    bool stop_ = false;
+};
+
+struct Region {
+    const Body* body = nullptr;
+    std::atomic<Barrier*> barrier{nullptr};
+    std::mutex mutex;
+    std::unique_ptr<Barrier> made;
+};
+
+void openmp_body(void* data) {
+    auto& region = *static_cast<Region*>(data);
+    const int threads = openmp.num_threads();
+    {
+        // How many there are is known only here.
+        std::lock_guard<std::mutex> lock(region.mutex);
+        if (!region.made) region.made = std::make_unique<Barrier>(threads);
+    }
+    (*region.body)(openmp.thread_num(), *region.made, threads);
+}
+
+}  // namespace
+
+void Barrier::wait() {
+    if (threads_ == 1) return;
+    const uint32_t generation = generation_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
+        arrived_.store(0, std::memory_order_relaxed);
+        generation_.store(generation + 1, std::memory_order_release);
+        return;
+    }
+    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
+        if (spin < kSpins)
+            pause();
+        else
+            std::this_thread::yield();
+    }
+}
+
+void use_openmp(void* parallel, void* thread_num, void* num_threads) {
+    openmp.parallel = reinterpret_cast<decltype(openmp.parallel)>(parallel);
+    openmp.thread_num = reinterpret_cast<decltype(openmp.thread_num)>(thread_num);
+    openmp.num_threads = reinterpret_cast<decltype(openmp.num_threads)>(num_threads);
+}
+
+void parallel(int threads, const Body& body) {
+    if (threads <= 1) {
+        Barrier barrier(1);
+        body(0, barrier, 1);
+    } else if (openmp.parallel) {
+        Region region;
+        region.body = &body;
+        openmp.parallel(openmp_body, &region, unsigned(threads), 0);
+    } else {
+        static Pool pool;
+        pool.run(threads, body);
+    }
+}
+
+}  // namespace sunhwan
