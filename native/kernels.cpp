@@ -2,10 +2,26 @@
 
 #include <cstring>
 
+#include "cells/antisymmetric.hpp"
 #include "cells/elman.hpp"
 #include "cells/gru.hpp"
+#include "cells/gru_layer_norm.hpp"
+#include "cells/gru_reset_before.hpp"
+#include "cells/indrnn.hpp"
 #include "cells/lstm.hpp"
+#include "cells/lstm_coupled.hpp"
+#include "cells/lstm_layer_norm.hpp"
+#include "cells/lstm_multiplicative.hpp"
+#include "cells/lstm_peephole.hpp"
+#include "cells/lstm_projected.hpp"
+#include "cells/mingru.hpp"
+#include "cells/minlstm.hpp"
+#include "cells/rglru.hpp"
+#include "cells/slstm.hpp"
+#include "cells/ugrnn.hpp"
 #include "elementwise.hpp"
+#include "normalized.hpp"
+#include "two_products.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -16,23 +32,31 @@ struct Named {
     Kernel single, twice;
 };
 
-template <template <class, class> class Driver, template <class> class Cell, class T>
-constexpr Kernel kernel(const char* name) {
-    using C = Cell<T>;
-    using D = Driver<T, C>;
-    return {name, C::gates, C::fields, C::saved, C::extra, C::distinct, D::forward, D::backward};
-}
-
 template <template <class, class> class Driver, template <class> class Cell>
 constexpr Named named(const char* name) {
-    return {kernel<Driver, Cell, float>(name), kernel<Driver, Cell, double>(name)};
+    return {Driver<float, Cell<float>>::kernel(name), Driver<double, Cell<double>>::kernel(name)};
 }
 
 constexpr Named kKernels[] = {
-    named<Elementwise, LSTM>("lstm"),
-    named<Elementwise, GRU>("gru"),
     named<Elementwise, Elman>("elman"),
     named<Elementwise, ElmanReLU>("elman_relu"),
+    named<Elementwise, ElmanReLU>("irnn"),
+    named<Alone, IndRNN>("indrnn"),
+    named<Elementwise, Antisymmetric>("antisymmetric"),
+    named<Elementwise, UGRNN>("ugrnn"),
+    named<Elementwise, GRU>("gru"),
+    named<Elementwise, LSTM>("lstm"),
+    named<Elementwise, PeepholeLSTM>("lstm_peephole"),
+    named<Elementwise, CoupledLSTM>("lstm_coupled"),
+    named<TwoProducts, GRUResetBefore>("gru_reset_before"),
+    named<TwoProducts, MultiplicativeLSTM>("lstm_multiplicative"),
+    named<TwoProducts, ProjectedLSTM>("lstm_projected"),
+    named<Normalized, LayerNormGRU>("gru_layer_norm"),
+    named<Normalized, LayerNormLSTM>("lstm_layer_norm"),
+    named<Elementwise, SLSTM>("slstm"),
+    named<Alone, MinGRU>("mingru"),
+    named<Alone, MinLSTM>("minlstm"),
+    named<Alone, RGLRU>("rglru"),
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "problem.hpp"
+#include "processor.hpp"
 #include "threads.hpp"
 
 #if defined(_WIN32)
@@ -33,10 +34,8 @@ struct InstructionSet {
 
 const InstructionSet kSets[] = {
 #if defined(SUNHWAN_X86)
-    {"avx512", [] { return bool(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-                                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")); },
-     avx512::find},
-    {"avx2", [] { return bool(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")); }, avx2::find},
+    {"avx512", [] { return Processor().avx512; }, avx512::find},
+    {"avx2", [] { return Processor().avx2; }, avx2::find},
 #endif
     {"portable", [] { return true; }, portable::find},
 };
@@ -57,6 +56,9 @@ SUNHWAN_PUBLIC const char* sunhwan_use_instructions(const char* name) {
         }
     return nullptr;
 }
+
+// The size of the record that forward and backward read: a caller built for another one must not call.
+SUNHWAN_PUBLIC int64_t sunhwan_record_size() { return sizeof(Recurrence); }
 
 SUNHWAN_PUBLIC void sunhwan_use_openmp(void* parallel, void* thread_num, void* num_threads) {
     use_openmp(parallel, thread_num, num_threads);

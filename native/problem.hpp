@@ -45,23 +45,34 @@ struct Recurrence {
     int64_t hold_unit[kFields];
     const void* drop;
     Series operand;
+    // What the second product of a step reads (T, N, H); its step is 0 where nobody wants it later.
+    Series m;
 
     // Backward. d_states and d_last may be null. d_u: the gradient of the blocks of u that differ
     // from those of a. d_extra (N, size of the extra parameter): summed over time.
     Series d_states[kFields];
     const void* d_last[kFields];
-    Series d_a, d_u;
+    Series d_a, d_u, d_w;
     void* d_initial[kFields];
     void* d_extra[kExtra];
 };
 
-// A cell's kernel. Of `gates` blocks of a, the first `distinct` have the same gradient in u; the first
-// saved values may stand in the memory of a, block for block.
+using Pass = void (*)(const Recurrence&);
+
+// A cell's kernel, and what it reads and writes, in blocks of H units.
 struct Kernel {
     const char* name;
-    int32_t gates, fields, saved, extra, distinct;
-    void (*forward)(const Recurrence&);
-    void (*backward)(const Recurrence&);
+    int32_t gates, fields;
+    // Saved values: how many, and how wide each is; below 0 the width is in numbers, not in blocks.
+    // The first `gates` of them may stand in the memory of a.
+    int32_t saved, saved_width[kSaved];
+    // Blocks of u, of which the first `distinct` have their gradient in the first blocks of d_a, the
+    // others in d_u.
+    int32_t recurrent_gates, distinct;
+    // Where the gradient of the second product stands in d_a: the block, -1: in d_w.
+    int32_t second;
+    int32_t always_saves;  // even where no gradient is wanted
+    Pass forward, backward;
 };
 
 }  // namespace sunhwan

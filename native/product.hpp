@@ -7,8 +7,8 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
+#include <new>
 #include <vector>
 
 #include "problem.hpp"
@@ -27,15 +27,14 @@ SUNHWAN_INLINE void prefetch(const T* p) {
 }
 
 struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t(kLine)); }
 };
 template <class T>
 using Memory = std::unique_ptr<T[], Free>;
 
 template <class T>
 Memory<T> allocate(int64_t count) {
-    const size_t bytes = (size_t(count) * sizeof(T) + kLine) / kLine * kLine;
-    return Memory<T>(static_cast<T*>(std::aligned_alloc(kLine, bytes)));
+    return Memory<T>(static_cast<T*>(::operator new(size_t(count) * sizeof(T), std::align_val_t(kLine))));
 }
 
 // Part of what is multiplied: K numbers of each row, `row` apart.
@@ -119,8 +118,9 @@ public:
 
     const std::vector<Block>& blocks() const { return blocks_; }
 
-    // For every row n and every vector of units of block i: ahead(row, vector) before the last
-    // product of its tile, then use(row, vector, sums), where sums + g * L is gate g of the unit.
+    // For every tile of rows and every vector of units of block i: ahead(row, vector) for each of its
+    // rows before its last product, then use(first row, end, vector, sums, stride): gate g of a row's
+    // units is at sums + g * L, the next row's `stride` further.
     template <class Ahead, class Use>
     void multiply(size_t i, int64_t N, const Operand<T>* operands, int count, T* scratch,
                   const Ahead& ahead, const Use& use) const {
@@ -159,9 +159,8 @@ private:
                         tile_of<T, V>(int(end - n), operand.data + n * operand.row + k, operand.row,
                                       depth, panel, sums, more);
                         if (last)
-                            for (int64_t m = n; m < end; ++m)
-                                for (int u = 0; u < block.count; ++u)
-                                    use(m, block.start + u, sums + ((m - n) * V + u * G) * L);
+                            for (int u = 0; u < block.count; ++u)
+                                use(n, end, block.start + u, sums + u * G * L, V * L);
                     }
                     panel += depth * V * L;
                     more = true;

@@ -4,10 +4,16 @@
 // kernels.cpp is compiled once for each, and SUNHWAN_ISA names the namespace.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
 #define SUNHWAN_INLINE inline __attribute__((always_inline))
+#define SUNHWAN_INLINED __attribute__((always_inline))  // of a lambda
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -76,7 +82,7 @@ struct Format<float> {
     static constexpr float round = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     static constexpr float log2e = 1.44269504088896341f;
     static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-    static constexpr float least = -87.0f, most = 88.0f, flat = 20.0f;
+    static constexpr float least = -87.0f, most = 88.0f, flat = 20.0f, tiny = 1.17549435e-38f;
     static constexpr int mantissa = 23, bias = 127, terms = 7, log_terms = 8;
 };
 template <>
@@ -85,6 +91,7 @@ struct Format<double> {
     static constexpr double log2e = 1.44269504088896338700;
     static constexpr double ln2_high = 6.93145751953125e-1, ln2_low = 1.42860682030941723212e-6;
     static constexpr double least = -708.0, most = 709.0, flat = 40.0;
+    static constexpr double tiny = 2.2250738585072014e-308;
     static constexpr int mantissa = 52, bias = 1023, terms = 13, log_terms = 18;
 };
 
@@ -113,10 +120,19 @@ SUNHWAN_INLINE Scaled<T> scaled_expm1(Vec<T> x) {
     return {p, (Vec<T>)scale};
 }
 
+// A NaN stays one: x86's instructions return their second operand if either is one.
 template <class T>
 SUNHWAN_INLINE Vec<T> clamp(Vec<T> x, T low, T high) {
-    x = x < low ? broadcast<T>(low) : x;  // a NaN stays one
-    return x > high ? broadcast<T>(high) : x;
+    const Vec<T> l = broadcast<T>(low), h = broadcast<T>(high);
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_min_ps((__m512)h, _mm512_max_ps((__m512)l, (__m512)x));
+    if constexpr (sizeof(T) == 8) return (Vec<T>)_mm512_min_pd((__m512d)h, _mm512_max_pd((__m512d)l, (__m512d)x));
+#elif defined(__AVX2__)
+    if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_min_ps((__m256)h, _mm256_max_ps((__m256)l, (__m256)x));
+    if constexpr (sizeof(T) == 8) return (Vec<T>)_mm256_min_pd((__m256d)h, _mm256_max_pd((__m256d)l, (__m256d)x));
+#endif
+    x = x < l ? l : x;
+    return x > h ? h : x;
 }
 
 // Below exp(least) 0, above exp(most) infinite.
@@ -130,6 +146,18 @@ SUNHWAN_INLINE Vec<T> exponential(Vec<T> x) {
 }
 
 template <class T>
+SUNHWAN_INLINE Vec<T> expm1(Vec<T> x) {
+    const auto e = scaled_expm1<T>(clamp<T>(x, Format<T>::least, Format<T>::most));
+    return e.scale * e.p + (e.scale - T(1));
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> square_root(Vec<T> x) {
+    for (int l = 0; l < kLanes<T>; ++l) x[l] = std::sqrt(x[l]);
+    return x;
+}
+
+template <class T>
 SUNHWAN_INLINE Vec<T> sigmoid(Vec<T> x) {
     using F = Format<T>;
     const auto e = scaled_expm1<T>(clamp<T>(-x, F::least, F::most));
@@ -140,8 +168,8 @@ template <class T>
 SUNHWAN_INLINE Vec<T> tanh(Vec<T> x) {
     using F = Format<T>;
     const auto e = scaled_expm1<T>(clamp<T>(x + x, -F::flat, F::flat));
-    const Vec<T> expm1 = e.scale * e.p + (e.scale - T(1));
-    return expm1 / (expm1 + T(2));
+    const Vec<T> less = e.scale * e.p + (e.scale - T(1));
+    return less / (less + T(2));
 }
 
 // log(1 + e) for 0 <= e <= 1: 2 artanh(e / (2 + e)).

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from sunhwan.cells import CELLS, LinearCell
+from sunhwan.errors import ConfigError
 from sunhwan.laws.backends import backends_agree, float32_is_near, scan_is_the_loop
-from sunhwan.ops import choose, fused
+from sunhwan.ops import choose, fused, native
+from sunhwan.ops.library import library
 from tests.cases import Case, each_end, each_pair
 
 LINEAR = [name for name, cell in CELLS.items() if isinstance(cell, LinearCell)]
@@ -36,6 +38,7 @@ def test_a_cell_of_the_users_own_never_runs_on_the_operator_of_its_base():
 
         assert fused.supports(CELLS[name])
         assert not fused.supports(Own())
+        assert native.kernel_of(Own(), torch.float32) is None
         for dtype in (torch.float32, torch.float64):
             assert choose(Own(), torch.device("cpu"), dtype).backend == "reference"
 
@@ -44,12 +47,22 @@ def test_a_cell_of_the_users_own_never_runs_on_the_operator_of_its_base():
 def test_explain_names_backend_and_reason(name):
     lines = Case(name, layers=2, backend=None).build().explain().splitlines()
     assert [line[:8] for line in lines] == ["layer 0:", "layer 1:"]
-    chosen = "scan: " if name in LINEAR else "reference: "
-    assert all(chosen in line for line in lines)
+    assert library() is None or all("native: " in line for line in lines)
     assert "asked for" in Case(name, backend="unrolled").build().explain()
 
 
-def test_explain_names_what_runs_inside():
+@pytest.mark.parametrize("name", CELLS)
+def test_without_the_library_the_next_best_runs(name, monkeypatch):
+    monkeypatch.setattr(native, "library", lambda: None)
+    chosen = "scan: " if name in LINEAR else "reference: "
+    lines = Case(name, layers=2, backend=None).build().explain().splitlines()
+    assert all(chosen in line for line in lines)
+    with pytest.raises(ConfigError, match="compiled kernel"):
+        Case(name, backend="native").build()
+
+
+def test_explain_names_what_runs_inside(monkeypatch):
+    monkeypatch.setattr(native, "library", lambda: None)
     lstm = Case("lstm", backend=None)
     assert "fused" in lstm.build(dtype=torch.float32).explain()
     assert "reached into" in lstm.but(zoneout=0.1).build(dtype=torch.float32).explain()

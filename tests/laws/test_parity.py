@@ -147,7 +147,10 @@ def test_rates_of_zero_change_nothing(name):
     [(n, b) for n, c in CELLS.items() for b in BACKENDS if b != "fused" and supports(b, c)],
 )
 def test_noise_that_is_none_changes_nothing(name, backend):
-    """Nothing held, nothing dropped: by the code of noise, yet the same to the bit."""
+    """Nothing held, nothing dropped: by the code of noise, yet the same: without a drop, to the bit.
+
+    With one, a product and the sum after it are two roundings, where a library may know one.
+    """
     cell = CELLS[name]
     p, state = random_parameters(cell), random_state(cell)
     hold = tuple(torch.zeros(T, *field.shape).double() for field in state)
@@ -160,16 +163,18 @@ def test_noise_that_is_none_changes_nothing(name, backend):
         found = recur(cell, leaves[0], parameters, start, noise=noise, backend=backend)
         values = [found.output, *found.last]
         gradients = torch.autograd.grad(weighted(values), leaves, allow_unused=True)
-        return {str(i): v for i, v in enumerate([*values, *gradients]) if v is not None}
+        found = enumerate([*values, *gradients])
+        return {str(i): v.detach() for i, v in found if v is not None}
 
     plain = results(Noise())
     assert_same(results(Noise(hold=hold)), plain)
-    assert_same(results(Noise(drop=ones)), plain)
+    assert_close(results(Noise(drop=ones)), plain, 1e-14)
     layer = network(cell, p, backend)
     masks = Masks(h=ones)
     if "W_h" in p:
         masks = masks._replace(W_h=torch.ones_like(layer.layers[0].W_h.T))
-    assert_same(everything(layer, X, state, masks=[masks]), everything(layer, X, state))
+    found = everything(layer, X, state, masks=[masks])
+    assert_close(found, everything(layer, X, state), 1e-14)
 
 
 # Linear recurrences: a scan is the loop.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sunhwan.cells import GRU, LSTM, State
 from sunhwan.errors import ConfigError
 from sunhwan.layers import CONNECTIONS, MERGES, Recurrent
+from sunhwan.ops import native
 from tests.layers.helpers import (
     D,
     assert_close,
@@ -294,7 +295,8 @@ def test_the_first_layer_may_have_another_size_than_the_input(connection: str) -
     assert Recurrent("gru", D + 4, 4, 2, connection=connection).output_size == 4
 
 
-def test_explain_has_a_line_for_each_layer_and_direction() -> None:
+def test_explain_has_a_line_for_each_layer_and_direction(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "library", lambda: None)
     net = Recurrent(["gru", "mingru", "lstm_projected"], D, [5, 7, 6])
     first, second, third = net.explain().splitlines()
     assert first.startswith("layer 0: GRU 3 → 5, reference: ")

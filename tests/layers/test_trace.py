@@ -71,7 +71,7 @@ def test_trace_on_the_backend_of_choice(name: str, dtype: torch.dtype) -> None:
 def test_trace_with_masks_and_noise() -> None:
     net = network(
         "lstm", H, 2, weight_drop=0.3, recurrent_dropout=0.3, zoneout=0.3, zoneout_cell=0.2,
-        dropout=0.4, locked_dropout=True,
+        dropout=0.4, locked_dropout=True, backend="reference",
     )  # fmt: skip
     x = random_input(N, T)
     masks = net.draw_masks(N)

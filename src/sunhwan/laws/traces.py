@@ -21,8 +21,8 @@ def trace_is_the_run(case: Case) -> float:
                 traced = layer.trace(x, state, resets, lengths)
             got = {"output": traced.output, **named_fields(traced.state)}
             wanted = {"output": output, **named_fields(last)}
-            # A fused operator cannot be looked into: there the reference is traced.
-            bound = BOUND if case.backend == "fused" else 0.0
+            # A kernel cannot be looked into: there the reference is traced.
+            bound = BOUND if case.backend in ("fused", "native") else 0.0
             largest = max(largest, assert_equal(got, wanted, bound, where="traced"))
             require(len(traced.layers) == len(last), f"{len(traced.layers)} layers are traced")
             for depth, layer_state in enumerate(last):

@@ -7,10 +7,12 @@ from torch import Tensor
 
 from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
 from sunhwan.errors import ConfigError
-from sunhwan.ops import fused, reference, scan
+from sunhwan.ops import fused, native, reference, scan
+from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
 BACKENDS: dict[str, Any] = {
+    "native": native.run,
     "fused": fused.run,
     "scan": scan.run,
     "reference": reference.run,
@@ -19,6 +21,7 @@ BACKENDS: dict[str, Any] = {
 
 
 MISSING = {
+    "native": "no compiled kernel here for",
     "fused": "no fused operator for",
     "scan": "no linear recurrence to scan in",
     "reference": "no backward step, nor a way to derive one, for",
@@ -34,6 +37,8 @@ class Choice(NamedTuple):
 
 def supports(backend: str, cell: Cell) -> bool:
     """Whether an implementation can run a cell."""
+    if backend == "native":
+        return native.kernel_of(cell, torch.float32) is not None
     if backend == "fused":
         return fused.supports(cell)
     if backend == "reference":
@@ -49,24 +54,30 @@ def choose(
     hidden_size: int = 1,
     backend: str | None = None,
     inside: bool = False,
+    onlooker: bool = False,
 ) -> Choice:
     """The implementation for a cell on a device.
 
-    Rules, measured by `python -m benchmarks.layers`: a linear recurrence is scanned; cuDNN is fastest
-    on CUDA for every cell it has; oneDNN's fused LSTM on a CPU (float32). PyTorch's GRU and Elman
-    operators on a CPU are loops as ours is: ours has fewer operations, theirs less memory, which
-    tells beyond 256 hidden units. The parameters are the same either way. `backend` forces one.
+    Rules, measured by `python -m benchmarks.kernels` and `benchmarks.layers`: on a CPU the compiled
+    kernel of the cell; cuDNN on CUDA for every cell it has. Without the compiled library a linear
+    recurrence is scanned, and oneDNN's fused LSTM is fastest on a CPU (float32). PyTorch's GRU and
+    Elman operators on a CPU are loops as ours is: ours has fewer operations, theirs less memory,
+    which tells beyond 256 hidden units. The parameters are the same either way. `backend` forces one.
 
-    inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout, every state
-    asked for), which a closed operator does not let one do.
+    inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout), which
+    PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
     """
+    inside = inside or onlooker
     if backend is not None:
         if backend not in BACKENDS:
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
         if not supports(backend, cell):
             raise ConfigError(f"there is {MISSING[backend]} {type(cell).__name__}")
-        if not (inside and backend == "fused"):
+        closed = (inside and backend == "fused") or (onlooker and backend == "native")
+        if not closed:
             return Choice(backend, "asked for")
+    if device.type == "cpu" and not onlooker and native.kernel_of(cell, dtype) is not None:
+        return Choice("native", "the compiled kernel runs the whole sequence")
     if isinstance(cell, LinearCell):
         return Choice("scan", "a linear recurrence is computed for all steps at once")
     if not (has_backward(cell) or can_derive(cell)):
@@ -111,9 +122,13 @@ def recur(
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.nothing(cell, x, parameters, state)
+    if x.device.type == "cpu":
+        warn_if_missing()
     H = state[-1].shape[1]
-    inside = onlooker or noise.acts
-    choice = choose(cell, x.device, x.dtype, hidden_size=H, backend=backend, inside=inside)
+    choice = choose(
+        cell, x.device, x.dtype,
+        hidden_size=H, backend=backend, inside=noise.acts, onlooker=onlooker,
+    )  # fmt: skip
     run = BACKENDS[choice.backend]
     outcome: Outcome = (
         run(cell, x, parameters, state)

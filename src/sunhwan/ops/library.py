@@ -3,18 +3,28 @@
 import ctypes
 import os
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 
 import torch
 
+from sunhwan.errors import UsageError
+from sunhwan.ops.record import Problem
+
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
+NAME = f"sunhwan_native{SUFFIX}"
+SETS = ("avx512", "avx2", "portable")
+"""Instruction sets, the best one first."""
+
+OFF = "none"
+"""What SUNHWAN_LIBRARY says to do without the library."""
 
 
 class Library:
     """The functions of the library, and the instruction set they use."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, instructions: str | None = None) -> None:
         self.path = path
         dll = ctypes.CDLL(str(path))
         dll.sunhwan_use_instructions.argtypes = [ctypes.c_char_p]
@@ -23,18 +33,31 @@ class Library:
         dll.sunhwan_kernel.restype = ctypes.c_void_p
         for pass_ in (dll.sunhwan_forward, dll.sunhwan_backward):
             pass_.argtypes, pass_.restype = [ctypes.c_void_p, ctypes.c_void_p], None
-        dll.sunhwan_use_openmp.argtypes, dll.sunhwan_use_openmp.restype = [ctypes.c_void_p] * 3, None
+        dll.sunhwan_use_openmp.argtypes, dll.sunhwan_use_openmp.restype = (
+            [ctypes.c_void_p] * 3,
+            None,
+        )
+        size = dll.sunhwan_record_size
+        size.argtypes, size.restype = [], ctypes.c_int64
+        if size() != ctypes.sizeof(Problem):
+            raise OSError("its records have another size")
         self.dll = dll
-        self.instructions = self.use_instructions(None)
+        self.usable = tuple(name for name in SETS if self._take(name))
+        self.instructions = self.use_instructions(instructions)
         self.openmp = _share_openmp(dll)
 
     def use_instructions(self, name: str | None) -> str:
-        """Take the named instruction set, or the best one; ValueError where it cannot be had."""
-        found = self.dll.sunhwan_use_instructions(None if name is None else name.encode())
+        """Take the named instruction set, or the best one; UsageError where it cannot be had."""
+        found = self._take(name)
         if found is None:
-            raise ValueError(f"this processor or build has no instruction set {name!r}")
-        self.instructions = found.decode()
-        return self.instructions
+            told = f"the instruction set {name!r} (SUNHWAN_INSTRUCTIONS) cannot be used"
+            raise UsageError(f"{told}: this processor and build have {', '.join(self.usable)}")
+        self.instructions = found
+        return found
+
+    def _take(self, name: str | None) -> str | None:
+        found: bytes | None = self.dll.sunhwan_use_instructions(name.encode() if name else None)
+        return None if found is None else found.decode()
 
     def kernel(self, name: str, dtype: torch.dtype) -> int | None:
         """The address of a cell's kernel, None where it has none."""
@@ -46,11 +69,48 @@ class Library:
 
 @cache
 def library() -> Library | None:
-    """The library, or None where it was not built."""
+    """The library, or None where it was not built.
+
+    SUNHWAN_LIBRARY names another file, or `none`; SUNHWAN_INSTRUCTIONS an instruction set.
+    """
     told = os.environ.get("SUNHWAN_LIBRARY")
-    paths = [Path(told)] if told else [Path(__file__).parents[1] / f"sunhwan_native{SUFFIX}"]
-    found = [path for path in paths if path.is_file()]
-    return Library(found[0]) if found else None
+    if told == OFF:
+        return None
+    # An editable install has the sources in one folder and what was compiled in another.
+    paths = [Path(told)] if told else [Path(p) / NAME for p in sys.modules["sunhwan"].__path__]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        if told:
+            raise UsageError(f"SUNHWAN_LIBRARY: there is no file {told}; `{OFF}` does without one")
+        return None
+    try:
+        return Library(found, os.environ.get("SUNHWAN_INSTRUCTIONS"))
+    except (OSError, AttributeError) as error:
+        raise UsageError(
+            f"{found} is not the library of this sunhwan: {error}; build it anew"
+        ) from None
+
+
+def why_missing() -> str:
+    """Why there is no library, and how to get it."""
+    if os.environ.get("SUNHWAN_LIBRARY") == OFF:
+        return "switched off by SUNHWAN_LIBRARY"
+    return "not built: install a C++ compiler (GCC or Clang), then sunhwan again"
+
+
+_warned = False
+
+
+def warn_if_missing() -> None:
+    """Say once in a process that there could be a faster way, unless it was switched off."""
+    global _warned
+    if _warned or library() is not None or os.environ.get("SUNHWAN_LIBRARY") == OFF:
+        return
+    _warned = True
+    warnings.warn(f"{SLOWER}; {why_missing()}", RuntimeWarning, stacklevel=2)
+
+
+SLOWER = "recurrences on the CPU run without sunhwan's compiled kernels, which is slower"
 
 
 def _share_openmp(dll: ctypes.CDLL) -> bool:

@@ -124,7 +124,7 @@ class Recurrence(torch.autograd.Function):
     def forward(
         ctx: Any, cell: Cell, noise: Noise, onlooker: bool, a: Tensor, *rest: Tensor | None
     ) -> tuple[Tensor, ...]:
-        loop, initial = _split(cell, rest)
+        loop, initial = split(cell, rest)
         # Row by row in memory: read at every step, so the one copy pays.
         rows = loop.map(Tensor.contiguous) if len(a) > 8 else loop
         states, fresh, saved = forward(cell, a, rows, initial, noise)
@@ -147,7 +147,7 @@ class Recurrence(torch.autograd.Function):
         noise: Noise = ctx.noise
         width, n = len(cell.state_type._fields), 3 + len(cell.extra)
         kept = ctx.saved_tensors
-        loop, initial = _split(cell, kept[: n + width])
+        loop, initial = split(cell, kept[: n + width])
         over_time, made, saved = (
             kept[n + width : n + 2 * width],
             kept[n + 2 * width : n + 3 * width],
@@ -236,7 +236,8 @@ def _held(new: Tensor, old: Tensor, share: Tensor) -> Tensor:
     return torch.where(share == 1, old, torch.lerp(new, old, share))
 
 
-def _split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:
+def split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:
+    """The loop's parameters and the state, from all of them in a row."""
     W_h, b_h, W_m, *more = values
     n = len(cell.extra)
     return Loop(W_h, b_h, W_m, tuple(more[:n])), cell.state_type(*more[n:])

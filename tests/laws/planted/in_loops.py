@@ -178,9 +178,9 @@ FAULTS: list[Fault] = [
     ),
     *of(
         dispatch,
-        "recur",
+        "choose",
         Case("lstm", backend="fused"),
-        ("onlooker or noise.acts", "onlooker", PADDED),
-        ("onlooker or noise.acts", "noise.acts", "trace"),
+        ("inside = inside or onlooker", "inside = onlooker", PADDED),
+        ("inside = inside or onlooker", "pass", "trace"),
     ),
 ]

@@ -1,0 +1,29 @@
+// What the processor and the operating system offer, asked of the processor itself: compilers have
+// __builtin_cpu_supports for it, but not clang-cl.
+#pragma once
+
+#if defined(SUNHWAN_X86)
+
+#include <cpuid.h>
+
+namespace sunhwan {
+
+struct Processor {
+    bool avx2 = false, avx512 = false;
+
+    Processor() {
+        unsigned a, b, c, d, keeps, high;
+        if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) return;  // XGETBV
+        const bool fma = c >> 12 & 1;
+        asm volatile("xgetbv" : "=a"(keeps), "=d"(high) : "c"(0));
+        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+        // The registers must be kept from one process to the next: XMM and YMM, then ZMM and masks.
+        avx2 = fma && (keeps & 0x06) == 0x06 && (b >> 5 & 1);
+        const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+        avx512 = avx2 && (keeps & 0xe6) == 0xe6 && (b & f_dq_bw_vl) == f_dq_bw_vl;
+    }
+};
+
+}  // namespace sunhwan
+
+#endif

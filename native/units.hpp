@@ -1,0 +1,123 @@
+// What the drivers read and write for one vector of units of one row at one step.
+#pragma once
+
+#include "product.hpp"
+#include "threads.hpp"
+
+namespace sunhwan {
+namespace SUNHWAN_ISA {
+
+template <class T>
+SUNHWAN_INLINE T* at(const Series& s, int64_t t, int64_t n, int64_t unit) {
+    return static_cast<T*>(s.data) + t * s.step + n * s.row + unit;
+}
+
+// Values (N, size), one row after another.
+template <class T>
+SUNHWAN_INLINE T* at(const void* rows, int64_t size, int64_t n, int64_t unit) {
+    return static_cast<T*>(const_cast<void*>(rows)) + n * size + unit;
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> load_extra(const void* extra, int64_t index, int count) {
+    return load(static_cast<const T*>(extra) + index, count);
+}
+
+// hold * before + (1 - hold) * made; where hold is 1, before, whatever was made.
+template <class T>
+SUNHWAN_INLINE Vec<T> held(Vec<T> made, Vec<T> before, Vec<T> share) {
+    return share == T(1) ? before : made + share * (before - made);
+}
+
+struct Place {
+    int64_t t, n, unit, size;  // of `size` units, those from `unit` on
+    int count;
+};
+
+template <class T>
+SUNHWAN_INLINE Place place(int64_t size, int64_t t, int64_t n, int v) {
+    const int64_t unit = int64_t(v) * kLanes<T>;
+    return {t, n, unit, size, int(std::min<int64_t>(kLanes<T>, size - unit))};
+}
+
+// body(place, i) for the i-th row from `first` to `end`. The vectors that are whole, which is nearly
+// all, are compiled for themselves.
+template <class T, class Body>
+SUNHWAN_INLINE void each_row(int64_t size, int64_t t, int64_t first, int64_t end, int v, const Body& body) {
+    const Place p = place<T>(size, t, first, v);
+    if (p.count == kLanes<T>)
+        for (int64_t n = first; n < end; ++n) body(Place{t, n, p.unit, size, kLanes<T>}, n - first);
+    else
+        for (int64_t n = first; n < end; ++n) body(Place{t, n, p.unit, size, p.count}, n - first);
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> load_hold(const Recurrence& r, int f, const Place& p) {
+    const T* share = at<T>(r.hold[f], p.t, p.n, p.unit * r.hold_unit[f]);
+    return r.hold_unit[f] ? load(share, p.count) : broadcast<T>(*share);
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> load_before(const Recurrence& r, int f, const Place& p) {
+    const T* from = p.t == 0 ? at<T>(r.initial[f], p.size, p.n, p.unit)
+                             : at<T>(r.states[f], p.t - 1, p.n, p.unit);
+    return load(from, p.count);
+}
+
+// What bypassed the products on the way from step t + 1, or comes from behind the last step.
+template <class T>
+SUNHWAN_INLINE Vec<T> load_carry(const Recurrence& r, int f, const Place& p) {
+    const void* from = p.t == r.T - 1 ? r.d_last[f] : r.d_initial[f];
+    return from ? load(at<T>(from, p.size, p.n, p.unit), p.count) : Vec<T>{};
+}
+
+// The gradient of field f from outside: of what the layers above read.
+template <class T>
+SUNHWAN_INLINE Vec<T> load_outside(const Recurrence& r, int f, const Place& p) {
+    return r.d_states[f].data ? load(at<T>(r.d_states[f], p.t, p.n, p.unit), p.count) : Vec<T>{};
+}
+
+// The gradient that a hold lets through to the step before; what is left of d is the cell's.
+template <class T>
+SUNHWAN_INLINE Vec<T> split_held(const Recurrence& r, int f, const Place& p, Vec<T>& d) {
+    if (!r.hold[f].data) return Vec<T>{};
+    const Vec<T> share = load_hold<T>(r, f, p), through = d * share;
+    d = share == T(1) ? Vec<T>{} : d - through;
+    return through;
+}
+
+template <class T>
+SUNHWAN_INLINE void store_made(const Recurrence& r, int f, const Place& p, Vec<T> made, Vec<T> before) {
+    if (r.hold[f].data) {
+        if (r.made[f].data) store(at<T>(r.made[f], p.t, p.n, p.unit), made, p.count);
+        made = held<T>(made, before, load_hold<T>(r, f, p));
+    }
+    store(at<T>(r.states[f], p.t, p.n, p.unit), made, p.count);
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> load_made(const Recurrence& r, int f, const Place& p) {
+    return load(at<T>(r.hold[f].data ? r.made[f] : r.states[f], p.t, p.n, p.unit), p.count);
+}
+
+template <class T>
+SUNHWAN_INLINE Vec<T> dropped(const Recurrence& r, const Place& p, Vec<T> h) {
+    return r.drop ? h * load(at<T>(r.drop, p.size, p.n, p.unit), p.count) : h;
+}
+
+// h_{t-1} as W_h reads it; with a drop it is made here, by all threads.
+template <class T>
+Operand<T> recurrent_operand(const Recurrence& r, int64_t t, int thread, int threads, Barrier& barrier) {
+    const T* h = t == 0 ? static_cast<const T*>(r.initial[0]) : at<T>(r.states[0], t - 1, 0, 0);
+    const int64_t row = t == 0 ? r.P : r.states[0].row;
+    if (!r.drop) return {h, row, r.P};
+    const T* drop = static_cast<const T*>(r.drop);
+    for (int64_t n = r.N * thread / threads; n < r.N * (thread + 1) / threads; ++n)
+        for (int64_t k = 0; k < r.P; ++k) *at<T>(r.operand, t, n, k) = h[n * row + k] * drop[n * r.P + k];
+    barrier.wait();
+    return {at<T>(r.operand, t, 0, 0), r.operand.row, r.P};
+}
+
+
+}  // namespace SUNHWAN_ISA
+}  // namespace sunhwan

@@ -1,0 +1,67 @@
+"""The records of native/problem.hpp, field by field: what the compiled library is told."""
+
+import ctypes
+
+FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of the arrays in native/problem.hpp
+
+
+class Series(ctypes.Structure):
+    """Mirrors `Series` of native/problem.hpp: values over time."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("step", ctypes.c_int64), ("row", ctypes.c_int64)]
+
+
+class Matrix(ctypes.Structure):
+    """Mirrors `Matrix`."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("row", ctypes.c_int64), ("column", ctypes.c_int64)]
+
+
+class Problem(ctypes.Structure):
+    """Mirrors `Recurrence` of native/problem.hpp."""
+
+    _fields_ = [
+        ("T", ctypes.c_int64),
+        ("N", ctypes.c_int64),
+        ("H", ctypes.c_int64),
+        ("P", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
+        ("constant", ctypes.c_double),
+        ("W_h", Matrix),
+        ("W_m", Matrix),
+        ("b_h", ctypes.c_void_p),
+        ("extra", ctypes.c_void_p * EXTRA),
+        ("a", Series),
+        ("states", Series * FIELDS),
+        ("made", Series * FIELDS),
+        ("saved", Series * SAVED),
+        ("initial", ctypes.c_void_p * FIELDS),
+        ("hold", Series * FIELDS),
+        ("hold_unit", ctypes.c_int64 * FIELDS),
+        ("drop", ctypes.c_void_p),
+        ("operand", Series),
+        ("m", Series),
+        ("d_states", Series * FIELDS),
+        ("d_last", ctypes.c_void_p * FIELDS),
+        ("d_a", Series),
+        ("d_u", Series),
+        ("d_w", Series),
+        ("d_initial", ctypes.c_void_p * FIELDS),
+        ("d_extra", ctypes.c_void_p * EXTRA),
+    ]
+
+
+class Kernel(ctypes.Structure):
+    """Mirrors `Kernel` up to its functions: what the kernel of a cell reads and writes."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("gates", ctypes.c_int32),
+        ("fields", ctypes.c_int32),
+        ("saved", ctypes.c_int32),
+        ("saved_width", ctypes.c_int32 * SAVED),
+        ("recurrent_gates", ctypes.c_int32),
+        ("distinct", ctypes.c_int32),
+        ("second", ctypes.c_int32),
+        ("always_saves", ctypes.c_int32),
+    ]
