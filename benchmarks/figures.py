@@ -4,6 +4,7 @@
 
     python -m benchmarks.layers --markdown benchmarks/results/layers.md
     python -m benchmarks.cells --markdown benchmarks/results/cells.md
+    python -m benchmarks.step --markdown benchmarks/results/step.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
@@ -25,6 +26,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {
             "layers": "`python -m benchmarks.layers`",
             "cells": "`python -m benchmarks.cells`",
+            "step": "`python -m benchmarks.step`",
             "tinyshakespeare": "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`",
             "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
         },

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from sunhwan import metrics
 from sunhwan.config import ModelConfig
 from sunhwan.data import Tokens
 from sunhwan.metrics import Scores, evaluate_tokens
@@ -69,6 +70,18 @@ def test_several_rows_are_close(rows: int, starts: tuple[int, ...]) -> None:
     # Short parts are warmed on no more than their own length.
     bound = 1e-6 if part >= 200 else 0.05 if part >= 20 else 0.2
     assert several.loss == pytest.approx(one.loss, rel=bound)
+
+
+def test_a_large_vocabulary_is_scored_in_shorter_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    m, t = model(), tokens(300)
+    wanted = evaluate_tokens(m, t, rows=2)
+    lengths: list[int] = []
+    m.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    monkeypatch.setattr(metrics, "LOGITS", 2 * V * 20)
+    got = evaluate_tokens(m, t, rows=2)
+    assert max(lengths) == 20
+    assert got.loss == pytest.approx(wanted.loss, rel=1e-12)
+    assert got[1:] == wanted[1:]
 
 
 def test_a_limit_scores_so_many_tokens_of_so_many_characters() -> None:

@@ -49,6 +49,10 @@ class Scores(NamedTuple):
         }
 
 
+LOGITS = 2**25
+"""How many an evaluation holds at once: 128 MB of them."""
+
+
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """logits (N, T, V), targets (N, T) → −log p(target) (N, T), in nats."""
     return functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
@@ -72,6 +76,8 @@ def evaluate_tokens(
     """
     rows = rows or max(1, -(-tokens.targets // 50_000))
     block_length = max(64, min(2048, 8192 // rows))
+    # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
+    block_length = min(block_length, max(8, LOGITS // (rows * model.vocabulary_size)))
     device = model.output.weight.device
     training = model.training
     model.eval()

@@ -14,7 +14,8 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Block, Streams, Tokens
 from sunhwan.errors import ConfigError
 from sunhwan.layers.recurrent import detach
-from sunhwan.models import LanguageModel
+from sunhwan.models import LanguageModel, language_model
+from sunhwan.ops import cross_entropy, embedded, materialised
 
 V, N, T = 5, 2, 6
 
@@ -99,6 +100,35 @@ def test_one_hot_is_an_embedding_with_identity_weights(cell: str) -> None:
         rtol=0,
         atol=1e-14,
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cell": "lstm_multiplicative"}, {"cell": "mingru", "input": "one-hot"},
+        {"cell": "lstm", "embedding_dropout": 0.4, "num_layers": 2, "dropout": 0.3},
+        {"cell": "lstm", "tied": True, "zoneout": 0.2}, {"cell": "lstm_layer_norm"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("memory", ["full", "sqrt"])
+def test_folding_the_embedding_and_cutting_the_loss_change_no_number(
+    options: dict[str, Any], memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loss and all gradients, against every token looked up and all logits at once."""
+    found = []
+    for folds, whole in ((True, 0), (False, 10**9)):
+        for place in (embedded, language_model):
+            monkeypatch.setattr(place, "pays", lambda rows, tokens, folds=folds: folds)
+        monkeypatch.setattr(cross_entropy, "WHOLE", whole)
+        model = build(**options)
+        torch.manual_seed(5)
+        loss = model.loss(block(), bptt_memory=memory)
+        loss.objective.backward()  # type: ignore[no-untyped-call]
+        found.append([loss.nats, *(f for s in loss.state for f in s)])
+        found[-1] += [p.grad for p in model.parameters()]
+    for got, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-11, atol=1e-13)
 
 
 def test_tied_weights_are_one_parameter_used_twice() -> None:
@@ -293,7 +323,9 @@ def test_embedding_dropout_drops_whole_tokens_of_a_block() -> None:
         200,
     )  # fmt: skip
     seen: list[Tensor] = []
-    model.recurrent.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.recurrent.register_forward_pre_hook(
+        lambda _, inputs: seen.append(materialised(inputs[0]))
+    )
     ids = torch.arange(200).repeat(2, 2)
     model(ids)
     assert model.embedding is not None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError
 from sunhwan.layers.sequences import is_padding
-from sunhwan.ops import Noise, Outcome, choose, recur
+from sunhwan.ops import Embedded, Noise, Outcome, choose, recur
 
 
 class Masks(NamedTuple):
@@ -141,7 +141,7 @@ class RecurrentLayer(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | Embedded,
         state: State,
         resets: Tensor | None = None,
         lengths: Tensor | None = None,
@@ -161,9 +161,11 @@ class RecurrentLayer(nn.Module):
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
         def run(start: int, end: int, state: State) -> Outcome:
-            part = noise if (start, end) == (0, len(x)) else noise.part(start, end)
+            # Not a slice of all, whose gradient would be copied.
+            whole = (start, end) == (0, len(x))
+            part = noise if whole else noise.part(start, end)
             return recur(
-                self.cell, x[start:end], parameters, state,
+                self.cell, x if whole else x[start:end], parameters, state,
                 noise=part, onlooker=onlooker, backend=self.backend,
             )  # fmt: skip
 
@@ -182,7 +184,9 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
-    def _hold(self, x: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, ...] | None:
+    def _hold(
+        self, x: Tensor | Embedded, state: State, lengths: Tensor | None
+    ) -> tuple[Tensor, ...] | None:
         rates = (self.zoneout, *[self.zoneout_cell] * (len(state) - 1))
         if lengths is None and not any(rates):
             return None

@@ -18,7 +18,7 @@ from sunhwan.layers.sequences import (
     is_padding,
     resets_in_order,
 )
-from sunhwan.ops import Outcome, choose
+from sunhwan.ops import Embedded, Outcome, choose, materialised
 
 MERGES = ("concat", "sum")
 
@@ -193,7 +193,7 @@ class Recurrent(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
+        x: Tensor | Embedded,
         state: Sequence[State] | None = None,
         resets: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
@@ -201,6 +201,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, list[State]]:
         """x (N, T, D), state (one a layer) → output (N, T, H), state.
 
+        x may be `Embedded` (N, T): the first layer then need not make it, where nobody else reads it.
         resets (N, T) bool: a row whose resets[n, t] is true reads x_t from the initial state.
         lengths: how many steps of each row are real, (N) whole numbers, or a mask (N, T) that is
             true there. What lies behind them changes nothing; the output there is 0, and a row's
@@ -235,7 +236,7 @@ class Recurrent(nn.Module):
 
     def _run(
         self,
-        x: Tensor,
+        x: Tensor | Embedded,
         state: Sequence[State] | None,
         resets: Tensor | None,
         lengths: Tensor | Sequence[int] | None,
@@ -254,7 +255,8 @@ class Recurrent(nn.Module):
         states = self.initial_state(N) if state is None else self._checked(state, N)
         masks = self.draw_masks(N) if masks is None else masks
         self._check_masks(masks, N)
-        y = x.transpose(0, 1)
+        unread = lengths is None and masks[0].x is None and self._passes_input_on
+        y: Any = (x if unread else materialised(x)).transpose(0, 1)
         resets = None if resets is None else resets.T
         padding = None if real is None else is_padding(T, real).unsqueeze(-1)
         if padding is not None:
@@ -335,7 +337,12 @@ class Recurrent(nn.Module):
         module = torch_modules.module_of(self.stack, self.directions, self.dropout.p)
         return module.train(self.training)
 
-    def _check_input(self, x: Tensor, resets: Tensor | None) -> None:
+    @property
+    def _passes_input_on(self) -> bool:
+        """Whether x goes to one cell as it is, and nowhere else."""
+        return not self.bidirectional and type(self.connections[0]) is CONNECTIONS["none"]
+
+    def _check_input(self, x: Tensor | Embedded, resets: Tensor | None) -> None:
         if x.dim() != 3 or x.shape[2] != self.input_size:
             raise ShapeError(
                 f"the input has shape {tuple(x.shape)}, but (N, T, {self.input_size}) is needed: "

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from sunhwan.errors import ShapeError
+from sunhwan.ops import Embedded
 
 
-def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
+def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Tensor:
     """(N) whole numbers on the device of x (N, T, D), from a list or a mask (N, T); or a ShapeError."""
     N, T = x.shape[:2]
     try:

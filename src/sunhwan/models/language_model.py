@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
@@ -13,6 +14,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Block
 from sunhwan.errors import ConfigError
 from sunhwan.layers import Masks, Recurrent, mask
+from sunhwan.ops import Embedded, output_cross_entropy, pays
 
 
 class SequenceMasks(NamedTuple):
@@ -173,8 +175,10 @@ class LanguageModel(nn.Module):
         """
         y, last = self._read(block.inputs, state, block.resets, masks)
         dropped = self._dropped(y, masks)
-        logits = self.output(dropped).flatten(0, 1)
-        nats = functional.cross_entropy(logits, block.targets.T.flatten(), reduction="sum")
+        # In the order of time, which a sum does not mind: only the ids are transposed.
+        nats = output_cross_entropy(
+            dropped.flatten(0, 1), self.output.weight, self.output.bias, block.targets.T.flatten()
+        )
         changes = nats.new_zeros(())
         if temporal:
             changes = (y[1:] - y[:-1]).square().sum()
@@ -192,7 +196,7 @@ class LanguageModel(nn.Module):
         masks: SequenceMasks,
     ) -> tuple[Tensor, list[State]]:
         """ids (N, T) → y (T, N, H), state."""
-        # Embedded in (T, N) order, so that the layer's time-major view costs no copy.
+        # In (T, N) order, so that the layer's time-major view costs no copy.
         x = self._embed(ids.T, masks.embedding).transpose(0, 1)
         y, last = self.recurrent(x, state, resets, masks=masks.layers)
         return y.transpose(0, 1), last
@@ -203,10 +207,11 @@ class LanguageModel(nn.Module):
         dropped: Tensor = self.dropout(y)
         return dropped
 
-    def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor:
+    def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor | Embedded:
         if self.embedding is None:
-            return functional.one_hot(ids, self.vocabulary_size).to(self.output.weight.dtype)
+            V, like = self.vocabulary_size, self.output.weight
+            if pays(V, ids.numel()):
+                return Embedded(ids, torch.eye(V, dtype=like.dtype, device=like.device))
+            return functional.one_hot(ids, V).to(like.dtype)
         weight = self.embedding.weight
-        return functional.embedding(
-            ids, weight if dropped_tokens is None else weight * dropped_tokens
-        )
+        return Embedded(ids, weight if dropped_tokens is None else weight * dropped_tokens)

@@ -1,6 +1,8 @@
 """The mathematics of the cells over time: one loop, one autograd function, one dispatcher."""
 
+from sunhwan.ops.cross_entropy import output_cross_entropy
 from sunhwan.ops.dispatch import BACKENDS, Choice, choose, recur, supports
+from sunhwan.ops.embedded import Embedded, materialised, pays
 from sunhwan.ops.precision import fast_products
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
@@ -8,10 +10,14 @@ __all__ = [
     "BACKENDS",
     "NO_NOISE",
     "Choice",
+    "Embedded",
     "Noise",
     "Outcome",
     "choose",
     "fast_products",
+    "materialised",
+    "output_cross_entropy",
+    "pays",
     "recur",
     "supports",
 ]

@@ -8,6 +8,7 @@ from torch import Tensor
 from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
 from sunhwan.errors import ConfigError
 from sunhwan.ops import fused, native, reference, scan
+from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
@@ -99,7 +100,7 @@ def choose(
 
 def recur(
     cell: Cell,
-    x: Tensor,
+    x: Tensor | Embedded,
     parameters: Parameters,
     state: State,
     *,
@@ -121,7 +122,7 @@ def recur(
             options: dict[str, Any] = {"noise": noise, "onlooker": onlooker, "backend": backend}
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
-        return reference.nothing(cell, x, parameters, state)
+        return reference.nothing(cell, materialised(x), parameters, state)
     if x.device.type == "cpu":
         warn_if_missing()
     H = state[-1].shape[1]

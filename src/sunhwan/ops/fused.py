@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
+from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.reference import Outcome
 
 
@@ -12,9 +13,10 @@ def supports(cell: Cell) -> bool:
     return type(cell) in (Elman, IRNN, GRU, LSTM)
 
 
-def run(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outcome:
+def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) -> Outcome:
     """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
-    weights = torch_weights(parameters, chunk=x.is_cuda)
+    weights = torch_weights(parameters, chunk=x.device.type == "cuda")
+    x = materialised(x)
     has_bias = "b" in parameters
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     options = (has_bias, 1, 0.0, torch.is_grad_enabled(), False, False)

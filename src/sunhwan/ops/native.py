@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from sunhwan.cells import CELLS, Cell, Loop, Parameters, State
 from sunhwan.cells.base import rows, weight_gradient
+from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.record import Kernel, Matrix, Problem, Series
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, split
@@ -33,7 +34,7 @@ def _alike(cell: Cell, other: Cell) -> bool:
 
 def run(
     cell: Cell,
-    x: Tensor,
+    x: Tensor | Embedded,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
@@ -43,8 +44,10 @@ def run(
     """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
     parameters = cell.effective(parameters)
     a = input_products(cell, x, parameters)
-    # The products of the contract's own `inputs` are kept by nobody: a kernel may write over them.
-    ours = type(cell).inputs is Cell.inputs
+    # The products of the contract's own `inputs`, and a table's rows, are kept by nobody: a kernel may
+    # write over them.
+    folded = isinstance(x, Embedded) and x.folds
+    ours = folded or type(cell).inputs is Cell.inputs
     if noise.hold is not None:
         noise = noise._replace(hold=tuple(map(Tensor.contiguous, noise.hold)))
     found = NativeRecurrence.apply(  # type: ignore[no-untyped-call]

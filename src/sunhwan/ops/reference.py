@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
+from sunhwan.ops.embedded import Embedded, materialised
 
 
 class Noise(NamedTuple):
@@ -169,7 +170,7 @@ class Recurrence(torch.autograd.Function):
 
 def run(
     cell: Cell,
-    x: Tensor,
+    x: Tensor | Embedded,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
@@ -194,7 +195,7 @@ def run(
 
 def run_unrolled(
     cell: Cell,
-    x: Tensor,
+    x: Tensor | Embedded,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
@@ -215,8 +216,11 @@ def outcome(cell: Cell, states: State, saved: State = ()) -> Outcome:
     return Outcome(states[0], last, states, saved)
 
 
-def input_products(cell: Cell, x: Tensor, parameters: Parameters) -> Tensor:
-    """a (T, N, G·H) of x (T, N, D): one product over (T·N, D)."""
+def input_products(cell: Cell, x: Tensor | Embedded, parameters: Parameters) -> Tensor:
+    """a (T, N, G·H) of x (T, N, D): one product over (T·N, D), or over the rows of a small table."""
+    if isinstance(x, Embedded) and x.folds:
+        return Embedded(x.ids, cell.inputs(x.weight, parameters)).materialise()
+    x = materialised(x)
     T, N, D = x.shape
     a = cell.inputs(x.reshape(T * N, D), parameters)
     return a.view(T, N, a.shape[1])

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sunhwan.cells import LinearCell, Parameters, State, has_backward
+from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.linear import linear_recurrence
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, outcome
 
@@ -33,7 +34,7 @@ class Coefficients(torch.autograd.Function):
 
 def run(
     cell: LinearCell,
-    x: Tensor,
+    x: Tensor | Embedded,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,

@@ -36,7 +36,9 @@ class Optimizers:
         fused = model.output.weight.device.type in ("cpu", "cuda")
         self.optimizers: list[torch.optim.Optimizer]
         if config.optimizer == "sgd":
-            self.optimizers = [torch.optim.SGD(named.values(), lr, momentum=config.momentum)]
+            self.optimizers = [
+                torch.optim.SGD(named.values(), lr, momentum=config.momentum, fused=fused)
+            ]
         elif config.optimizer == "adam":
             self.optimizers = [torch.optim.Adam(named.values(), lr, BETAS, fused=fused)]
         elif config.optimizer == "adamw":

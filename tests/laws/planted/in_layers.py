@@ -35,7 +35,7 @@ FAULTS: list[Fault] = [
             "torch.where(where, new + old - old.detach(), old)",
             "resets cut",
         ),
-        ("self.cell, x[start:end]", "self.cell, x[: end - start]", "resets everywhere"),
+        ("else x[start:end]", "else x[: end - start]", "resets everywhere"),
         ('parameters["W_h"] * masks.W_h.T', 'parameters["W_h"]', "masks"),
         ("lengths), masks.h)", "lengths), None)", "masks"),
     ),

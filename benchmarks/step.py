@@ -1,0 +1,214 @@
+"""Speed of a whole training step against the same model written plainly in PyTorch.
+
+Ours is the step of `sunhwan train`: stream, model, guard, optimiser, log. The other side is what one
+writes without this package: nn.Embedding, nn.LSTM, nn.Linear, CrossEntropyLoss, clip_grad_norm_ and
+AdamW; for the cell that torch.nn has not, a layer-normalised LSTM with zoneout, a loop over a cell of
+a few lines. Both measured in turn in one process, float32, on characters drawn at random, for the
+text changes nothing in the speed. The last column is the share of our step outside the recurrence,
+whose input products count to it.
+`python -m benchmarks.step [--json FILE] [--markdown FILE]`
+"""
+
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.measure import arguments_of, in_turn, machine, publish, table
+from sunhwan.config import Config, DataConfig, ModelConfig, TrainingConfig
+from sunhwan.data import Tokens
+from sunhwan.layers import layer
+from sunhwan.models import LanguageModel
+from sunhwan.ops import Embedded, Outcome, fast_products, recur
+from sunhwan.store import Run
+from sunhwan.text import build_vocabulary
+from sunhwan.training import Trainer
+
+V, N, D = 65, 32, 64
+ZONEOUT = 0.1
+CASES = [
+    ("lstm", layers, H, T) for (layers, H), T in itertools.product([(1, 256), (2, 512)], (64, 100))
+] + [("lstm_layer_norm", 1, 256, 64)]
+
+
+class LayerNormLSTM(nn.Module):
+    """An LSTM with layer normalisation and zoneout, step by step."""
+
+    def __init__(self, D: int, H: int, zoneout: float) -> None:
+        super().__init__()
+        self.H, self.zoneout = H, zoneout
+        self.x, self.h = nn.Linear(D, 4 * H, bias=False), nn.Linear(H, 4 * H, bias=False)
+        self.norm_x, self.norm_h, self.norm_c = (nn.LayerNorm(n) for n in (4 * H, 4 * H, H))
+
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        zero = x.new_zeros(len(x), self.H)
+        h, c = (zero, zero) if state is None else state
+        outputs = []
+        for x_t in x.unbind(1):
+            s = self.norm_x(self.x(x_t)) + self.norm_h(self.h(h))
+            i, f, g, o = s.chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            new = torch.sigmoid(o) * torch.tanh(self.norm_c(c))
+            h = torch.where(torch.rand_like(h) < self.zoneout, h, new)
+            outputs.append(h)
+        return torch.stack(outputs, 1), (h, c)
+
+
+class PlainModel(nn.Module):
+    """Embedding, recurrent layers, output layer."""
+
+    def __init__(self, cell: str, layers: int, H: int) -> None:
+        super().__init__()
+        self.embedding, self.output = nn.Embedding(V, D), nn.Linear(H, V)
+        self.recurrent = (
+            nn.LSTM(D, H, layers, batch_first=True)
+            if cell == "lstm"
+            else LayerNormLSTM(D, H, ZONEOUT)
+        )
+
+    def forward(self, ids: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, ...]:
+        y, state = self.recurrent(self.embedding(ids), state)
+        return self.output(y), state
+
+
+def plain_step(model: nn.Module, ids: Tensor, T: int) -> Callable[[], float]:
+    """One step of truncated BPTT as one writes it; ids (N, length)."""
+    optimizer, criterion = torch.optim.AdamW(model.parameters(), 0.004), nn.CrossEntropyLoss()
+    starts = itertools.cycle(range(0, ids.shape[1] - T - 1, T))
+    state: tuple[Tensor, ...] | None = None
+
+    def step() -> float:
+        nonlocal state
+        start = next(starts)
+        inputs, targets = ids[:, start : start + T], ids[:, start + 1 : start + T + 1]
+        logits, last = model(inputs, state)
+        state = tuple(field.detach() for field in last)
+        loss = criterion(logits.reshape(-1, V), targets.reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def our_trainer(run: Run, config: Config, ids: Tensor) -> Trainer:
+    """The trainer of `sunhwan train`, on these ids."""
+    vocabulary = build_vocabulary("characters", ["".join(map(chr, range(48, 48 + V)))], unk=False)
+    tokens = Tokens(ids, torch.zeros(1, dtype=torch.int64), len(ids))
+    return Trainer(run, config, LanguageModel(config.model, V), vocabulary, tokens, None)
+
+
+def recurrences_of(trainer: Trainer) -> Callable[[], None]:
+    """The recurrences of one step again, input products included: forward and backward."""
+    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def noted(*arguments: Any, **options: Any) -> Outcome:
+        calls.append((arguments, options))
+        return recur(*arguments, **options)
+
+    with mock.patch.object(layer, "recur", noted):
+        trainer._train_step()
+
+    def leaf(value: Tensor) -> Tensor:
+        return value.detach().requires_grad_()
+
+    fixed = []
+    for (cell, x, parameters, state), options in calls:
+        x = Embedded(x.ids, leaf(x.weight)) if isinstance(x, Embedded) else leaf(x)
+        parameters = {name: leaf(value) for name, value in parameters.items()}
+        fixed.append(((cell, x, parameters, cell.state_type(*map(leaf, state))), options))
+
+    def again() -> None:
+        for arguments, options in fixed:
+            output = recur(*arguments, **options).output
+            x = arguments[1].weight if isinstance(arguments[1], Embedded) else arguments[1]
+            torch.autograd.grad(output, (x, *arguments[2].values()), torch.ones_like(output))
+
+    return again
+
+
+def measure(cell: str, layers: int, H: int, T: int, rounds: int, folder: Path) -> dict[str, object]:
+    """One row: tokens a second of both, and what our step spends outside the recurrence."""
+    zoneout = 0.0 if cell == "lstm" else ZONEOUT
+    config = Config(
+        data=DataConfig(batch_size=N, block_length=T),
+        model=ModelConfig(
+            cell=cell, hidden_size=H, num_layers=layers, input="embedding", embedding_size=D,
+            dropout=0.0, zoneout=zoneout,
+        ),
+        training=TrainingConfig(optimizer="adamw", learning_rate=0.004, steps=10_000),
+    )  # fmt: skip
+    ids = torch.randint(V, (500_000,), generator=torch.Generator().manual_seed(1))
+    plain = plain_step(PlainModel(cell, layers, H), ids[: len(ids) // N * N].view(N, -1), T)
+    with Run.create(folder / f"{cell}-{layers}-{H}-{T}", config) as run:
+        trainer = our_trainer(run, config, ids)
+
+        again = recurrences_of(trainer)
+
+        def shipped(side: Callable[[], None]) -> None:
+            with fast_products(config.training.fast_products):
+                side()
+
+        sides: dict[str, Callable[[], object]] = {
+            "plain": plain,
+            "ours": lambda: shipped(trainer._train_step),
+            "recurrence": lambda: shipped(again),
+        }
+        seconds = in_turn(sides, rounds=rounds, seconds=0.5)
+    return {
+        "cell": cell,
+        "layers": layers,
+        "H": H,
+        "T": T,
+        "kernel": trainer.model.recurrent.explain().split(", ")[1].split(":")[0],
+        "plain_tokens_per_second": N * T / seconds["plain"],
+        "tokens_per_second": N * T / seconds["ours"],
+        "ratio": seconds["plain"] / seconds["ours"],
+        "outside": 1 - seconds["recurrence"] / seconds["ours"],
+    }
+
+
+def main() -> None:
+    parser = arguments_of(__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure(*case, arguments.rounds, Path(folder)) for case in CASES]
+    header = ["cell", "layers × H", "T", "kernel", "PyTorch", "sunhwan", "ratio", "not recurrence"]
+    text = table(header, list(_cells(rows)))
+    text += (
+        f"\nTokens a second of a whole training step, N = {N}, D = {D}, V = {V}, AdamW, medians of "
+        f"{arguments.rounds} rounds measured in turn; {machine()}. lstm_layer_norm, with zoneout "
+        f"{ZONEOUT}: against a loop over a cell.\n"
+    )
+    publish(text, rows, arguments)
+
+
+def _cells(rows: list[dict[str, object]]) -> Iterator[tuple[object, ...]]:
+    for row in rows:
+        yield (
+            row["cell"],
+            f"{row['layers']} × {row['H']}",
+            row["T"],
+            row["kernel"],
+            f"{row['plain_tokens_per_second']:,.0f}",
+            f"{row['tokens_per_second']:,.0f}",
+            f"{row['ratio']:.2f}",
+            f"{row['outside']:.0%}",
+        )
+
+
+if __name__ == "__main__":
+    main()
