@@ -10,7 +10,9 @@ namespace sunhwan {
 
 namespace {
 
-constexpr int kSpins = 4000;
+// A wait of a step is shorter than this, some 30 microseconds, unless another process runs on the
+// processor of whom one waits for: then sleep, and be the next to run when there is work.
+constexpr int kSpins = 1000;
 
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -109,14 +111,14 @@ void Barrier::wait() {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
         arrived_.store(0, std::memory_order_relaxed);
         generation_.store(generation + 1, std::memory_order_release);
+        generation_.notify_all();
         return;
     }
-    for (int spin = 0; generation_.load(std::memory_order_acquire) == generation; ++spin) {
-        if (spin < kSpins)
-            pause();
-        else
-            std::this_thread::yield();
+    for (int spin = 0; spin < kSpins; ++spin) {
+        if (generation_.load(std::memory_order_acquire) != generation) return;
+        pause();
     }
+    generation_.wait(generation, std::memory_order_acquire);
 }
 
 void use_openmp(void* parallel, void* thread_num, void* num_threads) {

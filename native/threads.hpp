@@ -7,8 +7,8 @@
 
 namespace sunhwan {
 
-// Threads wait for each other: briefly by spinning, then by giving the processor away, for another
-// process may be running on it.
+// Threads wait for each other: briefly by spinning, then asleep, for another process may be running
+// where the other thread should.
 class Barrier {
 public:
     explicit Barrier(int threads) : threads_(threads) {}
