@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import torch
 from torch import Tensor
@@ -9,44 +10,71 @@ from torch import Tensor
 from sunhwan.ops import native, reference
 from tests.kernels.problems import KINKED, Shape, instructions, problem
 
-TIMES, FLOOR = 2.0, 8.0
-"""The error of float32 that is allowed: times that of the reference, and so many units in the last
-place of the tensor's norm, for a reference may happen to be exact."""
+EPS = torch.finfo(torch.float32).eps
+EPS_TWICE = torch.finfo(torch.float64).eps
+
+MIDDLE, USUALLY, EVER, FLOOR = 1.5, 2.0, 50.0, 8.0
+"""What the error in float32 may be: so many times that of the reference in the middle (the median of
+all tensors), nearly always, and ever; besides, units in the last place of the tensor's norm. Where one
+direction of a problem outgrows all others both errors are a number times that direction, and neither
+number says anything of the other. Nor is the reference's error taken to be less than what becomes of
+the float64 result when its inputs are rounded another way: it may be exact by chance."""
+
+SELDOM = 0.1
+"""The share of tensors that need not be within USUALLY."""
 
 TWICE = 1e-12
-"""What float64 may deviate by, relative to the norm."""
-
-EPS = torch.finfo(torch.float32).eps
+"""What float64 may deviate by, relative to the norm; more where float32 is worse than its rounding."""
 
 
 @dataclass
 class Record:
-    """The largest errors seen: in float64, and in float32 as a multiple of what is allowed."""
+    """What was seen of one cell.
+
+    double: the largest error in float64, as a share of what is allowed. single: of every tensor the
+    error in float32 by that of the reference, units in the last place left aside. ratios: the same
+    where the reference was not exact to the last place.
+    """
 
     double: float = 0.0
-    single: float = 0.0
+    single: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Judge all together."""
+        if not self.middle <= MIDDLE:
+            self.failures.append(f"float32: {self.middle:.2f} times the reference's error")
+        if not self.seldom <= SELDOM:
+            self.failures.append(f"float32: {self.seldom:.0%} above {USUALLY} times")
+
+    @property
+    def middle(self) -> float:
+        """The median of the ratios."""
+        return median(self.ratios) if self.ratios else 0.0
+
+    @property
+    def seldom(self) -> float:
+        """The share of tensors whose error is above USUALLY times that of the reference."""
+        return sum(one > USUALLY for one in self.single) / max(len(self.single), 1)
 
 
 def check(shape: Shape, sets: Sequence[str], record: Record) -> None:
     """Note what a kernel makes of a shape with every instruction set."""
-    for failure in _failures(shape, sets, record):
-        if shape.name in KINKED and "float32" in failure and not _persists(shape, sets):
-            continue
-        record.failures.append(failure)
+    found = list(_failures(shape, sets, record))
+    if shape.name in KINKED and found and not any("float64" in told for told in found):
+        # Two more draws: a sum that is nearly 0 does not come again.
+        found = found if all(_fails(shape.again(k), sets) for k in (1, 2)) else []
+    record.failures += found
 
 
-def _persists(shape: Shape, sets: Sequence[str]) -> bool:
-    """Whether a failure comes again with other numbers, and once more."""
-    for _ in range(2):
-        shape = shape.again()
-        if not list(_failures(shape, sets, Record())):
-            return False
-    return True
+def _fails(shape: Shape, sets: Sequence[str]) -> bool:
+    return bool(list(_failures(shape, sets, Record())))
 
 
 def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str]:
     truth = problem(shape, torch.float64).run(reference.run)
+    shaken = problem(shape, torch.float64, shaken=EPS).run(reference.run)
     near = problem(shape, torch.float32).run(reference.run)
     for name in sets:
         with instructions(name):
@@ -54,17 +82,22 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
             single = problem(shape, torch.float32).run(native.run)
         for value, wanted in truth.items():
             norm = _norm(wanted)
+            unsure, theirs = _distance(shaken[value], wanted), _distance(near[value], wanted)
             error = _distance(twice[value], wanted)
-            record.double = max(record.double, error / max(norm, 1.0))
-            if not error <= TWICE * max(norm, 1.0):
-                yield f"{shape} {name} float64: {value} is off by {error:.3g} of {norm:.3g}"
-            error, theirs = _distance(single[value], wanted), _distance(near[value], wanted)
-            allowed = TIMES * theirs + FLOOR * EPS * norm
-            record.single = max(record.single, error / allowed if error else 0.0)
+            noise = max(unsure, theirs)
+            allowed = TWICE * max(norm, 1.0) + 16 * noise * EPS_TWICE / EPS
+            record.double = max(record.double, error / allowed)
             if not error <= allowed:
+                yield f"{shape} {name} float64: {value} is off by {error:.3g} of {norm:.3g}"
+            error = _distance(single[value], wanted)
+            beyond = max(error - FLOOR * EPS * norm, 0.0) if error == error else error
+            record.single.append(beyond / noise if beyond else 0.0)
+            if theirs > EPS * norm:
+                record.ratios.append(error / theirs)
+            if not beyond <= EVER * noise:
                 yield (
                     f"{shape} {name} float32: {value} is off by {error:.3g} of {norm:.3g}, "
-                    f"the reference by {theirs:.3g}"
+                    f"the reference by {theirs:.3g}, other rounding {unsure:.3g}"
                 )
 
 

@@ -24,11 +24,13 @@ def main() -> None:
         record, begun = Record(), time.perf_counter()
         for shape in shapes(name, arguments.shapes, arguments.seed):
             check(shape, usable(), record)
+        record.close()
         failed |= bool(record.failures)
         print(
-            f"{name}: {arguments.shapes} shapes, {', '.join(usable())}: float64 within "
-            f"{record.double:.2g}, float32 at most {record.single:.2f} of what is allowed, "
-            f"{len(record.failures)} failures, {time.perf_counter() - begun:.0f} s",
+            f"{name}: {arguments.shapes} shapes, {', '.join(usable())}: float64 at most "
+            f"{record.double:.2g} of what is allowed; float32 {record.middle:.2f} times the error of "
+            f"the reference in the middle, {max(record.single):.1f} at most, {record.seldom:.2%} "
+            f"above 2; {len(record.failures)} failures, {time.perf_counter() - begun:.0f} s",
             flush=True,
         )
         for failure in record.failures[:20]:

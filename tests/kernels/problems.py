@@ -59,9 +59,9 @@ class Shape:
         """The cell of that name."""
         return CELLS[self.name]
 
-    def again(self) -> "Shape":
+    def again(self, k: int) -> "Shape":
         """The same with other numbers."""
-        return replace(self, seed=self.seed + 1_000_003)
+        return replace(self, seed=self.seed + 1_000_003 * k)
 
 
 def shapes(name: str, count: int, seed: int = 0) -> Iterator[Shape]:
@@ -124,16 +124,25 @@ def outputs(outcome: Outcome) -> dict[str, Tensor]:
     return over_time | {f"last {name}": value for name, value in last.items()}
 
 
-def problem(shape: Shape, dtype: torch.dtype) -> Problem:
-    """The numbers of a shape: the same in every precision, for float32 can hold them all."""
+def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem:
+    """The numbers of a shape: the same in every precision, for float32 can hold them all.
+
+    shaken: the share by which every number that has a gradient is changed at random, at most.
+    """
     cell, draw = shape.cell, generator(shape.seed)
     T, N, H, D = shape.T, shape.N, shape.H, shape.D
 
     def normal(*size: int) -> Tensor:
         return torch.randn(size, generator=draw)
 
+    noise_of = generator(shape.seed + 1)
+
     def leaf(value: Tensor) -> Tensor:
-        return value.to(dtype).requires_grad_()
+        value = value.to(dtype)
+        if shaken:
+            by = 2 * torch.rand(value.shape, generator=noise_of, dtype=dtype) - 1
+            value = value * (1 + shaken * by)
+        return value.requires_grad_()
 
     with seeded(shape.seed):
         fresh = cell.initial_parameters(D, H, bias=shape.bias)
@@ -142,10 +151,10 @@ def problem(shape: Shape, dtype: torch.dtype) -> Problem:
     parameters = {}
     for name, p in fresh.items():
         p = p + share * normal(*p.shape) / (len(p) ** 0.5 if p.dim() == 2 else 1)
-        parameters[name] = leaf(p.T.contiguous()).T if p.dim() == 2 and shape.transposed else leaf(p)
-    parameters = {
-        name: p if p.is_leaf else p.detach().requires_grad_() for name, p in parameters.items()
-    }
+        if p.dim() == 2 and shape.transposed:
+            parameters[name] = leaf(p.T.contiguous()).detach().T.requires_grad_()
+        else:
+            parameters[name] = leaf(p)
     if shape.embedded:
         ids = torch.randint(5, (T, N), generator=draw)
         x: Tensor | Embedded = Embedded(ids, leaf(normal(5, D)))
@@ -154,11 +163,11 @@ def problem(shape: Shape, dtype: torch.dtype) -> Problem:
     given = cell.state_type(*(f.float() for f in random_state(cell, draw, N, hidden_size=H)))
     if shape.initial == "zero":
         given = cell.zero_state(N, H)
-    elif shape.initial == "shared":
-        given = cell.state_type(*(field[:1].expand(N, -1) for field in given))
-    state = cell.state_type(
-        *(f.to(dtype).as_strided(f.shape, f.stride()).detach().requires_grad_() for f in given)
-    )
+    if shape.initial == "shared":
+        shared = (leaf(f[:1]).detach().expand(N, -1).requires_grad_() for f in given)
+        state = cell.state_type(*shared)
+    else:
+        state = cell.state_type(*map(leaf, given))
     sizes = cell.state_sizes(H)
     noise = Noise(_hold(shape, sizes, draw), _drop(shape, sizes[0], draw))
     noise = Noise(

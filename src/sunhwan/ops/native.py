@@ -101,7 +101,7 @@ class NativeRecurrence(torch.autograd.Function):
         problem = _describe(cell, loop, noise, values)
         _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
         if learning:
-            ctx.cell, ctx.noise, ctx.widths = cell, noise, (len(made), inside)
+            ctx.cell, ctx.noise, ctx.inside = cell, noise, inside
             ctx.set_materialize_grads(False)
             kept = (*initial, *states, *made, operand, m, a if inside else None, *saved[inside:])
             ctx.save_for_backward(*loop.values(), *kept)
@@ -127,7 +127,7 @@ class NativeRecurrence(torch.autograd.Function):
         if loop.W_m is not None:
             first = kernel.second * H
             d_w = d_a[..., first : first + loop.W_m.shape[1]] if first >= 0 else new(T, N, P)
-        blocks = () if a is None else torch.split(a, H, -1)[: ctx.widths[1]]
+        blocks = () if a is None else torch.split(a, H, -1)[: ctx.inside]
         values = Forward(initial, states, made, d_a, (*blocks, *further), operand, m)
         problem = _describe(cell, loop, noise, values)
         d_initial = [torch.empty_like(field) for field in initial]
@@ -157,15 +157,22 @@ class NativeRecurrence(torch.autograd.Function):
 
 
 SHARED = 30_000
-"""Multiplications of a step from which two threads are faster than one."""
+"""Multiplications between two meetings of the threads from which two are faster than one."""
+
+
+def _threads(T: int, N: int, H: int, loop: Loop) -> int:
+    """As many as PyTorch uses, where there is work enough for more than one."""
+    products = sum(W.numel() for W in (loop.W_h, loop.W_m) if W is not None)
+    # Without a product they meet at the end alone.
+    work = N * products if products else T * N * H
+    return torch.get_num_threads() if work > SHARED else 1
 
 
 def _describe(cell: Cell, loop: Loop, noise: Noise, values: Forward) -> Problem:
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
     (T, N), H, P = values.a.shape[:2], values.initial[-1].shape[1], values.initial[0].shape[1]
-    products = sum(0 if W is None else W.numel() for W in (loop.W_h, loop.W_m)) or H
-    p = Problem(T=T, N=N, H=H, P=P, constant=getattr(cell, "epsilon", 0.0))
-    p.threads = torch.get_num_threads() if N * products > SHARED else 1
+    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(T, N, H, loop))
+    p.constant = getattr(cell, "epsilon", 0.0)
     for name in ("W_h", "W_m"):
         W = getattr(loop, name)
         if W is not None:
