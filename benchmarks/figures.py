@@ -5,6 +5,7 @@
     python -m benchmarks.layers --markdown benchmarks/results/layers.md
     python -m benchmarks.cells --markdown benchmarks/results/cells.md
     python -m benchmarks.step --markdown benchmarks/results/step.md
+    python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
 READMES = ("README.md", "README.ko.md")
 GUIDES = ("docs/guide.md", "docs/guide.ko.md")
+SPEED = ("docs/speed.md", "docs/speed.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "figures": (
@@ -31,6 +33,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
         },
     ),
+    "kernels": (SPEED, {"kernels": "`python -m benchmarks.kernels`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
 }

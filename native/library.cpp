@@ -4,6 +4,7 @@
 
 #include "problem.hpp"
 #include "processor.hpp"
+#include "rows.hpp"
 #include "threads.hpp"
 
 #if defined(_WIN32)
@@ -69,10 +70,10 @@ SUNHWAN_PUBLIC const void* sunhwan_kernel(const char* cell, int twice) {
     return chosen ? chosen->find(cell, twice != 0) : nullptr;
 }
 
-SUNHWAN_PUBLIC void sunhwan_forward(const void* kernel, const Recurrence* r) {
-    static_cast<const Kernel*>(kernel)->forward(*r);
+SUNHWAN_PUBLIC void sunhwan_forward(const Kernel* kernel, const Recurrence* r) {
+    run(kernel->forward, kernel->number_size, *r);
 }
 
-SUNHWAN_PUBLIC void sunhwan_backward(const void* kernel, const Recurrence* r) {
-    static_cast<const Kernel*>(kernel)->backward(*r);
+SUNHWAN_PUBLIC void sunhwan_backward(const Kernel* kernel, const Recurrence* r) {
+    run(kernel->backward, kernel->number_size, *r);
 }

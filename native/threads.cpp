@@ -10,9 +10,10 @@ namespace sunhwan {
 
 namespace {
 
-// A wait of a step is shorter than this, some 30 microseconds, unless another process runs on the
-// processor of whom one waits for: then sleep, and be the next to run when there is work.
-constexpr int kSpins = 1000;
+// A wait of a step is shorter than this unless another process runs where the other thread should.
+constexpr int kSpins = 2000;
+
+std::atomic<int64_t> waits{0};
 
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -111,15 +112,17 @@ void Barrier::wait() {
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
         arrived_.store(0, std::memory_order_relaxed);
         generation_.store(generation + 1, std::memory_order_release);
-        generation_.notify_all();
         return;
     }
     for (int spin = 0; spin < kSpins; ++spin) {
         if (generation_.load(std::memory_order_acquire) != generation) return;
         pause();
     }
-    generation_.wait(generation, std::memory_order_acquire);
+    waits.fetch_add(1, std::memory_order_relaxed);
+    while (generation_.load(std::memory_order_acquire) == generation) std::this_thread::yield();
 }
+
+int64_t long_waits() { return waits.load(std::memory_order_relaxed); }
 
 void use_openmp(void* parallel, void* thread_num, void* num_threads) {
     openmp.parallel = reinterpret_cast<decltype(openmp.parallel)>(parallel);

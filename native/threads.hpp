@@ -7,8 +7,8 @@
 
 namespace sunhwan {
 
-// Threads wait for each other: briefly by spinning, then asleep, for another process may be running
-// where the other thread should.
+// Threads wait for each other: briefly by spinning, then by giving the processor away, for another
+// process may be running where the other thread should.
 class Barrier {
 public:
     explicit Barrier(int threads) : threads_(threads) {}
@@ -19,6 +19,9 @@ private:
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<uint32_t> generation_{0};
 };
+
+// How often a thread of this process waited longer than a step lasts.
+int64_t long_waits();
 
 // The entry of the process's OpenMP runtime: GOMP_parallel, omp_get_thread_num and
 // omp_get_num_threads. Its idle threads spin for work, so a second pool beside them would have to

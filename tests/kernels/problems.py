@@ -107,7 +107,9 @@ class Problem(NamedTuple):
         outcome = implementation(self.cell, self.x, self.parameters, self.state, self.noise)
         values = outputs(outcome)
         found = dict(values)
-        pairs = [(v, d) for v, d in zip(values.values(), self.upstream, strict=True) if d is not None]
+        pairs = [
+            (v, d) for v, d in zip(values.values(), self.upstream, strict=True) if d is not None
+        ]
         gradients = torch.autograd.grad(
             [v for v, _ in pairs], list(sources.values()), [d for _, d in pairs],
             allow_unused=True, materialize_grads=True,
@@ -185,9 +187,7 @@ def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem
     return Problem(cell, x, parameters, state, noise, upstream)
 
 
-def _hold(
-    shape: Shape, sizes: tuple[int, ...], draw: torch.Generator
-) -> tuple[Tensor, ...] | None:
+def _hold(shape: Shape, sizes: tuple[int, ...], draw: torch.Generator) -> tuple[Tensor, ...] | None:
     """The share of the state that stays: 0 and 1, or between, a number a row or a unit."""
     if shape.hold is None:
         return None
