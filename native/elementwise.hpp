@@ -52,7 +52,7 @@ private:
     static SUNHWAN_INLINE void forward(const Recurrence& r, const Place& p, const T* sums) {
         V a[G], u[G], prev[F], extra[E + 1], next[F], saved[S + 1];
         for (int g = 0; g < G; ++g) {
-            a[g] = load(at<T>(r.a, p.t, p.n, g * r.H + p.unit), p.count);
+            a[g] = load_input<T>(r, g, p);
             u[g] = load(sums + g * L);
             if (r.b_h) u[g] += load_extra<T>(r.b_h, g * r.H + p.unit, p.count);
         }

@@ -32,10 +32,10 @@ struct Recurrence {
 
     // The parameters of the loop; b_h and extra may be null.
     Matrix W_h, W_m;
-    const void* b_h;
+    const void *b, *b_h;
     const void* extra[kExtra];
 
-    // Forward. a is read, and may be the memory of saved values; initial (N, size), one row after
+    // Forward. a is read, with b (of its blocks, may be null) added to it, and may be the memory of saved values; initial (N, size), one row after
     // another. `made` is the state before `hold`: it is written where there is a hold.
     Series a, states[kFields], made[kFields], saved[kSaved];
     const void* initial[kFields];

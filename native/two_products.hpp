@@ -102,7 +102,7 @@ struct TwoProducts {
 private:
     static SUNHWAN_INLINE void inner(const Recurrence& r, const Place& p, const T* sums) {
         V a[G], u[U], prev[F], next[F], m[1], keep[S];
-        for (int g = 0; g < G; ++g) a[g] = load(at<T>(r.a, p.t, p.n, g * r.H + p.unit), p.count);
+        for (int g = 0; g < G; ++g) a[g] = load_input<T>(r, g, p);
         for (int g = 0; g < U; ++g) u[g] = load(sums + g * L);
         for (int f = Cell::inner_from; f < F; ++f) prev[f] = load_before<T>(r, f, p);
         Cell::inner(a, u, prev, next, m, keep);
@@ -115,7 +115,7 @@ private:
     static SUNHWAN_INLINE void outer(const Recurrence& r, const Place& p, const T* sums) {
         V a[G], w[W], prev[F], next[F], keep[S];
         if (!projects) {
-            for (int g = 0; g < G; ++g) a[g] = load(at<T>(r.a, p.t, p.n, g * r.H + p.unit), p.count);
+            for (int g = 0; g < G; ++g) a[g] = load_input<T>(r, g, p);
             for (int s = Cell::inner_first; s < Cell::inner_last; ++s)
                 keep[s] = load(at<T>(r.saved[s], p.t, p.n, p.unit), p.count);
         }

@@ -64,6 +64,13 @@ SUNHWAN_INLINE Vec<T> load_before(const Recurrence& r, int f, const Place& p) {
     return load(from, p.count);
 }
 
+// Block g of a, with its bias.
+template <class T>
+SUNHWAN_INLINE Vec<T> load_input(const Recurrence& r, int g, const Place& p) {
+    const Vec<T> a = load(at<T>(r.a, p.t, p.n, g * r.H + p.unit), p.count);
+    return r.b ? a + load_extra<T>(r.b, g * r.H + p.unit, p.count) : a;
+}
+
 // What bypassed the products on the way from step t + 1, or comes from behind the last step.
 template <class T>
 SUNHWAN_INLINE Vec<T> load_carry(const Recurrence& r, int f, const Place& p) {

@@ -65,10 +65,10 @@ class Shape:
 
 
 def shapes(name: str, count: int, seed: int = 0) -> Iterator[Shape]:
-    """So many different problems of a cell; one in fifteen is long."""
+    """So many different problems of a cell; one in twenty-four is long."""
     draw = Random(f"{name} {seed}")
     for i in range(count):
-        T = draw.choice(LONG if i % 15 == 7 else STEPS)
+        T = draw.choice(LONG if i % 24 == 7 else STEPS)
         N, H = draw.choice(ROWS), draw.choice(UNITS)
         while T * N * H * H > WORK:
             N, H = draw.choice(ROWS), draw.choice(UNITS)

@@ -9,6 +9,8 @@ STARTED = time.perf_counter()
 
 def main() -> None:
     """Entry point: run a command; a user's mistake is one sentence on stderr, never a traceback."""
+    # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
     from sunhwan.errors import SunhwanError
 

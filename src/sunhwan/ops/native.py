@@ -43,15 +43,19 @@ def run(
 ) -> Outcome:
     """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
     parameters = cell.effective(parameters)
+    folded = isinstance(x, Embedded) and x.folds
+    b = None
+    if type(cell).inputs is Cell.inputs and not folded:
+        # A kernel adds it on the way: a pass over a less.
+        b, parameters = parameters.get("b"), {n: p for n, p in parameters.items() if n != "b"}
     a = input_products(cell, x, parameters)
     # The products of the contract's own `inputs`, and a table's rows, are kept by nobody: a kernel may
     # write over them.
-    folded = isinstance(x, Embedded) and x.folds
     ours = folded or type(cell).inputs is Cell.inputs
     if noise.hold is not None:
         noise = noise._replace(hold=tuple(map(Tensor.contiguous, noise.hold)))
     found = NativeRecurrence.apply(  # type: ignore[no-untyped-call]
-        cell, noise, ours, a, *cell.loop(parameters).values(), *state
+        cell, noise, ours, a, b, *cell.loop(parameters).values(), *state
     )
     F = len(state)
     return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
@@ -70,11 +74,17 @@ class Forward(NamedTuple):
 
 
 class NativeRecurrence(torch.autograd.Function):
-    """(a, the loop's parameters, initial state) → every field over time, and after the last step."""
+    """(a without its bias b, b, the loop's parameters, initial state) → every field over time, and after the last step."""
 
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, noise: Noise, ours: bool, a: Tensor, *rest: Tensor | None
+        ctx: Any,
+        cell: Cell,
+        noise: Noise,
+        ours: bool,
+        a: Tensor,
+        b: Tensor | None,
+        *rest: Tensor | None,
     ) -> tuple[Tensor, ...]:
         kernel = _kernel(cell, a.dtype)
         loop, initial = split(cell, rest)
@@ -99,6 +109,8 @@ class NativeRecurrence(torch.autograd.Function):
         m = None if loop.W_m is None else a.new_empty(T if learning else 1, N, H)
         values = Forward(initial, states, made, a, saved, operand, m)
         problem = _describe(cell, loop, noise, values)
+        b = None if b is None else b.contiguous()
+        problem.b = _pointer(b)
         _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
         if learning:
             ctx.cell, ctx.noise, ctx.inside = cell, noise, inside
@@ -153,7 +165,8 @@ class NativeRecurrence(torch.autograd.Function):
         if d_w is not None:
             d_W_m = weight_gradient(m, d_w)
         d_extra = [over_rows.sum(0) for over_rows in d_extra]
-        return None, None, None, d_a, d_W_h, d_b_h, d_W_m, *d_extra, *d_initial
+        d_b = rows(d_a).sum(0) if ctx.needs_input_grad[4] else None
+        return None, None, None, d_a, d_b, d_W_h, d_b_h, d_W_m, *d_extra, *d_initial
 
 
 SHARED = 30_000

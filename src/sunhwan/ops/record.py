@@ -31,6 +31,7 @@ class Problem(ctypes.Structure):
         ("constant", ctypes.c_double),
         ("W_h", Matrix),
         ("W_m", Matrix),
+        ("b", ctypes.c_void_p),
         ("b_h", ctypes.c_void_p),
         ("extra", ctypes.c_void_p * EXTRA),
         ("a", Series),
