@@ -5,8 +5,10 @@ Ours runs as `sunhwan train` runs it, with `fast_products`; torch.nn both withou
 better of the two is what the ratio is to. In turn with them, in the same process, a product of 2048³
 numbers and one of the layer's own size, both ways: the best rate of these four is the roof.
 
-A second table has every other cell at one size, its rate as a share of our LSTM's. A third has the
-cells without a recurrent product, as a multiple of the products that they cannot do without.
+A second table says where the time of our LSTM goes: the products over all steps, which are PyTorch's,
+and the recurrence, which is ours. A third has every other cell at one size, its rate as a share of our
+LSTM's. A fourth has the cells without a recurrent product, as a multiple of the products that they
+cannot do without.
 
 `python -m benchmarks.kernels [--quick] [--json FILE] [--markdown FILE]`
 `python -m benchmarks.kernels --oversubscribed`: a training step while four processes keep the
@@ -117,6 +119,47 @@ def against_torch(cell: str, shape: Shape, rounds: int) -> Row:
         "matmul_gflops": roof / 1e9,
         "share_of_matmul": rate / roof,
     }
+
+
+def where_it_goes(shape: Shape, rounds: int) -> Row:
+    """One row: the parts of a training step of our LSTM, in milliseconds.
+
+    The products over all steps are timed by themselves; the recurrence is what is left, of the way
+    forward and of the whole.
+    """
+    N, T, H = shape
+    layer = Recurrent("lstm", H, H)
+    W = layer.stack[0].get_parameter("W_x_T").detach()
+    x, h, d_a = torch.randn(N * T, H), torch.randn(N * T, H), torch.randn(N * T, 4 * H)
+    batch = x.view(N, T, H).detach().requires_grad_()
+
+    def fast(side: Callable[[], object]) -> Callable[[], object]:
+        def call() -> object:
+            with fast_products():
+                return side()
+
+        return call
+
+    seconds = in_turn(
+        {
+            "whole": step_of(layer, shape, H, fast=True),
+            "way forward": fast(lambda: layer(batch)[0]),
+            "input": fast(lambda: torch.mm(x, W.T)),
+            "gradients": fast(lambda: [torch.mm(d_a, W), torch.mm(d_a.T, x), torch.mm(d_a.T, h)]),
+        },
+        rounds=rounds,
+    )
+    parts = {
+        "products": seconds["input"] + seconds["gradients"],
+        "forward": seconds["way forward"] - seconds["input"],
+        "backward": seconds["whole"] - seconds["way forward"] - seconds["gradients"],
+    }
+    product = 8.0 * N * T * H * H
+    row: Row = {"cell": "lstm", "N": N, "T": T, "H": H, "ms": 1e3 * seconds["whole"]}
+    for part, count in (("products", 4), ("forward", 1), ("backward", 1)):
+        row[f"{part}_ms"] = 1e3 * parts[part]
+        row[f"{part}_gflops"] = count * product / parts[part] / 1e9
+    return row
 
 
 def against_lstm(shape: Shape, rounds: int) -> list[Row]:
@@ -250,6 +293,18 @@ def first_table(rows: Sequence[Row]) -> str:
     )
 
 
+def parts_table(rows: Sequence[Row]) -> str:
+    header = ["(N, T, D=H)", "ms", "products over all steps", "GF/s"]
+    header += ["recurrence forward", "GF/s", "backward", "GF/s"]
+    lines = []
+    for row in rows:
+        line: list[object] = [(row["N"], row["T"], row["H"]), f"{row['ms']:.1f}"]
+        for part in ("products", "forward", "backward"):
+            line += [f"{row[f'{part}_ms']:.1f}", f"{row[f'{part}_gflops']:.0f}"]
+        lines.append(line)
+    return table(header, lines)
+
+
 def second_table(rows: Sequence[Row]) -> str:
     return table(
         ["cell", "kernel", "ms", "GF/s", "share of our LSTM's"],
@@ -321,6 +376,7 @@ def main() -> None:
         return
     shapes, at, long = (SMALL, SMALL[0], (2, 64, 64)) if quick else (SHAPES, AT, LONG)
     peers = [against_torch(cell, shape, rounds) for cell in PEERS for shape in shapes]
+    parts = [where_it_goes(shape, rounds) for shape in shapes]
     others = against_lstm(at, max(1, rounds - 2))
     alone = [
         against_products(cell, shape, rounds) for cell in WITHOUT_PRODUCT for shape in (at, long)
@@ -329,12 +385,13 @@ def main() -> None:
         f"{first_table(peers)}\n*The better*: torch.nn as it is or with `fast_products`, whichever is "
         "faster. *Large product*: the best rate of a product of 2048³ numbers and one of (N·T, H) × "
         "(H, 4H), either way. *Share*: the layer's rate, all its products counted and nothing else, of "
-        f"that one.\n\nThe other cells at (N, T, D=H) = {at}:\n\n{second_table(others)}\n"
+        f"that one.\n\nWhere the time of our LSTM goes:\n\n{parts_table(parts)}\n"
+        f"The other cells at (N, T, D=H) = {at}:\n\n{second_table(others)}\n"
         f"Cells without a recurrent product:\n\n{third_table(alone)}\n"
         f"Forward and backward of one layer, float32, medians of {rounds} rounds measured in turn; "
         f"{machine()}; load before {before}, after {load()}.\n"
     )
-    publish(text, [*peers, *others, *alone], arguments)
+    publish(text, [*peers, *parts, *others, *alone], arguments)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "generation.hpp"
 #include "problem.hpp"
 #include "processor.hpp"
 #include "rows.hpp"
@@ -18,6 +19,9 @@ namespace sunhwan {
 #define SUNHWAN_DECLARE(isa)                            \
     namespace isa {                                     \
     const Kernel* find(const char* cell, bool twice);   \
+    bool generates(const char* cell);                   \
+    bool generates_fast(int64_t precision);             \
+    Engine* make_engine(const Model& model);            \
     }
 #if defined(SUNHWAN_X86)
 SUNHWAN_DECLARE(avx512)
@@ -31,14 +35,19 @@ struct InstructionSet {
     const char* name;
     bool (*usable)();
     const Kernel* (*find)(const char*, bool);
+    bool (*generates)(const char*);
+    bool (*generates_fast)(int64_t);
+    Engine* (*make_engine)(const Model&);
 };
 
 const InstructionSet kSets[] = {
 #if defined(SUNHWAN_X86)
-    {"avx512", [] { return Processor().avx512; }, avx512::find},
-    {"avx2", [] { return Processor().avx2; }, avx2::find},
+    {"avx512", [] { return Processor().avx512; }, avx512::find, avx512::generates, avx512::generates_fast,
+     avx512::make_engine},
+    {"avx2", [] { return Processor().avx2; }, avx2::find, avx2::generates, avx2::generates_fast,
+     avx2::make_engine},
 #endif
-    {"portable", [] { return true; }, portable::find},
+    {"portable", [] { return true; }, portable::find, portable::generates, portable::generates_fast, portable::make_engine},
 };
 
 const InstructionSet* chosen = nullptr;
@@ -77,3 +86,25 @@ SUNHWAN_PUBLIC void sunhwan_forward(const Kernel* kernel, const Recurrence* r) {
 SUNHWAN_PUBLIC void sunhwan_backward(const Kernel* kernel, const Recurrence* r) {
     run(kernel->backward, kernel->number_size, *r);
 }
+
+// Whether the engine has a cell.
+SUNHWAN_PUBLIC int sunhwan_generates(const char* cell) { return chosen && chosen->generates(cell); }
+
+// Whether the processor has the instructions for a precision.
+SUNHWAN_PUBLIC int sunhwan_generates_fast(int64_t precision) {
+    return chosen && chosen->generates_fast(precision);
+}
+
+SUNHWAN_PUBLIC void* sunhwan_engine(const Model* model) {
+    return chosen ? chosen->make_engine(*model) : nullptr;
+}
+
+SUNHWAN_PUBLIC void sunhwan_engine_run(const void* engine, const Row* rows, int64_t N) {
+    static_cast<const Engine*>(engine)->run(rows, N);
+}
+
+SUNHWAN_PUBLIC int64_t sunhwan_engine_sweep(const void* engine, int64_t times) {
+    return static_cast<const Engine*>(engine)->sweep(times);
+}
+
+SUNHWAN_PUBLIC void sunhwan_engine_free(void* engine) { delete static_cast<Engine*>(engine); }

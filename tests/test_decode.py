@@ -185,7 +185,8 @@ def drawn(made: LanguageModel, vocabulary: Vocabulary, prompt: list[int], seed: 
             logits, _ = made(torch.tensor([ids]))
         logits = logits[0, -1].double()
         logits[vocabulary.unk_id] = -math.inf
-        ids.append(int(torch.multinomial(torch.softmax(logits, -1), 1, generator=generator)))
+        share = torch.rand((), dtype=torch.float64, generator=generator)
+        ids.append(int((torch.softmax(logits, -1).cumsum(0) <= share).sum()))
     return ids
 
 

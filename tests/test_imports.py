@@ -20,6 +20,7 @@ ORDER = {
     "laws": 7,
     "numpy_rnn": 7,
     "models": 7,
+    "engine": 8,
     "metrics": 8,
     "store": 9,
     "decode": 10,

@@ -10,6 +10,7 @@ import torch
 from sunhwan import decode
 from sunhwan.data import encode
 from sunhwan.decode import Sample
+from sunhwan.engine import engine_for
 from sunhwan.metrics import Scores, evaluate_tokens, token_losses
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model
@@ -51,17 +52,22 @@ class Language:
         """The same piece by piece, as it comes; the options are those of `sunhwan.decode.stream`."""
         return decode.stream(self.model, self.vocabulary, prompt, **options)
 
-    def evaluate(self, *sources: str | Path) -> Scores:
-        """Loss, accuracy and sizes on files, folders or globs, the state carried throughout."""
+    def evaluate(self, *sources: str | Path, precision: str = "fp32") -> Scores:
+        """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
+
+        precision: of the weights; fp16 and int8 are what `sample` computes in these.
+        """
         documents = load_corpus(sources).documents
-        return self._evaluate(documents, ", ".join(map(str, sources)))
+        return self._evaluate(documents, ", ".join(map(str, sources)), precision)
 
-    def evaluate_text(self, text: str) -> Scores:
+    def evaluate_text(self, text: str, precision: str = "fp32") -> Scores:
         """The same on a text."""
-        return self._evaluate([Document("text", normalize(text))], "the text")
+        return self._evaluate([Document("text", normalize(text))], "the text", precision)
 
-    def _evaluate(self, documents: Sequence[Document], what: str) -> Scores:
-        return evaluate_tokens(self.model, encode(self.vocabulary, documents, what))
+    def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> Scores:
+        tokens = encode(self.vocabulary, documents, what)
+        engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
+        return evaluate_tokens(self.model, tokens, read=engine)
 
     @torch.no_grad()
     def score(self, lines: Sequence[str]) -> Iterator[ScoredLine]:

@@ -1,15 +1,18 @@
 """From a model to text: sampling one token after another."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.config import TEMPERATURE
-from sunhwan.errors import UsageError
+from sunhwan.engine import CHUNK, NOT_FINITE, PRECISIONS, Draws, Engine, engine_for
+from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.models import LanguageModel
 from sunhwan.text import Vocabulary
 
@@ -49,69 +52,201 @@ def filtered_probabilities(
     return kept / kept.sum()
 
 
-def check_options(length: int, temperature: float, top_k: int, top_p: float, seed: int = 1) -> None:
-    """UsageError for a sampling option out of range."""
-    if length < 0:
-        raise UsageError(f"the length must be 0 or more, not {length}")
-    if not 0 <= temperature < math.inf:
-        raise UsageError(f"the temperature must be 0 or more, not {temperature}")
-    if top_k < 0:
-        raise UsageError(f"top-k must be 0 (all) or more, not {top_k}")
-    if not 0 < top_p <= 1:
-        raise UsageError(f"top-p must be over 0 and at most 1, not {top_p}")
-    if not -(2**63) <= seed < 2**63:
-        raise UsageError(f"the seed must fit in 64 bits, not {seed}")
+@dataclass(frozen=True)
+class Sampling:
+    """How a text is written; UsageError for an option out of range.
 
-
-@torch.no_grad()
-def stream(
-    model: LanguageModel,
-    vocabulary: Vocabulary,
-    prompt: str = "",
-    *,
-    length: int = 500,
-    temperature: float = TEMPERATURE,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int = 1,
-    until_eos: bool = False,
-) -> Iterator[str]:
-    """Yield the generated text piece by piece, the prompt not included.
-
-    At most `length` tokens, fewer when the model ends the text (EOS) and `until_eos` is set, or
-    when the document ends. UNK is never drawn, nor a letter that would change the prompt's last
-    syllable. The same seed gives the same text; no other random
-    number is touched. UsageError for an option out of range.
+    length: at most so many tokens. temperature, top_k, top_p: as `filtered_probabilities` takes them.
+    seed: of the random numbers. until_eos: end where the model ends the text (EOS). precision: of
+    the weights, where the compiled engine runs the model: see `engine.engine_for`.
     """
-    check_options(length, temperature, top_k, top_p, seed)
-    generator = torch.Generator().manual_seed(seed)
-    training = model.training
-    model.eval()
-    try:
+
+    length: int = 500
+    temperature: float = TEMPERATURE
+    top_k: int = 0
+    top_p: float = 1.0
+    seed: int = 1
+    until_eos: bool = False
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.length < 0:
+            raise UsageError(f"the length must be 0 or more, not {self.length}")
+        if not 0 <= self.temperature < math.inf:
+            raise UsageError(f"the temperature must be 0 or more, not {self.temperature}")
+        if self.top_k < 0:
+            raise UsageError(f"top-k must be 0 (all) or more, not {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise UsageError(f"top-p must be over 0 and at most 1, not {self.top_p}")
+        if not -(2**63) <= self.seed < 2**63:
+            raise UsageError(f"the seed must fit in 64 bits, not {self.seed}")
+        if self.precision not in ("auto", *PRECISIONS):
+            choices = "auto, fp32, fp16 or int8"
+            raise UsageError(f"the precision must be {choices}, not {self.precision!r}")
+
+
+class Beginning(NamedTuple):
+    """What is read before the first draw, and what is not drawn, ever or first; bool (V).
+
+    held: what the decoder holds back of the prompt, a syllable that further letters could change.
+    """
+
+    ids: list[int]
+    never: Tensor
+    first: Tensor
+    prompt_ids: list[int]
+    held: str
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, prompt: str) -> Self:
         prompt_ids = vocabulary.encode(prompt).tolist()
         decoder = vocabulary.decoder()
         certain = "".join(map(decoder.push, prompt_ids))
-        # What the decoder holds back: a syllable that further letters could change. The prompt's last
-        # one is as it is meant, so the first token is none of those.
+        never, first = torch.zeros(2, len(vocabulary), dtype=torch.bool)
+        if vocabulary.unk_id is not None:
+            never[vocabulary.unk_id] = True
+        # The prompt's last syllable is as it is meant, so the first token is none that changes it.
         held = vocabulary.decode(prompt_ids)[len(certain) :]
-        forbidden = _growing(vocabulary, prompt_ids[-len(held) * 3 :]) if held else []
-        never = [] if vocabulary.unk_id is None else [vocabulary.unk_id]
-        logits, state = read(model, [*lead(vocabulary, prompt_ids), *prompt_ids])
-        for _ in range(length):
-            logits[never + forbidden] = -math.inf
-            forbidden = []
-            probabilities = filtered_probabilities(logits.cpu(), temperature, top_k, top_p)
-            token = int(torch.multinomial(probabilities, 1, generator=generator))
-            if until_eos and token == vocabulary.eos_id:
+        if held:
+            first[_growing(vocabulary, prompt_ids[-len(held) * 3 :])] = True
+        return cls([*lead(vocabulary, prompt_ids), *prompt_ids], never, first, prompt_ids, held)
+
+
+def token_at(probabilities: Tensor, uniform: float) -> int:
+    """The token whose share of [0, 1) the number lies in."""
+    upto = probabilities.cumsum(0)
+    if not bool(upto[-1] > 0):
+        raise NonFiniteError(NOT_FINITE)
+    return int(torch.searchsorted(upto, uniform * upto[-1], right=True))
+
+
+def stream(
+    model: LanguageModel, vocabulary: Vocabulary, prompt: str = "", **options: Any
+) -> Iterator[str]:
+    """Yield the generated text piece by piece, the prompt not included; the options of `Sampling`.
+
+    At most `length` tokens, fewer when the model ends the text (EOS) and `until_eos` is set, or
+    when the document ends. UNK is never drawn, nor a letter that would change the prompt's last
+    syllable. The same seed gives the same text; no other random number is touched.
+    """
+    sampling = Sampling(**options)
+    beginning = Beginning.of(vocabulary, prompt)
+    engine, _ = engine_for(model, sampling.precision)
+    chunks = _drawn(engine or model, vocabulary, beginning, sampling, [sampling.seed])
+    return _pieces(vocabulary, beginning, (token for (part,) in chunks for token in part))
+
+
+def _pieces(vocabulary: Vocabulary, beginning: Beginning, ids: Iterable[int]) -> Iterator[str]:
+    """The text of drawn tokens, each piece as soon as it is certain."""
+    decoder, held = vocabulary.decoder(), beginning.held
+    for token in beginning.prompt_ids:
+        decoder.push(token)
+    for token in ids:
+        piece = decoder.push(token)
+        if piece:
+            yield piece.removeprefix(held)
+            held = ""
+    yield decoder.flush().removeprefix(held)
+
+
+def _drawn(
+    writer: Engine | LanguageModel,
+    vocabulary: Vocabulary,
+    beginning: Beginning,
+    sampling: Sampling,
+    seeds: Sequence[int],
+) -> Iterator[list[list[int]]]:
+    """The tokens of a text a seed, some at a time."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    stop = vocabulary.eos_id if sampling.until_eos else None
+    if isinstance(writer, Engine):
+        yield from _by_engine(writer, beginning, sampling, generators, -1 if stop is None else stop)
+    else:
+        for place, generator in enumerate(generators):
+            for token in _by_model(writer, beginning, sampling, generator, stop):
+                yield [[token] if row == place else [] for row in range(len(seeds))]
+
+
+def _by_engine(
+    engine: Engine,
+    beginning: Beginning,
+    sampling: Sampling,
+    generators: Sequence[torch.Generator],
+    stop: int,
+) -> Iterator[list[list[int]]]:
+    how = Draws(
+        sampling.temperature, sampling.top_k, sampling.top_p, stop, beginning.never, beginning.first
+    )
+    live = list(range(len(generators)))
+    left, size = sampling.length, FIRST
+    state = engine.initial_state(1)
+    if beginning.ids:
+        engine.read(torch.tensor([beginning.ids[:-1]], dtype=torch.int64), state, logits=False)
+        last = torch.full((len(live),), beginning.ids[-1])
+    elif left:
+        # Nothing read: every token is as likely as any other.
+        forbidden = beginning.never | beginning.first
+        alike = torch.zeros(len(forbidden)).masked_fill(forbidden, -math.inf)
+        shares = filtered_probabilities(alike, *how[:3])
+        last = torch.tensor([token_at(shares, _uniforms(g, 1).item()) for g in generators])
+        yield [[token] for token in last.tolist()]
+        left, how = left - 1, how._replace(first=None)
+    state = state.repeat(len(live), 1)
+    while left and live:
+        size = min(size, left)
+        uniforms = torch.stack([_uniforms(generators[row], size) for row in live])
+        begun = time.perf_counter()
+        drawn = engine.draw(last, state, uniforms, how)
+        parts: list[list[int]] = [[] for _ in generators]
+        going = []
+        for k, (row, ids) in enumerate(zip(live, drawn.tolist(), strict=True)):
+            ended = stop in ids
+            parts[row] = ids[: ids.index(stop)] if ended else ids
+            if not ended:
+                going.append(k)
+        yield parts
+        live = [live[k] for k in going]
+        last, state, left = drawn[going, -1], state[going], left - size
+        how = how._replace(first=None)
+        if time.perf_counter() - begun < BETWEEN:
+            size = min(2 * size, CHUNK)
+
+
+FIRST, BETWEEN = 8, 0.05
+"""Tokens drawn at once in the beginning; seconds from which there are no more of them at once."""
+
+
+@torch.no_grad()
+def _by_model(
+    model: LanguageModel,
+    beginning: Beginning,
+    sampling: Sampling,
+    generator: torch.Generator,
+    stop: int | None,
+) -> Iterator[int]:
+    training = model.training
+    model.eval()
+    try:
+        logits, state = read(model, beginning.ids)
+        forbidden = beginning.never | beginning.first
+        for _ in range(sampling.length):
+            logits = logits.cpu().masked_fill(forbidden, -math.inf)
+            forbidden = beginning.never
+            probabilities = filtered_probabilities(
+                logits, sampling.temperature, sampling.top_k, sampling.top_p
+            )
+            token = token_at(probabilities, _uniforms(generator, 1).item())
+            if token == stop:
                 break
-            piece = decoder.push(token)
-            if piece:
-                yield piece.removeprefix(held)
-                held = ""
+            yield token
             logits, state = read(model, [token], state)
-        yield decoder.flush().removeprefix(held)
     finally:
         model.train(training)
+
+
+def _uniforms(generator: torch.Generator, count: int) -> Tensor:
+    """Numbers in [0, 1), one a token; many at once are those drawn one by one."""
+    return torch.rand(count, dtype=torch.float64, generator=generator)
 
 
 def _growing(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
@@ -151,32 +286,31 @@ def read(
     return logits[0, -1].clone(), state
 
 
-def sample(
-    model: LanguageModel,
-    vocabulary: Vocabulary,
-    prompt: str = "",
-    *,
-    n: int = 1,
-    length: int = 500,
-    temperature: float = TEMPERATURE,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    seed: int = 1,
-    until_eos: bool = False,
-) -> list[Sample]:
+def samples(
+    model: LanguageModel, vocabulary: Vocabulary, prompt: str = "", *, n: int = 1, **options: Any
+) -> Iterator[Sample]:
     """n texts, with the seeds seed, seed + 1, …: each is what that seed gives alone."""
-    samples = []
-    for one in range(seed, seed + n):
-        pieces = stream(
-            model,
-            vocabulary,
-            prompt,
-            length=length,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=one,
-            until_eos=until_eos,
-        )
-        samples.append(Sample(prompt, "".join(pieces), one))
-    return samples
+    sampling = Sampling(**options)
+    replace(sampling, seed=sampling.seed + max(n, 1) - 1)  # or a UsageError now
+    beginning = Beginning.of(vocabulary, prompt)
+    engine, _ = engine_for(model, sampling.precision)
+    together = TOGETHER if engine else 1
+    for start in range(0, n, together):
+        seeds = range(sampling.seed + start, sampling.seed + min(start + together, n))
+        texts: list[list[int]] = [[] for _ in seeds]
+        for parts in _drawn(engine or model, vocabulary, beginning, sampling, seeds):
+            for text, part in zip(texts, parts, strict=True):
+                text += part
+        for seed, ids in zip(seeds, texts, strict=True):
+            yield Sample(prompt, "".join(_pieces(vocabulary, beginning, ids)), seed)
+
+
+TOGETHER = 64
+"""Texts that are written side by side."""
+
+
+def sample(
+    model: LanguageModel, vocabulary: Vocabulary, prompt: str = "", *, n: int = 1, **options: Any
+) -> list[Sample]:
+    """`samples` in a list."""
+    return list(samples(model, vocabulary, prompt, n=n, **options))

@@ -66,6 +66,7 @@ def evaluate_tokens(
     rows: int | None = None,
     limit: int = 0,
     interrupted: Callable[[], bool] = lambda: False,
+    read: Callable[..., tuple[Tensor, Any]] | None = None,
 ) -> Scores:
     """Score a whole text with the state carried from its first token to its last.
 
@@ -73,6 +74,7 @@ def evaluate_tokens(
     tokens before it; None: 1, the exact definition, up to 50,000 tokens, and more beyond, none
     longer than that. limit: score only so many tokens, in equal pieces spread over the text; 0: all.
     `interrupted` is asked between blocks; InterruptedError is raised if it says so.
+    read: what gives the logits in the place of the model, called as it is.
     """
     rows = rows or max(1, -(-tokens.targets // 50_000))
     block_length = max(64, min(2048, 8192 // rows))
@@ -81,8 +83,9 @@ def evaluate_tokens(
     device = model.output.weight.device
     training = model.training
     model.eval()
+    read = read or model
     try:
-        state = None
+        state: Any = None
         loss = torch.zeros((), dtype=torch.float64)
         right = count = 0
         for block, scored in warm_blocks(
@@ -91,7 +94,7 @@ def evaluate_tokens(
             if interrupted():
                 raise InterruptedError("the evaluation was interrupted")
             block = to_device(block, device)
-            logits, state = model(block.inputs, state, block.resets)
+            logits, state = read(block.inputs, state, block.resets)
             scored = scored.to(device)
             loss += token_losses(logits, block.targets)[scored].double().sum().cpu()
             right += int((logits.argmax(-1) == block.targets)[scored].sum())

@@ -29,7 +29,7 @@ HOLDS = (None, "rows", "units", "shares", "mixed")
 READS = ("output", "last", "both", "all")
 """What of the outcome has a gradient from outside."""
 
-WORK = 3_000_000
+WORK = 1_500_000
 """N · T · H² of a problem, at most: what the reference does in a moment."""
 
 KINKED = ("elman_relu", "irnn", "indrnn")

@@ -30,6 +30,9 @@ def sample(
     until_eos: Annotated[
         bool, typer.Option("--until-eos", help="Stop where the model ends the text.")
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="Of the weights: auto, fp32, fp16 or int8; fewer bits are faster.")
+    ] = "auto",
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
 ) -> None:
@@ -38,34 +41,25 @@ def sample(
     from sunhwan.store import load_model
     from sunhwan.text import normalize
 
-    decode.check_options(length, temperature, top_k, top_p, seed)
-    decode.check_options(length, temperature, top_k, top_p, seed + n - 1)
+    options = {
+        "length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+        "until_eos": until_eos, "precision": precision,
+    }  # fmt: skip
+    for last in (seed, seed + n - 1):
+        decode.Sampling(seed=last, **options)  # type: ignore[arg-type]
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
     name_cells(cell)
-    saved = load_model(run)
-    for one in range(seed, seed + n):
-        pieces = decode.stream(
-            saved.model,
-            saved.vocabulary,
-            prompt,
-            length=length,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            seed=one,
-            until_eos=until_eos,
-        )
-        if as_json:
-            text = "".join(pieces)
-            typer.echo(
-                json.dumps({"prompt": prompt, "text": text, "seed": one}, ensure_ascii=False)
-            )
-            continue
-        if n > 1:
-            typer.echo(f"── seed {one} ──")
+    model, vocabulary, _ = load_model(run)
+    if n == 1 and not as_json:
         typer.echo(prompt, nl=False)
-        for piece in pieces:
+        for piece in decode.stream(model, vocabulary, prompt, seed=seed, **options):
             typer.echo(piece, nl=False)
         typer.echo()
+        return
+    for one in decode.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
+        if as_json:
+            typer.echo(json.dumps(one._asdict(), ensure_ascii=False))
+        else:
+            typer.echo(f"── seed {one.seed} ──\n{one.prompt}{one.text}")

@@ -41,6 +41,14 @@ class Library:
         size.argtypes, size.restype = [], ctypes.c_int64
         if size() != ctypes.sizeof(Problem):
             raise OSError("its records have another size")
+        dll.sunhwan_generates.argtypes = [ctypes.c_char_p]
+        dll.sunhwan_generates_fast.argtypes = [ctypes.c_int64]
+        dll.sunhwan_engine.argtypes, dll.sunhwan_engine.restype = [ctypes.c_void_p], ctypes.c_void_p
+        dll.sunhwan_engine_run.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
+        dll.sunhwan_engine_sweep.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+        dll.sunhwan_engine_sweep.restype = ctypes.c_int64
+        dll.sunhwan_engine_free.argtypes = [ctypes.c_void_p]
+        dll.sunhwan_engine_run.restype = dll.sunhwan_engine_free.restype = None
         self.dll = dll
         self.usable = tuple(name for name in SETS if self._take(name))
         self.instructions = self.use_instructions(instructions)

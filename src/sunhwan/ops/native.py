@@ -74,7 +74,7 @@ class Forward(NamedTuple):
 
 
 class NativeRecurrence(torch.autograd.Function):
-    """(a without its bias b, b, the loop's parameters, initial state) → every field over time, and after the last step."""
+    """(a before its bias b, b, the loop's parameters, state) → every field over time, and the last."""
 
     @staticmethod
     def forward(

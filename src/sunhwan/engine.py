@@ -1,0 +1,355 @@
+"""The compiled step: a trained language model in packed weights, for generating text.
+
+One token at a time, a model is as fast as its weights are read. They are kept in float32, in float16,
+or in int8 with a scale a column (the values they meet are then quantised too, anew at each step).
+"""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.cells import CELLS, Cell, State
+from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.layers import Recurrent, RecurrentLayer
+from sunhwan.layers.connections import Plain, Residual
+from sunhwan.models import LanguageModel
+from sunhwan.ops.library import Library, library
+from sunhwan.ops.record import FIELDS, Matrix
+
+PRECISIONS = ("fp32", "fp16", "int8")
+"""In the order of `Precision` of native/generation.hpp."""
+
+MAX_TABLE = 16_000_000
+"""Numbers of E W_x that are kept instead of E and W_x."""
+SHARED = 100_000
+"""Weights from which two threads are faster than one."""
+
+
+class _Layer(ctypes.Structure):
+    """Mirrors `LayerOfModel` of native/generation.hpp."""
+
+    _fields_ = [
+        ("cell", ctypes.c_char_p),
+        ("D", ctypes.c_int64),
+        ("H", ctypes.c_int64),
+        ("table", ctypes.c_void_p),
+        ("W_x", Matrix),
+        ("W_h", Matrix),
+        ("b", ctypes.c_void_p),
+        ("b_h", ctypes.c_void_p),
+        ("extra", ctypes.c_void_p),
+        ("constant", ctypes.c_double),
+        ("hold", ctypes.c_double * FIELDS),
+        ("residual", ctypes.c_int64),
+    ]
+
+
+class _Model(ctypes.Structure):
+    """Mirrors `Model`."""
+
+    _fields_ = [
+        ("V", ctypes.c_int64),
+        ("layers", ctypes.c_int64),
+        ("precision", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
+        ("layer", ctypes.POINTER(_Layer)),
+        ("embedding", ctypes.c_void_p),
+        ("W", Matrix),
+        ("b", ctypes.c_void_p),
+    ]
+
+
+class _Row(ctypes.Structure):
+    """Mirrors `Row`."""
+
+    _fields_ = [
+        ("given", ctypes.c_void_p),
+        ("givens", ctypes.c_int64),
+        ("draws", ctypes.c_int64),
+        ("state", ctypes.c_void_p),
+        ("logits", ctypes.c_void_p),
+        ("drawn", ctypes.c_void_p),
+        ("uniform", ctypes.c_void_p),
+        ("temperature", ctypes.c_double),
+        ("top_p", ctypes.c_double),
+        ("top_k", ctypes.c_int64),
+        ("stop", ctypes.c_int64),
+        ("never", ctypes.c_void_p),
+        ("first", ctypes.c_void_p),
+    ]
+
+
+class Draws(NamedTuple):
+    """How tokens are drawn from logits; see `decode.filtered_probabilities`.
+
+    stop: the token that ends a text, −1: none. never, first: bool (V), tokens that are not drawn,
+    ever or as the first one.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    stop: int = -1
+    never: Tensor | None = None
+    first: Tensor | None = None
+
+
+class Engine:
+    """A model's weights as they are now, in one precision. Where it ends a state is the caller's.
+
+    A row's numbers are the same whatever the rows beside it and the number of threads.
+    """
+
+    def __init__(self, model: LanguageModel, precision: str, threads: int | None = None) -> None:
+        reason = unsupported(model, precision)
+        if reason:
+            raise UsageError(f"the compiled engine cannot run this model in {precision}: {reason}")
+        self.precision, self.vocabulary_size = precision, model.vocabulary_size
+        matrices = [W for layer in model.recurrent.stack for W in layer.matrices]
+        shared = sum(W.numel() for W in (*matrices, model.output.weight)) > SHARED
+        self.threads = threads or (torch.get_num_threads() if shared else 1)
+        with torch.no_grad():
+            self._initial = torch.cat([f for s in model.initial_state(1) for f in s], 1)
+            self._library = cast(Library, library())
+            self._engine = _make(self._library, model, precision, self.threads)
+
+    def __del__(self) -> None:
+        if getattr(self, "_engine", None):
+            self._library.dll.sunhwan_engine_free(self._engine)
+
+    def initial_state(self, batch_size: int) -> Tensor:
+        """(N, all fields of all layers side by side), before the first token."""
+        return self._initial.repeat(batch_size, 1)
+
+    def read(self, ids: Tensor, state: Tensor, *, logits: bool = True) -> Tensor:
+        """ids (N, T) → logits (N, T, V), or (N, 0, V) where none are wanted; changes the state."""
+        N, T = ids.shape
+        ids = self._checked(ids, state)
+        found = torch.empty(N, T if logits else 0, self.vocabulary_size)
+        for start in range(0, T, CHUNK):  # a signal is answered in between
+            part = ids[:, start : start + CHUNK].contiguous()
+            given = part.shape[1]
+            into = torch.empty(N, given if logits else 0, self.vocabulary_size)
+            rows = (_Row * N)(
+                *(
+                    _Row(
+                        given=part[n].data_ptr(), givens=given, state=state[n].data_ptr(),
+                        logits=into[n].data_ptr() if logits else None,
+                    )
+                    for n in range(N)
+                )
+            )  # fmt: skip
+            self._run(rows)
+            if logits:
+                found[:, start : start + given] = into
+        return found
+
+    def draw(self, last: Tensor, state: Tensor, uniforms: Tensor, how: Draws) -> Tensor:
+        """Read `last` (N) and draw as many tokens as there are uniforms (N, n): (N, n).
+
+        Each is read in its turn but the last, which is for the next call; `first` of `how` is about
+        this call's first token. Behind a `stop` the numbers mean nothing.
+        """
+        N, n = uniforms.shape
+        given = self._checked(last.view(N, 1), state).contiguous()
+        uniforms = uniforms.double().contiguous()
+        drawn = torch.zeros(N, n, dtype=torch.int64)
+        masks = [
+            None if m is None else m.to(torch.uint8).contiguous() for m in (how.never, how.first)
+        ]
+        never, first = (None if m is None else m.data_ptr() for m in masks)
+        rows = (_Row * N)(
+            *(
+                _Row(
+                    given=given[i].data_ptr(), givens=1, draws=n, state=state[i].data_ptr(),
+                    drawn=drawn[i].data_ptr(), uniform=uniforms[i].data_ptr(),
+                    temperature=how.temperature, top_p=how.top_p, top_k=how.top_k, stop=how.stop,
+                    never=never, first=first,
+                )
+                for i in range(N)
+            )
+        )  # fmt: skip
+        self._run(rows)
+        if bool((drawn < 0).any()):
+            raise NonFiniteError(NOT_FINITE)
+        return drawn
+
+    def __call__(
+        self, ids: Tensor, state: Tensor | None = None, resets: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """ids (N, T), state, resets (N, T) → logits (N, T, V), state: as the model is called."""
+        N, T = ids.shape
+        state = self.initial_state(N) if state is None else state.clone()
+        cuts = [] if resets is None else resets.any(0).nonzero().flatten().tolist()
+        parts, start = [], 0
+        for cut in [*cuts, T]:
+            if cut > start:
+                parts.append(self.read(ids[:, start:cut], state))
+            if cut < T:
+                state = torch.where(cast(Tensor, resets)[:, cut, None], self._initial, state)
+            start = cut
+        return torch.cat(parts, 1), state
+
+    def sweep(self, times: int) -> int:
+        """Read all weights so many times and compute nothing; how many bytes they are."""
+        return cast(int, self._library.dll.sunhwan_engine_sweep(self._engine, times))
+
+    def _checked(self, ids: Tensor, state: Tensor) -> Tensor:
+        if state.shape != (len(ids), self._initial.shape[1]) or not state.is_contiguous():
+            raise ValueError("the state must be that of as many rows, row after row in memory")
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < self.vocabulary_size:
+            raise ValueError("an id is not one of the vocabulary")
+        return ids.to("cpu", torch.int64)
+
+    def _run(self, rows: Any) -> None:
+        self._library.dll.sunhwan_engine_run(self._engine, rows, len(rows))
+
+
+CHUNK = 256
+"""Tokens between two returns to Python."""
+
+NOT_FINITE = "the model's numbers are not finite: it has been trained to ruin or its file changed"
+
+
+def engine_for(model: LanguageModel, precision: str = "auto") -> tuple[Engine | None, str]:
+    """The engine that generates from a model, or None where PyTorch does; the reason in one clause.
+
+    "auto" is fp16 where the processor reads it at full speed, and fp32 otherwise. UsageError where
+    fp16 or int8 is asked for and cannot be had.
+    """
+    if precision not in ("auto", *PRECISIONS):
+        raise UsageError(f"the precision must be auto, fp32, fp16 or int8, not {precision!r}")
+    if precision == "auto":
+        reason = unsupported(model, "fp32")
+        if reason:
+            return None, reason
+        fast = unsupported(model, "fp16") or _slow("fp16")
+        return Engine(model, "fp32" if fast else "fp16"), fast or "half as many bytes to read"
+    reason = unsupported(model, precision)
+    if reason and precision != "fp32":
+        raise UsageError(
+            f"{precision} needs the compiled engine, but {reason}: leave out --precision"
+        )
+    return (None, reason) if reason else (Engine(model, precision), "asked for")
+
+
+def _slow(precision: str) -> str:
+    found = library()
+    fast = found is not None and found.dll.sunhwan_generates_fast(PRECISIONS.index(precision))
+    return "" if fast else f"this processor has no instructions for {precision}"
+
+
+def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
+    """Why the engine cannot run a model, in one clause; empty where it can."""
+    found = library()
+    recurrent = model.recurrent
+    weight = model.output.weight
+    if found is None:
+        return "the compiled library is not there"
+    if type(model) is not LanguageModel or type(recurrent) is not Recurrent:
+        return f"{type(model).__name__} may compute something else"
+    if weight.dtype != torch.float32 or weight.device.type != "cpu":
+        return f"its parameters are {weight.dtype} on {weight.device.type}"
+    if recurrent.bidirectional:
+        return "a bidirectional layer reads from the end"
+    if any(type(norm) is not nn.Identity for norm in recurrent.norms):
+        return "there are norms between its layers"
+    for around in recurrent.connections:
+        if type(around) not in (Plain, Residual):
+            return f"there is a {type(around).__name__.lower()} connection around its layers"
+    for layer in recurrent.stack:
+        name = _name(layer.cell)
+        if name is None or not found.dll.sunhwan_generates(name.encode()):
+            return f"it has no step for {type(layer.cell).__name__}"
+    if precision != "fp32":
+        most = max(float(p.detach().abs().max()) for p in model.parameters())
+        if not most <= 65504:
+            return f"a weight of {most:.3g} is beyond {precision}"
+    return ""
+
+
+def _name(cell: Cell) -> str | None:
+    """The registered name of this equation; a subclass may be another one."""
+    for name, known in CELLS.items():
+        plain = type(cell).inputs is Cell.inputs
+        if plain and type(cell) is type(known) and _kind(cell) == _kind(known):
+            return name
+    return None
+
+
+def _kind(cell: Cell) -> object:
+    return getattr(cell, "nonlinearity", None)
+
+
+def _make(found: Library, model: LanguageModel, precision: str, threads: int) -> int:
+    kept: list[Tensor] = []
+
+    def floats(x: Tensor | None) -> int | None:
+        if x is None:
+            return None
+        kept.append(x.contiguous())
+        return kept[-1].data_ptr()
+
+    def matrix(x: Tensor | None) -> Matrix:
+        if x is None:
+            return Matrix()
+        kept.append(x)
+        return Matrix(x.data_ptr(), *x.stride())
+
+    def layer_of(depth: int, layer: RecurrentLayer) -> _Layer:
+        p = layer.cell.effective(layer.parameters_of_cell)
+        loop = layer.cell.loop(p)
+        table = _table(model, layer) if depth == 0 else None
+        extra = loop.extra[0] if loop.extra else None
+        made = _Layer(
+            cell=cast(str, _name(layer.cell)).encode(),
+            D=layer.input_size,
+            H=layer.hidden_size,
+            table=floats(table),
+            W_x=matrix(p["W_x"]),
+            W_h=matrix(loop.W_h),
+            b=floats(None if table is not None else p.get("b")),
+            b_h=floats(loop.b_h),
+            extra=floats(extra),
+            constant=getattr(layer.cell, "epsilon", 0.0),
+            residual=type(model.recurrent.connections[depth]) is Residual,
+        )
+        fields = len(layer.cell.state_type._fields)
+        made.hold[:fields] = [layer.zoneout, *[layer.zoneout_cell] * (fields - 1)]
+        return made
+
+    stack = model.recurrent.stack
+    layers = (_Layer * len(stack))(*(layer_of(k, layer) for k, layer in enumerate(stack)))
+    embedding = None if layers[0].table or model.embedding is None else model.embedding.weight
+    record = _Model(
+        V=model.vocabulary_size,
+        layers=len(stack),
+        precision=PRECISIONS.index(precision),
+        threads=threads,
+        layer=layers,
+        embedding=floats(embedding),
+        W=matrix(model.output.weight.T),
+        b=floats(model.output.bias),
+    )
+    made = found.dll.sunhwan_engine(ctypes.byref(record))
+    if not made:
+        raise UsageError("the compiled engine has no step for a cell of this model")
+    return cast(int, made)
+
+
+def _table(model: LanguageModel, layer: RecurrentLayer) -> Tensor | None:
+    """a (V, G·H) of every token at the first layer; None where that is too much to keep."""
+    p = layer.cell.effective(layer.parameters_of_cell)
+    if model.embedding is None:
+        return p["W_x"] + p["b"] if "b" in p else p["W_x"]
+    if model.vocabulary_size * p["W_x"].shape[1] > MAX_TABLE:
+        return None
+    return layer.cell.inputs(model.embedding.weight, p)
+
+
+def fields_of(state: Sequence[State]) -> Tensor:
+    """The states of a model's layers as the engine has them."""
+    return torch.cat([field for layer in state for field in layer], 1).contiguous()

@@ -1,0 +1,307 @@
+"""The compiled engine: its numbers against the model's, its draws against the definition."""
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from sunhwan import engine as module
+from sunhwan.api import Language
+from sunhwan.cells import CELLS
+from sunhwan.config import ModelConfig
+from sunhwan.decode import filtered_probabilities, sample, stream, token_at
+from sunhwan.engine import Draws, Engine, engine_for, fields_of, unsupported
+from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.models import LanguageModel
+from sunhwan.ops.library import library
+from sunhwan.text import Vocabulary, build_vocabulary
+
+built = pytest.mark.skipif(library() is None, reason="the compiled library is not there")
+
+
+def build(V: int = 7, **options: Any) -> LanguageModel:
+    torch.manual_seed(1)
+    settings = {
+        "cell": "lstm", "hidden_size": 19, "num_layers": 2, "embedding_size": 5,
+        "input": "embedding", "dropout": 0.3,
+    }  # fmt: skip
+    model = LanguageModel(ModelConfig(**(settings | options)), V)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.2 * torch.randn_like(parameter)
+    return model.eval()
+
+
+def ids_for(model: LanguageModel, N: int = 3, T: int = 11) -> Tensor:
+    draw = torch.Generator().manual_seed(2)
+    return torch.randint(model.vocabulary_size, (N, T), generator=draw)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"V": 97, "hidden_size": (33, 64, 5), "num_layers": 3},
+    {"input": "one-hot", "hidden_size": 1},
+    {"tied": True, "hidden_size": 16},
+    {"connection": "residual", "num_layers": 3, "bias": False},
+    {"zoneout": 0.2, "zoneout_cell": 0.4, "learned_initial_state": False},
+    {"cell": ("gru", "lstm"), "hidden_size": (8, 12)},
+    {"hidden_size": 130, "num_layers": 1, "V": 1},
+]
+GENERATED = [] if library() is None else [n for n in CELLS if not unsupported(build(cell=n))]
+OPTIONS += [{"cell": name, "hidden_size": 21} for name in GENERATED]
+
+
+@built
+def test_the_cells_with_a_kernel_are_there() -> None:
+    assert {"lstm", "gru", "elman", "elman_relu", "irnn"} <= set(GENERATED)
+
+
+def close(got: Tensor, wanted: Tensor, share: float) -> None:
+    assert float((got - wanted).abs().max()) <= share * max(1.0, float(wanted.abs().max()))
+
+
+@built
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_logits_and_state_are_those_of_the_model(options: dict[str, Any]) -> None:
+    model = build(**options)
+    ids = ids_for(model)
+    with torch.no_grad():
+        wanted, last = model(ids)
+    for precision, share in (("fp32", 1e-5), ("fp16", 0.02), ("int8", 0.3)):
+        engine = Engine(model, precision)
+        state = engine.initial_state(3)
+        first = engine.read(ids[:, :4], state)
+        close(torch.cat([first, engine.read(ids[:, 4:], state)], 1), wanted, share)
+        close(state, fields_of(last), share)
+
+
+@built
+def test_a_large_vocabulary_keeps_its_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TABLE", 10)
+    test_logits_and_state_are_those_of_the_model({"V": 13})
+
+
+@built
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+@pytest.mark.parametrize("instructions", ["portable", "avx2", "avx512"])
+def test_rows_and_threads_change_no_bit(precision: str, instructions: str) -> None:
+    found = library()
+    assert found is not None
+    before = found.instructions
+    try:
+        found.use_instructions(instructions)
+    except ValueError:
+        pytest.skip("not on this processor")
+    try:
+        model = build(V=70, hidden_size=(37, 90), cell=("gru", "lstm"))
+        for N in (1, 2, 5, 13, 64):
+            ids = ids_for(model, N, 6)
+            one, two = (Engine(model, precision, threads) for threads in (1, 2))
+            together, alone, shared = (
+                one.initial_state(N),
+                one.initial_state(N),
+                one.initial_state(N),
+            )
+            wanted = one.read(ids, together)
+            assert torch.equal(two.read(ids, shared), wanted)
+            assert torch.equal(shared, together)
+            for n in range(N):
+                part = one.read(ids[n : n + 1], alone[n : n + 1])
+                assert torch.equal(part[0], wanted[n])
+            assert torch.equal(alone, together)
+        with torch.no_grad():
+            close(wanted, model(ids)[0], {"fp32": 1e-5, "fp16": 0.02, "int8": 0.3}[precision])
+    finally:
+        found.use_instructions(before)
+
+
+@built
+def test_float16_is_that_of_torch() -> None:
+    """Weights of every size, the smallest and halfway ones too, through a product with one."""
+    model = build(V=4001, cell="elman", hidden_size=1, num_layers=1)
+    draw = torch.Generator().manual_seed(4)
+    values = torch.randn(4001, generator=draw) * 10 ** torch.empty(4001).uniform_(-9, 4.5)
+    values[:6] = torch.tensor([0.0, -0.0, 65504.0, 2**-24, 1.5 * 2**-24, 1 + 2**-11])
+    with torch.no_grad():
+        model.output.weight[:, 0] = values
+        model.output.bias.zero_()
+        # h = tanh(1000) = 1.
+        for name, p in model.recurrent.named_parameters():
+            p.fill_(1000.0 if name.endswith("b") else 0.0)
+    engine = Engine(model, "fp16")
+    got = engine.read(torch.tensor([[0]]), engine.initial_state(1))[0, 0]
+    assert torch.equal(got, values.half().float())
+
+
+@built
+def test_resets_start_a_row_afresh() -> None:
+    model = build()
+    ids = ids_for(model)
+    resets = torch.zeros(3, 11, dtype=torch.bool)
+    resets[0, 0] = resets[1, 3] = resets[2, 3] = resets[0, 10] = True
+    with torch.no_grad():
+        wanted, last = model(ids, None, resets)
+        again, _ = model(ids, last)
+    engine = Engine(model, "fp32")
+    got, state = engine(ids, None, resets)
+    close(got, wanted, 1e-5)
+    close(engine(ids, state)[0], again, 1e-5)
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {}, {"temperature": 0.0}, {"temperature": 1.3}, {"top_k": 3}, {"top_p": 0.7},
+    {"temperature": 0.9, "top_k": 5, "top_p": 0.8}, {"top_k": 100}, {"top_p": 1e-9},
+]  # fmt: skip
+
+
+@built
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_draws_are_those_of_the_definition(settings: dict[str, Any]) -> None:
+    """Each token is the one that the filtered probabilities and its number give; also with ties."""
+    model = build(V=12, num_layers=1)
+    with torch.no_grad():
+        for one, other in ((3, 4), (8, 2)):
+            model.output.weight[one] = model.output.weight[other]
+            model.output.bias[one] = model.output.bias[other]
+    never, first = torch.zeros(2, 12, dtype=torch.bool)
+    never[5] = first[[1, 2, 3]] = True
+    engine = Engine(model, "fp32")
+    options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
+    how = Draws(**options, never=never, first=first)
+    state = engine.initial_state(1)
+    uniforms = torch.rand(1, 600, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    uniforms[0, :2] = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
+    ids = engine.draw(torch.tensor([4]), state, uniforms, how)[0]
+    logits = engine.read(torch.cat([torch.tensor([4]), ids[:-1]])[None], engine.initial_state(1))[0]
+    for k, (row, u) in enumerate(zip(logits, uniforms[0].tolist(), strict=True)):
+        row = row.masked_fill(never | first if k == 0 else never, -math.inf)
+        assert int(ids[k]) == token_at(filtered_probabilities(row, **options), u), k
+
+
+ENGLISH = build_vocabulary("characters", ["abcdefg \n"])
+KOREAN = build_vocabulary("jamo", ["각난다을 "])
+DOCUMENTS = build_vocabulary("characters", ["abc"], eos=True)
+
+
+def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "library", lambda: None)
+
+
+@built
+@pytest.mark.parametrize("vocabulary", [ENGLISH, KOREAN, DOCUMENTS], ids=lambda v: v.kind)
+@pytest.mark.parametrize("prompt", ["", "a", "나는 오"])
+@pytest.mark.parametrize(
+    "settings", [*SETTINGS[:6], {"until_eos": True}, {"length": 0}, {"length": 1}], ids=str
+)
+def test_the_same_seed_gives_the_same_text_without_the_library(
+    vocabulary: Vocabulary, prompt: str, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(len(vocabulary))
+    options = {"n": 3, "length": 520, "precision": "fp32"} | settings
+    ours = sample(model, vocabulary, prompt, **options)
+    without_library(monkeypatch)
+    assert sample(model, vocabulary, prompt, **options) == ours
+    assert (
+        settings.get("temperature") == 0 or len({one.text for one in ours}) > 1 or not ours[0].text
+    )
+
+
+@built
+def test_many_texts_are_those_of_each_seed_alone() -> None:
+    model = build(len(DOCUMENTS))
+    for precision in ("fp16", "int8"):
+        options: dict[str, Any] = {"length": 30, "until_eos": True, "precision": precision}
+        for one in sample(model, DOCUMENTS, "a", n=70, seed=-3, **options):
+            alone = stream(model, DOCUMENTS, "a", seed=one.seed, **options)
+            assert "".join(alone) == one.text
+
+
+@built
+def test_an_engine_is_the_model_as_it_was() -> None:
+    model = build()
+    ids = ids_for(model)
+    engine = Engine(model, "fp32")
+    wanted = engine.read(ids, engine.initial_state(3))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+    assert torch.equal(engine.read(ids, engine.initial_state(3)), wanted)
+
+
+@built
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"layer_norm": True}, "norms"), ({"connection": "dense"}, "dense"),
+        ({"connection": "highway"}, "highway"), ({"cell": "lstm_projected"}, "ProjectedLSTM"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_it_cannot_run_is_left_to_torch(change: dict[str, Any], said: str) -> None:
+    model = build(len(ENGLISH), **change)
+    engine, reason = engine_for(model)
+    assert engine is None
+    assert said in reason
+    assert len(sample(model, ENGLISH, length=9)[0].text) == 9
+    with pytest.raises(UsageError, match=said):
+        sample(model, ENGLISH, length=9, precision="int8")
+
+
+@built
+def test_other_models_are_left_to_torch() -> None:
+    class Own(LanguageModel):
+        pass
+
+    assert "Own" in unsupported(Own(build().config, 7))
+    assert "float64" in unsupported(build().double())
+    large = build()
+    with torch.no_grad():
+        large.output.bias[0] = 1e6
+    assert unsupported(large) == ""
+    assert "beyond fp16" in unsupported(large, "fp16")
+    assert engine_for(large)[0].precision == "fp32"  # type: ignore[union-attr]
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_library(monkeypatch)
+    engine, reason = engine_for(build())
+    assert (engine, reason) == (None, "the compiled library is not there")
+    assert engine_for(build(), "fp32")[0] is None
+    with pytest.raises(UsageError, match="is not there"):
+        engine_for(build(), "fp16")
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_numbers_that_are_none_are_an_error(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not compiled:
+        without_library(monkeypatch)
+    model = build(len(ENGLISH))
+    with torch.no_grad():
+        model.output.bias[2] = math.nan
+    with pytest.raises(NonFiniteError, match="not finite"):
+        sample(model, ENGLISH, length=5, precision="fp32")
+
+
+@built
+def test_ids_and_states_are_checked() -> None:
+    engine = Engine(build(), "fp32")
+    state = engine.initial_state(2)
+    for ids in (torch.tensor([[7], [0]]), torch.tensor([[-1], [0]]), torch.tensor([[0]])):
+        with pytest.raises(ValueError, match=r"id|state"):
+            engine.read(ids, state)
+
+
+@built
+def test_fewer_bits_lose_little() -> None:
+    model = build(len(ENGLISH))
+    text = sample(model, ENGLISH, length=3000, precision="fp32")[0].text
+    language = Language(model, ENGLISH)
+    found = [language.evaluate_text(text, p).bits_per_character for p in ("fp32", "fp16", "int8")]
+    assert all(
+        abs(b - a) < limit for (a, b), limit in zip(pairwise(found), (1e-3, 0.05), strict=True)
+    )
