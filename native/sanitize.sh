@@ -15,6 +15,7 @@ cmake --build "$build" --parallel "${JOBS:-1}"
 
 export SUNHWAN_LIBRARY="$build/sunhwan_native.so"
 export UBSAN_OPTIONS=print_stacktrace=1
+export SUNHWAN_KERNEL_SHAPES=${SUNHWAN_KERNEL_SHAPES:-8} GOMP_SPINCOUNT=100
 # Python and PyTorch are not instrumented: the runtime must come before them, and their leaks are
 # not ours. pytest leaves the file descriptor of a report alone.
 export ASAN_OPTIONS=detect_leaks=0:halt_on_error=1

@@ -11,6 +11,7 @@ from sunhwan.ops import native, reference
 from tests.kernels.problems import KINKED, Shape, instructions, problem
 
 EPS = torch.finfo(torch.float32).eps
+TINY = torch.finfo(torch.float32).tiny
 EPS_TWICE = torch.finfo(torch.float64).eps
 
 MIDDLE, USUALLY, EVER, FLOOR = 1.5, 2.0, 50.0, 8.0
@@ -91,7 +92,7 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
                 yield f"{shape} {name} float64: {value} is off by {error:.3g} of {norm:.3g}"
             error = _distance(single[value], wanted)
             beyond = max(error - FLOOR * EPS * norm, 0.0) if error == error else error
-            record.single.append(beyond / noise if beyond else 0.0)
+            record.single.append(beyond / max(noise, TINY) if beyond else 0.0)
             if theirs > EPS * norm:
                 record.ratios.append(error / theirs)
             if not beyond <= EVER * noise:

@@ -134,6 +134,7 @@ def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monk
         guarded = Guarded()
         own = posed._replace(
             a=guarded.copy(posed.a),
+            b=None if posed.b is None else guarded.copy(posed.b),
             loop=posed.loop.map(lambda p, g=guarded: g.copy(p.T).T if p.dim() == 2 else g.copy(p)),
             state=posed.cell.state_type(
                 *(guarded.copy(f.detach()).requires_grad_() for f in posed.state)
