@@ -10,6 +10,7 @@ namespace sunhwan {
 
 struct Processor {
     bool avx2 = false, avx512 = false, vnni = false;  // avx2 with FMA and F16C
+    bool intel = false;  // which converts float16 faster to wide registers than to narrow ones
 
     Processor() {
         unsigned a, b, c, d, keeps, high;
@@ -22,6 +23,7 @@ struct Processor {
         const unsigned f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
         avx512 = avx2 && (keeps & 0xe6) == 0xe6 && (b & f_dq_bw_vl) == f_dq_bw_vl;
         vnni = avx512 && (c >> 11 & 1);
+        intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx;
     }
 };
 

@@ -16,10 +16,6 @@
 #include "generation.hpp"
 #include "product.hpp"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 namespace sunhwan {
 namespace SUNHWAN_ISA {
 
@@ -39,7 +35,7 @@ inline bool fast(int64_t precision) {
 #if defined(__AVX512F__)
     return precision != kInt8 || Processor().vnni;
 #elif defined(__AVX2__)
-    return precision == kFloat32 || (precision == kFloat16 && Processor().avx2);
+    return precision != kInt8;
 #else
     return precision == kFloat32;
 #endif
@@ -114,7 +110,7 @@ void float_tile(const typename W::type* w, const float* x, int64_t row, int64_t 
 
 #if defined(__AVX512F__)
 // Where a conversion to 512 bits takes longer than two to 256, as on AMD's processors; the same bits.
-inline const bool kNarrow = !__builtin_cpu_is("intel");
+inline const bool kNarrow = !Processor().intel;
 
 template <int V>
 void narrow_tile(const uint16_t* w, const float* x, int64_t K, float* sums) {
@@ -127,7 +123,7 @@ void narrow_tile(const uint16_t* w, const float* x, int64_t K, float* sums) {
 #pragma GCC unroll 8
         for (int v = 0; v < 2 * V; ++v) {
             const auto* p = reinterpret_cast<const __m128i*>(w + (2 * V * k + v) * 8);
-            sum[v] = _mm256_fmadd_ps(a, _mm256_cvtph_ps(_mm_loadu_si128(p)), sum[v]);
+            sum[v] += a * _mm256_cvtph_ps(_mm_loadu_si128(p));  // as in float_tile
         }
     }
 #pragma GCC unroll 8
@@ -305,8 +301,9 @@ void pack_floats(char* panel, const Matrix& w, int64_t K, int64_t columns, const
         const int64_t depth = std::min<int64_t>(kLine, K - start);
         for (int64_t c = 0; c < columns; ++c) {
             const int64_t from = index(c);
-            const float* data = static_cast<const float*>(w.data) + from * w.column + start * w.row;
-            for (int64_t k = 0; k < depth; ++k) block[k][c] = from < 0 ? 0.0f : data[k * w.row];
+            const float* data = static_cast<const float*>(w.data) + std::max<int64_t>(from, 0) * w.column;
+            for (int64_t k = 0; k < depth; ++k)
+                block[k][c] = from < 0 ? 0.0f : data[(start + k) * w.row];
         }
         for (int64_t k = 0; k < depth; ++k)
             for (int64_t c = 0; c < columns; ++c)
@@ -322,7 +319,7 @@ void pack_int8(char* panel, const Matrix& w, int64_t K, int64_t columns, const I
     std::vector<float> column((K + 3) / 4 * 4);
     for (int64_t c = 0; c < columns; ++c) {
         const int64_t from = index(c);
-        const float* data = static_cast<const float*>(w.data) + from * w.column;
+        const float* data = static_cast<const float*>(w.data) + std::max<int64_t>(from, 0) * w.column;
         float most = 0;
         for (int64_t k = 0; k < K; ++k) {
             column[k] = from < 0 ? 0 : data[k * w.row];

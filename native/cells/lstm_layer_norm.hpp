@@ -49,7 +49,7 @@ struct LayerNormLSTM {
         const T* u = at<T>(r.saved[4], t, n, 0);
         const T* moments = at<T>(r.saved[5], t, n, 0);
         const Moments<T> of_u{moments[0], moments[1]}, of_c{moments[2], moments[3]};
-        T* d_u = at<T>(r.d_u, t, n, 0);  // for a while: its first block holds d y
+        T* d_u = at<T>(r.d_u, t, n, 0);  // for a while: its first block holds d y times the gain
         BackwardMoments<T> by_c, by_u;
         for (int v = 0; v * L < H; ++v) {
             const Place p = place<T>(H, t, n, v);
@@ -59,7 +59,7 @@ struct LayerNormLSTM {
             const V gain = load_extra<T>(r.extra[1], p.unit, p.count);
             const V y = tanh<T>(gain * normal + load_extra<T>(r.extra[2], p.unit, p.count));
             const V d_y = d_h * o * (T(1) - y * y);
-            store(d_u + p.unit, d_y, p.count);
+            store(d_u + p.unit, d_y * gain, p.count);
             store(at<T>(r.d_a, t, n, 3 * H + p.unit), d_h * y * o * (T(1) - o), p.count);
             by_c.add(d_y * gain, normal, p.count);
             add_to<T>(at<T>(r.d_extra[1], H, n, p.unit), first, d_y * normal, p.count);
@@ -70,8 +70,7 @@ struct LayerNormLSTM {
             const Place p = place<T>(H, t, n, v);
             V d_c = load_carry<T>(r, 1, p) + load_outside<T>(r, 1, p);
             const V held = split_held<T>(r, 1, p, d_c);
-            const V gain = load_extra<T>(r.extra[1], p.unit, p.count);
-            d_c += by_c(load(d_u + p.unit, p.count) * gain, of_c(load_made<T>(r, 1, p)), of_c.scale);
+            d_c += by_c(load(d_u + p.unit, p.count), of_c(load_made<T>(r, 1, p)), of_c.scale);
             V s[4], d[4];
             for (int g = 0; g < 4; ++g) s[g] = load(at<T>(r.saved[g], t, n, p.unit), p.count);
             d[0] = d_c * s[2] * s[0] * (T(1) - s[0]);

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import CELLS, Cell, State
+from sunhwan.cells import Cell, State
 from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.layers import Recurrent, RecurrentLayer
 from sunhwan.layers.connections import Plain, Residual
 from sunhwan.models import LanguageModel
-from sunhwan.ops.library import Library, library
+from sunhwan.ops.library import Library, library, why_missing
+from sunhwan.ops.native import name_of
 from sunhwan.ops.record import FIELDS, Matrix
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -24,8 +25,8 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
-SHARED = 100_000
-"""Weights from which two threads are faster than one."""
+SHARED = 1_000_000
+"""Weights from which two threads are faster than one, though they meet at every layer."""
 
 
 class _Layer(ctypes.Structure):
@@ -248,7 +249,7 @@ def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
     recurrent = model.recurrent
     weight = model.output.weight
     if found is None:
-        return "the compiled library is not there"
+        return f"the compiled library was {why_missing()}"
     if type(model) is not LanguageModel or type(recurrent) is not Recurrent:
         return f"{type(model).__name__} may compute something else"
     if weight.dtype != torch.float32 or weight.device.type != "cpu":
@@ -261,7 +262,9 @@ def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
         if type(around) not in (Plain, Residual):
             return f"there is a {type(around).__name__.lower()} connection around its layers"
     for layer in recurrent.stack:
-        name = _name(layer.cell)
+        name = name_of(layer.cell)
+        if type(layer.cell).inputs is not Cell.inputs:
+            return f"{type(layer.cell).__name__} has inputs of its own"
         if name is None or not found.dll.sunhwan_generates(name.encode()):
             return f"it has no step for {type(layer.cell).__name__}"
     if precision != "fp32":
@@ -269,19 +272,6 @@ def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
         if not most <= 65504:
             return f"a weight of {most:.3g} is beyond {precision}"
     return ""
-
-
-def _name(cell: Cell) -> str | None:
-    """The registered name of this equation; a subclass may be another one."""
-    for name, known in CELLS.items():
-        plain = type(cell).inputs is Cell.inputs
-        if plain and type(cell) is type(known) and _kind(cell) == _kind(known):
-            return name
-    return None
-
-
-def _kind(cell: Cell) -> object:
-    return getattr(cell, "nonlinearity", None)
 
 
 def _make(found: Library, model: LanguageModel, precision: str, threads: int) -> int:
@@ -305,7 +295,7 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         table = _table(model, layer) if depth == 0 else None
         extra = loop.extra[0] if loop.extra else None
         made = _Layer(
-            cell=cast(str, _name(layer.cell)).encode(),
+            cell=cast(str, name_of(layer.cell)).encode(),
             D=layer.input_size,
             H=layer.hidden_size,
             table=floats(table),

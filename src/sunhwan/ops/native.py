@@ -1,7 +1,7 @@
 """Recurrences by the compiled library: the reference loop's signature, parameters and numbers."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -18,12 +18,16 @@ from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, spli
 
 def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
     """The library's kernel for exactly this equation (a subclass may be another one), or None."""
-    found = library()
-    names = [name for name, known in CELLS.items() if _alike(cell, known)]
-    if found is None or not names:
+    found, name = library(), name_of(cell)
+    if found is None or name is None:
         return None
-    address = found.kernel(names[0], dtype)
+    address = found.kernel(name, dtype)
     return None if address is None else ctypes.cast(address, ctypes.POINTER(Kernel)).contents
+
+
+def name_of(cell: Cell) -> str | None:
+    """What the library calls exactly this equation, or None."""
+    return next((name for name, known in CELLS.items() if _alike(cell, known)), None)
 
 
 def _alike(cell: Cell, other: Cell) -> bool:
@@ -54,9 +58,11 @@ def run(
     ours = folded or type(cell).inputs is Cell.inputs
     if noise.hold is not None:
         noise = noise._replace(hold=tuple(map(Tensor.contiguous, noise.hold)))
-    found = NativeRecurrence.apply(  # type: ignore[no-untyped-call]
-        cell, noise, ours, a, b, *cell.loop(parameters).values(), *state
-    )
+    values: Iterable[Tensor | None] = (a, b, *cell.loop(parameters).values(), *state)
+    if not torch.is_grad_enabled():
+        # A function is not told, and would save for a backward pass that never comes.
+        values = (None if value is None else value.detach() for value in values)
+    found = NativeRecurrence.apply(cell, noise, ours, *values)  # type: ignore[no-untyped-call]
     F = len(state)
     return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
 
