@@ -6,6 +6,7 @@
     python -m benchmarks.cells --markdown benchmarks/results/cells.md
     python -m benchmarks.step --markdown benchmarks/results/step.md
     python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
+    python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
@@ -33,7 +34,13 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
         },
     ),
-    "kernels": (SPEED, {"kernels": "`python -m benchmarks.kernels`"}),
+    "kernels": (
+        SPEED,
+        {
+            "kernels": "`python -m benchmarks.kernels`",
+            "generation": "`python -m benchmarks.generation`",
+        },
+    ),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
 }
