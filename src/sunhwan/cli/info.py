@@ -34,6 +34,7 @@ def info(
         _show(facts, as_json)
         return
     from sunhwan.api import load
+    from sunhwan.engine import engine_for
 
     name_cells(cell)
     language = load(run)
@@ -42,6 +43,9 @@ def info(
         from sunhwan.cli.terminal import console
 
         console().print(language.model.recurrent.explain())
+        engine, reason = engine_for(language.model)
+        writer = "PyTorch" if engine is None else f"the compiled engine in {engine.precision}"
+        console().print(f"writing text: {writer}: {reason}")
 
 
 def system_facts() -> dict[str, object]:
