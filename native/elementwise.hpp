@@ -103,9 +103,8 @@ struct Elementwise {
             const auto scratch = allocate<T>(panels.scratch_size(r.N));
             for (int64_t t = 0; t < r.T; ++t) {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
-                for (size_t i = 0; i < panels.blocks().size(); ++i)
-                    panels.multiply(
-                        i, r.N, &h, 1, scratch.get(),
+                panels.multiply(
+                    r.N, &h, 1, scratch.get(),
                         [&](int64_t n, int v) {
                             for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
                         },
@@ -133,9 +132,8 @@ struct Elementwise {
                     if (D > 0) d_u[count++] = {at<T>(r.d_a, t + 1, 0, 0), r.d_a.row, D * r.H};
                     if (D < G) d_u[count++] = {at<T>(r.d_u, t + 1, 0, 0), r.d_u.row, (G - D) * r.H};
                 }
-                for (size_t i = 0; i < panels.blocks().size(); ++i)
-                    panels.multiply(
-                        i, r.N, d_u, count, scratch.get(),
+                panels.multiply(
+                    r.N, d_u, count, scratch.get(),
                         [&](int64_t n, int v) {
                             if (t < 0) return;
                             for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));

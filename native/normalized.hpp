@@ -76,9 +76,8 @@ struct Normalized {
             const Series& u = r.saved[Cell::product];
             for (int64_t t = 0; t < r.T; ++t) {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
-                for (size_t i = 0; i < panels.blocks().size(); ++i)
-                    panels.multiply(
-                        i, r.N, &h, 1, scratch.get(), [](int64_t, int) {},
+                panels.multiply(
+                    r.N, &h, 1, scratch.get(), [](int64_t, int) {},
                         [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
                             each_row<T>(G * r.H, t, first, end, v, [&](const Place& p, int64_t i) {
                                 store(at<T>(u, t, p.n, p.unit), load(sums + i * stride), p.count);
@@ -101,9 +100,8 @@ struct Normalized {
                     Cell::backward(r, t, n);
                 barrier.wait();
                 const Operand<T> d_u{at<T>(r.d_u, t, 0, 0), r.d_u.row, G * r.H};
-                for (size_t i = 0; i < panels.blocks().size(); ++i)
-                    panels.multiply(
-                        i, r.N, &d_u, 1, scratch.get(), [](int64_t, int) {},
+                panels.multiply(
+                    r.N, &d_u, 1, scratch.get(), [](int64_t, int) {},
                         [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
                             each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) {
                                 T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);

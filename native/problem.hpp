@@ -35,8 +35,9 @@ struct Recurrence {
     const void *b, *b_h;
     const void* extra[kExtra];
 
-    // Forward. a is read, with b (of its blocks, may be null) added to it, and may be the memory of saved values; initial (N, size), one row after
-    // another. `made` is the state before `hold`: it is written where there is a hold.
+    // Forward. a is read, with b (of its blocks, may be null) added to it, and may be the memory of
+    // saved values; initial (N, size), one row after another. `made` is the state before `hold`: it is
+    // written where there is a hold.
     Series a, states[kFields], made[kFields], saved[kSaved];
     const void* initial[kFields];
     // What is done to the recurrence besides its equation. hold: the share of the state before that

@@ -18,7 +18,7 @@ namespace sunhwan {
 namespace SUNHWAN_ISA {
 
 constexpr int kVectors = 4;      // of a tile's row, at most
-constexpr int64_t kDepth = 256;  // k of a slice of a panel: what stays in the first-level cache
+constexpr int64_t kDepth = 512;  // k of a slice of a panel
 constexpr int kLine = 64;
 
 template <class T>
@@ -116,55 +116,62 @@ public:
         for (size_t i = 0; i < blocks_.size(); ++i) pack(w, H, blocks_[i], memory_.get() + offsets_[i]);
     }
 
-    const std::vector<Block>& blocks() const { return blocks_; }
+    static int64_t scratch_size(int64_t N) { return N * kVectors * L; }
 
-    // For every tile of rows and every vector of units of block i: ahead(row, vector) for each of its
-    // rows before its last product, then use(first row, end, vector, sums, stride): gate g of a row's
-    // units is at sums + g * L, the next row's `stride` further.
+    // The products of N rows: for every tile of rows and every vector of units, ahead(row, vector) for
+    // each of its rows before its last product, then use(first row, end, vector, sums, stride): gate g
+    // of a row's units is at sums + g * L, the next row's `stride` further.
     template <class Ahead, class Use>
-    void multiply(size_t i, int64_t N, const Operand<T>* operands, int count, T* scratch,
-                  const Ahead& ahead, const Use& use) const {
-        switch (blocks_[i].count * G) {
-            case 1: return rows<1>(i, N, operands, count, scratch, ahead, use);
-            case 2: return rows<2>(i, N, operands, count, scratch, ahead, use);
-            case 3: return rows<3>(i, N, operands, count, scratch, ahead, use);
-            default: return rows<4>(i, N, operands, count, scratch, ahead, use);
-        }
-    }
-
-    static int64_t scratch_size(int64_t N) { return (N + 8) * kVectors * L; }
-
-private:
-    static constexpr int L = kLanes<T>;
-
-    template <int V, class Ahead, class Use>
-    void rows(size_t i, int64_t N, const Operand<T>* operands, int count, T* scratch,
-              const Ahead& ahead, const Use& use) const {
-        if constexpr (V % G == 0) {
-            const Block& block = blocks_[i];
-            const int64_t tiles = (N + kRows<T, V> - 1) / kRows<T, V>;
+    void multiply(int64_t N, const Operand<T>* operands, int count, T* scratch, const Ahead& ahead,
+                  const Use& use) const {
+        for (size_t i = 0; i < blocks_.size(); ++i) {
+            const int V = blocks_[i].count * G;
             const T* panel = memory_.get() + offsets_[i];
             bool more = false;
             for (int o = 0; o < count; ++o) {
                 const auto& operand = operands[o];
-                for (int64_t k = 0; k < operand.K || (k == 0 && o + 1 == count); k += kDepth) {
-                    const int64_t depth = std::min(kDepth, operand.K - k);
-                    const bool last = o + 1 == count && k + kDepth >= operand.K;
-                    for (int64_t j = 0; j < tiles; ++j) {
-                        const int64_t n = N * j / tiles, end = N * (j + 1) / tiles;
-                        T* sums = scratch + n * V * L;
-                        if (last)
-                            for (int64_t m = n; m < end; ++m)
-                                for (int u = 0; u < block.count; ++u) ahead(m, block.start + u);
-                        tile_of<T, V>(int(end - n), operand.data + n * operand.row + k, operand.row,
-                                      depth, panel, sums, more);
-                        if (last)
-                            for (int u = 0; u < block.count; ++u)
-                                use(n, end, block.start + u, sums + u * G * L, V * L);
+                const bool final = o + 1 == count;
+                for (int64_t k = 0; k < operand.K || (k == 0 && final); k += kDepth) {
+                    const Slice slice{operand.data + k, operand.row, std::min(kDepth, operand.K - k), more,
+                                      final && k + kDepth >= operand.K};
+                    switch (V) {
+                        case 1: rows<1>(blocks_[i], N, slice, panel, scratch, ahead, use); break;
+                        case 2: rows<2>(blocks_[i], N, slice, panel, scratch, ahead, use); break;
+                        case 3: rows<3>(blocks_[i], N, slice, panel, scratch, ahead, use); break;
+                        default: rows<4>(blocks_[i], N, slice, panel, scratch, ahead, use);
                     }
-                    panel += depth * V * L;
+                    panel += slice.depth * V * L;
                     more = true;
                 }
+            }
+        }
+    }
+
+private:
+    static constexpr int L = kLanes<T>;
+
+    struct Slice {
+        const T* data;
+        int64_t row, depth;
+        bool more, last;  // whether sums are there from before, and whether they are complete after it
+    };
+
+    template <int V, class Ahead, class Use>
+    static void rows(const Block& block, int64_t N, const Slice& slice, const T* panel, T* scratch,
+                     const Ahead& ahead, const Use& use) {
+        if constexpr (V % G == 0) {
+            const int64_t tiles = (N + kRows<T, V> - 1) / kRows<T, V>;
+            for (int64_t j = 0; j < tiles; ++j) {
+                const int64_t n = N * j / tiles, end = N * (j + 1) / tiles;
+                T* sums = scratch + n * V * L;
+                if (slice.last)
+                    for (int64_t m = n; m < end; ++m)
+                        for (int u = 0; u < block.count; ++u) ahead(m, block.start + u);
+                tile_of<T, V>(int(end - n), slice.data + n * slice.row, slice.row, slice.depth, panel, sums,
+                              slice.more);
+                if (slice.last)
+                    for (int u = 0; u < block.count; ++u)
+                        use(n, end, block.start + u, sums + u * G * L, V * L);
             }
         }
     }
@@ -172,24 +179,23 @@ private:
     void pack(const Matrix& w, int64_t H, const Block& block, T* out) const {
         const T* data = static_cast<const T*>(w.data);
         const int V = block.count * G;
-        for (int u = 0; u < block.count; ++u)
-            for (int g = 0; g < G; ++g) {
-                const int64_t unit = int64_t(block.start + u) * L;
-                const int valid = int(std::min<int64_t>(L, H - unit));
-                const T* from = data + (g * H + unit) * w.column;
-                T* to = out + (u * G + g) * L;
-                if (w.column == 1) {
-                    for (int64_t k = 0; k < K_; ++k) store(to + k * V * L, load(from + k * w.row, valid));
-                } else {
-                    // A transpose, a few cache lines at a time.
-                    for (int64_t k0 = 0; k0 < K_; k0 += L) {
-                        const int64_t k1 = std::min<int64_t>(K_, k0 + L);
-                        for (int l = 0; l < L; ++l)
-                            for (int64_t k = k0; k < k1; ++k)
-                                to[k * V * L + l] = l < valid ? from[k * w.row + l * w.column] : T(0);
-                    }
-                }
-            }
+        const auto column = [&](int v) { return v % G * H + int64_t(block.start + v / G) * L; };
+        const auto valid = [&](int v) {
+            return int(std::min<int64_t>(L, H - int64_t(block.start + v / G) * L));
+        };
+        if (w.column == 1) {
+            for (int64_t k = 0; k < K_; ++k)
+                for (int v = 0; v < V; ++v)
+                    store(out + (k * V + v) * L, load(data + k * w.row + column(v), valid(v)));
+            return;
+        }
+        // A transpose, a few cache lines at a time.
+        for (int64_t k0 = 0; k0 < K_; k0 += L)
+            for (int v = 0; v < V; ++v)
+                for (int l = 0; l < L; ++l)
+                    for (int64_t k = k0; k < std::min<int64_t>(K_, k0 + L); ++k)
+                        out[(k * V + v) * L + l] =
+                            l < valid(v) ? data[k * w.row + (column(v) + l) * w.column] : T(0);
     }
 
     int64_t K_;

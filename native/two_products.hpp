@@ -28,9 +28,8 @@ struct TwoProducts {
             const auto scratch = allocate<T>(first.scratch_size(r.N));
             for (int64_t t = 0; t < r.T; ++t) {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
-                for (size_t i = 0; i < first.blocks().size(); ++i)
-                    first.multiply(
-                        i, r.N, &h, 1, scratch.get(),
+                first.multiply(
+                    r.N, &h, 1, scratch.get(),
                         [&](int64_t n, int v) {
                             for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
                         },
@@ -41,9 +40,8 @@ struct TwoProducts {
                         });
                 barrier.wait();
                 const Operand<T> m{at<T>(r.m, t, 0, 0), r.m.row, r.H};
-                for (size_t i = 0; i < then.blocks().size(); ++i)
-                    then.multiply(
-                        i, r.N, &m, 1, scratch.get(), [](int64_t, int) {},
+                then.multiply(
+                    r.N, &m, 1, scratch.get(), [](int64_t, int) {},
                         [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                             each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                                 outer(r, p, sums + i * stride);
@@ -64,9 +62,8 @@ struct TwoProducts {
                 const Operand<T> d_u = t == r.T - 1
                                            ? Operand<T>{nullptr, 0, 0}
                                            : Operand<T>{at<T>(from, t + 1, 0, 0), from.row, U * r.H};
-                for (size_t i = 0; i < first.blocks().size(); ++i)
-                    first.multiply(
-                        i, r.N, &d_u, 1, scratch.get(),
+                first.multiply(
+                    r.N, &d_u, 1, scratch.get(),
                         [&](int64_t n, int v) {
                             if (t >= 0 && !projects)
                                 for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
@@ -80,9 +77,8 @@ struct TwoProducts {
                 barrier.wait();
                 const Operand<T> d_w{projects ? at<T>(r.d_w, t, 0, 0) : at<T>(r.d_a, t, 0, second * r.H),
                                      projects ? r.d_w.row : r.d_a.row, W * r.P};
-                for (size_t i = 0; i < then.blocks().size(); ++i)
-                    then.multiply(
-                        i, r.N, &d_w, 1, scratch.get(), [](int64_t, int) {},
+                then.multiply(
+                    r.N, &d_w, 1, scratch.get(), [](int64_t, int) {},
                         [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                             each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                                 inner_backward(r, p, sums + i * stride);

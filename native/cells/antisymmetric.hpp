@@ -1,4 +1,5 @@
-// The antisymmetric network: extra[0] is the step of Euler's method. The equations stand in src/sunhwan/cells/antisymmetric.py.
+// The antisymmetric network: extra[0] is the step of Euler's method.
+// The equations stand in src/sunhwan/cells/antisymmetric.py.
 #pragma once
 
 #include "../vec.hpp"

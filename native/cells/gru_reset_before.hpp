@@ -1,4 +1,5 @@
-// GRU, the reset gate before the second product. The equations stand in src/sunhwan/cells/gru_reset_before.py.
+// GRU, the reset gate before the second product.
+// The equations stand in src/sunhwan/cells/gru_reset_before.py.
 #pragma once
 
 #include "../vec.hpp"

@@ -1,4 +1,5 @@
-// The independently recurrent network: extra[0] is w_h. The equations stand in src/sunhwan/cells/indrnn.py.
+// The independently recurrent network: extra[0] is w_h.
+// The equations stand in src/sunhwan/cells/indrnn.py.
 #pragma once
 
 #include "../vec.hpp"

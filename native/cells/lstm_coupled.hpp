@@ -1,4 +1,5 @@
-// LSTM whose input gate is what the forget gate leaves. The equations stand in src/sunhwan/cells/lstm_coupled.py.
+// LSTM whose input gate is what the forget gate leaves.
+// The equations stand in src/sunhwan/cells/lstm_coupled.py.
 #pragma once
 
 #include "../vec.hpp"

@@ -1,4 +1,5 @@
-// LSTM whose recurrent weights depend on the input. The equations stand in src/sunhwan/cells/lstm_multiplicative.py.
+// LSTM whose recurrent weights depend on the input.
+// The equations stand in src/sunhwan/cells/lstm_multiplicative.py.
 #pragma once
 
 #include "../vec.hpp"

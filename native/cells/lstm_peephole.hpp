@@ -1,4 +1,5 @@
-// LSTM whose gates see the cell state, through extra = p of i, f and o. The equations stand in src/sunhwan/cells/lstm_peephole.py.
+// LSTM whose gates see the cell state, through extra = p of i, f and o.
+// The equations stand in src/sunhwan/cells/lstm_peephole.py.
 #pragma once
 
 #include "../vec.hpp"

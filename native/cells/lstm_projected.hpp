@@ -1,4 +1,5 @@
-// LSTM whose hidden state is a projection of what its memory gives. The equations stand in src/sunhwan/cells/lstm_projected.py.
+// LSTM whose hidden state is a projection of what its memory gives.
+// The equations stand in src/sunhwan/cells/lstm_projected.py.
 #pragma once
 
 #include "../vec.hpp"

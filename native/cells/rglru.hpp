@@ -1,4 +1,5 @@
-// The real-gated linear recurrent unit: extra[0] is its decay. The equations stand in src/sunhwan/cells/rglru.py.
+// The real-gated linear recurrent unit: extra[0] is its decay.
+// The equations stand in src/sunhwan/cells/rglru.py.
 #pragma once
 
 #include "../vec.hpp"
