@@ -13,7 +13,15 @@ from sunhwan.api import Language
 from sunhwan.cells import CELLS
 from sunhwan.config import ModelConfig
 from sunhwan.decode import filtered_probabilities, sample, stream, token_at
-from sunhwan.engine import Draws, Engine, engine_for, fields_of, unsupported
+from sunhwan.engine import (
+    MOST_LOST,
+    Draws,
+    Engine,
+    bits_lost,
+    engine_for,
+    fields_of,
+    unsupported,
+)
 from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.models import LanguageModel
 from sunhwan.ops.library import library, why_missing
@@ -282,6 +290,29 @@ def test_other_models_are_left_to_torch() -> None:
     assert unsupported(large) == ""
     assert "beyond fp16" in unsupported(large, "fp16")
     assert engine_for(large)[0].precision == "fp32"  # type: ignore[union-attr]
+
+
+@built
+def test_auto_takes_fp16_only_where_it_costs_next_to_nothing() -> None:
+    model = build()
+    with torch.no_grad():
+        model.output.weight.mul_(10)
+    whole, half, coarse = (Engine(model, precision) for precision in ("fp32", "fp16", "int8"))
+    assert bits_lost(whole, whole) == 0
+    assert 0 < bits_lost(whole, half) < MOST_LOST
+    assert bits_lost(whole, half) < bits_lost(whole, coarse) < 1
+    engine, reason = engine_for(model)
+    wanted = "fp32" if "no instructions" in reason else "fp16"
+    assert engine is not None
+    assert engine.precision == wanted
+    with torch.no_grad():
+        # What tells the tokens apart is now lost in the rounding of what they have in common.
+        model.output.weight.add_(1000)
+    assert bits_lost(Engine(model, "fp32"), Engine(model, "fp16")) > MOST_LOST
+    engine, reason = engine_for(model)
+    assert engine is not None
+    assert engine.precision == "fp32"
+    assert "cost" in reason or "no instructions" in reason
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
