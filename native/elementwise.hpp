@@ -7,8 +7,6 @@
 // every unit of h (of d u).
 #pragma once
 
-#include "product.hpp"
-#include "threads.hpp"
 #include "units.hpp"
 
 namespace sunhwan {
@@ -105,12 +103,12 @@ struct Elementwise {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
                 panels.multiply(
                     r.N, &h, 1, scratch.get(),
-                        [&](int64_t n, int v) {
-                            for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
-                        },
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            U::forward(r, t, n, end, v, sums, stride);
-                        });
+                    [&](int64_t n, int v) {
+                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
+                    },
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        U::forward(r, t, n, end, v, sums, stride);
+                    });
                 barrier.wait();
             }
         });
@@ -134,14 +132,14 @@ struct Elementwise {
                 }
                 panels.multiply(
                     r.N, d_u, count, scratch.get(),
-                        [&](int64_t n, int v) {
-                            if (t < 0) return;
-                            for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
-                            if (r.d_states[0].data) prefetch(at<T>(r.d_states[0], t, n, v * L));
-                        },
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            U::backward(r, t, n, end, v, sums, stride);
-                        });
+                    [&](int64_t n, int v) {
+                        if (t < 0) return;
+                        for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
+                        if (r.d_states[0].data) prefetch(at<T>(r.d_states[0], t, n, v * L));
+                    },
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        U::backward(r, t, n, end, v, sums, stride);
+                    });
                 if (t >= 0) barrier.wait();
             }
         });

@@ -47,7 +47,8 @@ const InstructionSet kSets[] = {
     {"avx2", [] { return Processor().avx2; }, avx2::find, avx2::generates, avx2::generates_fast,
      avx2::make_engine},
 #endif
-    {"portable", [] { return true; }, portable::find, portable::generates, portable::generates_fast, portable::make_engine},
+    {"portable", [] { return true; }, portable::find, portable::generates, portable::generates_fast,
+     portable::make_engine},
 };
 
 const InstructionSet* chosen = nullptr;

@@ -78,11 +78,11 @@ struct Normalized {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
                 panels.multiply(
                     r.N, &h, 1, scratch.get(), [](int64_t, int) {},
-                        [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(G * r.H, t, first, end, v, [&](const Place& p, int64_t i) {
-                                store(at<T>(u, t, p.n, p.unit), load(sums + i * stride), p.count);
-                            });
+                    [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(G * r.H, t, first, end, v, [&](const Place& p, int64_t i) {
+                            store(at<T>(u, t, p.n, p.unit), load(sums + i * stride), p.count);
                         });
+                    });
                 barrier.wait();
                 for (int64_t n = r.N * thread / threads; n < r.N * (thread + 1) / threads; ++n)
                     Cell::forward(r, t, n);
@@ -102,13 +102,13 @@ struct Normalized {
                 const Operand<T> d_u{at<T>(r.d_u, t, 0, 0), r.d_u.row, G * r.H};
                 panels.multiply(
                     r.N, &d_u, 1, scratch.get(), [](int64_t, int) {},
-                        [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) {
-                                T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);
-                                const Vec<T> d = dropped<T>(r, p, load(sums + i * stride));
-                                store(d_h, load(d_h, p.count) + d, p.count);
-                            });
+                    [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) {
+                            T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);
+                            const Vec<T> d = dropped<T>(r, p, load(sums + i * stride));
+                            store(d_h, load(d_h, p.count) + d, p.count);
                         });
+                    });
                 barrier.wait();
             }
         });

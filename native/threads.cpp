@@ -88,7 +88,6 @@ private:
 
 struct Region {
     const Body* body = nullptr;
-    std::atomic<Barrier*> barrier{nullptr};
     std::mutex mutex;
     std::unique_ptr<Barrier> made;
 };

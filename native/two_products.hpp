@@ -30,23 +30,23 @@ struct TwoProducts {
                 const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
                 first.multiply(
                     r.N, &h, 1, scratch.get(),
-                        [&](int64_t n, int v) {
-                            for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
-                        },
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
-                                inner(r, p, sums + i * stride);
-                            });
+                    [&](int64_t n, int v) {
+                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
+                    },
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                            inner(r, p, sums + i * stride);
                         });
+                    });
                 barrier.wait();
                 const Operand<T> m{at<T>(r.m, t, 0, 0), r.m.row, r.H};
                 then.multiply(
                     r.N, &m, 1, scratch.get(), [](int64_t, int) {},
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
-                                outer(r, p, sums + i * stride);
-                            });
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                            outer(r, p, sums + i * stride);
                         });
+                    });
                 barrier.wait();
             }
         });
@@ -64,26 +64,26 @@ struct TwoProducts {
                                            : Operand<T>{at<T>(from, t + 1, 0, 0), from.row, U * r.H};
                 first.multiply(
                     r.N, &d_u, 1, scratch.get(),
-                        [&](int64_t n, int v) {
-                            if (t >= 0 && !projects)
-                                for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
-                        },
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
-                                outer_backward(r, p, sums + i * stride);
-                            });
+                    [&](int64_t n, int v) {
+                        if (t >= 0 && !projects)
+                            for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
+                    },
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                            outer_backward(r, p, sums + i * stride);
                         });
+                    });
                 if (t < 0) break;
                 barrier.wait();
                 const Operand<T> d_w{projects ? at<T>(r.d_w, t, 0, 0) : at<T>(r.d_a, t, 0, second * r.H),
                                      projects ? r.d_w.row : r.d_a.row, W * r.P};
                 then.multiply(
                     r.N, &d_w, 1, scratch.get(), [](int64_t, int) {},
-                        [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                            each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
-                                inner_backward(r, p, sums + i * stride);
-                            });
+                    [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                        each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                            inner_backward(r, p, sums + i * stride);
                         });
+                    });
                 barrier.wait();
             }
         });

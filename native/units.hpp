@@ -125,6 +125,5 @@ Operand<T> recurrent_operand(const Recurrence& r, int64_t t, int thread, int thr
     return {at<T>(r.operand, t, 0, 0), r.operand.row, r.P};
 }
 
-
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
