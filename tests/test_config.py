@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from sunhwan.config import CELL_NAMES, Config, parse_assignment, settings
 from sunhwan.errors import ConfigError
+from sunhwan.tasks.recipe import complete_language as complete
 from sunhwan.text import Corpus, Document, load_corpus
-from sunhwan.training.recipe import complete
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]
 

@@ -1,6 +1,6 @@
-"""Trained models in a few lines of Python: `load(run).sample("…")`."""
+"""Trained models in a few lines of Python: `load(run).sample("…")`, `load(run).predict(["…"])`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +11,12 @@ from sunhwan import decode
 from sunhwan.data import encode
 from sunhwan.decode import Sample
 from sunhwan.engine import engine_for
-from sunhwan.metrics import Scores, evaluate_tokens, token_losses
+from sunhwan.errors import StoreError
+from sunhwan.metrics import Scores as TextScores
+from sunhwan.metrics import evaluate_tokens, token_losses
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model
+from sunhwan.tasks import Answer, Review, Scores, Task, WriteText
 from sunhwan.text import Document, Vocabulary, load_corpus, normalize
 
 
@@ -52,7 +55,7 @@ class Language:
         """The same piece by piece, as it comes; the options are those of `sunhwan.decode.stream`."""
         return decode.stream(self.model, self.vocabulary, prompt, **options)
 
-    def evaluate(self, *sources: str | Path, precision: str = "fp32") -> Scores:
+    def evaluate(self, *sources: str | Path, precision: str = "fp32") -> TextScores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
 
         precision: of the weights; fp16 and int8 are what `sample` computes in these.
@@ -60,11 +63,11 @@ class Language:
         documents = load_corpus(sources).documents
         return self._evaluate(documents, ", ".join(map(str, sources)), precision)
 
-    def evaluate_text(self, text: str, precision: str = "fp32") -> Scores:
+    def evaluate_text(self, text: str, precision: str = "fp32") -> TextScores:
         """The same on a text."""
         return self._evaluate([Document("text", normalize(text))], "the text", precision)
 
-    def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> Scores:
+    def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> TextScores:
         tokens = encode(self.vocabulary, documents, what)
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
         return evaluate_tokens(self.model, tokens, read=engine)
@@ -101,6 +104,52 @@ class Language:
         }
 
 
-def load(run: str | Path, device: str = "cpu") -> Language:
+class Predictor:
+    """A trained model of any task but the language model: predict, evaluate, review."""
+
+    def __init__(self, task: Task, training: dict[str, Any] | None = None) -> None:
+        self.task, self.training = task, training or {}
+
+    def predict(self, questions: Iterable[Any]) -> list[Answer]:
+        """An answer a question: a text, or a sequence of the question's parts."""
+        return list(self.task.predict(questions))
+
+    def predict_file(self, path: str | Path) -> Iterator[Answer]:
+        """An answer to each question of a file; "-": standard input."""
+        return self.task.predict(self.task.questions(Path(path)))
+
+    def evaluate(self, path: str | Path) -> Scores:
+        """The figures on a file that holds the right answers."""
+        return self.task.evaluate(self.task.read(Path(path)))
+
+    def review(self, path: str | Path) -> Review:
+        """The figures, and what else there is to see: confusions, mistakes."""
+        return self.task.review(self.task.read(Path(path)))
+
+    def facts(self) -> dict[str, Any]:
+        """What it is and how it was trained, as plain values."""
+        return {
+            "task": self.task.name,
+            **asdict(self.task.config.model),
+            "parameters": sum(p.numel() for p in self.task.model.parameters()),
+            **self.task.about(),
+            **self.training,
+        }
+
+
+def load(run: str | Path, device: str = "cpu") -> "Language | Predictor":
     """The model of a run folder, or of a model folder; StoreError when it is missing or damaged."""
-    return Language(*load_model(Path(run), device))
+    task, facts = load_model(Path(run), device)
+    if isinstance(task, WriteText):
+        return Language(task.model, task.vocabulary, facts)
+    return Predictor(task, facts)
+
+
+def load_language(run: str | Path, device: str = "cpu") -> Language:
+    """The same where only a language model will do: StoreError for one of another task."""
+    found = load(run, device)
+    if not isinstance(found, Language):
+        raise StoreError(
+            f"{run} holds a model to {found.task.name}, not a language model: use `sunhwan predict`"
+        )
+    return found

@@ -1,6 +1,6 @@
 """The configuration: frozen dataclasses ↔ TOML. Every setting says what it means and what it may be.
 
-Zero (or an empty text) in a setting marked "auto" is chosen by `sunhwan.training.recipe` from the
+Zero (or an empty text) in a setting marked "auto" is chosen by `sunhwan.tasks.recipe` from the
 size of the corpus and the budget; a run folder's config.toml holds the choice, never the zero.
 """
 
@@ -46,6 +46,32 @@ def setting(
     """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "besides": besides}
     return field(default=default, metadata=metadata)
+
+
+TASKS = ("language_model", "classify", "tag", "translate", "describe", "forecast")
+"""What `sunhwan.tasks.TASKS` knows, known here without waiting for PyTorch."""
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What the model is asked, and where in a file question and answer stand."""
+
+    name: str = setting("language_model", "the job", choices=TASKS)
+    input: tuple[str, ...] = setting(
+        (), "columns that are read; empty: found by name; two of classify: a pair of texts"
+    )
+    target: str = setting("", "column of the answer; empty: found by name")
+    kind: str = setting(
+        "",
+        "what the input is: text; words with their letters; frames (files of vectors, sound); "
+        "vector (numbers, an image); labels; empty: auto",
+        choices=("", "text", "words", "frames", "vector", "labels"),
+    )
+    balance: str = setting(
+        "sqrt",
+        "of classify: the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
+        choices=("none", "sqrt", "inverse"),
+    )
 
 
 @dataclass(frozen=True)
@@ -134,6 +160,21 @@ class ModelConfig:
     )
     bias: bool = setting(True, "whether the gates have biases")
     learned_initial_state: bool = setting(True, "whether the state before the text is learned")
+    direction: str = setting(
+        "",
+        "whether a text that is read, not written, is read from both ends; empty: auto",
+        choices=("", "forward", "both"),
+    )
+    pooling: str = setting(
+        "max",
+        "of classify: how the outputs of all steps become one vector",
+        choices=("last", "mean", "max", "concat", "attention"),
+    )
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether what is read is read from both ends."""
+        return self.direction == "both"
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -186,6 +227,9 @@ class TrainingConfig:
     temporal_activation_regularization: float = setting(
         0.0, "β: weight of the mean square of the outputs' change from step to step", low=0
     )
+    label_smoothing: float = setting(
+        0.0, "share of the target's mass spread over all labels or tokens", low=0, high=0.9
+    )
     bptt_memory: str = setting(
         "full",
         "keep every step for the backward pass, or about 2 √T of them and compute each step twice",
@@ -212,6 +256,7 @@ class TrainingConfig:
 class Config:
     """All settings of a run, in sections."""
 
+    task: TaskConfig = TaskConfig()
     text: TextConfig = TextConfig()
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()

@@ -1,7 +1,7 @@
 """How good a language model is, as numbers that can be compared."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -27,6 +27,11 @@ class Scores(NamedTuple):
     unknown: int = 0
 
     @property
+    def rank(self) -> float:
+        """What the model that is kept has least of."""
+        return self.loss
+
+    @property
     def perplexity(self) -> float:
         """exp(loss): among how many equally likely tokens the model is still in doubt."""
         return math.exp(min(self.loss, 700.0))
@@ -47,6 +52,28 @@ class Scores(NamedTuple):
             "characters": self.characters,
             "unknown": self.unknown,
         }
+
+    def said(self) -> str:
+        """The figures in one line."""
+        return (
+            f"loss {self.loss:.4f}  perplexity {self.perplexity:.2f}  "
+            f"bits per character {self.bits_per_character:.4f}  accuracy {self.accuracy:.4f}"
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """The figures as rows of name and value."""
+        rows = [
+            ("loss", f"{self.loss:.4f} nats per token"),
+            ("perplexity", f"{self.perplexity:.3f}"),
+            ("bits per character", f"{self.bits_per_character:.4f}"),
+            ("accuracy", f"{self.accuracy:.4f}"),
+            ("tokens", f"{self.tokens:,}"),
+            ("characters", f"{self.characters:,}"),
+        ]
+        if self.unknown:
+            flatters = f"{self.unknown:,} (scored as UNK, which flatters)"
+            rows.append(("unknown tokens", flatters))
+        return rows
 
 
 LOGITS = 2**25
@@ -110,3 +137,18 @@ def to_device(block: Block, device: torch.device) -> Block:
     if device.type == "cpu":
         return block
     return Block(block.inputs.to(device), block.targets.to(device), block.resets)
+
+
+def confusion(targets: Sequence[int], guesses: Sequence[int], labels: int) -> list[list[int]]:
+    """How often label i (row) was said to be label j (column)."""
+    from sklearn.metrics import confusion_matrix
+
+    table = confusion_matrix(targets, guesses, labels=list(range(labels)))
+    return [[int(count) for count in row] for row in table]
+
+
+def macro_f1(targets: Sequence[int], guesses: Sequence[int]) -> float:
+    """The mean over the labels, that occur or are guessed, of F1 = 2 · precision · recall / sum."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(targets, guesses, average="macro", zero_division=0))

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sunhwan.errors import UsageError
 from sunhwan.store import Run, write_bytes
+from sunhwan.tasks import Review
 
 INK, SOFT, ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
 
@@ -61,6 +63,36 @@ def draw_losses(run: Run) -> Path:
     path = run.folder / "loss.png"
     write_bytes(path, _png(figure))
     return path
+
+
+def draw_review(review: Review, path: Path) -> None:
+    """Draw what a review has to show; UsageError when that is figures alone."""
+    values = review.values
+    if "confusion" in values:
+        draw_confusion(values["labels"], values["confusion"], path)
+    else:
+        raise UsageError("--picture: there is no picture of these figures")
+
+
+def draw_confusion(labels: Sequence[str], table: Sequence[Sequence[int]], path: Path) -> None:
+    """Draw how often each label (row) was said to be each (column), shaded by its share of the row."""
+    size = min(4 + 0.45 * len(labels), 20)
+    figure = Figure(figsize=(size, size), layout="constrained")
+    axes = figure.subplots()
+    shares = [[count / max(sum(row), 1) for count in row] for row in table]
+    axes.imshow(shares, cmap="Oranges", vmin=0, vmax=1)
+    names = [label if len(label) <= 20 else label[:19] + "…" for label in labels]
+    turn = 0 if max(map(len, names)) * len(names) < 40 else 60
+    axes.set_xticks(range(len(names)), names, rotation=turn, parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    if len(names) <= 30:
+        for i, row in enumerate(table):
+            for j, count in enumerate(row):
+                ink = "white" if shares[i][j] > 0.6 else INK
+                axes.text(j, i, f"{count:,}", ha="center", va="center", color=ink)
+    axes.set_xlabel("said")
+    axes.set_ylabel("is")
+    write_bytes(path, _png(figure))
 
 
 def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) -> None:

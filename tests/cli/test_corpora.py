@@ -83,11 +83,11 @@ def test_texts_that_can_be_learned_from(
     assert report["steps"] == 3
     saved = load_model(tmp_path / "run")
     if kind:
-        assert saved.vocabulary.kind == kind
+        assert saved.task.vocabulary.kind == kind
     if kind in ("bytes", "characters", "jamo"):
         head = normalize(GOOD[name].decode().removeprefix("\ufeff"))
         head = head[: int(len(head) * 0.9)]
-        assert saved.vocabulary.decode(saved.vocabulary.encode(head)) == head
+        assert saved.task.vocabulary.decode(saved.task.vocabulary.encode(head)) == head
     scored = command("evaluate", tmp_path / "run", file, "--json")
     assert scored.code == 0, scored.err
     assert command("sample", tmp_path / "run", "--length=9").code == 0
@@ -160,9 +160,9 @@ def test_folders_and_patterns(command: Command, tmp_path: Path) -> None:
     (folder / "inner" / "two.md").write_text(TEXT)
     assert train(command, folder, tmp_path / "run").code == 0
     saved = load_model(tmp_path / "run")
-    assert saved.vocabulary.eos_id is not None
+    assert saved.task.vocabulary.eos_id is not None
     assert train(command, f"{folder}/**/*.md", tmp_path / "pattern").code == 0
-    assert load_model(tmp_path / "pattern").vocabulary.eos_id is None
+    assert load_model(tmp_path / "pattern").task.vocabulary.eos_id is None
     done = train(command, f"{folder}/*.none", tmp_path / "run2")
     assert (done.code, "*.none" in done.sentence) == (1, True)
     (folder / "latin.txt").write_bytes(b"caf\xe9")

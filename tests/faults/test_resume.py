@@ -186,17 +186,17 @@ def test_interrupted_inside_a_validation(corpus: Path, tmp_path: Path, validatin
 def test_a_signal_during_the_scoring_is_heard(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sunhwan.training import trainer
+    from sunhwan.tasks import language
 
     settings = config(corpus)
     train(settings, tmp_path / "straight")
-    real = trainer.evaluate_tokens
+    real = language.evaluate_tokens
 
     def signalled(*arguments: Any, **options: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return real(*arguments, **options)
 
-    monkeypatch.setattr(trainer, "evaluate_tokens", signalled)
+    monkeypatch.setattr(language, "evaluate_tokens", signalled)
     first = train(settings, tmp_path / "run")
     assert (first.stopped, first.steps) == ("interrupted", 5)
     monkeypatch.undo()

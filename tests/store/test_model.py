@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from sunhwan.config import ModelConfig
+from sunhwan.config import Config, ModelConfig
 from sunhwan.decode import sample
 from sunhwan.errors import StoreError
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model, save_model, write_tensors
 from sunhwan.store.model import weights
+from sunhwan.tasks import WriteText
 from sunhwan.text import Vocabulary, build_vocabulary
 from tests.store.crashes import every_crash
 
@@ -34,9 +35,13 @@ def build(vocabulary: Vocabulary = VOCABULARY, *, seed: int = 1, **options: Any)
     return LanguageModel(ModelConfig(**(settings | options)), len(vocabulary))
 
 
+def task(model: LanguageModel, vocabulary: Vocabulary = VOCABULARY) -> WriteText:
+    return WriteText(Config(model=model.config), vocabulary, model)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_model(tmp_path / "model", build(), VOCABULARY, FACTS)
+    save_model(tmp_path / "model", task(build(), VOCABULARY), FACTS)
     return tmp_path / "model"
 
 
@@ -50,24 +55,24 @@ def folder(tmp_path: Path) -> Path:
 def test_a_model_comes_back(tmp_path: Path, kind: str, options: dict[str, Any]) -> None:
     vocabulary = build_vocabulary(kind, ["the quick 한글 각"])
     model = build(vocabulary, **options)
-    save_model(tmp_path / "m", model, vocabulary, FACTS)
+    save_model(tmp_path / "m", task(model, vocabulary), FACTS)
     before = torch.get_rng_state()
     loaded = load_model(tmp_path / "m")
     assert torch.equal(before, torch.get_rng_state())
-    assert loaded.vocabulary == vocabulary
+    assert loaded.task.vocabulary == vocabulary
     assert loaded.facts == FACTS
-    assert loaded.model.config == model.config
-    assert not loaded.model.training
+    assert loaded.task.model.config == model.config
+    assert not loaded.task.model.training
     for (name, a), (other, b) in zip(
-        model.state_dict().items(), loaded.model.state_dict().items(), strict=True
+        model.state_dict().items(), loaded.task.model.state_dict().items(), strict=True
     ):
         assert name == other
         assert torch.equal(a, b)
-    assert sample(loaded.model, vocabulary, length=9) == sample(model, vocabulary, length=9)
+    assert sample(loaded.task.model, vocabulary, length=9) == sample(model, vocabulary, length=9)
 
 
 def test_a_model_replaces_another_and_the_card_tells_about_it(folder: Path) -> None:
-    save_model(folder, build(seed=2), VOCABULARY, {"step": 4})
+    save_model(folder, task(build(seed=2), VOCABULARY), {"step": 4})
     assert load_model(folder).facts == {"step": 4}
     assert sorted(p.name for p in folder.iterdir()) == [
         "README.md", "config.json", "model.safetensors", "tokenizer.json",
@@ -133,7 +138,7 @@ def test_flipped_bits_in_texts_are_refused_unless_they_say_the_same(
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_files_of_two_models_are_no_model(folder: Path, tmp_path: Path, name: str) -> None:
     other = build_vocabulary("characters", ["THE QUICK 한글"], eos=True)
-    save_model(tmp_path / "other", build(other, seed=2, dropout=0.2), other, FACTS)
+    save_model(tmp_path / "other", task(build(other, seed=2, dropout=0.2), other), FACTS)
     shutil.copy(tmp_path / "other" / name, folder / name)
     assert "restore" in refused(folder)
     (folder / name).unlink()
@@ -277,15 +282,15 @@ def test_after_a_crash_at_any_point_the_old_or_the_new_model_is_there(tmp_path: 
     def prepare() -> Path:
         nonlocal rounds
         rounds += 1
-        save_model(tmp_path / str(rounds) / "model", build(), VOCABULARY, {"step": 1})
+        save_model(tmp_path / str(rounds) / "model", task(build(), VOCABULARY), {"step": 1})
         return tmp_path / str(rounds)
 
     def check(folder: Path) -> None:
         loaded = load_model(folder / "model")
         step = loaded.facts["step"]
         seen.add(step)
-        assert torch.equal(loaded.model.output.weight, build(seed=step).output.weight)
+        assert torch.equal(loaded.task.model.output.weight, build(seed=step).output.weight)
 
-    act = lambda f: save_model(f / "model", build(seed=2), VOCABULARY, {"step": 2})  # noqa: E731
+    act = lambda f: save_model(f / "model", task(build(seed=2), VOCABULARY), {"step": 2})  # noqa: E731
     assert every_crash(prepare, act, check) >= 12
     assert seen == {1, 2}

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sunhwan import __version__
-from sunhwan.cli import check_cell, evaluate, info, lab, sample, score, settings, train
+from sunhwan.cli import check_cell, evaluate, info, lab, predict, sample, score, settings, train
 
 app = typer.Typer(
     name="sunhwan",
@@ -34,6 +34,7 @@ def _options(
 app.command("train")(train.train)
 app.command("resume")(train.resume)
 app.command("sample")(sample.sample)
+app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("info")(info.info)

@@ -33,17 +33,25 @@ def info(
             facts = {name: _said(value) for name, value in facts.items()}
         _show(facts, as_json)
         return
-    from sunhwan.api import load
+    from sunhwan.api import Language, load
     from sunhwan.engine import engine_for
+    from sunhwan.layers import Recurrent
 
     name_cells(cell)
-    language = load(run)
-    _show(language.facts(), as_json)
-    if not as_json:
-        from sunhwan.cli.terminal import console
+    found = load(run)
+    _show(found.facts(), as_json)
+    if as_json:
+        return
+    from sunhwan.cli.terminal import console
 
-        console().print(language.model.recurrent.explain())
-        engine, reason = engine_for(language.model)
+    model = found.model if isinstance(found, Language) else found.task.model
+    for name, module in model.named_modules():
+        if isinstance(module, Recurrent):
+            if name != "recurrent":
+                console().print(f"{name}:")
+            console().print(module.explain())
+    if isinstance(found, Language):
+        engine, reason = engine_for(found.model)
         writer = "PyTorch" if engine is None else f"the compiled engine in {engine.precision}"
         console().print(f"writing text: {writer}: {reason}")
 

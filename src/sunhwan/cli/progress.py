@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from sunhwan.metrics import Scores
+from sunhwan.tasks import Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
 SMOOTHING = 0.98
@@ -49,6 +49,12 @@ def _figures(report: StepReport, loss: float, left: float | None) -> str:
     )
 
 
+def _data(facts: dict[str, Any]) -> str:
+    """What a task tells of its data: "1,000 examples, vocabulary of 60 characters"."""
+    told = {k: v for k, v in facts.items() if k not in ("corpus", "parameters", "device", "step")}
+    return ", ".join(f"{v:,} {k}" if isinstance(v, int) else f"{k} of {v}" for k, v in told.items())
+
+
 class _Watching(Reporter):
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -58,16 +64,13 @@ class _Watching(Reporter):
     def begin(self, facts: dict[str, Any]) -> None:
         resumed = f", from step {facts['step']:,}" if facts["step"] else ""
         self.console.print(
-            f"{facts['corpus']}: {facts['characters']:,} characters, {facts['tokens']:,} tokens, "
-            f"vocabulary of {facts['vocabulary']}; {facts['parameters']:,} parameters on "
+            f"{facts['corpus']}: {_data(facts)}; {facts['parameters']:,} parameters on "
             f"{facts['device']}{resumed}"
         )
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         self.console.print(
-            f"step {step}: validation loss {scores.loss:.4f}  perplexity {scores.perplexity:.2f}  "
-            f"bits per character {scores.bits_per_character:.4f}  accuracy {scores.accuracy:.4f}"
-            + ("  (best, kept)" if improved else "")
+            f"step {step}: validation {scores.said()}" + ("  (best, kept)" if improved else "")
         )
 
     def say(self, message: str) -> None:

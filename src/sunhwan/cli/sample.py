@@ -38,7 +38,7 @@ def sample(
 ) -> None:
     """Let a trained model write."""
     from sunhwan import decode
-    from sunhwan.store import load_model
+    from sunhwan.api import load_language
     from sunhwan.text import normalize
 
     options = {
@@ -51,7 +51,8 @@ def sample(
         raise UsageError(f"-n must be 1 or more, not {n}")
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
     name_cells(cell)
-    model, vocabulary, _ = load_model(run)
+    language = load_language(run)
+    model, vocabulary = language.model, language.vocabulary
     if n == 1 and not as_json:
         typer.echo(prompt, nl=False)
         for piece in decode.stream(model, vocabulary, prompt, seed=seed, **options):

@@ -22,11 +22,11 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """The log-probability of each line, in nats, each line read from a fresh start."""
-    from sunhwan.api import load
+    from sunhwan.api import load_language
     from sunhwan.text import decode, read_text
 
     name_cells(cell)
-    language = load(run)
+    language = load_language(run)
     if file is None or str(file) == "-":
         text = decode(sys.stdin.buffer.read(), "standard input")
     else:

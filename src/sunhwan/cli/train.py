@@ -8,7 +8,7 @@ import typer
 
 from sunhwan.cli import STARTED
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
-from sunhwan.config import Config, parse_assignment
+from sunhwan.config import TASKS, Config, parse_assignment
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +22,20 @@ def train(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="stdlib (default), korean, hello, a file, a folder or a glob; .gz too."
+            help="stdlib (default), korean, hello, a file, a folder or a glob; .gz too. Of a --task: "
+            "its table, treebank or series."
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(help=f"What to learn: {', '.join(TASKS)}; a language model by default."),
+    ] = None,
+    input_: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="The column that is read; two of classify: a pair."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the answers.")] = None,
     cell: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,8 +67,11 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a recurrent language model on a text, and watch it learn to write."""
+    """Train a recurrent model: on a text, to write; or on a file of examples, to do --task."""
     options: dict[str, Any] = {
+        "task.name": task,
+        "task.input": input_,
+        "task.target": target,
         "text.corpus": corpus,
         "text.validation": validation,
         "training.bptt_memory": bptt_memory,
@@ -127,16 +140,10 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     out.print(
         f"{result.steps:,} steps, {result.tokens:,} tokens, {result.seconds:.0f} s: "
         f"stopped by {result.stopped}"
-        + (
-            ""
-            if best is None
-            else (
-                f"; best at step {result.best_step:,}: loss {best.loss:.4f}, perplexity "
-                f"{best.perplexity:.2f}, {best.bits_per_character:.4f} bits per character"
-            )
-        )
+        + ("" if best is None else f"; best at step {result.best_step:,}: {best.said()}")
     )
     out.print(f"everything is in {result.run}")
-    again = "resume" if result.stopped == "interrupted" else "sample"
+    use = "sample" if result.task == "language_model" else "predict"
+    again = "resume" if result.stopped == "interrupted" else use
     words = ["sunhwan", again, str(result.run), *(f"--cell {file}" for file in files)]
     out.print(f"next: {' '.join(words)}")

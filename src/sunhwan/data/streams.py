@@ -1,5 +1,6 @@
 """Contiguous streams for truncated backpropagation through time."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -69,6 +70,15 @@ class Streams:
     def epoch(self) -> float:
         """How many times the text was read so far."""
         return self.position / self.steps_per_epoch
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were read so far."""
+        return self.position * self.batch_size
+
+    def steps(self, epochs: float) -> int:
+        """How many blocks so many passes are."""
+        return math.ceil(self.steps_per_epoch * epochs / self.block_length)
 
     def __iter__(self) -> Iterator[Block]:
         return self

@@ -13,7 +13,9 @@ from sunhwan.cells import State, get_cell
 from sunhwan.config import ModelConfig
 from sunhwan.data import Block
 from sunhwan.errors import ConfigError
-from sunhwan.layers import Masks, Recurrent, mask
+from sunhwan.layers import Masks, mask
+from sunhwan.models.loss import Loss
+from sunhwan.models.recurrence import recurrence
 from sunhwan.ops import Embedded, output_cross_entropy, pays
 
 
@@ -23,14 +25,6 @@ class SequenceMasks(NamedTuple):
     embedding: Tensor | None
     layers: list[Masks]
     output: Tensor | None
-
-
-class Loss(NamedTuple):
-    """nats: mean cross-entropy of a block; objective: what training minimises; the last state."""
-
-    nats: Tensor
-    objective: Tensor
-    state: list[State]
 
 
 class LanguageModel(nn.Module):
@@ -50,13 +44,16 @@ class LanguageModel(nn.Module):
         super().__init__()
         V = vocabulary_size
         sizes = config.sizes
-        if min(*sizes, config.num_layers, config.embedding_size) < 1 or not config.input:
+        unset = min(*sizes, config.num_layers, config.embedding_size) < 1 or config.dropout < 0
+        if unset or not config.input:
             raise ConfigError(
                 "a model needs its hidden_size, num_layers, embedding_size, input and dropout: "
-                "settings left to auto are completed by sunhwan.training.recipe"
+                "settings left to auto are completed by sunhwan.tasks.recipe"
             )
-        if config.dropout < 0:
-            raise ConfigError("a model needs its dropout: sunhwan.training.recipe chooses one")
+        if config.bidirectional:
+            raise ConfigError(
+                "a language model must not see what it predicts: set model.direction to 'forward'"
+            )
         one_hot = config.input == "one-hot"
         if one_hot and (config.tied or config.embedding_dropout):
             setting = "tied" if config.tied else "embedding_dropout"
@@ -74,22 +71,7 @@ class LanguageModel(nn.Module):
             # Tied, the same rows are output weights, whose scale must not grow with H.
             nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(D) if config.tied else 1.0)
         self.dropout = nn.Dropout(config.dropout)
-        self.recurrent = Recurrent(
-            config.cells,
-            D,
-            sizes,
-            config.num_layers,
-            connection=config.connection,
-            layer_norm=config.layer_norm,
-            dropout=config.dropout,
-            locked_dropout=config.locked_dropout,
-            weight_drop=config.weight_drop,
-            recurrent_dropout=config.recurrent_dropout,
-            zoneout=config.zoneout,
-            zoneout_cell=config.zoneout_cell,
-            bias=config.bias,
-            learned_initial_state=config.learned_initial_state,
-        )
+        self.recurrent = recurrence(config, D, bidirectional=False)
         self.output = nn.Linear(self.recurrent.output_size, V)
         if config.tied and self.embedding is not None:
             self.output.weight = self.embedding.weight

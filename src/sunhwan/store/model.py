@@ -7,31 +7,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sunhwan import __version__
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import StoreError, UsageError
-from sunhwan.models import LanguageModel
 from sunhwan.store.atomic import recover_folder, replaced_folder
 from sunhwan.store.tensors import read_tensors, write_tensors
-from sunhwan.text import Vocabulary, vocabulary_from_dict
+from sunhwan.tasks import TASKS, Task
 
 FORMAT = 1
-KIND = (FORMAT, "language_model")
 
 
 class SavedModel(NamedTuple):
-    """A model ready for use, its vocabulary, and what is known of its training."""
+    """A task whose model is ready for use, and what is known of its training."""
 
-    model: LanguageModel
-    vocabulary: Vocabulary
+    task: Task
     facts: dict[str, Any]
 
 
-def save_model(
-    folder: Path, model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any]
-) -> None:
+def save_model(folder: Path, task: Task, facts: Mapping[str, Any]) -> None:
     """Write the model folder, replacing what was there in one go.
 
     facts: JSON-able figures of its training (corpus, step, validation …), shown on the card.
@@ -39,18 +34,20 @@ def save_model(
     config = {
         "format": FORMAT,
         "sunhwan": __version__,
-        "task": "language_model",
-        "model": asdict(model.config),
+        "task": task.name,
+        "settings": asdict(task.config.task),
+        "model": asdict(task.config.model),
         "facts": dict(facts),
     }
-    tokenizer = _json(vocabulary.to_dict())
+    codec = task.codec()
     with replaced_folder(folder) as new:
         # The tensors' file seals the two texts, so that the three belong together or are refused.
-        seal = {"config": config, "tokenizer": vocabulary.to_dict()}
-        write_tensors(new / "model.safetensors", weights(model), seal)
+        write_tensors(
+            new / "model.safetensors", weights(task.model), {"config": config, "tokenizer": codec}
+        )
         (new / "config.json").write_text(_json(config), encoding="utf-8")
-        (new / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-        (new / "README.md").write_text(card(model, vocabulary, facts), encoding="utf-8")
+        (new / "tokenizer.json").write_text(_json(codec), encoding="utf-8")
+        (new / "README.md").write_text(card(task, dict(facts)), encoding="utf-8")
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
@@ -76,29 +73,29 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     except StoreError:
         # A trainer may have replaced the folder between two of the files: once more.
         tensors, config, tokenizer = _read(folder)
-    if not isinstance(config, dict) or (config.get("format"), config.get("task")) != KIND:
+    known = isinstance(config, dict) and config.get("format") == FORMAT
+    if not known or config.get("task") not in TASKS:
         raise StoreError(
             f"{folder} holds a model of a kind this version does not know: upgrade sunhwan"
         )
     try:
-        vocabulary = vocabulary_from_dict(tokenizer)
-        model_config = Config.from_dict({"model": config.get("model", {})}, str(folder)).model
-        model = _build(model_config, len(vocabulary), tensors, folder)
+        settings = {"task": config.get("settings", {}), "model": config.get("model", {})}
+        complete = Config.from_dict(settings, str(folder))
+        task = _build(TASKS[config["task"]], complete, tokenizer, tensors, folder)
         facts = dict(config.get("facts", {}))
     except (UsageError, TypeError, ValueError) as error:
         raise StoreError(f"{folder} cannot be loaded: {error}") from None
-    return SavedModel(model.to(device).eval(), vocabulary, facts)
+    task.model.to(device).eval()
+    return SavedModel(task, facts)
 
 
-def weights(model: LanguageModel) -> dict[str, Tensor]:
-    """The tensors to save: a tied output layer is the embedding and is saved once."""
-    tensors = model.state_dict()
-    if model.config.tied:
-        del tensors["output.weight"]
-    return tensors
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    """The tensors to save: one that is used in two places, as a tied output layer, once."""
+    kept = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in kept}
 
 
-def load_weights(model: LanguageModel, tensors: Mapping[str, Tensor], where: Path) -> None:
+def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
     """Copy tensors into a model; StoreError names the first one that is missing or does not fit."""
     own = weights(model)
     for name in own.keys() | tensors.keys():
@@ -111,25 +108,28 @@ def load_weights(model: LanguageModel, tensors: Mapping[str, Tensor], where: Pat
             tensor.copy_(tensors[name])
 
 
-def card(model: LanguageModel, vocabulary: Vocabulary, facts: Mapping[str, Any]) -> str:
+def card(task: Task, facts: dict[str, Any]) -> str:
     """A page about the model for those who find the folder."""
-    config = model.config
-    count = sum(parameter.numel() for parameter in model.parameters())
+    config = task.config.model
+    count = sum(parameter.numel() for parameter in task.model.parameters())
+    command = "sample" if task.name == "language_model" else "predict"
     lines = [
-        f"# A {' + '.join(config.cells)} language model",
+        f"# A {' + '.join(config.cells)} {WHAT.get(task.name, 'model to ' + task.name)}",
         "",
         f"- {_sizes(config)} hidden units, {count:,} parameters",
-        f"- {len(vocabulary)} tokens ({vocabulary.kind})",
-        *(f"- {name.replace('_', ' ')}: {_fact(value)}" for name, value in facts.items()),
+        *(f"- {n.replace('_', ' ')}: {_fact(v)}" for n, v in (task.about() | facts).items()),
         "",
         "Made with Sunhwan. In its folder:",
         "",
         "```bash",
-        " ".join(["sunhwan sample .", *(f"--cell …/{c}" for c in config.cells if ".py:" in c)]),
+        " ".join([f"sunhwan {command} .", *(f"--cell …/{c}" for c in config.cells if ".py:" in c)]),
         "```",
         "",
     ]
     return "\n".join(lines)
+
+
+WHAT = {"language_model": "language model"}
 
 
 def _sizes(config: ModelConfig) -> str:
@@ -156,20 +156,20 @@ def _fact(value: Any) -> str:
 
 
 def _build(
-    config: ModelConfig, vocabulary_size: int, tensors: Mapping[str, Tensor], folder: Path
-) -> LanguageModel:
+    kind: type[Task], config: Config, codec: Any, tensors: Mapping[str, Tensor], folder: Path
+) -> Task:
     # First without memory, so that a false size in config.json is refused before it is allocated.
     with torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
-            expected = weights(LanguageModel(config, vocabulary_size))
+            expected = weights(kind.restored(config, codec).model)
         for name, tensor in expected.items():
             if name not in tensors or tensors[name].shape != tensor.shape:
                 raise StoreError(
                     f"tensor {name} in {folder} is missing or not {tuple(tensor.shape)}"
                 )
-        model = LanguageModel(config, vocabulary_size)
-    load_weights(model, tensors, folder)
-    return model
+        task = kind.restored(config, codec)
+    load_weights(task.model, tensors, folder)
+    return task
 
 
 def _read(folder: Path) -> tuple[dict[str, Tensor], Any, Any]:

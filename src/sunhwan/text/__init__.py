@@ -8,6 +8,7 @@ from sunhwan.text.decoding import decode, normalize, read_text
 from sunhwan.text.documents import Corpus, Document
 from sunhwan.text.jamo import JamoVocabulary
 from sunhwan.text.octets import ByteVocabulary
+from sunhwan.text.subwords import SubwordVocabulary
 from sunhwan.text.vocabulary import Decoder, Vocabulary
 from sunhwan.text.words import WordVocabulary
 
@@ -21,6 +22,7 @@ __all__ = [
     "Decoder",
     "Document",
     "JamoVocabulary",
+    "SubwordVocabulary",
     "Vocabulary",
     "WordVocabulary",
     "build_vocabulary",

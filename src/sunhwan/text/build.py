@@ -11,11 +11,19 @@ from sunhwan.text.characters import CharacterVocabulary, code_points, to_text
 from sunhwan.text.decoding import normalize
 from sunhwan.text.jamo import JamoVocabulary, split_syllables
 from sunhwan.text.octets import ByteVocabulary
+from sunhwan.text.subwords import SubwordVocabulary
 from sunhwan.text.vocabulary import EOS, REPLACEMENT, UNK, Vocabulary
 from sunhwan.text.words import WordVocabulary
 
 _CLASSES: dict[str, type[Vocabulary]] = {
-    cls.kind: cls for cls in (ByteVocabulary, CharacterVocabulary, WordVocabulary, JamoVocabulary)
+    cls.kind: cls
+    for cls in (
+        ByteVocabulary,
+        CharacterVocabulary,
+        WordVocabulary,
+        JamoVocabulary,
+        SubwordVocabulary,
+    )
 }
 KINDS: tuple[str, ...] = tuple(_CLASSES)
 
@@ -32,13 +40,15 @@ def build_vocabulary(
     """Build the vocabulary of some texts.
 
     Ids: UNK, then EOS, where present; then characters and jamo by code point, words by falling
-    count and, among equals, by text. `bytes` has always the 256 byte values and no UNK.
+    count and, among equals, by text; subwords are characters, then what was merged, in that order.
+    `bytes` has always the 256 byte values and no UNK.
 
     Args:
-        kind: bytes, characters, words or jamo.
+        kind: bytes, characters, words, jamo or subwords.
         texts: one string a document; a single string is one document.
-        min_count: leave out what occurs less often.
+        min_count: leave out what occurs less often, and merge no rarer pair of subwords.
         max_size: keep the most frequent tokens so that `len` is at most this, specials included.
+            Of subwords the characters come first; None: see `SubwordVocabulary.learn`.
         unk: have UNK for what is unseen; otherwise it is dropped.
         eos: have EOS.
 
@@ -59,7 +69,14 @@ def build_vocabulary(
             f"max_size is {max_size}, but it must be more than {len(specials)}, "
             "the number of special tokens."
         )
-    counts = _count(kind, [texts] if isinstance(texts, str) else texts)
+    texts = [texts] if isinstance(texts, str) else texts
+    if kind == "subwords":
+        texts = list(texts)
+        characters = build_vocabulary(
+            "characters", texts, min_count=min_count, max_size=max_size, unk=unk, eos=eos
+        )
+        return SubwordVocabulary.learn(characters, texts, min_count=min_count, max_size=max_size)
+    counts = _count(kind, texts)
     for token in specials:
         del counts[token]  # a word that looks like a special token
     if unk and kind != "words":
@@ -89,16 +106,20 @@ def vocabulary_from_dict(record: object) -> Vocabulary:
     if problem or not isinstance(record, dict):
         raise StoreError(f"The stored vocabulary is damaged: {problem}.")
     cls: type[Vocabulary] = _CLASSES[record["kind"]]
+    parts = [tuple(record["tokens"]), record["unk_id"], record["eos_id"]]
+    if cls is SubwordVocabulary:
+        parts.append(tuple(map(tuple, record["merges"])))
     try:
-        return cls(tuple(record["tokens"]), record["unk_id"], record["eos_id"])
+        return cls(*parts)
     except UsageError as error:
         raise StoreError(f"The stored vocabulary is damaged. {error}") from None
 
 
 def _record_problem(record: Any) -> str | None:
-    keys = {"kind", "tokens", "unk_id", "eos_id"}
     if not isinstance(record, dict):
         return f"it is {type(record).__name__}, not a dictionary"
+    merged = record.get("kind") == SubwordVocabulary.kind
+    keys = {"kind", "tokens", "unk_id", "eos_id"} | ({"merges"} if merged else set())
     if record.keys() != keys:
         wrong = sorted(map(repr, record.keys() ^ keys))
         return f"a key is missing or unknown, {wrong[0]}"
@@ -110,7 +131,16 @@ def _record_problem(record: Any) -> str | None:
     for name in ("unk_id", "eos_id"):
         if record[name] is not None and type(record[name]) is not int:
             return f"{name} is {record[name]!r}, neither a whole number nor null"
+    if merged and not _are_pairs(record["merges"]):
+        return "its merges are not a list of pairs of strings"
     return None
+
+
+def _are_pairs(merges: Any) -> bool:
+    return isinstance(merges, list | tuple) and all(
+        isinstance(merge, list | tuple) and [type(part) for part in merge] == [str, str]
+        for merge in merges
+    )
 
 
 def _refuse_for_bytes(min_count: int, max_size: int | None, size: int) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sunhwan.config import TrainingConfig
+from sunhwan.layers.layer import RecurrentLayer
 from sunhwan.models import LanguageModel
 
 JSON_VALUE = (int, float, bool, str)
@@ -22,7 +23,7 @@ class Optimizers:
     harm, and where it is decoupled from the gradient: under muon and adamw.
     """
 
-    def __init__(self, model: LanguageModel, config: TrainingConfig) -> None:
+    def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         named = dict(model.named_parameters())
         self._names: dict[Tensor, str] = {p: name for name, p in named.items()}
         matrices = _recurrent_matrices(model)
@@ -33,7 +34,7 @@ class Optimizers:
             {"params": matrices, "weight_decay": decay},
             {"params": rest, "weight_decay": 0.0},
         ]
-        fused = model.output.weight.device.type in ("cpu", "cuda")
+        fused = next(iter(named.values())).device.type in ("cpu", "cuda")
         self.optimizers: list[torch.optim.Optimizer]
         if config.optimizer == "sgd":
             self.optimizers = [
@@ -97,9 +98,9 @@ class Optimizers:
 BETAS = (0.9, 0.99)
 
 
-def _recurrent_matrices(model: LanguageModel) -> list[nn.Parameter]:
-    layers = model.recurrent.stack
+def _recurrent_matrices(model: nn.Module) -> list[nn.Parameter]:
+    layers = [module for module in model.modules() if isinstance(module, RecurrentLayer)]
     # With one-hot inputs the first W_x is an embedding: a step touches few of its rows.
-    inputs = layers if model.embedding is not None else layers[1:]
-    skipped = {id(layers[0].W_x_T)} - {id(layer.W_x_T) for layer in inputs}
+    one_hot = isinstance(model, LanguageModel) and model.embedding is None
+    skipped = {id(layers[0].W_x_T)} if one_hot else set()
     return [m for layer in layers for m in layer.matrices if id(m) not in skipped]

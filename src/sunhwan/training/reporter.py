@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sunhwan.metrics import Scores
+from sunhwan.tasks import Scores
 
 
 @dataclass(frozen=True)

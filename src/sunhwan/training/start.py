@@ -5,18 +5,14 @@ import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
-from sunhwan.config import Config
-from sunhwan.data import Tokens, encode
-from sunhwan.errors import ConfigError, DataError
-from sunhwan.models import LanguageModel
+from sunhwan.config import Config, TextConfig
+from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fast_products
 from sunhwan.store import Run
-from sunhwan.text import BUILT_IN, Corpus, Document, Vocabulary, build_vocabulary, load_corpus
-from sunhwan.training.recipe import complete
+from sunhwan.tasks import TASKS, Prepared
 from sunhwan.training.reporter import Reporter
 from sunhwan.training.tensorboard import TensorBoardReporter
 from sunhwan.training.trainer import Result, Trainer
@@ -29,24 +25,25 @@ def train(
     reporter: Reporter | None = None,
     started: float | None = None,
 ) -> Result:
-    """Train a language model and leave everything in a run folder.
+    """Train a model and leave everything in a run folder.
 
-    config: what to read and how to learn; left out, three minutes on the standard library's source.
+    config: the task, what to read and how to learn; left out, a language model, three minutes on the
+    standard library's source.
     out: the run folder to make; left out, a new one under runs/ named after corpus and time.
     started: the `time.perf_counter()` from which a budget in minutes counts.
 
     Raises a SunhwanError, one sentence, for anything the user can mend. Nothing is written before
     the corpus was read and the model built.
     """
-    config = config or Config()
-    corpus = load_corpus(config.text.corpus)
-    config = complete(_anchored(config), corpus)
+    config = _anchored(config or Config())
     with _settings(config):
-        parts = _parts(config, corpus)
-        folder = Path(out) if out is not None else _folder(corpus.name)
+        prepared = _prepare(config)
+        folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
-        with Run.create(folder, config) as run:
-            return _fit(run, config, parts, reporter, started)
+        with Run.create(folder, prepared.config) as run:
+            for sentence in prepared.said:
+                reporter.say(sentence)
+            return _fit(run, prepared, reporter, started)
 
 
 def resume(
@@ -58,11 +55,10 @@ def resume(
     """
     with Run.open(Path(folder)) as run:
         config = run.config()
-        corpus = load_corpus(config.text.corpus)
         with _settings(config):
-            parts = _parts(config, corpus)
+            prepared = _prepare(config)
             reporter = _watching(config, run.folder, reporter)
-            return _fit(run, config, parts, reporter, started)
+            return _fit(run, prepared, reporter, started)
 
 
 def pick_device(name: str) -> torch.device:
@@ -84,26 +80,23 @@ def pick_device(name: str) -> torch.device:
 
 def _anchored(config: Config) -> Config:
     """The same with absolute paths, so that the run can be resumed from any folder."""
-    text = config.text
-    corpus = tuple(s if s in BUILT_IN else str(Path(s).absolute()) for s in text.corpus)
+    text, built_in = config.text, TASKS[config.task.name].built_in
+    given = text.corpus
+    if given == TextConfig().corpus and "stdlib" not in built_in:
+        if not built_in:
+            raise UsageError(f"name the file to learn to {config.task.name} from")
+        given = built_in[:1]
+    corpus = tuple(s if s in built_in else str(Path(s).absolute()) for s in given)
     validation = text.validation
-    if validation and validation not in BUILT_IN:
+    if validation and validation not in built_in:
         validation = str(Path(validation).absolute())
     text = dataclasses.replace(text, corpus=corpus, validation=validation)
     return dataclasses.replace(config, text=text)
 
 
-class _Parts(NamedTuple):
-    model: LanguageModel
-    vocabulary: Vocabulary
-    train: Tokens
-    validation: Tokens | None
-
-
-def _fit(
-    run: Run, config: Config, parts: _Parts, reporter: Reporter, started: float | None
-) -> Result:
-    result = Trainer(run, config, *parts, reporter=reporter, started=started).fit()
+def _fit(run: Run, prepared: Prepared, reporter: Reporter, started: float | None) -> Result:
+    config, task, train, validation, _ = prepared
+    result = Trainer(run, config, task, train, validation, reporter=reporter, started=started).fit()
     # Only now, for the plots' library takes longer to import than a short run to train.
     from sunhwan.plots import draw_losses
 
@@ -118,36 +111,14 @@ def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Report
     return reporter
 
 
-def _parts(config: Config, corpus: Corpus) -> _Parts:
-    text = config.text
-    if text.validation:
-        documents: tuple[Document, ...] = corpus.documents
-        held_out = load_corpus(text.validation).documents
-    else:
-        documents, held_out = corpus.split(text.validation_share)
-    vocabulary = build_vocabulary(
-        text.vocabulary,
-        (document.text for document in documents),
-        min_count=text.min_count,
-        max_size=text.max_size or None,
-        unk=text.unknown == "unk",
-        eos=text.vocabulary == "words" or len(corpus.documents) > 1,
-    )
-    tokens = encode(vocabulary, documents, corpus.name)
-    try:
-        validation = encode(vocabulary, held_out, "the validation text")
-    except DataError:
-        if text.validation:
-            raise
-        validation = None
-    return _Parts(_model(config, len(vocabulary)), vocabulary, tokens, validation)
-
-
-def _model(config: Config, vocabulary_size: int) -> LanguageModel:
+def _prepare(config: Config) -> Prepared:
+    """The task with its data, the model on its device."""
     device = pick_device(config.training.device)
     torch.manual_seed(config.training.seed)
+    kind = TASKS[config.task.name]
     try:
-        return LanguageModel(config.model, vocabulary_size).to(device)
+        prepared = kind.prepare(config)
+        prepared.task.model.to(device)
     except (RuntimeError, MemoryError) as error:
         if "memory" not in str(error) and not isinstance(error, MemoryError):
             raise
@@ -155,14 +126,14 @@ def _model(config: Config, vocabulary_size: int) -> LanguageModel:
             f"a model of hidden size {config.model.hidden_size} with {config.model.num_layers} "
             f"layers does not fit in the memory of {device}: lower model.hidden_size"
         ) from None
+    return prepared
 
 
-def _folder(corpus: str) -> Path:
+def _folder(config: Config) -> Path:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    name = (
-        "".join(c if c.isalnum() or c in "-_." else "-" for c in corpus)[:40].strip("-.") or "run"
-    )
-    return Path("runs") / f"{name}-{now}"
+    corpus = "+".join(Path(source).name or source for source in config.text.corpus)
+    plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in corpus)
+    return Path("runs") / f"{plain[:40].strip('-.') or 'run'}-{now}"
 
 
 @contextmanager

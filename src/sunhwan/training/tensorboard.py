@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sunhwan.errors import UsageError
-from sunhwan.metrics import Scores
+from sunhwan.tasks import Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
 
@@ -38,8 +38,8 @@ class TensorBoardReporter(Reporter):
         self._inner.step(report)
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
-        for name in ("loss", "perplexity", "bits_per_character", "accuracy"):
-            self._writer.add_scalar(f"validation/{name}", getattr(scores, name), step)
+        for name, value in scores.to_dict().items():
+            self._writer.add_scalar(f"validation/{name}", value, step)
         self._inner.validated(step, scores, improved)
 
     def sample(self, text: str) -> None:

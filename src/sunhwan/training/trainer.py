@@ -1,4 +1,4 @@
-"""The one training loop: streams → model → guard → optimisers → log, validation, checkpoint."""
+"""The one training loop: batches → model → guard → optimisers → log, validation, checkpoint."""
 
 import hashlib
 import json
@@ -16,23 +16,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan import decode
 from sunhwan.cells import State
 from sunhwan.config import Config
-from sunhwan.data import Streams, Tokens
 from sunhwan.errors import StoreError
-from sunhwan.layers import detach
-from sunhwan.metrics import Scores, evaluate_tokens, to_device
-from sunhwan.models import LanguageModel
+from sunhwan.layers import Recurrent, detach
 from sunhwan.store import Run, save_model
 from sunhwan.store.model import load_weights, weights
-from sunhwan.text import Vocabulary
+from sunhwan.tasks import Scores, Task
 from sunhwan.training.guard import check_finite, clip
 from sunhwan.training.optimizers import Optimizers
 from sunhwan.training.reporter import Reporter, StepReport
 from sunhwan.training.schedule import Plan, Schedule
-
-VALIDATION_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,7 @@ class Result:
     """
 
     run: Path
+    task: str
     steps: int
     tokens: int
     seconds: float
@@ -55,6 +50,7 @@ class Result:
         """The result as plain values, ready for JSON."""
         return {
             "run": str(self.run),
+            "task": self.task,
             "steps": self.steps,
             "tokens": self.tokens,
             "seconds": round(self.seconds, 3),
@@ -76,29 +72,25 @@ class Trainer:
         self,
         run: Run,
         config: Config,
-        model: LanguageModel,
-        vocabulary: Vocabulary,
-        train: Tokens,
-        validation: Tokens | None,
+        task: Task,
+        train: Any,
+        validation: Any,
         *,
         reporter: Reporter | None = None,
         started: float | None = None,
     ) -> None:
-        """`started`: the `time.perf_counter()` from which a budget in minutes counts."""
-        self.run, self.config, self.model, self.vocabulary = run, config, model, vocabulary
-        self.train_tokens, self.validation_tokens = train, validation
+        """train, validation: data as the task takes it; no validation: None.
+
+        started: the `time.perf_counter()` from which a budget in minutes counts.
+        """
+        self.run, self.config, self.task, self.model = run, config, task, task.model
+        self.train_data, self.validation_data = train, validation
         self.reporter = reporter or Reporter()
-        self.device = model.output.weight.device
-        self.optimizers = Optimizers(model, config.training)
+        self.device = task.device
+        self.optimizers = Optimizers(task.model, config.training)
         self.schedule = Schedule()
         self.plan = Plan()
-        self.stream = Streams(
-            train,
-            config.data.batch_size,
-            config.data.block_length,
-            reset_probability=config.data.reset_probability,
-            seed=config.training.seed,
-        )
+        self.stream = task.stream(train, config)
         self.state: list[State] | None = None
         self.step = 0
         self.best: Scores | None = None
@@ -124,6 +116,7 @@ class Trainer:
                 self.reporter.end()
         return Result(
             run=self.run.folder,
+            task=self.task.name,
             steps=self.step,
             tokens=self.tokens_seen,
             seconds=self.seconds,
@@ -144,16 +137,15 @@ class Trainer:
 
     @property
     def tokens_seen(self) -> int:
-        """How many tokens the model was trained on so far."""
-        return self.step * self.stream.batch_size * self.stream.block_length
+        """How many tokens, or other steps of sequences, the model was trained on so far."""
+        return self.stream.tokens
 
     def facts(self) -> dict[str, Any]:
         """What is being trained, on what: for displays and the model's card."""
         return {
             "corpus": self._corpus,
-            "characters": self.train_tokens.characters,
-            "tokens": len(self.train_tokens.ids),
-            "vocabulary": f"{len(self.vocabulary)} {self.vocabulary.kind}",
+            **self.task.facts(self.train_data),
+            **self.task.about(),
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "device": str(self.device),
             "step": self.step,
@@ -194,7 +186,7 @@ class Trainer:
         self.optimizers.restore(_part(tensors, "optimizer."), state["optimizer"])
         fields = _part(tensors, "state.")
         if fields:
-            kinds = [layer.cell.state_type for layer in self.model.recurrent.stack]
+            kinds = [layer.cell.state_type for layer in _recurrent(self.model).stack]
             self.state = [
                 kind(*(fields[f"{i}.{k}"].to(self.device) for k in range(len(kind._fields))))
                 for i, kind in enumerate(kinds)
@@ -206,7 +198,7 @@ class Trainer:
         self.schedule = Schedule.restored(state["schedule"])
         self.plan = Plan(*state["plan"])
         self._window = list(state["window"])
-        self.best = None if state["best"] is None else Scores(*state["best"])
+        self.best = None if state["best"] is None else self.task.scores_type(*state["best"])
         self.best_step, self.step = state["best_step"], state["step"]
         self.worse_validations = state["worse_validations"]
         self.validation_pending = state["validation_pending"]
@@ -222,7 +214,7 @@ class Trainer:
     def _loop(self) -> str:
         training = self.config.training
         last_checkpoint = time.perf_counter()
-        self._speed.restart(self.step)
+        self._speed.restart(self.step, self.tokens_seen)
         while True:
             if self.validation_pending:
                 try:
@@ -254,14 +246,7 @@ class Trainer:
         learning_rate = training.learning_rate * self.schedule.factor(
             self.step, self.plan, training
         )
-        block = to_device(next(self.stream), self.device)
-        loss = self.model.loss(
-            block,
-            self.state,
-            activation=training.activation_regularization,
-            temporal_activation=training.temporal_activation_regularization,
-            bptt_memory=training.bptt_memory,
-        )
+        loss = self.task.loss(next(self.stream), self.state, training)
         self.model.zero_grad(set_to_none=True)
         loss.objective.backward()  # type: ignore[no-untyped-call]
         clipped = clip(self.model.parameters(), training)
@@ -269,7 +254,7 @@ class Trainer:
         check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
         self.optimizers.step(learning_rate)
         # The state is carried over the block's border; the gradient is cut here.
-        self.state = detach(loss.state)
+        self.state = None if loss.state is None else detach(loss.state)
         self.step += 1
         self._report(value, clipped.norm, clipped.acted, learning_rate)
 
@@ -278,9 +263,7 @@ class Trainer:
         if clipped:
             limit = self.config.training.clip_norm or self.config.training.clip_value
             self.run.log("clip", step=self.step, grad_norm=norm, limit=limit)
-        speed = self._speed.tokens_per_second(
-            self.step, self.stream.batch_size * self.stream.block_length
-        )
+        speed = self._speed.tokens_per_second(self.tokens_seen)
         if self.step % self.plan.log_every == 0:
             self.run.log(
                 "step",
@@ -312,21 +295,19 @@ class Trainer:
     def _validate(self) -> None:
         begun = time.perf_counter()
         scores, value = None, math.inf
-        if self.validation_tokens is not None:
-            scores = evaluate_tokens(
-                self.model,
-                self.validation_tokens,
-                rows=VALIDATION_ROWS,
+        if self.validation_data is not None:
+            scores = self.task.evaluate(
+                self.validation_data,
                 limit=self.config.training.validation_tokens,
                 interrupted=lambda: self._interrupted,
             )
-            value = scores.loss
+            value = scores.rank
             self.schedule.validated(value, self.config.training)
             self.run.log(
                 "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
             )
         # Without a validation text the newest model is the one to keep.
-        improved = self.best is None or value < self.best.loss
+        improved = self.best is None or value < self.best.rank
         self.worse_validations = 0 if improved else self.worse_validations + 1
         if improved:
             self.best, self.best_step = scores, self.step
@@ -344,14 +325,14 @@ class Trainer:
             "tokens_seen": self.tokens_seen,
             "validation": None if self.best is None else self.best.to_dict(),
         }
-        save_model(self.run.model_folder, self.model, self.vocabulary, facts)
+        save_model(self.run.model_folder, self.task, facts)
 
     def _write_sample(self) -> None:
         length = self.config.training.sample_length
-        if length:
-            (sample,) = decode.sample(self.model, self.vocabulary, length=length)
-            self.run.add_sample(f"step {self.step}", sample.text)
-            self.reporter.sample(sample.text)
+        sample = self.task.sample(self.validation_data, length) if length else ""
+        if sample:
+            self.run.add_sample(f"step {self.step}", sample)
+            self.reporter.sample(sample)
 
     # The budget
 
@@ -360,8 +341,7 @@ class Trainer:
         if training.steps:
             self.plan.total = training.steps
         elif training.epochs:
-            length = self.stream.steps_per_epoch * training.epochs
-            self.plan.total = math.ceil(length / self.stream.block_length)
+            self.plan.total = self.stream.steps(training.epochs)
         if self.plan.total is not None:
             self.plan.spread(training.validations, training)
 
@@ -395,7 +375,7 @@ class Trainer:
             math.ceil(validations / (1 - self.step / self.plan.total)), self.config.training
         )
         self.run.log("plan", step=self.step, total=self.plan.total)
-        self._speed.restart(self.step)
+        self._speed.restart(self.step, self.tokens_seen)
 
     # Signals and restoring
 
@@ -428,9 +408,9 @@ class Trainer:
     @cached_property
     def _data_digest(self) -> str:
         # The vocabulary too: another text can have the same ids.
-        vocabulary = hashlib.sha256(json.dumps(self.vocabulary.to_dict()).encode()).hexdigest()
-        parts = (self.train_tokens, self.validation_tokens)
-        return "+".join([vocabulary, *(part.digest() for part in parts if part is not None)])
+        codec = hashlib.sha256(json.dumps(self.task.codec()).encode()).hexdigest()
+        parts = (self.train_data, self.validation_data)
+        return "+".join([codec, *(self.task.digest(part) for part in parts if part is not None)])
 
 
 # Of a time budget: what the end takes; then, as shares of it, how far a plan may run over before it
@@ -444,22 +424,32 @@ VALIDATION_SHARE = 0.1
 
 
 class _Speed:
-    """Steps and seconds since this process began to train, validations left out."""
+    """Steps, tokens and seconds since this process began to train, validations left out."""
 
     def __init__(self) -> None:
-        self.restart(0)
+        self.restart(0, 0)
 
-    def restart(self, step: int) -> None:
-        self._step, self._begun, self._paused = step, time.perf_counter(), 0.0
+    def restart(self, step: int, tokens: int) -> None:
+        self._step, self._tokens = step, tokens
+        self._begun, self._paused = time.perf_counter(), 0.0
 
     def seconds_per_step(self, step: int, pause: float = 0.0) -> float:
         """The mean so far; `pause` seconds more were not training."""
         self._paused += pause
-        elapsed = time.perf_counter() - self._begun - self._paused
-        return max(elapsed, 1e-6) / max(step - self._step, 1)
+        return self._elapsed / max(step - self._step, 1)
 
-    def tokens_per_second(self, step: int, tokens_per_step: int) -> float:
-        return tokens_per_step / self.seconds_per_step(step)
+    def tokens_per_second(self, tokens: int) -> float:
+        return (tokens - self._tokens) / self._elapsed
+
+    @property
+    def _elapsed(self) -> float:
+        return max(time.perf_counter() - self._begun - self._paused, 1e-6)
+
+
+def _recurrent(model: Any) -> Recurrent:
+    """The stack whose state a stream carries."""
+    found: Recurrent = model.recurrent
+    return found
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

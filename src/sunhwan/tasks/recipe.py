@@ -6,8 +6,10 @@ what they give) and are meant for a laptop; every one can be overruled by settin
 
 import dataclasses
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sunhwan.config import Config
+from sunhwan.config import Config, Value
 from sunhwan.errors import ConfigError
 from sunhwan.text import Corpus
 
@@ -17,7 +19,7 @@ MIN_STEPS = 300
 HANGUL_SHARE = 0.2
 
 
-def complete(config: Config, corpus: Corpus) -> Config:
+def complete_language(config: Config, corpus: Corpus) -> Config:
     """The configuration with every "auto" replaced; ConfigError when two budgets are given.
 
     - budget: 3 minutes, or as many steps as read a small text 20 times (300 at least), for more would
@@ -35,11 +37,9 @@ def complete(config: Config, corpus: Corpus) -> Config:
     - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd.
     """
     data, training = config.data, config.training
-    budgets = [b for b in (training.minutes, training.steps, training.epochs) if b]
-    if len(budgets) > 1:
-        raise ConfigError("give one budget: training.minutes, training.steps or training.epochs")
+    budgets = _budgets(config)
     automatic = {
-        "text.vocabulary": _vocabulary(corpus),
+        "text.vocabulary": kind_of_text(document.text for document in corpus.documents),
         "text.unknown": "unk",
         "model.input": "embedding",
     }
@@ -78,18 +78,67 @@ def complete(config: Config, corpus: Corpus) -> Config:
     )
     rate = training.learning_rate or LEARNING_RATES[training.optimizer]
     training = dataclasses.replace(training, learning_rate=rate)
-    return Config(text=text, data=data, model=model, training=training)
+    return dataclasses.replace(config, text=text, data=data, model=model, training=training)
+
+
+def complete_examples(
+    config: Config, cells: Sequence[str], count: int, automatic: Mapping[str, Value]
+) -> Config:
+    """The configuration of a task of `count` separate examples with every "auto" replaced.
+
+    automatic: the task's own choices for a large set. Of a smaller one:
+
+    - batches of count / 64 rows, at least 8, for it needs steps more than steady ones;
+    - hidden and embedding sizes that grow with √count, in steps of 32, at least 32.
+    - vocabulary: jamo when over a fifth of the characters are Hangul syllables, else characters;
+    - budget: 3 minutes, or 40 passes over a small set; the model that is kept is the best one.
+    - learning rate: 0.003 with muon, 0.002 with adam and adamw, 0.1 with sgd.
+    """
+    small = math.sqrt(count / 20_000)
+    sizes = ("model.hidden_size", "model.embedding_size")
+    chosen: dict[str, Any] = dict(automatic)
+    for name in sizes:
+        if name in chosen:
+            chosen[name] = max(32, min(chosen[name], 32 * round(chosen[name] * small / 32)))
+    if "data.batch_size" in chosen:
+        chosen["data.batch_size"] = max(8, min(chosen["data.batch_size"], count // 64))
+    chosen.setdefault("text.vocabulary", kind_of_text(cells))
+    chosen.setdefault("text.unknown", "unk")
+    chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
+    if not _budgets(config):
+        chosen |= (
+            {"training.epochs": 40} if count < 2_000 else {"training.minutes": DEFAULT_MINUTES}
+        )
+    cells_given = max(len(config.model.cells), len(config.model.sizes))
+    chosen["model.num_layers"] = max(cells_given, int(chosen.get("model.num_layers", 1)))
+    values = config.to_dict()
+    for name, value in chosen.items():
+        section, _, key = name.partition(".")
+        given = values[section][key]
+        if given in ("", 0, -1.0) or given == []:
+            values[section][key] = value
+    return Config.from_dict(values)
+
+
+def _budgets(config: Config) -> list[float]:
+    training = config.training
+    budgets = [b for b in (training.minutes, training.steps, training.epochs) if b]
+    if len(budgets) > 1:
+        raise ConfigError("give one budget: training.minutes, training.steps or training.epochs")
+    return budgets
 
 
 TOKENS_PER_MINUTE = 5_400_000
 TOKENS_PER_CHARACTER = {"bytes": 1.0, "characters": 1.0, "jamo": 2.0, "words": 0.2}
+EXAMPLE_RATES = {"muon": 0.003, "adam": 0.002, "adamw": 0.002, "sgd": 0.1}
 LEARNING_RATES = {"muon": 0.007, "adam": 0.004, "adamw": 0.004, "sgd": 1.0}
 
 
-def _vocabulary(corpus: Corpus) -> str:
+def kind_of_text(texts: Iterable[str]) -> str:
+    """Jamo where over a fifth of the characters are Hangul syllables, else characters."""
     characters = hangul = 0
-    for document in corpus.documents:
-        part = document.text[:10_000]
+    for text in texts:
+        part = text[:10_000]
         characters += len(part)
         hangul += sum("가" <= character <= "힣" for character in part)
     return "jamo" if hangul > HANGUL_SHARE * characters else "characters"

@@ -1,0 +1,144 @@
+"""Tagged sentences: CoNLL, one token a line with its tag last, and CoNLL-U."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from sunhwan.data.conllu_sentences import COLUMNS, parse_conllu
+from sunhwan.errors import DataError, UsageError
+from sunhwan.text.decoding import normalize, read_text
+
+_COMMENT = re.compile(r"#+(?: .*)?")  # not "#서울 B-LOC", nor a tab after the mark
+_TOKEN_OF_CONLLU = re.compile(r"[0-9]+(?:[-.][0-9]+)?(?:\t[^\t]*){9}")
+
+
+class Sentence(NamedTuple):
+    """One sentence: where it begins, such as "train.conllu, line 3", its words and their tags."""
+
+    where: str
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Treebank:
+    """Tagged sentences, at least one and none empty.
+
+    Attributes:
+        name: the path as it was given.
+        sentences: in the order of the file.
+        said: what was read, such as "CoNLL-U, the column upos".
+    """
+
+    name: str
+    sentences: tuple[Sentence, ...]
+    said: str
+
+
+class Line(NamedTuple):
+    """One line of a sentence, its number and its cells."""
+
+    number: int
+    cells: list[str]
+
+
+def read_treebank(path: str | Path, column: str = "") -> Treebank:
+    """Read tagged sentences, plain or `.gz`.
+
+    A file named `.conllu`, or whose first token line has ten cells between tabs and begins with a
+    number, is CoNLL-U: words are the second column, tags the column `upos`, `xpos`, `deprel`,
+    `feats` or `lemma`; ranges of several words (1-2) and empty nodes (1.1) are left out.
+
+    Any other file is CoNLL as in the shared task of 2003: a token a line, its cells between tabs
+    or spaces, the word first and the tag last; `column` may be the number of another one, from 1.
+    Empty lines and lines with -DOCSTART- stand between sentences. A line that begins with `# ` is
+    a comment, but inside a sentence it is a token where its cells are as many as those before.
+
+    Raises:
+        TextError: the file is missing, unreadable or not UTF-8.
+        DataError: a line has another number of cells than its sentence, a token has no word or no
+            tag, the numbers of CoNLL-U tokens do not count up, or there is no sentence.
+        UsageError: there is no such column.
+    """
+    name = normalize(str(path))
+    lines = read_text(path).split("\n")
+    parse: Callable[[list[Line], str, str], tuple[tuple[str, ...], tuple[str, ...]]]
+    marked = _is_conllu(name, lines)
+    if marked:
+        if column not in ("", *COLUMNS):
+            raise UsageError(f"CoNLL-U has no column of tags {column!r}: {', '.join(COLUMNS)}.")
+        column = column or "upos"
+        parse, said = parse_conllu, f"CoNLL-U, the column {column}"
+    else:
+        if column and not re.fullmatch("[1-9][0-9]{0,3}", column):
+            raise UsageError(
+                f"The column of tags is {column!r}, but {name} is a CoNLL file without names of "
+                "columns; give a number from 1, or none for the last column."
+            )
+        parse, said = _parse_conll, f"CoNLL, the {f'column {column}' if column else 'last column'}"
+    sentences = []
+    for block in _blocks(lines, marked):
+        words, tags = parse(block, name, column)
+        if words:
+            sentences.append(Sentence(f"{name}, line {block[0].number}", words, tags))
+    if not sentences:
+        raise DataError(f"{name} holds no tagged sentence; give a file with at least one.")
+    return Treebank(name, tuple(sentences), said)
+
+
+def _is_conllu(name: str, lines: list[str]) -> bool:
+    if name.lower().removesuffix(".gz").endswith(".conllu"):
+        return True
+    tokens = (line for line in lines if line.strip(" \t") and not line.startswith("#"))
+    return _TOKEN_OF_CONLLU.fullmatch(next(tokens, "")) is not None
+
+
+def _blocks(lines: list[str], marked: bool) -> Iterator[list[Line]]:
+    """The token lines of each sentence; where `marked`, every line with a `#` is a comment."""
+    block: list[Line] = []
+    tabbed = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip(" ") or line.startswith("-DOCSTART-"):
+            if block:
+                yield block
+            block = []
+            continue
+        if marked and line.startswith("#"):
+            continue
+        tab = "\t" in line
+        cells = line.split("\t") if tab else re.split(" +", line.strip(" "))
+        alike = block and tab == tabbed and len(cells) == len(block[0].cells)
+        if _COMMENT.fullmatch(line) and not alike:
+            continue
+        tabbed = tabbed if block else tab
+        block.append(Line(number, cells))
+    if block:
+        yield block
+
+
+def _parse_conll(
+    block: list[Line], name: str, column: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    width = len(block[0].cells)
+    place = int(column) - 1 if column else width - 1
+    for number, cells in block:
+        where = f"{name}, line {number}"
+        if len(cells) < 2:
+            raise DataError(
+                f"{where}: the token {cells[0]!r} has no tag; write the word first and its tag "
+                "last, with a tab or a space between them."
+            )
+        if len(cells) != width:
+            raise DataError(
+                f"{where}: this line has {len(cells)} cells, but the sentence began with {width} "
+                f"in line {block[0].number}; give all its lines the same, or put an empty line "
+                "between two sentences."
+            )
+        if place >= width:
+            raise DataError(f"{where}: there is no column {column}; this line has {width} cells.")
+        for what, cell in (("word", cells[0]), ("tag", cells[place])):
+            if not cell:
+                raise DataError(f"{where}: the {what} is empty; fill it in or remove the line.")
+    return tuple(line.cells[0] for line in block), tuple(line.cells[place] for line in block)

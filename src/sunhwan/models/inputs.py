@@ -1,0 +1,97 @@
+"""The first layer: a batch of sequences, of whatever they are made, → vectors (N, T, D)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.data import Ragged
+from sunhwan.layers import Recurrent
+from sunhwan.ops import Embedded
+
+
+class InputLayer(nn.Module):
+    """sequences (N, T, …) → x (N, T, D), D = `output_size`."""
+
+    output_size: int
+
+    def forward(self, sequences: Ragged) -> Tensor | Embedded:
+        raise NotImplementedError
+
+
+class TokenInput(InputLayer):
+    """Token ids (N, T) → rows of an embedding E (V, D), of which dropout drops whole vectors' entries."""
+
+    def __init__(self, vocabulary_size: int, size: int, *, token_dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary_size, size)
+        nn.init.normal_(self.embedding.weight)
+        self.token_dropout = token_dropout
+        self.output_size = size
+
+    def forward(self, sequences: Ragged) -> Tensor | Embedded:
+        weight = self.embedding.weight
+        if self.training and self.token_dropout:
+            keep = torch.rand(len(weight), 1, device=weight.device) >= self.token_dropout
+            weight = weight * keep / (1 - self.token_dropout)
+        # In (T, N) order, so that the layer's time-major view costs no copy.
+        return Embedded(sequences.values.T, weight).transpose(0, 1)
+
+
+class FrameInput(InputLayer):
+    """Vectors (N, T, F) → x W + b (N, T, D)."""
+
+    def __init__(self, features: int, size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, size)
+        self.output_size = size
+
+    def forward(self, sequences: Ragged) -> Tensor:
+        projected: Tensor = self.linear(sequences.values)
+        return projected
+
+
+class WordInput(InputLayer):
+    """Words (N, T, 1 + C), a word's id and the ids of its letters, −1 behind them → (N, T, D).
+
+    [E[word]; the last states of a bidirectional recurrence over the word's letters] (Ling et al.
+    2015; Lample et al. 2016): what is not in the vocabulary is still spelled out. In training a
+    word is read as UNK with `word_dropout`, or else UNK would never be learned.
+    """
+
+    def __init__(
+        self, words: int, letters: int, word_size: int, letter_size: int, cell: str,
+        *, unk: int = 0, word_dropout: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.words = nn.Embedding(words, word_size)
+        nn.init.normal_(self.words.weight, std=1 / math.sqrt(word_size))
+        self.letters = nn.Embedding(letters, letter_size)
+        nn.init.normal_(self.letters.weight)
+        self.spelling = Recurrent(cell, letter_size, letter_size, bidirectional=True)
+        self.unk, self.word_dropout = unk, word_dropout
+        self.output_size = word_size + self.spelling.output_size
+
+    def forward(self, sequences: Ragged) -> Tensor:
+        values = sequences.values
+        N, T = values.shape[:2]
+        ids, letters = values[..., 0], values[..., 1:]
+        if self.training and self.word_dropout:
+            drop = torch.rand(ids.shape, device=ids.device) < self.word_dropout
+            ids = torch.where(drop, self.unk, ids)
+        real = sequences.is_real()
+        # Each word is spelled once, however often it occurs in the batch.
+        spelled, place = torch.unique(letters[real], dim=0, return_inverse=True)
+        lengths = (spelled >= 0).sum(1)
+        x = Embedded(spelled.clamp(min=0).T, self.letters.weight).transpose(0, 1)
+        y, _ = self.spelling(x, lengths=lengths)
+        spellings = self.words.weight.new_zeros(N, T, self.spelling.output_size)
+        spellings[real] = _ends(y, lengths)[place]
+        return torch.cat((self.words(ids), spellings), -1)
+
+
+def _ends(y: Tensor, lengths: Tensor) -> Tensor:
+    """Outputs (N, T, 2H) of two directions → the last of each (N, 2H)."""
+    forward, backward = y.chunk(2, -1)
+    last = (lengths - 1).clamp(min=0)
+    return torch.cat((forward[torch.arange(len(y), device=y.device), last], backward[:, 0]), -1)

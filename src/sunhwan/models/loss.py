@@ -1,0 +1,18 @@
+"""What a model tells the training loop of a batch."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sunhwan.cells import State
+
+
+class Loss(NamedTuple):
+    """nats: the mean loss, as it is shown; objective: what training minimises.
+
+    state: in which a stream's block ended, one a layer; None where every batch starts anew.
+    """
+
+    nats: Tensor
+    objective: Tensor
+    state: list[State] | None = None

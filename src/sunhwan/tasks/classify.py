@@ -1,0 +1,305 @@
+"""Many to one: text, a pair of texts or frames → a label."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+
+from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.data.tables import read_table
+from sunhwan.errors import DataError, StoreError
+from sunhwan.metrics import confusion, macro_f1
+from sunhwan.models import Classifier
+from sunhwan.models.classifier import Labelled
+from sunhwan.models.loss import Loss
+from sunhwan.tasks.base import Answer, Example, ExampleTask, Listing, Prepared, Review, first_ones
+from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.rows import (
+    Columns,
+    Pair,
+    Question,
+    as_question,
+    choose_columns,
+    pairs_of,
+    questions_in,
+    split,
+)
+from sunhwan.tasks.sources import Source, fit_source, source_from_dict
+
+INPUTS = (
+    "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
+    "문장", "리뷰", "내용", "2",
+)  # fmt: skip
+TARGETS = ("label", "class", "category", "target", "sentiment", "intent", "라벨", "분류", "1")
+MISTAKES = 10
+
+
+class ClassifyScores(NamedTuple):
+    """loss: mean cross-entropy in nats. accuracy: share of right labels. macro_f1: the mean of the
+    labels' F1, each label alike however rare. examples: how many there were."""
+
+    loss: float
+    accuracy: float
+    macro_f1: float
+    examples: int
+
+    @property
+    def rank(self) -> float:
+        return -(self.accuracy + self.macro_f1) / 2 + 1e-4 * min(self.loss, 100.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+    def said(self) -> str:
+        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  macro F1 {self.macro_f1:.4f}"
+
+    def table(self) -> list[tuple[str, str]]:
+        return [
+            ("accuracy", f"{self.accuracy:.4f}"),
+            ("macro F1", f"{self.macro_f1:.4f}"),
+            ("loss", f"{self.loss:.4f} nats per example"),
+            ("examples", f"{self.examples:,}"),
+        ]
+
+
+class Classify(ExampleTask):
+    """Which of a fixed set of labels a text, a pair of texts or a recording has."""
+
+    name: ClassVar[str] = "classify"
+    scores_type: ClassVar[type[Any]] = ClassifyScores
+
+    def __init__(
+        self, config: Config, columns: Columns, source: Source, labels: Sequence[str]
+    ) -> None:
+        self.config, self.columns, self.source, self.labels = config, columns, source, list(labels)
+        self.model: Classifier = Classifier(
+            config.model, source.layer(config.model), len(labels), sequences=len(columns.inputs)
+        )
+        self._weights: torch.Tensor | None = None
+
+    @classmethod
+    def prepare(cls, config: Config) -> Prepared:
+        pairs: list[Pair] = []
+        said = []
+        columns: Columns | None = None
+        for source in config.text.corpus:
+            table = read_table(Path(source))
+            columns = columns or choose_columns(table, config, INPUTS, TARGETS)
+            pairs += pairs_of(table, columns, Path(source))
+            said.append(f"{table.name}: {table.said}")
+        assert columns is not None
+        if config.text.validation:
+            path = Path(config.text.validation)
+            train, held_out = pairs, pairs_of(read_table(path), columns, path)
+        else:
+            train, held_out = split(pairs, config.text.validation_share)
+        counts = Counter(pair.answer for pair in train)
+        if len(counts) < 2:
+            raise DataError(
+                f"every row of {', '.join(config.text.corpus)} has the label {next(iter(counts))!r} "
+                f"in the column {columns.target!r}: at least two labels are needed, or name the "
+                "right column with --target"
+            )
+        cells = [cell for pair in train for cell in pair.question.cells]
+        config = complete_examples(config, cells, len(train), AUTOMATIC)
+        source_ = fit_source(config, [pair.question for pair in train])
+        task = cls(config, columns, source_, sorted(counts))
+        said.append(
+            f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
+            f"{len(held_out):,} to validate on; {len(counts)} labels: {_most_common(counts)}"
+        )
+        task.weigh(counts)
+        return Prepared(
+            config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
+        )
+
+    def weigh(self, counts: Counter[str]) -> None:
+        """Weigh the classes in the loss by how often each occurs in training."""
+        power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[self.config.task.balance]
+        n = torch.tensor([float(counts[label]) for label in self.labels])
+        weights = n**-power
+        # The mean over the examples is 1, so that the loss keeps its scale.
+        weights = weights * n.sum() / (weights * n).sum()
+        self._weights = weights if power and bool((n != n[0]).any()) else None
+
+    def examples(self, pairs: Iterable[Pair]) -> list[Example]:
+        """Rows → examples; DataError for a label that training did not know."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        made = []
+        for question, answer in pairs:
+            if answer not in numbers:
+                known = ", ".join(self.labels[:10]) + (" …" if len(self.labels) > 10 else "")
+                raise DataError(
+                    f"{question.where}: the label {answer!r} was not seen in training, which knew "
+                    f"{known}: correct it or train with it"
+                )
+            made.append(self._example(question, torch.tensor(numbers[answer])))
+        return made
+
+    def _example(self, question: Question, target: torch.Tensor | None) -> Example:
+        inputs = tuple(
+            self.source.encode(cell, question.folder, question.where) for cell in question.cells
+        )
+        return Example(question.where, inputs, target, question.cells)
+
+    def collate(self, examples: Sequence[Example]) -> Labelled:
+        inputs = tuple(
+            self.source.collate([example.inputs[part] for example in examples])
+            for part in range(len(self.columns.inputs))
+        )
+        targets = [-1 if e.target is None else int(e.target) for e in examples]
+        return Labelled(inputs, torch.tensor(targets))
+
+    def loss(self, batch: Labelled, state: Any, training: TrainingConfig) -> Loss:
+        weights = self._weights
+        return self.model.loss(
+            batch.to(self.device),
+            None if weights is None else weights.to(self.device),
+            training.label_smoothing,
+        )
+
+    @torch.no_grad()
+    def log_probabilities(
+        self,
+        examples: Sequence[Example],
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> torch.Tensor:
+        """log p(label | example), (n, L) float64."""
+        found = torch.empty(len(examples), len(self.labels), dtype=torch.float64)
+        for places, batch in self.each_batch(examples, interrupted=interrupted):
+            found[places] = torch.log_softmax(self.model(batch.inputs).double(), -1).cpu()
+        return found
+
+    def evaluate(
+        self,
+        data: Sequence[Example],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> ClassifyScores:
+        data = first_ones(data, limit)
+        return self._scores(self.log_probabilities(data, interrupted), _targets(data))
+
+    def _scores(self, found: torch.Tensor, targets: torch.Tensor) -> ClassifyScores:
+        guesses = found.argmax(-1)
+        return ClassifyScores(
+            loss=-found.gather(1, targets.unsqueeze(1)).mean().item(),
+            accuracy=(guesses == targets).double().mean().item(),
+            macro_f1=macro_f1(targets.tolist(), guesses.tolist()),
+            examples=len(targets),
+        )
+
+    def review(self, data: Sequence[Example]) -> Review:
+        """Figures, each label's precision and recall, the confusions, the most surprising mistakes."""
+        found, targets = self.log_probabilities(data), _targets(data)
+        guesses = found.argmax(-1)
+        table = confusion(targets.tolist(), guesses.tolist(), len(self.labels))
+        surprise = -found.gather(1, targets.unsqueeze(1)).squeeze(1)
+        wrong = [p for p in surprise.argsort(descending=True).tolist() if guesses[p] != targets[p]]
+        mistakes: list[tuple[str, ...]] = [
+            (
+                data[place].where,
+                self.labels[int(targets[place])],
+                f"{self.labels[int(guesses[place])]} {found[place].exp().max():.2f}",
+                " | ".join(data[place].raw),
+            )
+            for place in wrong[:MISTAKES]
+        ]
+        rows = [
+            (label, *(f"{table[i][j]:,}" for j in range(len(self.labels))))
+            for i, label in enumerate(self.labels)
+        ]
+        listings = [Listing("confusions: a row is what it is", ("", *self.labels), rows)]
+        if mistakes:
+            columns = ("where", "is", "said to be", "read")
+            listings.append(Listing("the most surprising mistakes", columns, mistakes))
+        values = {"labels": self.labels, "confusion": table}
+        return Review(self._scores(found, targets), listings, values)
+
+    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+        return {"examples": len(train)}
+
+    def about(self) -> dict[str, Any]:
+        return {"reads": self.source.said(), "labels": ", ".join(self.labels[:20])}
+
+    def codec(self) -> dict[str, Any]:
+        return {
+            "inputs": list(self.columns.inputs),
+            "target": self.columns.target,
+            "source": self.source.to_dict(),
+            "labels": self.labels,
+        }
+
+    @classmethod
+    def restored(cls, config: Config, codec: Any) -> Self:
+        try:
+            columns = Columns(tuple(map(str, codec["inputs"])), str(codec["target"]))
+            labels = [str(label) for label in codec["labels"]]
+            source = source_from_dict(codec["source"])
+        except (KeyError, TypeError):
+            raise StoreError("The stored labels or inputs are damaged.") from None
+        return cls(config, columns, source, labels)
+
+    def questions(self, path: Path) -> Iterator[Question]:
+        return questions_in(path, self.columns.inputs)
+
+    def read(self, path: Path) -> list[Example]:
+        table = read_table(path)
+        names = (*self.columns.inputs, self.columns.target)
+        if not all(name in table.columns for name in names):
+            missing = next(name for name in names if name not in table.columns)
+            raise DataError(
+                f"{table.name} has no column {missing!r}, only {', '.join(table.columns)}: the "
+                "model was trained with it"
+            )
+        return self.examples(pairs_of(table, self.columns, path))
+
+    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """Each question's label, with the probability of every label."""
+        parts = len(self.columns.inputs)
+        for some in chunks(as_question(question, parts) for question in questions):
+            found = self.log_probabilities([self._example(question, None) for question in some])
+            for question, row in zip(some, found.exp(), strict=True):
+                best = int(row.argmax())
+                label, probability = self.labels[best], row[best].item()
+                values = {
+                    "input": question.cells[0] if parts == 1 else list(question.cells),
+                    "label": label,
+                    "probability": probability,
+                    "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
+                }
+                cells = (label, f"{probability:.4f}", *question.cells)
+                said = "  ".join((label, f"{probability:.2f}", " | ".join(question.cells)))
+                yield Answer(values, cells, said)
+
+
+AUTOMATIC: dict[str, Value] = {
+    "data.batch_size": 64,
+    "model.hidden_size": 128,
+    "model.embedding_size": 128,
+    "model.dropout": 0.3,
+    "model.direction": "both",
+}
+
+
+def chunks(questions: Iterable[Question], size: int = 256) -> Iterator[list[Question]]:
+    """Questions a few hundred at a time: an endless pipe is answered as it comes."""
+    some: list[Question] = []
+    for question in questions:
+        some.append(question)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _targets(data: Sequence[Example]) -> torch.Tensor:
+    return torch.tensor([int(e.target) for e in data if e.target is not None])
+
+
+def _most_common(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
+    return shown + (" …" if len(counts) > 6 else "")

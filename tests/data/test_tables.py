@@ -1,0 +1,229 @@
+"""Rows of named columns, and every way in which a file of them can be wrong."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sunhwan.data import Table, column, read_table
+from sunhwan.data.numbers import is_number
+from sunhwan.errors import DataError, TextError
+from sunhwan.text import normalize
+
+Save = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
+    """Write a file and give its name, which is relative, so that messages begin with it."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(name: str, text: str) -> Path:
+        data = text.encode()
+        Path(name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return Path(name)
+
+    return write
+
+
+def cells(table: Table) -> list[list[str]]:
+    return [list(row.values.values()) for row in table.rows]
+
+
+REVIEWS = 'id\tdocument\tlabel\n7\t재미있다 "정말\n8\t\t0\n'.replace("정말\n", "정말\t1\n")
+
+
+@pytest.mark.parametrize("name", ["reviews.tsv", "reviews.txt", "reviews", "reviews.TSV.gz"])
+def test_tab_separated(save: Save, name: str) -> None:
+    table = read_table(save(name, "\ufeff" + REVIEWS.replace("\n", "\r\n")))
+    assert table.columns == ("id", "document", "label")
+    assert cells(table) == [["7", '재미있다 "정말', "1"], ["8", "", "0"]]
+    assert [row.where for row in table.rows] == [f"{name}, line 2", f"{name}, line 3"]
+    assert table.said == "tab-separated, with a header: id, document, label"
+    assert table.name == name
+
+
+def test_comma_separated(save: Save) -> None:
+    text = '질문,답변\n"잘 가,\n친구야","그는 ""안녕""이라 했다"\n밥은?,먹었다\n'
+    for name in ("chat.csv", "chat.data"):
+        table = read_table(save(name, text))
+        assert table.columns == ("질문", "답변")
+        assert cells(table) == [["잘 가,\n친구야", '그는 "안녕"이라 했다'], ["밥은?", "먹었다"]]
+        assert [row.where for row in table.rows] == [f"{name}, line 2", f"{name}, line 4"]
+    long = "가" * 200_000
+    assert read_table(save("long.csv", f"text,label\n{long},1\n")).rows[0].values["text"] == long
+    assert csv.field_size_limit() == 131_072
+
+
+def test_json_lines(save: Save) -> None:
+    text = (
+        '{"text": "나\\u1100\\u1161", "label": 1, "sure": true}\n'
+        '{"sure": false, "text": "\\ud800\\r\\n", "label": 1.50e3}\n\n'
+    )
+    for name in ("a.jsonl", "a.ndjson", "a.json", "a.jsonl.gz", "a"):
+        table = read_table(save(name, text))
+        assert table.columns == ("text", "label", "sure")
+        assert cells(table) == [["나가", "1", "true"], ["\ufffd\n", "1.50e3", "false"]]
+        assert table.rows[1].where == f"{name}, line 2"
+        assert table.said == "JSON Lines with the keys text, label, sure"
+
+
+def test_one_text_a_line(save: Save) -> None:
+    table = read_table(save("lines.txt", "Well, it rains.\n비가 온다.\n\n\n"))
+    assert table.columns == ("text",)
+    assert cells(table) == [["Well, it rains."], ["비가 온다."]]
+    assert table.said == "one text a line, without a header: text"
+    assert read_table(Path("lines.txt"), header=True).columns == ("Well, it rains.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("ham\tSee you at six\nspam\tYou won a prize\n", False),
+        ("Go.\t가.\nHi.\t안녕.\n", False),
+        ("q\ta\n뭐 해?\t공부해\n", True),
+        ("a\tㅏ\nb\tㅂ\n", False),
+        ("문장\t분류\n비가 온다\t날씨\n", True),
+        ("Text\tkind\nrain\tweather\n", True),
+        ("city\tpeople\n서울\t9400000\n부산\t\n", True),
+        ("서울\t9400000\n부산\t3300000\n", False),
+        ("label\tlabel\n1\t2\n", False),
+        ("\ttext\tlabel\n0\t좋다\t1\n", True),
+        ("text\t\tlabel\nx\ty\tz\n", False),
+        ("text\t" + "long " * 9 + "\nx\ty\n", False),
+        ("1\ttext\n2\tlabel\n", False),
+    ],
+)
+def test_the_header_is_inferred(save: Save, text: str, header: bool) -> None:
+    table = read_table(save("x.tsv", text))
+    assert (f"{'with' if header else 'without'} a header") in table.said
+    assert len(table.rows) == text.count("\n") - header
+    assert read_table(Path("x.tsv"), header=False).columns == tuple(
+        str(n) for n in range(1, len(table.columns) + 1)
+    )
+
+
+def test_a_header_can_be_demanded(save: Save) -> None:
+    table = read_table(save("x.csv", ",좋다\n0,나쁘다\n"), header=True)
+    assert table.columns == ("1", "좋다")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("x.tsv", "text\tlabel\na\t1\nb\n", "x.tsv, line 3: this row has 1 cell, but the header "
+         "has 2; put one tab between two cells"),
+        ("x.tsv", "가\t나\n다\t라\t마\n", "x.tsv, line 2: this row has 3 cells, but the first row "
+         "has 2"),
+        ("x.csv", 'q,a\n"두\n줄",a\nb,c,d\n', "x.csv, line 4: this row has 3 cells, but the header "
+         "has 2; put a cell that holds a comma in double quotes"),
+        ("x.tsv", "text\tlabel\na\t1\n\nb\t2\n", "x.tsv, line 3: this line is empty"),
+        ("x.csv", "text,label\na,1\n\nb,2\n", "x.csv, line 3: this line is empty"),
+        ("x.txt", "하나\n\n둘\n", "x.txt, line 2: this line is empty"),
+        ("x.csv", 'text,label\na,1\n"b,2\nc,3\n', "x.csv, line 3: the row that begins here has an "
+         "unpaired double quote"),
+        ("x.csv", 'text,label\n"a"b,1\n', "x.csv, line 2: the row that begins here has an unpaired"),
+        ("x.tsv", "", "x.tsv holds no row"),
+        ("x.csv", "\n\n", "x.csv holds no row"),
+        ("x.jsonl", "", "x.jsonl holds no row"),
+        ("x.tsv", "text\tlabel\n", "x.tsv holds a header but no row"),
+        ("x.jsonl", '{"a": "b"}\n["c"]\n', "x.jsonl, line 2: this line is not one JSON object"),
+        ("x.jsonl", '{"a": "b"}\n{"a": "b"\n', "x.jsonl, line 2: this line is not one JSON object"),
+        ("x.jsonl", "{}\n", "x.jsonl, line 1: this line is not one JSON object"),
+        ("x.json", '[\n{"a": "b"}\n]\n', "x.json, line 1: this line is not one JSON object"),
+        ("x.jsonl", "[" * 100_000, "x.jsonl, line 1: this line is not one JSON object"),
+        ("x.jsonl", '{"a": "b"}\n\n{"a": "c"}\n', "x.jsonl, line 2: this line is empty"),
+        ("x.jsonl", '{"a": null}\n', "x.jsonl, line 1: the value of 'a' is null"),
+        ("x.jsonl", '{"a": "b"}\n{"a": ["b"]}\n', "x.jsonl, line 2: the value of 'a' is a list"),
+        ("x.jsonl", '{"a": {}}\n', "x.jsonl, line 1: the value of 'a' is an object"),
+        ("x.jsonl", '{"a": 1, "a": 2}\n', "x.jsonl, line 1: the key 'a' stands twice"),
+        ("x.jsonl", '{"a": 1}\n{"b": 2}\n', "x.jsonl, line 2: this object lacks the key 'a'"),
+        ("x.jsonl", '{"a": 1}\n{"a": 1, "b": 2}\n', "x.jsonl, line 2: this object has a key 'b'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(save: Save, name: str, text: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_table(save(name, text))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_columns_of_one_name(save: Save) -> None:
+    with pytest.raises(DataError, match=r"^x.tsv, line 1: two columns are named 'a'"):
+        read_table(save("x.tsv", "a\tb\ta\n1\t2\t3\n"), header=True)
+
+
+def test_unreadable_files(tmp_path: Path) -> None:
+    (tmp_path / "old.tsv").write_bytes("text\n한글".encode("cp949"))
+    for name, message in (("old.tsv", "CP949"), ("none.tsv", "no file"), (".", "folder")):
+        with pytest.raises(TextError, match=message):
+            read_table(tmp_path / name)
+
+
+def test_columns_are_found_by_name(save: Save) -> None:
+    table = read_table(save("x.csv", "Q,A,label\n뭐 해?,놀아,0\n"))
+    assert column(table, "", ("question", "q"), "question") == "Q"
+    assert column(table, "label", ("Q",), "answer") == "label"
+    assert column(table, "a", (), "answer") == "A"
+    with pytest.raises(
+        DataError, match=r"^x.csv has no column 'text' for the text; its columns ar"
+    ):
+        column(table, "text", ("Q",), "text")
+    with pytest.raises(DataError, match=r"no column named text or 문장 .*are Q, A, label"):
+        column(table, "", ("text", "문장"), "text")
+
+
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6)
+
+
+@given(
+    st.integers(2, 4).flatmap(
+        lambda n: st.lists(st.lists(CELL, min_size=n, max_size=n), min_size=1)
+    )
+)
+def test_what_is_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    written = [[normalize(cell) for cell in row] for row in rows]
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL).writerows(written)
+    (folder / "x.csv").write_text(out.getvalue(), "utf-8", newline="")
+    assert cells(read_table(folder / "x.csv", header=False)) == written
+    lines = [json.dumps(dict(enumerate(row))) + "\n" for row in rows]
+    (folder / "x.jsonl").write_text("".join(lines), "utf-8")
+    assert cells(read_table(folder / "x.jsonl")) == written
+    flat = [[cell.replace("\t", " ").replace("\n", " ") for cell in row] for row in written]
+    (folder / "x.tsv").write_text("".join("\t".join(row) + "\n" for row in flat), "utf-8")
+    expected = [[cell.removeprefix("\ufeff") if (i, j) == (0, 0) else cell
+                 for j, cell in enumerate(row)] for i, row in enumerate(flat)]  # fmt: skip
+    assert cells(read_table(folder / "x.tsv", header=False)) == expected
+
+
+@given(
+    st.text(st.sampled_from('a1{}[]:,"\t\n 가#'), max_size=30),
+    st.sampled_from(["", ".csv", ".tsv", ".jsonl"]),
+)
+def test_any_text_is_a_table_or_a_data_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str, suffix: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"any{suffix}"
+    path.write_text(text, "utf-8")
+    try:
+        table = read_table(path)
+    except DataError as error:
+        assert str(error).startswith(str(path))  # noqa: PT017
+    else:
+        assert table.rows
+        assert all(tuple(row.values) == table.columns for row in table.rows)
+
+
+def test_numbers() -> None:
+    assert all(map(is_number, ("1", "-1.5", "+.5", "1.", " 2e-3 ")))
+    assert not any(map(is_number, ("", "nan", "inf", "1_000", "1,000", "１", ".", "e5", "0x1")))
