@@ -22,6 +22,7 @@ ORDER = {
     "models": 7,
     "engine": 8,
     "metrics": 8,
+    "beam": 9,
     "decode": 9,
     "tasks": 10,
     "store": 11,

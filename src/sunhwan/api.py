@@ -1,17 +1,19 @@
 """Trained models in a few lines of Python: `load(run).sample("…")`, `load(run).predict(["…"])`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from sunhwan import decode
 from sunhwan.data import encode
 from sunhwan.decode import Sample
 from sunhwan.engine import engine_for
-from sunhwan.errors import StoreError
+from sunhwan.errors import StoreError, UsageError
 from sunhwan.metrics import Scores as TextScores
 from sunhwan.metrics import evaluate_tokens, token_losses
 from sunhwan.models import LanguageModel
@@ -110,13 +112,18 @@ class Predictor:
     def __init__(self, task: Task, training: dict[str, Any] | None = None) -> None:
         self.task, self.training = task, training or {}
 
-    def predict(self, questions: Iterable[Any]) -> list[Answer]:
-        """An answer a question: a text, or a sequence of the question's parts."""
-        return list(self.task.predict(questions))
+    def predict(self, questions: Iterable[Any], **options: Any) -> list[Answer]:
+        """An answer a question: a text, or a sequence of the question's parts.
 
-    def predict_file(self, path: str | Path) -> Iterator[Answer]:
+        options: those of the task's own `predict`, such as `beam` of one that writes.
+        """
+        answers: Callable[..., Iterator[Answer]] = self.task.predict
+        return list(answers(questions, **options))
+
+    def predict_file(self, path: str | Path, **options: Any) -> Iterator[Answer]:
         """An answer to each question of a file; "-": standard input."""
-        return self.task.predict(self.task.questions(Path(path)))
+        answers: Callable[..., Iterator[Answer]] = self.task.predict
+        return answers(self.task.questions(Path(path)), **options)
 
     def evaluate(self, path: str | Path) -> Scores:
         """The figures on a file that holds the right answers."""
@@ -153,3 +160,16 @@ def load_language(run: str | Path, device: str = "cpu") -> Language:
             f"{run} holds a model to {found.task.name}, not a language model: use `sunhwan predict`"
         )
     return found
+
+
+def embedding(run: str | Path) -> tuple[list[str], npt.NDArray[np.float32]]:
+    """The printable tokens of a model that reads text, and the vector of each, (V, D).
+
+    UsageError when the model reads no tokens through an embedding.
+    """
+    task, _ = load_model(Path(run))
+    readings = task.readings()
+    if not readings:
+        raise UsageError(f"{run} reads no tokens through an embedding: there is nothing to compare")
+    vocabulary, table = readings[0].vocabulary, readings[0].by_token[0]
+    return vocabulary.token_texts(range(len(vocabulary))), table.detach().float().cpu().numpy()

@@ -67,6 +67,18 @@ class TaskConfig:
         "vector (numbers, an image); labels; empty: auto",
         choices=("", "text", "words", "frames", "vector", "labels"),
     )
+    image_size: int = setting(
+        0,
+        "of a vector: the side of the square it is, row by row, and images are made; 0: auto",
+        low=0,
+        high=256,
+    )
+    temperature: float = setting(
+        -1.0,
+        "of describe: how boldly an answer is drawn at random; 0: the likeliest is searched; -1: auto",
+        low=-1,
+        high=100,
+    )
     balance: str = setting(
         "sqrt",
         "of classify: the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
@@ -87,10 +99,15 @@ class TextConfig:
         0.1, "share of the text, from its end, kept for validation", low=0, high=0.9
     )
     vocabulary: str = setting(
-        "", "kind of token; empty: auto", choices=("", "bytes", "characters", "words", "jamo")
+        "",
+        "kind of token; empty: auto",
+        choices=("", "bytes", "characters", "words", "jamo", "subwords"),
     )
     min_count: int = setting(1, "a rarer character or word becomes UNK", low=1)
     max_size: int = setting(0, "keep at most this many tokens, the most frequent; 0: all", low=0)
+    vectors: str = setting(
+        "", "a file of pretrained word vectors (word2vec, GloVe, fastText .vec) to begin with"
+    )
     unknown: str = setting(
         "", "the unseen becomes UNK or is left out; empty: auto", choices=("", "unk", "drop")
     )
@@ -170,6 +187,25 @@ class ModelConfig:
         "of classify: how the outputs of all steps become one vector",
         choices=("last", "mean", "max", "concat", "attention"),
     )
+    letter_size: int = setting(
+        64,
+        "of words: size of a letter's vector, and of each direction that reads a word's letters",
+        low=1,
+        high=65536,
+    )
+    output_layer: str = setting(
+        "softmax",
+        "of tag: whether each label is chosen for itself, or all of a sequence together",
+        choices=("softmax", "crf"),
+    )
+    attention: str = setting(
+        "additive",
+        "of what writes about what was read: how it finds the steps to look at",
+        choices=("additive", "dot", "general", "none"),
+    )
+    input_feeding: bool = setting(
+        False, "whether what writes is told where it looked last; it then learns step by step"
+    )
 
     @property
     def bidirectional(self) -> bool:
@@ -195,6 +231,9 @@ class TrainingConfig:
     steps: int = setting(0, "budget in steps", low=0)
     epochs: float = setting(
         0.0, "budget in passes; no budget at all: 3 minutes, less for a small text", low=0
+    )
+    start_from: str = setting(
+        "", "a run or model folder of a language model whose reading of text to begin with"
     )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     optimizer: str = setting(
@@ -229,6 +268,12 @@ class TrainingConfig:
     )
     label_smoothing: float = setting(
         0.0, "share of the target's mass spread over all labels or tokens", low=0, high=0.9
+    )
+    scheduled_sampling: float = setting(
+        0.0,
+        "of what writes about what was read: share of the tokens it writes itself in training",
+        low=0,
+        high=1,
     )
     bptt_memory: str = setting(
         "full",

@@ -1,7 +1,8 @@
 """How good a language model is, as numbers that can be compared."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -152,3 +153,89 @@ def macro_f1(targets: Sequence[int], guesses: Sequence[int]) -> float:
     from sklearn.metrics import f1_score
 
     return float(f1_score(targets, guesses, average="macro", zero_division=0))
+
+
+class Measured(NamedTuple):
+    """A figure of sacrebleu, between 0 and 100, and the signature that says how it was computed."""
+
+    name: str
+    score: float
+    signature: str
+
+
+def bleu(answers: Sequence[str], right: Sequence[str]) -> Measured:
+    """Corpus BLEU (Papineni et al. 2002; Post 2018).
+
+    Over characters (tokenize "char") where a fifth of the right answers' characters are Hangul, kana
+    or Chinese, for a Korean word is stem and endings in one; else over words ("13a").
+    """
+    from sacrebleu.metrics.bleu import BLEU
+
+    text = "".join(right)
+    dense = sum("぀" <= character <= "鿿" or "가" <= character <= "힣" for character in text)
+    metric = BLEU(tokenize="char" if 5 * dense > len(text) else "13a")
+    score = metric.corpus_score(list(answers), [list(right)]).score
+    return Measured("BLEU", float(score), str(metric.get_signature()))
+
+
+def chrf(answers: Sequence[str], right: Sequence[str]) -> Measured:
+    """Corpus chrF2, F of the character n-grams up to 6 (Popović 2015): needs no words to be cut."""
+    from sacrebleu.metrics.chrf import CHRF
+
+    metric = CHRF()
+    score = metric.corpus_score(list(answers), [list(right)]).score
+    return Measured("chrF", float(score), str(metric.get_signature()))
+
+
+class Agreement(NamedTuple):
+    """How many of a kind were found rightly, how many were said to be there, how many are."""
+
+    right: int
+    said: int
+    present: int
+
+    @property
+    def precision(self) -> float:
+        """The share of right ones among those said; 0 where none was."""
+        return self.right / max(self.said, 1)
+
+    @property
+    def recall(self) -> float:
+        """The share of those present that were found; 0 where none is."""
+        return self.right / max(self.present, 1)
+
+    @property
+    def f1(self) -> float:
+        """The harmonic mean of precision and recall."""
+        return 2 * self.right / max(self.said + self.present, 1)
+
+
+def label_agreement(table: Sequence[Sequence[int]]) -> list[Agreement]:
+    """The agreement in each label, from the table that `confusion` gives."""
+    return [
+        Agreement(table[i][i], sum(row[i] for row in table), sum(table[i]))
+        for i in range(len(table))
+    ]
+
+
+def entity_agreement(
+    targets: Sequence[Sequence[str]], guesses: Sequence[Sequence[str]]
+) -> dict[str, Agreement]:
+    """The agreement in entities of each kind, from sentences of labels in the scheme BIO.
+
+    Right is an entity whose kind, first and last word are; entities are read from labels as by the
+    script conlleval of the shared task of 2000 (seqeval's default mode).
+    """
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    present, said = (
+        {(n, *entity) for n, row in enumerate(rows) for entity in get_entities(list(row))}
+        for rows in (targets, guesses)
+    )
+    counts = [Counter(entity[1] for entity in some) for some in (present & said, said, present)]
+    return {kind: Agreement(*(c[kind] for c in counts)) for kind in sorted(counts[1] | counts[2])}
+
+
+def in_all(agreements: Iterable[Agreement]) -> Agreement:
+    """Of all kinds together, each occurrence alike."""
+    return Agreement(*map(sum, zip(Agreement(0, 0, 0), *agreements, strict=True)))

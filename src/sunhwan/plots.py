@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -92,6 +94,49 @@ def draw_confusion(labels: Sequence[str], table: Sequence[Sequence[int]], path: 
                 axes.text(j, i, f"{count:,}", ha="center", va="center", color=ink)
     axes.set_xlabel("said")
     axes.set_ylabel("is")
+    write_bytes(path, _png(figure))
+
+
+def draw_map(names: Sequence[str], places: npt.NDArray[np.floating[Any]], path: Path) -> None:
+    """Draw tokens where they lie in the plane, places (n, 2)."""
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(places[:, 0], places[:, 1], s=6, color=SOFT)
+    for name, (x, y) in zip(names, places, strict=True):
+        axes.text(
+            x, y, name, color=INK, fontsize=8, ha="center", va="bottom", parse_math=False
+        ).set_in_layout(False)
+    axes.set_axis_off()
+    write_bytes(path, _png(figure))
+
+
+def draw_attention(
+    source: Sequence[str],
+    target: Sequence[str],
+    weights: npt.NDArray[np.floating[Any]],
+    path: Path,
+) -> None:
+    """Draw how much each token of an answer (row) looked at each of the question (column).
+
+    weights: (target, source), each row of sum 1. UsageError for an answer without tokens.
+    """
+    if not target or not source:
+        raise UsageError("--picture: the first question or its answer is empty, so nothing was seen")
+    figure = Figure(
+        figsize=(min(2 + 0.35 * len(source), 30), min(1.5 + 0.35 * len(target), 30)),
+        layout="constrained",
+    )
+    axes = figure.subplots()
+    axes.imshow(weights, cmap="Oranges", vmin=0, vmax=1, aspect="auto")
+    # Of hundreds of steps, as sound has, only some can be named.
+    every = -(-len(source) // 80)
+    columns = range(0, len(source), every)
+    turn = 0 if max(map(len, source)) < 3 else 60
+    axes.set_xticks(columns, source[::every], rotation=turn, parse_math=False)
+    axes.set_yticks(range(len(target)), target, parse_math=False)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.spines[:].set_color(SOFT)
     write_bytes(path, _png(figure))
 
 

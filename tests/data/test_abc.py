@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Tune, read_tunes
@@ -92,6 +92,7 @@ def test_no_file() -> None:
 BODY = st.text('ABcd|:2 [](/"^', min_size=1, max_size=12).map(lambda s: f"|{s}|")
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from("CDGAm"), st.lists(BODY, max_size=3)), min_size=1, max_size=4

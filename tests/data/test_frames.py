@@ -53,6 +53,7 @@ def test_tables() -> None:
         np.testing.assert_array_equal(read_frames(name), PLAIN)
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(1, 4)),
                      elements=st.floats(allow_nan=False, allow_infinity=False, width=32)))  # fmt: skip
 def test_what_is_written_is_read(values: np.ndarray) -> None:
@@ -116,7 +117,7 @@ def test_other_files(monkeypatch: pytest.MonkeyPatch) -> None:
             read_frames(f"none{name}")
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255), st.sampled_from([".npy", ".npz"]))
 def test_damage_is_a_package_error(place: int, byte: int, suffix: str) -> None:
     np.save("whole.npy", PLAIN)

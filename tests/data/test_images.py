@@ -88,7 +88,7 @@ def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         read_image("none.png", 2)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10_000), st.integers(0, 255), st.sampled_from(["png", "gif", "tiff", "bmp"]))
 def test_damage_is_a_package_error(place: int, byte: int, kind: str) -> None:
     out = io.BytesIO()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_series, seasonal_period
@@ -99,6 +99,7 @@ def test_columns_named_twice() -> None:
             read(SALES, columns=columns)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=2), min_size=1))
 def test_what_is_written_is_read(values: list[list[float]]) -> None:
     rows = "".join(

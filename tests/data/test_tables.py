@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
@@ -182,6 +182,7 @@ def test_columns_are_found_by_name(save: Save) -> None:
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=6)
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 4).flatmap(
         lambda n: st.lists(st.lists(CELL, min_size=n, max_size=n), min_size=1)
@@ -206,6 +207,7 @@ def test_what_is_written_is_read(
     assert cells(read_table(folder / "x.tsv", header=False)) == expected
 
 
+@settings(deadline=None)
 @given(
     st.text(st.sampled_from('a1{}[]:,"\t\n 가#'), max_size=30),
     st.sampled_from(["", ".csv", ".tsv", ".jsonl"]),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Treebank, read_treebank
@@ -130,6 +130,7 @@ def test_columns_that_are_not_there() -> None:
 WORD = st.text("가나abc#.-1", min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.tuples(WORD, WORD), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_what_is_written_is_read(sentences: list[list[tuple[str, str]]]) -> None:
     expected = [tuple(zip(*sentence, strict=True)) for sentence in sentences]
@@ -142,6 +143,7 @@ def test_what_is_written_is_read(sentences: list[list[tuple[str, str]]]) -> None
     assert [s[1:] for s in read(HERE, text, "x.conllu").sentences] == expected
 
 
+@settings(deadline=None)
 @given(st.text("a1_#-\t\n .", max_size=30), st.sampled_from(["x.conll", "x.conllu"]))
 def test_any_text_is_a_treebank_or_a_data_error(text: str, name: str) -> None:
     try:

@@ -110,3 +110,22 @@ def test_own_cell_obeys_the_laws_and_writes(run: Run) -> None:
     assert numbers("loss", output)[0] < 0.1
     assert "own_cell.py:MGU" in output
     assert "hellohellohello" in output.splitlines()[-1]
+
+
+def test_classify_sentences_tells_praise_from_complaint(run: Run) -> None:
+    output = run("classify_sentences.py", "--steps", 120)
+    labels = [line.split()[0] for line in output.splitlines() if line.startswith(("pr", "co"))]
+    assert labels == ["praise", "complaint", "complaint"]
+    assert numbers("accuracy", output)[-1] > 0.95
+
+
+def test_translate_sentences_reads_numbers_and_looks_where_they_stand(run: Run) -> None:
+    output = run("translate_sentences.py", "--steps", 250, "--ask", "삼천오", "--ask", "칠십이")
+    assert numbers("exact", output)[-1] > 0.9
+    assert "삼천오 → 3005" in output
+    assert "칠십이 → 72" in output
+    assert "3 ← 삼" in output
+    script = runpy.run_path(str(EXAMPLES / "translate_sentences.py"))
+    assert [script["in_words"](n) for n in (1203, 3005, 10, 9999)] == [
+        "천이백삼", "삼천오", "십", "구천구백구십구",
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Runs the command line again and again and kills it at random instants, until each run is finished.
 
-    python -m tests.faults.killing CORPUS FOLDER KILLS SEED
+    python -m tests.faults.killing CORPUS FOLDER KILLS SEED [TASK]
 
 Importing PyTorch takes longer than a tiny run, so it happens once: every command is a fork of this
 process. FOLDER/straight is the run that nobody killed; FOLDER/0, 1, … are the others. What happened
@@ -21,18 +21,22 @@ from pathlib import Path
 import sunhwan.plots
 import sunhwan.training
 from sunhwan.cli import main
+from tests.tasks.cases import CASES
 
 STEPS = 30
 
 
-def train(corpus: Path, out: Path) -> list[str]:
-    settings = {
+def train(corpus: Path, out: Path, task: str) -> list[str]:
+    settings: dict[str, object] = {
         "data.batch_size": 3, "data.block_length": 6, "data.reset_probability": 0.2,
         "model.hidden_size": 4, "model.dropout": 0.2, "training.checkpoint_every": 3,
         "training.validate_every": 6, "training.sample_length": 8,
     }  # fmt: skip
+    if task in CASES:
+        settings |= {"text.validation_share": 0.3, **CASES[task].settings}
     chosen = [f"--set={name}={value}" for name, value in settings.items()]
-    return ["train", str(corpus), "--out", str(out), f"--steps={STEPS}", "--threads=1", *chosen]
+    start = ["train", "--task", task, str(corpus), "--out", str(out)]
+    return [*start, f"--steps={STEPS}", "--threads=1", *chosen]
 
 
 def fork(arguments: list[str]) -> int:
@@ -66,15 +70,17 @@ def finished(child: int, seconds: float) -> int | None:
     return None
 
 
-def kill_all(corpus: Path, folder: Path, kills: int, seed: int) -> dict[str, object]:
+def kill_all(
+    corpus: Path, folder: Path, kills: int, seed: int, task: str
+) -> dict[str, object]:
     """Kill so many times; what became of each run."""
     rng = random.Random(seed)
     # Once here, for what is imported late.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
-        sys.argv = ["sunhwan", *train(corpus, folder / "warm"), "--quiet"]
+        sys.argv = ["sunhwan", *train(corpus, folder / "warm", task), "--quiet"]
         main()
     begun = time.monotonic()
-    codes = [finished(fork(train(corpus, folder / "straight")), 100)]
+    codes = [finished(fork(train(corpus, folder / "straight", task)), 100)]
     longest = 0.8 * (time.monotonic() - begun)
     killed = rounds = 0
     while killed < kills:
@@ -83,7 +89,7 @@ def kill_all(corpus: Path, folder: Path, kills: int, seed: int) -> dict[str, obj
         while True:
             if not (out / "config.toml").exists():
                 shutil.rmtree(out, ignore_errors=True)
-                child = fork(train(corpus, out))
+                child = fork(train(corpus, out, task))
             else:
                 child = fork(["resume", str(out)])
             code = finished(child, rng.uniform(0, longest) if killed < kills else 100)
@@ -98,5 +104,6 @@ def kill_all(corpus: Path, folder: Path, kills: int, seed: int) -> dict[str, obj
 
 if __name__ == "__main__":
     sunhwan.plots.draw_losses = lambda run: run.folder / "loss.png"
-    corpus, folder, kills, seed = sys.argv[1:]
-    print(json.dumps(kill_all(Path(corpus), Path(folder), int(kills), int(seed))))
+    corpus, folder, kills, seed, *task = sys.argv[1:]
+    report = kill_all(Path(corpus), Path(folder), int(kills), int(seed), *task or ["language_model"])
+    print(json.dumps(report))

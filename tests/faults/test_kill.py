@@ -13,17 +13,25 @@ import pytest
 from sunhwan.store import Run
 from tests.conftest import TEXT, TINY
 from tests.faults.test_resume import outcome
+from tests.tasks.cases import CASES
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["language_model", *CASES])
+def test_killed_at_random_instants_and_resumed_is_uninterrupted(
+    tmp_path: Path, task: str
+) -> None:
+    kills = 20 if task == "language_model" else 6
     corpus = tmp_path / "corpus"
     corpus.mkdir()
-    for number in range(3):
-        (corpus / f"{number}.txt").write_text(TEXT[number * 50 : number * 50 + 200])
+    if task in CASES:
+        corpus = CASES[task].write(corpus)
+    else:
+        for number in range(3):
+            (corpus / f"{number}.txt").write_text(TEXT[number * 50 : number * 50 + 200])
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killing", corpus, tmp_path, "20", "1"],
+        [sys.executable, "-m", "tests.faults.killing", corpus, tmp_path, str(kills), "1", task],
         cwd=Path(__file__).parents[2],
         env=ENVIRONMENT,
         capture_output=True,
@@ -32,7 +40,7 @@ def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path) 
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["killed"] == 20
+    assert report["killed"] == kills
     assert set(report["codes"]) == {0}
     wanted = outcome(tmp_path / "straight")
     assert len(wanted["log"]) > 30

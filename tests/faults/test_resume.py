@@ -97,7 +97,7 @@ def outcome(run: Path) -> dict[str, Any]:
         del state[clock]
     return {
         "log": losses(run),
-        "samples": made.samples_file.read_bytes(),
+        "samples": made.samples_file.read_bytes() if made.samples_file.exists() else b"",
         "tensors": {name: as_bytes(tensor) for name, tensor in tensors.items()},
         "state": state,
         "model": {name: as_bytes(tensor) for name, tensor in kept.items()},

@@ -148,6 +148,7 @@ def test_streaming_holds_nothing_back_longer_than_it_must(kind: str) -> None:
         "characters": list("가각 한글"),
         "jamo": ["", "", "가", "", "각", " ", "", "", "한", "", "", "글"],
         "words": ["가각", " 한글"],
+        "subwords": list("가각 한글"),
     }
     assert pieces == expected[kind]
     assert decoder.flush() == ""
@@ -167,15 +168,17 @@ def test_the_record_is_read_back_to_an_equal(key: tuple[str, bool, bool]) -> Non
 
 def test_different_vocabularies_are_not_equal() -> None:
     different = {key: v for key, v in VOCABULARIES.items() if key[0] != "bytes" or key[1]}
-    assert len(set(different.values())) == len(different) == 14
+    assert len(set(different.values())) == len(different) == 18
 
 
 def mutants(record: dict[str, object]) -> list[object]:
     tokens = record["tokens"]
     assert isinstance(tokens, list)
     size = len(tokens)
+    other = "words" if record["kind"] == "subwords" else "subwords"
     changes: list[dict[str, object]] = [
-        {"kind": "subwords"},
+        {"kind": other},
+        {"kind": "syllables"},
         {"kind": None},
         {"kind": ["words"]},
         {"tokens": None},
@@ -225,8 +228,16 @@ def test_tokens_no_text_could_reach_are_refused() -> None:
         ("words", "a\u2028b"),
         ("words", "\u1100\u1161"),
         ("characters", "\ufffd"),
+        ("subwords", "\ufffd"),
+        ("subwords", "a b"),
+        ("subwords", "ab."),
+        ("subwords", "a" * 65),
+        ("subwords", "\u1100\u1161"),
+        ("subwords", "\r"),
     ]:
         record = {"kind": kind, "tokens": ["<unk>", token], "unk_id": 0, "eos_id": None}
+        if kind == "subwords":
+            record["merges"] = []
         with pytest.raises(StoreError, match=re.escape(f"the token {token!r} with id 1 ")):
             vocabulary_from_dict(record)
 
@@ -271,10 +282,12 @@ def test_a_jamo_vocabulary_of_korean_prose_is_small() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {"kind": "subwords"},
+        {"kind": "syllables"},
         {"kind": "words", "min_count": 0},
         {"kind": "words", "max_size": 0},
         {"kind": "characters", "max_size": 2, "eos": True},
+        {"kind": "subwords", "min_count": 0},
+        {"kind": "subwords", "max_size": 1},
         {"kind": "bytes", "max_size": 255},
         {"kind": "bytes", "max_size": 256, "eos": True},
         {"kind": "bytes", "min_count": 2},
@@ -282,11 +295,11 @@ def test_a_jamo_vocabulary_of_korean_prose_is_small() -> None:
 )
 def test_unusable_arguments_are_named(arguments: dict[str, object]) -> None:
     kind = arguments.pop("kind")
-    with pytest.raises(UsageError, match=next(iter(arguments), "subwords")):
+    with pytest.raises(UsageError, match=next(iter(arguments), "syllables")):
         build_vocabulary(kind, ["some text"], **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", ["characters", "words", "jamo"])
+@pytest.mark.parametrize("kind", ["characters", "words", "jamo", "subwords"])
 def test_a_text_without_tokens_makes_no_vocabulary(kind: str) -> None:
     with pytest.raises(TextError):
         build_vocabulary(kind, [""])

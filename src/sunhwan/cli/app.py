@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from sunhwan import __version__
-from sunhwan.cli import check_cell, evaluate, info, lab, predict, sample, score, settings, train
+from sunhwan.cli import (
+    check_cell,
+    evaluate,
+    info,
+    lab,
+    predict,
+    sample,
+    score,
+    settings,
+    train,
+    words,
+)
 
 app = typer.Typer(
     name="sunhwan",
@@ -38,6 +49,7 @@ app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("info")(info.info)
+app.command("words")(words.words)
 app.command("settings")(settings.settings)
 app.command("check-cell")(check_cell.check_cell)
 app.add_typer(lab.app, name="lab")

@@ -2,12 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
+
+if TYPE_CHECKING:
+    from sunhwan.tasks import Answer
 
 FORMATS = ("text", "tsv", "json")
 
@@ -22,12 +25,32 @@ def predict(
         str, typer.Option("--as", help="How to write the answers: text, tsv or json.")
     ] = "text",
     out: Annotated[Path | None, typer.Option(help="A file for them instead of the screen.")] = None,
+    beam: Annotated[
+        int | None,
+        typer.Option(help="Of a model that writes: how many beginnings it keeps; 1: greedily (5)."),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("-n", help="Of a model that writes: answers to draw to each question."),
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a model that writes: over 0, draw at random, more boldly the higher."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (1).")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="A PNG of where the first answer's tokens looked (attention)."),
+    ] = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
 ) -> None:
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
     from sunhwan.api import Language, load
     from sunhwan.store import write_text
+    from sunhwan.tasks import WritingTask
 
     form = "json" if as_json else as_
     if form not in FORMATS:
@@ -36,12 +59,21 @@ def predict(
     found = load(run)
     if isinstance(found, Language):
         raise UsageError(f"{run} is a language model: let it write with `sunhwan sample {run}`")
+    given = {"beam": beam, "n": n, "temperature": temperature, "seed": seed}
+    options = {name: value for name, value in given.items() if value is not None}
+    if options and not isinstance(found.task, WritingTask):
+        name = next(iter(options))
+        option = "-n" if name == "n" else f"--{name}"
+        raise UsageError(f"{option}: a model to {found.task.name} writes nothing")
     lines = []
-    for answer in found.predict_file(file or Path("-")):
+    for answer in found.predict_file(file or Path("-"), **options):
+        if picture:
+            _draw(answer, picture)
+            picture = None
         if form == "json":
             line = json.dumps(answer.values, ensure_ascii=False)
         elif form == "tsv":
-            line = "\t".join(" ".join(cell.split()) for cell in answer.cells)
+            line = answer.tsv()
         else:
             line = answer.text
         if out is None:
@@ -50,3 +82,12 @@ def predict(
             lines.append(line + "\n")
     if out is not None:
         write_text(out, "".join(lines))
+
+
+def _draw(answer: "Answer", picture: Path) -> None:
+    if answer.alignment is None:
+        raise UsageError("--picture: this model has no attention, so there is nothing to draw")
+    from sunhwan.plots import draw_attention
+
+    source, target, weights = answer.alignment
+    draw_attention(source, target, weights.numpy(), picture)

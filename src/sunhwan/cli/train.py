@@ -50,6 +50,13 @@ def train(
     validation: Annotated[
         str | None, typer.Option(help="A file to validate on, instead of the text's last tenth.")
     ] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin with what this run, a language model, has learned."),
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Begin with the word vectors of this file.")
+    ] = None,
     bptt_memory: Annotated[
         str | None,
         typer.Option(help="full, or sqrt: keep about 2 √T steps and compute each twice."),
@@ -74,6 +81,8 @@ def train(
         "task.target": target,
         "text.corpus": corpus,
         "text.validation": validation,
+        "text.vectors": None if vectors is None else str(vectors),
+        "training.start_from": None if from_ is None else str(from_),
         "training.bptt_memory": bptt_memory,
         "training.seed": seed,
         "training.device": device,

@@ -97,7 +97,7 @@ def _samples(
         )
     samples = channels.mean(axis=1, dtype=np.float32)
     if rate != sample_rate and len(samples):
-        from scipy.signal import resample_poly  # type: ignore[import-untyped]
+        from scipy.signal import resample_poly
 
         common = math.gcd(rate, sample_rate)
         samples = resample_poly(samples, sample_rate // common, rate // common)

@@ -1,12 +1,12 @@
 """Sequences of vectors: arrays, tables of numbers, and sound as log-mel frames."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sunhwan.data.arrays import load_arrays
 from sunhwan.data.audio import AUDIO_SUFFIXES, log_mel
 from sunhwan.data.numbers import finite
 from sunhwan.data.tables import read_table
@@ -44,7 +44,8 @@ def read_frames(
         return _checked(log_mel(read_bytes(path), name, sample_rate=sample_rate, mel=mel), name)
     if suffix in (".csv", ".tsv"):
         return _checked(_numbers(path), name)
-    return _checked(_array(read_bytes(path), name), name)
+    found = load_arrays(read_bytes(path), name, ("frames", "x"))
+    return _checked(next(iter(found.values())), name)
 
 
 def _numbers(path: Path) -> NDArray[np.float64]:
@@ -53,31 +54,6 @@ def _numbers(path: Path) -> NDArray[np.float64]:
     return np.array(
         [[finite(cell, where, c, cure) for c, cell in row.items()] for where, row in table.rows]
     )
-
-
-def _array(data: bytes, name: str) -> NDArray[Any]:
-    if not data:
-        raise DataError(f"{name} is empty; save an array of shape (T, D) with numpy.save.")
-    try:
-        loaded = np.load(io.BytesIO(data), allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        names = loaded.files
-        chosen = names if len(names) == 1 else [key for key in ("frames", "x") if key in names]
-        array = loaded[chosen[0]] if chosen else None
-    # A damaged file ends in one of a dozen kinds of exceptions, of zipfile, zlib, ast and numpy.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{name} is no array that numpy can load without pickle ({reason.rstrip('.')}); "
-            "save one with numpy.save."
-        ) from None
-    if array is None:
-        raise DataError(
-            f"{name} holds {len(names)} arrays ({', '.join(names)}), none of them named frames or "
-            "x; give one of them that name."
-        )
-    return np.asarray(array)
 
 
 def _checked(array: NDArray[Any], name: str) -> NDArray[np.float32]:

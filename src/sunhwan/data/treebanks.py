@@ -44,7 +44,7 @@ class Line(NamedTuple):
     cells: list[str]
 
 
-def read_treebank(path: str | Path, column: str = "") -> Treebank:
+def read_treebank(path: str | Path, column: str = "", *, words_only: bool = False) -> Treebank:
     """Read tagged sentences, plain or `.gz`.
 
     A file named `.conllu`, or whose first token line has ten cells between tabs and begins with a
@@ -55,6 +55,8 @@ def read_treebank(path: str | Path, column: str = "") -> Treebank:
     or spaces, the word first and the tag last; `column` may be the number of another one, from 1.
     Empty lines and lines with -DOCSTART- stand between sentences. A line that begins with `# ` is
     a comment, but inside a sentence it is a token where its cells are as many as those before.
+
+    words_only: leave tags aside, which need not be there.
 
     Raises:
         TextError: the file is missing, unreadable or not UTF-8.
@@ -78,11 +80,14 @@ def read_treebank(path: str | Path, column: str = "") -> Treebank:
                 "columns; give a number from 1, or none for the last column."
             )
         parse, said = _parse_conll, f"CoNLL, the {f'column {column}' if column else 'last column'}"
+    if words_only:
+        column = "lemma" if marked else "1"  # that which no word is without
     sentences = []
     for block in _blocks(lines, marked):
         words, tags = parse(block, name, column)
         if words:
-            sentences.append(Sentence(f"{name}, line {block[0].number}", words, tags))
+            where = f"{name}, line {block[0].number}"
+            sentences.append(Sentence(where, words, () if words_only else tags))
     if not sentences:
         raise DataError(f"{name} holds no tagged sentence; give a file with at least one.")
     return Treebank(name, tuple(sentences), said)
@@ -125,7 +130,7 @@ def _parse_conll(
     place = int(column) - 1 if column else width - 1
     for number, cells in block:
         where = f"{name}, line {number}"
-        if len(cells) < 2:
+        if len(cells) < 2 and column != "1":
             raise DataError(
                 f"{where}: the token {cells[0]!r} has no tag; write the word first and its tag "
                 "last, with a tab or a space between them."

@@ -2,5 +2,6 @@
 
 from sunhwan.models.classifier import Classifier
 from sunhwan.models.language_model import LanguageModel
+from sunhwan.models.tagger import Tagger
 
-__all__ = ["Classifier", "LanguageModel"]
+__all__ = ["Classifier", "LanguageModel", "Tagger"]

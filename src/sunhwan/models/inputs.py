@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sunhwan.data import Ragged
 from sunhwan.layers import Recurrent
+from sunhwan.layers.pooling import last_step
 from sunhwan.ops import Embedded
 
 
@@ -29,13 +30,17 @@ class TokenInput(InputLayer):
         self.token_dropout = token_dropout
         self.output_size = size
 
-    def forward(self, sequences: Ragged) -> Tensor | Embedded:
+    def table(self) -> Tensor:
+        """The embedding (V, D); in training the share `token_dropout` of its rows is 0."""
         weight = self.embedding.weight
         if self.training and self.token_dropout:
             keep = torch.rand(len(weight), 1, device=weight.device) >= self.token_dropout
             weight = weight * keep / (1 - self.token_dropout)
+        return weight
+
+    def forward(self, sequences: Ragged) -> Tensor | Embedded:
         # In (T, N) order, so that the layer's time-major view costs no copy.
-        return Embedded(sequences.values.T, weight).transpose(0, 1)
+        return Embedded(sequences.values.T, self.table()).transpose(0, 1)
 
 
 class FrameInput(InputLayer):
@@ -73,25 +78,21 @@ class WordInput(InputLayer):
         self.output_size = word_size + self.spelling.output_size
 
     def forward(self, sequences: Ragged) -> Tensor:
-        values = sequences.values
-        N, T = values.shape[:2]
-        ids, letters = values[..., 0], values[..., 1:]
+        values, real = sequences.values, sequences.is_real()
+        known = real
         if self.training and self.word_dropout:
-            drop = torch.rand(ids.shape, device=ids.device) < self.word_dropout
-            ids = torch.where(drop, self.unk, ids)
-        real = sequences.is_real()
+            known = real & (torch.rand(real.shape, device=real.device) >= self.word_dropout)
+        words = self.words(torch.where(known, values[..., 0], self.unk))
         # Each word is spelled once, however often it occurs in the batch.
-        spelled, place = torch.unique(letters[real], dim=0, return_inverse=True)
-        lengths = (spelled >= 0).sum(1)
-        x = Embedded(spelled.clamp(min=0).T, self.letters.weight).transpose(0, 1)
+        letters, place = torch.unique(values[..., 1:][real], dim=0, return_inverse=True)
+        spelled = self.spell(letters)
+        spellings = spelled.new_zeros(*real.shape, spelled.shape[1])
+        spellings[real] = spelled[place]
+        return torch.cat((words, spellings), -1)
+
+    def spell(self, letters: Tensor) -> Tensor:
+        """Letters (M, C), −1 behind a word's end → where each direction ended (M, E)."""
+        lengths = (letters >= 0).sum(1)
+        x = Embedded(letters.clamp(min=0).T, self.letters.weight).transpose(0, 1)
         y, _ = self.spelling(x, lengths=lengths)
-        spellings = self.words.weight.new_zeros(N, T, self.spelling.output_size)
-        spellings[real] = _ends(y, lengths)[place]
-        return torch.cat((self.words(ids), spellings), -1)
-
-
-def _ends(y: Tensor, lengths: Tensor) -> Tensor:
-    """Outputs (N, T, 2H) of two directions → the last of each (N, 2H)."""
-    forward, backward = y.chunk(2, -1)
-    last = (lengths - 1).clamp(min=0)
-    return torch.cat((forward[torch.arange(len(y), device=y.device), last], backward[:, 0]), -1)
+        return last_step(y, lengths, 2)

@@ -2,19 +2,27 @@
 
 from sunhwan.tasks.base import Answer, Listing, Prepared, Review, Scores, Stream, Task
 from sunhwan.tasks.classify import Classify
+from sunhwan.tasks.describe import Describe
 from sunhwan.tasks.language import WriteText
+from sunhwan.tasks.tag import Tag
+from sunhwan.tasks.translate import Translate
+from sunhwan.tasks.writing import WritingTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (WriteText, Classify)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (WriteText, Classify, Tag, Translate, Describe)}
 
 __all__ = [
     "TASKS",
     "Answer",
     "Classify",
+    "Describe",
     "Listing",
     "Prepared",
     "Review",
     "Scores",
     "Stream",
+    "Tag",
     "Task",
+    "Translate",
     "WriteText",
+    "WritingTask",
 ]

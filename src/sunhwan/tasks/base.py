@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Batches
 from sunhwan.data.batches import in_batches
+from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
+from sunhwan.text import Vocabulary
 
 EVALUATION_BATCH = 128
 
@@ -62,12 +64,34 @@ class Stream(Protocol):
         """Continue where `state()` was taken."""
 
 
+class Alignment(NamedTuple):
+    """Which step of the question (source) each piece of the answer (target) looked at.
+
+    weights: (target, source), each row of sum 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Tensor
+
+
 class Answer(NamedTuple):
-    """What a model says to one question: for JSON, as cells of a TSV, and as text."""
+    """What a model says to one question: for JSON, as cells of a TSV, and as text.
+
+    alignment: None where nothing was looked at. rows: cells line by line, of an answer that in a TSV
+    is several lines, as a sentence of CoNLL is.
+    """
 
     values: dict[str, Any]
     cells: tuple[str, ...]
     text: str
+    alignment: Alignment | None = None
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    def tsv(self) -> str:
+        """The cells between tabs; several rows end in an empty line."""
+        rows = ("\t".join(" ".join(c.split()) for c in row) for row in self.rows or [self.cells])
+        return "\n".join([*rows, ""] if self.rows else rows)
 
 
 class Listing(NamedTuple):
@@ -75,7 +99,7 @@ class Listing(NamedTuple):
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
 
 
 class Review(NamedTuple):
@@ -84,6 +108,17 @@ class Review(NamedTuple):
     scores: Scores
     listings: list[Listing]
     values: dict[str, Any]
+
+
+class Reading(NamedTuple):
+    """A part of a model that reads text: what pretraining can give it.
+
+    by_token: tensors (V, …) with a row a token, the embedding first; recurrent: what reads on.
+    """
+
+    vocabulary: Vocabulary
+    by_token: tuple[Tensor, ...]
+    recurrent: Recurrent
 
 
 class Prepared(NamedTuple):
@@ -188,6 +223,10 @@ class Task(ABC):
     def review(self, data: Any) -> Review:
         """The figures on data and what else is worth seeing."""
         return Review(self.evaluate(data), [], {})
+
+    def readings(self) -> list[Reading]:
+        """The parts of the model that read text."""
+        return []
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""Many to one: text, a pair of texts or frames → a label."""
+"""Many to one: text, a pair of texts or frames → a label; one to one: a vector or labels → a label."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,25 +8,34 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 
 from sunhwan.config import Config, TrainingConfig, Value
-from sunhwan.data.tables import read_table
 from sunhwan.errors import DataError, StoreError
 from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import Answer, Example, ExampleTask, Listing, Prepared, Review, first_ones
+from sunhwan.tasks.base import (
+    Answer,
+    Example,
+    ExampleTask,
+    Listing,
+    Prepared,
+    Reading,
+    Review,
+    first_ones,
+)
 from sunhwan.tasks.recipe import complete_examples
 from sunhwan.tasks.rows import (
     Columns,
     Pair,
     Question,
     as_question,
-    choose_columns,
-    pairs_of,
+    chunks,
+    find_pairs,
+    pairs_in,
     questions_in,
-    split,
 )
-from sunhwan.tasks.sources import Source, fit_source, source_from_dict
+from sunhwan.tasks.source import Source
+from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
@@ -65,7 +74,7 @@ class ClassifyScores(NamedTuple):
 
 
 class Classify(ExampleTask):
-    """Which of a fixed set of labels a text, a pair of texts or a recording has."""
+    """Which of a fixed set of labels a text, a pair of texts, a recording or a vector has."""
 
     name: ClassVar[str] = "classify"
     scores_type: ClassVar[type[Any]] = ClassifyScores
@@ -75,26 +84,16 @@ class Classify(ExampleTask):
     ) -> None:
         self.config, self.columns, self.source, self.labels = config, columns, source, list(labels)
         self.model: Classifier = Classifier(
-            config.model, source.layer(config.model), len(labels), sequences=len(columns.inputs)
+            config.model,
+            source.layer(config.model),
+            len(labels),
+            sequences=source.sequences(len(columns.inputs)),
         )
         self._weights: torch.Tensor | None = None
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        pairs: list[Pair] = []
-        said = []
-        columns: Columns | None = None
-        for source in config.text.corpus:
-            table = read_table(Path(source))
-            columns = columns or choose_columns(table, config, INPUTS, TARGETS)
-            pairs += pairs_of(table, columns, Path(source))
-            said.append(f"{table.name}: {table.said}")
-        assert columns is not None
-        if config.text.validation:
-            path = Path(config.text.validation)
-            train, held_out = pairs, pairs_of(read_table(path), columns, path)
-        else:
-            train, held_out = split(pairs, config.text.validation_share)
+        columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS)
         counts = Counter(pair.answer for pair in train)
         if len(counts) < 2:
             raise DataError(
@@ -102,14 +101,13 @@ class Classify(ExampleTask):
                 f"in the column {columns.target!r}: at least two labels are needed, or name the "
                 "right column with --target"
             )
-        cells = [cell for pair in train for cell in pair.question.cells]
+        questions = [pair.question for pair in train]
+        config = complete_kind(config, questions)
+        cells = [cell for question in questions for cell in question.cells]
         config = complete_examples(config, cells, len(train), AUTOMATIC)
-        source_ = fit_source(config, [pair.question for pair in train])
+        source_ = fit_source(config, questions)
         task = cls(config, columns, source_, sorted(counts))
-        said.append(
-            f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
-            f"{len(held_out):,} to validate on; {len(counts)} labels: {_most_common(counts)}"
-        )
+        said.append(f"{len(counts)} labels: {_most_common(counts)}")
         task.weigh(counts)
         return Prepared(
             config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
@@ -139,15 +137,12 @@ class Classify(ExampleTask):
         return made
 
     def _example(self, question: Question, target: torch.Tensor | None) -> Example:
-        inputs = tuple(
-            self.source.encode(cell, question.folder, question.where) for cell in question.cells
-        )
-        return Example(question.where, inputs, target, question.cells)
+        return Example(question.where, self.source.read(question), target, question.cells)
 
     def collate(self, examples: Sequence[Example]) -> Labelled:
         inputs = tuple(
             self.source.collate([example.inputs[part] for example in examples])
-            for part in range(len(self.columns.inputs))
+            for part in range(len(examples[0].inputs))
         )
         targets = [-1 if e.target is None else int(e.target) for e in examples]
         return Labelled(inputs, torch.tensor(targets))
@@ -224,6 +219,9 @@ class Classify(ExampleTask):
     def about(self) -> dict[str, Any]:
         return {"reads": self.source.said(), "labels": ", ".join(self.labels[:20])}
 
+    def readings(self) -> list[Reading]:
+        return self.source.readings(self.model.encoder)
+
     def codec(self) -> dict[str, Any]:
         return {
             "inputs": list(self.columns.inputs),
@@ -246,15 +244,7 @@ class Classify(ExampleTask):
         return questions_in(path, self.columns.inputs)
 
     def read(self, path: Path) -> list[Example]:
-        table = read_table(path)
-        names = (*self.columns.inputs, self.columns.target)
-        if not all(name in table.columns for name in names):
-            missing = next(name for name in names if name not in table.columns)
-            raise DataError(
-                f"{table.name} has no column {missing!r}, only {', '.join(table.columns)}: the "
-                "model was trained with it"
-            )
-        return self.examples(pairs_of(table, self.columns, path))
+        return self.examples(pairs_in(path, self.columns))
 
     def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """Each question's label, with the probability of every label."""
@@ -282,18 +272,6 @@ AUTOMATIC: dict[str, Value] = {
     "model.dropout": 0.3,
     "model.direction": "both",
 }
-
-
-def chunks(questions: Iterable[Question], size: int = 256) -> Iterator[list[Question]]:
-    """Questions a few hundred at a time: an endless pipe is answered as it comes."""
-    some: list[Question] = []
-    for question in questions:
-        some.append(question)
-        if len(some) == size:
-            yield some
-            some = []
-    if some:
-        yield some
 
 
 def _targets(data: Sequence[Example]) -> torch.Tensor:

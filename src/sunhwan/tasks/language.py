@@ -11,7 +11,7 @@ from sunhwan.errors import DataError, UsageError
 from sunhwan.metrics import Scores, evaluate_tokens, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import Answer, Prepared, Task
+from sunhwan.tasks.base import Answer, Prepared, Reading, Task
 from sunhwan.tasks.recipe import complete_language
 from sunhwan.text import (
     BUILT_IN,
@@ -103,6 +103,14 @@ class WriteText(Task):
     @classmethod
     def restored(cls, config: Config, codec: Any) -> Self:
         return cls(config, vocabulary_from_dict(codec))
+
+    def readings(self) -> list[Reading]:
+        model = self.model
+        if model.embedding is None:
+            return []
+        rows = (model.embedding.weight, model.output.weight, model.output.bias)
+        tied = model.config.tied
+        return [Reading(self.vocabulary, rows[::2] if tied else rows, model.recurrent)]
 
     def questions(self, path: Path) -> Iterable[Any]:
         raise UsageError("a language model is not asked questions: use `sunhwan sample` or `score`")

@@ -17,6 +17,7 @@ DEFAULT_MINUTES = 3.0
 ENOUGH_PASSES = 20
 MIN_STEPS = 300
 HANGUL_SHARE = 0.2
+MANY = 20_000
 
 
 def complete_language(config: Config, corpus: Corpus) -> Config:
@@ -90,19 +91,24 @@ def complete_examples(
 
     - batches of count / 64 rows, at least 8, for it needs steps more than steady ones;
     - hidden and embedding sizes that grow with √count, in steps of 32, at least 32.
-    - vocabulary: jamo when over a fifth of the characters are Hangul syllables, else characters;
+
+    Of every set:
+
+    - the hidden size grows with the budget, as (minutes / 3)^0.37 beyond 3 minutes;
+    - vocabulary: characters; jamo of a mostly Korean set of fewer than 20,000 examples, in which
+      most syllables are too rare to learn one by one;
     - budget: 3 minutes, or 40 passes over a small set; the model that is kept is the best one.
     - learning rate: 0.003 with muon, 0.002 with adam and adamw, 0.1 with sgd.
     """
-    small = math.sqrt(count / 20_000)
-    sizes = ("model.hidden_size", "model.embedding_size")
+    small = min(1.0, math.sqrt(count / MANY))
+    long = max(1.0, (config.training.minutes / 3) ** 0.37)
     chosen: dict[str, Any] = dict(automatic)
-    for name in sizes:
+    for name, factor in (("model.hidden_size", small * long), ("model.embedding_size", small)):
         if name in chosen:
-            chosen[name] = max(32, min(chosen[name], 32 * round(chosen[name] * small / 32)))
+            chosen[name] = max(32, 32 * round(chosen[name] * factor / 32))
     if "data.batch_size" in chosen:
         chosen["data.batch_size"] = max(8, min(chosen["data.batch_size"], count // 64))
-    chosen.setdefault("text.vocabulary", kind_of_text(cells))
+    chosen.setdefault("text.vocabulary", kind_of_text(cells) if count < MANY else "characters")
     chosen.setdefault("text.unknown", "unk")
     chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
     if not _budgets(config):
@@ -129,7 +135,13 @@ def _budgets(config: Config) -> list[float]:
 
 
 TOKENS_PER_MINUTE = 5_400_000
-TOKENS_PER_CHARACTER = {"bytes": 1.0, "characters": 1.0, "jamo": 2.0, "words": 0.2}
+TOKENS_PER_CHARACTER = {
+    "bytes": 1.0,
+    "characters": 1.0,
+    "jamo": 2.0,
+    "words": 0.2,
+    "subwords": 0.35,
+}
 EXAMPLE_RATES = {"muon": 0.003, "adam": 0.002, "adamw": 0.002, "sgd": 0.1}
 LEARNING_RATES = {"muon": 0.007, "adam": 0.004, "adamw": 0.004, "sgd": 1.0}
 

@@ -1,14 +1,17 @@
 """From tables on disk to rows of question and answer, and from a file or a line to questions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.config import Config
+from sunhwan.data.images import IMAGE_SUFFIXES
+from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError, UsageError
 from sunhwan.tasks.base import share_of
 
+ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
 
 
@@ -39,10 +42,39 @@ def choose_columns(
 ) -> Columns:
     """Those that the configuration names, or the first of each list of usual names that are there."""
     task = config.task
+    taken = {name.casefold() for name in (*task.input, task.target)}
+    inputs, targets = (
+        [n for n in names if n.casefold() not in taken] for names in (inputs, targets)
+    )
     target = column(table, task.target, targets, "the answers")
     if task.input:
         return Columns(tuple(column(table, name, (), "the input") for name in task.input), target)
+    usual = {name.casefold() for name in inputs} & {name.casefold() for name in table.columns}
+    if task.kind == "vector" or (not usual and task.kind != "text"):
+        found = step_columns(table, target)
+        if found:
+            return Columns(found, target)
     return Columns((column(table, "", inputs, "the input"),), target)
+
+
+def step_columns(table: Table, target: str) -> tuple[str, ...]:
+    """What a vector stands in, beside the answers: every column of numbers, or the first of images.
+
+    Numbers under a name such as "id" tell rows apart and say nothing.
+    """
+    others = [n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS]
+    numbers = tuple(name for name in others if every(table, name, is_number))
+    return numbers or tuple(name for name in others if every(table, name, is_image))[:1]
+
+
+def every(table: Table, name: str, test: Callable[[str], bool]) -> bool:
+    """Whether every cell of a column passes a test."""
+    return all(test(row.values[name]) for row in table.rows)
+
+
+def is_image(cell: str) -> bool:
+    """Whether a cell is the name of an image."""
+    return Path(cell).suffix.lower() in IMAGE_SUFFIXES
 
 
 def pairs_of(table: Table, columns: Columns, path: Path) -> list[Pair]:
@@ -60,12 +92,66 @@ def pairs_of(table: Table, columns: Columns, path: Path) -> list[Pair]:
     return made
 
 
-def split(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation: a hash of the question decides, so that equal ones never cross."""
+class Found(NamedTuple):
+    """What the files of a configuration hold: which columns, the rows of each side, in words."""
+
+    columns: Columns
+    train: list[Pair]
+    held_out: list[Pair]
+    said: list[str]
+
+
+def find_pairs(config: Config, inputs: Sequence[str], targets: Sequence[str]) -> Found:
+    """The rows of the corpus, split; inputs, targets: the columns' usual names."""
+    pairs: list[Pair] = []
+    said = []
+    columns: Columns | None = None
+    for source in config.text.corpus:
+        table = read_table(Path(source))
+        columns = columns or choose_columns(table, config, inputs, targets)
+        pairs += pairs_of(table, columns, Path(source))
+        said.append(f"{table.name}: {table.said}")
+    assert columns is not None
+    if config.text.validation:
+        train, held_out = pairs, pairs_in(Path(config.text.validation), columns)
+    else:
+        train, held_out = split(pairs, config.text.validation_share)
+    said.append(in_words(columns, train, held_out))
+    return Found(columns, train, held_out, said)
+
+
+def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) -> str:
+    """What is read, what is answered, and how many rows there are."""
+    return (
+        f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
+        f"{len(held_out):,} to validate on"
+    )
+
+
+def pairs_in(path: Path, columns: Columns) -> list[Pair]:
+    """The rows of a file of the kind that a model was trained on."""
+    table = read_table(path)
+    for name in (*columns.inputs, columns.target):
+        if name not in table.columns:
+            raise DataError(
+                f"{table.name} has no column {name!r}, only {', '.join(table.columns)}: the model "
+                "was trained with it"
+            )
+    return pairs_of(table, columns, path)
+
+
+def split(
+    pairs: Sequence[Pair], share: float, *, many_answers: bool = False
+) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation: a hash of the question decides, so that equal ones never cross.
+
+    many_answers: of question and answer, for there are few questions, each with many.
+    """
     train: list[Pair] = []
     held_out: list[Pair] = []
     for pair in pairs:
-        side = held_out if share_of("\t".join(pair.question.cells)) < share else train
+        cells = (*pair.question.cells, pair.answer) if many_answers else pair.question.cells
+        side = held_out if share_of("\t".join(cells)) < share else train
         side.append(pair)
     if not train:
         raise DataError(
@@ -129,6 +215,18 @@ def as_question(given: object, parts: int) -> Question:
     if len(found.cells) != parts:
         raise UsageError(f"{found.where} has {len(found.cells)} parts, but the model reads {parts}")
     return found
+
+
+def chunks(questions: Iterable[Question], size: int = 256) -> Iterator[list[Question]]:
+    """Questions a few hundred at a time: an endless pipe is answered as it comes."""
+    some: list[Question] = []
+    for question in questions:
+        some.append(question)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def read_stdin() -> str:

@@ -1,54 +1,26 @@
 """What a model reads, from a cell of a table to the tensor that its input layer takes."""
 
-from abc import ABC, abstractmethod
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sunhwan.config import Config, ModelConfig
-from sunhwan.data import Ragged, pad
 from sunhwan.data.frames import FRAME_SUFFIXES, read_frames
+from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, StoreError
+from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
-from sunhwan.tasks.rows import Question
+from sunhwan.tasks.base import Reading
+from sunhwan.tasks.rows import Question, is_image
+from sunhwan.tasks.source import Source
+from sunhwan.tasks.vectors import LabelsSource, VectorSource
+from sunhwan.tasks.words import WordsSource
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
-
-
-class Source(ABC):
-    """A kind of input: cell → tensor (T, …), tensors → batch, and the layer that takes the batch.
-
-    A cell is what a column holds or a user types. What was learned from the training data, a
-    vocabulary or a scale, goes into the model folder through `to_dict` and `source_from_dict`.
-    """
-
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def encode(self, cell: str, folder: Path, where: str) -> Tensor:
-        """One cell → its steps (T, …). Names of files are looked for from `folder`.
-
-        DataError, TextError: the cell cannot be read; `where` is said as its place.
-        """
-
-    @abstractmethod
-    def layer(self, config: ModelConfig) -> InputLayer:
-        """A fresh input layer for these."""
-
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold and `source_from_dict` reads back."""
-
-    @abstractmethod
-    def said(self) -> str:
-        """In a few words what it is."""
-
-    def collate(self, rows: Sequence[Tensor]) -> Ragged:
-        """Encoded cells → a batch."""
-        return pad(rows)
 
 
 class TextSource(Source):
@@ -60,13 +32,13 @@ class TextSource(Source):
         self.vocabulary = vocabulary
 
     @classmethod
-    def fit(cls, cells: Iterable[str], config: Config) -> "TextSource":
-        """The vocabulary of these texts."""
+    def fit(cls, cells: Sequence[str], config: Config) -> "TextSource":
+        """The vocabulary of these texts; of many, what occurs once becomes UNK, which is so learned."""
         text = config.text
         vocabulary = build_vocabulary(
             text.vocabulary,
             cells,
-            min_count=text.min_count,
+            min_count=max(text.min_count, 2 if len(cells) >= 1_000 and text.vocabulary != "bytes" else 1),
             max_size=text.max_size or None,
             unk=text.unknown == "unk",
         )
@@ -79,6 +51,10 @@ class TextSource(Source):
         return TokenInput(
             len(self.vocabulary), config.embedding_size, token_dropout=config.embedding_dropout
         )
+
+    def readings(self, encoder: Encoder) -> list[Reading]:
+        assert isinstance(encoder.inputs, TokenInput)
+        return [Reading(self.vocabulary, (encoder.inputs.embedding.weight,), encoder.recurrent)]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "vocabulary": self.vocabulary.to_dict()}
@@ -146,8 +122,15 @@ def source_from_dict(record: Any) -> Source:
     try:
         if kind == "text":
             return TextSource(vocabulary_from_dict(record["vocabulary"]))
+        if kind == "words":
+            words, letters = (vocabulary_from_dict(record[part]) for part in ("words", "letters"))
+            return WordsSource(words, letters)
         if kind == "frames":
             return FramesSource(record["mean"], record["deviation"])
+        if kind == "vector":
+            return VectorSource(record["mean"], record["deviation"], record["image_size"])
+        if kind == "labels":
+            return LabelsSource(record["labels"])
     except (KeyError, TypeError, ValueError):
         pass
     raise StoreError(f"The stored input of kind {kind!r} is damaged or of a later version.")
@@ -157,14 +140,40 @@ def fit_source(config: Config, questions: Sequence[Question]) -> Source:
     """The kind that the complete configuration names, fitted to the training questions."""
     if config.task.kind == "frames":
         return FramesSource.fit([(c, q.folder, q.where) for q in questions for c in q.cells])
+    if config.task.kind == "vector":
+        return VectorSource.fit(questions, config.task.image_size)
+    if config.task.kind == "labels":
+        return LabelsSource.fit(questions)
+    if config.task.kind == "words":
+        return WordsSource.fit([cell.split() for q in questions for cell in q.cells], config)
     return TextSource.fit([cell for q in questions for cell in q.cells], config)
 
 
-def guess_kind(cells: Sequence[str], folder: Path) -> str:
-    """ "frames" where the cells name files of vectors or sound that are there, else "text"."""
-    some = [cell for cell in cells[:20] if cell]
-    files = some and all(Path(cell).suffix.lower() in FRAME_SUFFIXES for cell in some)
-    return "frames" if files and any((folder / cell).is_file() for cell in some) else "text"
+def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
+    """The configuration with the kind of the input and the size of images, where left to auto.
+
+    By the first questions: frames where they name files of vectors or sound that are there; a vector
+    where each is an image or numbers in several cells; else text.
+    """
+    some = questions[:20]
+    kind, size = config.task.kind, config.task.image_size
+    images = all(len(question.cells) == 1 and is_image(question.cells[0]) for question in some)
+    if not kind:
+        cells = [(cell, question.folder) for question in some for cell in question.cells if cell]
+        files = cells and all(Path(cell).suffix.lower() in FRAME_SUFFIXES for cell, _ in cells)
+        numbers = len(some[0].cells) > 1 and all(is_number(cell) for cell, _ in cells)
+        if files and any((folder / cell).is_file() for cell, folder in cells):
+            kind = "frames"
+        else:
+            kind = "vector" if images or numbers else "text"
+    if kind == "vector" and images:
+        size = size or IMAGE_SIZE
+    task = dataclasses.replace(config.task, kind=kind, image_size=size)
+    return dataclasses.replace(config, task=task)
+
+
+IMAGE_SIZE = 32
+"""To this side images are reduced by default."""
 
 
 def _frames(cell: str, folder: Path, where: str) -> np.ndarray:

@@ -65,9 +65,9 @@ class SubwordVocabulary(Vocabulary):
         """The characters and, after them, what merging makes of them.
 
         A pair that occurs less than min_count times, or once, is not merged. Without max_size there
-        is one merge for every 100 characters of text, as long as `len` is at most 8000: that leaves
-        a token some thirty occurrences to be learned from. Of a text with more than 200,000
-        different words the most frequent are looked at.
+        is one merge for every 100 characters of text, as long as `len` is at most 8000, for a token
+        must occur some dozens of times to be learned. Of a text with more than 200,000 different
+        words the most frequent are looked at.
         """
         pieces: Counter[str] = Counter()
         size = 0
@@ -87,10 +87,10 @@ class SubwordVocabulary(Vocabulary):
 
     def encode(self, text: str) -> Ids:
         pieces = _PIECE.findall(self.normalize(text))
-        known = self._known if len(self._known) < _PIECES else {}
-        for piece in set(pieces) - known.keys():
-            known[piece] = self._piece_ids(piece)
-        return np.fromiter(chain.from_iterable(map(known.__getitem__, pieces)), np.int64)
+        ids = {piece: self._known.get(piece) or self._piece_ids(piece) for piece in set(pieces)}
+        if len(self._known) < _PIECES:
+            self._known.update(ids)
+        return np.fromiter(chain.from_iterable(map(ids.__getitem__, pieces)), np.int64)
 
     def decoder(self) -> Decoder:
         return _SubwordDecoder(self)

@@ -16,6 +16,7 @@ from sunhwan.tasks import TASKS, Prepared
 from sunhwan.training.reporter import Reporter
 from sunhwan.training.tensorboard import TensorBoardReporter
 from sunhwan.training.trainer import Result, Trainer
+from sunhwan.training.transfer import adopt, load_source, take_over, take_vectors
 
 
 def train(
@@ -55,10 +56,17 @@ def resume(
     """
     with Run.open(Path(folder)) as run:
         config = run.config()
+        if run.checkpoints():
+            # The weights are in the checkpoint: what they began from may be gone by now.
+            config = _without_sources(config)
         with _settings(config):
             prepared = _prepare(config)
             reporter = _watching(config, run.folder, reporter)
             return _fit(run, prepared, reporter, started)
+
+
+def _without_sources(config: Config) -> Config:
+    return config.override({"training.start_from": "", "text.vectors": ""})
 
 
 def pick_device(name: str) -> torch.device:
@@ -90,8 +98,16 @@ def _anchored(config: Config) -> Config:
     validation = text.validation
     if validation and validation not in built_in:
         validation = str(Path(validation).absolute())
-    text = dataclasses.replace(text, corpus=corpus, validation=validation)
-    return dataclasses.replace(config, text=text)
+    vectors, source = text.vectors, config.training.start_from
+    text = dataclasses.replace(
+        text,
+        corpus=corpus,
+        validation=validation,
+        vectors=str(Path(vectors).absolute()) if vectors else "",
+    )
+    start_from = str(Path(source).absolute()) if source else ""
+    training = dataclasses.replace(config.training, start_from=start_from)
+    return dataclasses.replace(config, text=text, training=training)
 
 
 def _fit(run: Run, prepared: Prepared, reporter: Reporter, started: float | None) -> Result:
@@ -116,8 +132,15 @@ def _prepare(config: Config) -> Prepared:
     device = pick_device(config.training.device)
     torch.manual_seed(config.training.seed)
     kind = TASKS[config.task.name]
+    source = load_source(config.training.start_from) if config.training.start_from else None
     try:
-        prepared = kind.prepare(config)
+        prepared = kind.prepare(adopt(config, source) if source else config)
+        said = list(prepared.said)
+        if config.text.vectors:
+            said.append(take_vectors(config.text.vectors, prepared.task))
+        if source:
+            said.append(take_over(source, prepared.task).said())
+        prepared = prepared._replace(said=tuple(said))
         prepared.task.model.to(device)
     except (RuntimeError, MemoryError) as error:
         if "memory" not in str(error) and not isinstance(error, MemoryError):

@@ -1,0 +1,101 @@
+"""Many to many, aligned: a sequence → a label for each of its steps."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sunhwan.config import ModelConfig
+from sunhwan.data import Ragged
+from sunhwan.layers.crf import CRF, bio_constraints
+from sunhwan.models.encoder import Encoder
+from sunhwan.models.inputs import InputLayer
+from sunhwan.models.loss import Loss
+
+NO_LABEL = -1
+"""In the place of a label: padding, or what training did not know. It has no loss."""
+
+
+class Tagged(NamedTuple):
+    """A batch: one sequence a row, and the labels (N, T) int64, `NO_LABEL` where there is none."""
+
+    inputs: Ragged
+    labels: Tensor
+
+    def to(self, device: torch.device) -> "Tagged":
+        """The same on a device."""
+        return Tagged(self.inputs.to(device), self.labels.to(device))
+
+
+class Nats(NamedTuple):
+    """A sum of −log p in nats, and over how many steps it goes."""
+
+    total: Tensor
+    steps: Tensor
+
+
+class Tagger(nn.Module):
+    r"""Emissions e_t = y_t W + b of an encoder's outputs y, and what makes labels of them.
+
+    output_layer "softmax": p(label_t | sequence) = softmax(e_t), each step apart from the others.
+    "crf": p(labels | sequence) of all steps together, by a `CRF` (Huang et al. 2015; Lample et al.
+    2016); where the labels are BIO none is decoded that BIO forbids.
+
+    Args:
+        config: the network, complete.
+        inputs: the layer that takes the sequences.
+        labels: their names, L of them.
+    """
+
+    def __init__(self, config: ModelConfig, inputs: InputLayer, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config, inputs)
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.encoder.output_size, len(labels))
+        nn.init.xavier_uniform_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+        self.crf: CRF | None = None
+        if config.output_layer == "crf":
+            self.crf = CRF(len(labels), *(bio_constraints(labels) or ()))
+
+    def forward(self, sequences: Ragged) -> Tensor:
+        """Sequences (N, T, …) → emissions (N, T, L)."""
+        emissions: Tensor = self.output(self.dropout(self.encoder(sequences)))
+        return emissions
+
+    def nats(self, emissions: Tensor, batch: Tagged) -> Nats:
+        """Emissions (N, T, L) → −log p(labels). Steps without a label are left out; with a CRF, which
+        judges a sequence as a whole, sequences that have one."""
+        labels, lengths = batch.labels, batch.inputs.lengths
+        if self.crf is None:
+            total = functional.cross_entropy(
+                emissions.transpose(1, 2), labels, ignore_index=NO_LABEL, reduction="sum"
+            )
+            return Nats(total, (labels != NO_LABEL).sum())
+        whole = ((labels != NO_LABEL) | ~batch.inputs.is_real()).all(1)
+        losses = self.crf.negative_log_likelihood(emissions, labels.clamp(min=0), lengths)
+        return Nats(losses[whole].sum(), lengths[whole].sum())
+
+    def decode(self, emissions: Tensor, lengths: Tensor) -> Tensor:
+        """Emissions (N, T, L), lengths (N) → the best labels (N, T); any behind a row's end."""
+        if self.crf is None:
+            return emissions.argmax(-1)
+        return self.crf.decode(emissions, lengths)
+
+    def loss(self, batch: Tagged, smoothing: float = 0.0) -> Loss:
+        """−log p(labels) a step; the objective of a softmax may be smoothed."""
+        emissions = self(batch.inputs)
+        total, steps = self.nats(emissions, batch)
+        mean = total / steps.clamp(min=1)
+        if not smoothing or self.crf is not None:
+            return Loss(mean, mean)
+        objective = functional.cross_entropy(
+            emissions.transpose(1, 2),
+            batch.labels,
+            ignore_index=NO_LABEL,
+            label_smoothing=smoothing,
+        )
+        return Loss(mean, objective)

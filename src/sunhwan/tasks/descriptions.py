@@ -1,0 +1,151 @@
+"""Files of things and the texts about them: digits, arrays, tunes, and tables of all sorts."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sunhwan.config import Config
+from sunhwan.data.arrays import read_arrays
+from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
+from sunhwan.data.numbers import is_number
+from sunhwan.data.tables import Table, column, read_table
+from sunhwan.errors import DataError
+from sunhwan.tasks.base import share_of
+from sunhwan.tasks.rows import (
+    ROW_NUMBERS,
+    Columns,
+    Pair,
+    Question,
+    every,
+    is_image,
+    pairs_in,
+    pairs_of,
+    questions_in,
+    step_columns,
+)
+from sunhwan.tasks.tunes import TUNE, tune_pairs
+
+TEXTS = (
+    "text", "caption", "description", "sentence", "comment", "title", "설명", "문장", "글", "제목",
+)  # fmt: skip
+ARRAY = Columns(("x",), "text")
+TESTED = 0.2
+"""The share of the digits that training never sees."""
+
+
+class Described(NamedTuple):
+    """What a file holds: its columns, the kind of its questions, the rows, in words.
+
+    image_size: the side of the squares that the vectors are, or 0. An answer is "" where none is.
+    """
+
+    columns: Columns
+    kind: str
+    pairs: list[Pair]
+    said: str
+    image_size: int = 0
+
+
+def read_described(path: Path, config: Config) -> Described:
+    """A file to learn from. DataError: it holds no texts, or rows that cannot be read."""
+    known = _known(path, tested=False)
+    if known is None:
+        table = read_table(path)
+        columns, kind = _choose(table, config)
+        return Described(
+            columns, kind, pairs_of(table, columns, path), f"{table.name}: {table.said}"
+        )
+    if not all(pair.answer for pair in known.pairs):
+        raise DataError(f"{path} has no texts: save them beside x as an array named text")
+    return known
+
+
+def described_pairs(path: Path, columns: Columns) -> list[Pair]:
+    """Questions and answers of a file, to measure a model on that reads these columns.
+
+    Of the digits, those that training never sees.
+    """
+    known = _fitting(path, columns)
+    if known is None:
+        return pairs_in(path, columns)
+    if not all(pair.answer for pair in known.pairs):
+        raise DataError(f"{path} has no texts: save them beside x as an array named text")
+    return known.pairs
+
+
+def described_questions(path: Path, columns: Columns) -> Iterator[Question]:
+    """The questions of a file, or an image by itself."""
+    known = _fitting(path, columns)
+    if known is not None:
+        yield from (pair.question for pair in known.pairs)
+    elif is_image(str(path)) and len(columns.inputs) == 1:
+        yield Question((path.name,), str(path), path.parent)
+    else:
+        yield from questions_in(path, columns.inputs)
+
+
+def _fitting(path: Path, columns: Columns) -> Described | None:
+    known = _known(path, tested=True)
+    if known is not None and len(known.columns.inputs) != len(columns.inputs):
+        raise DataError(
+            f"{path} holds {' and '.join(known.columns.inputs)}, but the model reads "
+            f"{' and '.join(columns.inputs)}: give a file of the kind it was trained on"
+        )
+    return known
+
+
+def _known(path: Path, *, tested: bool) -> Described | None:
+    """What a file holds whose kind says it; None: a table. tested: of the digits, which part."""
+    name = path.name.lower().removesuffix(".gz")
+    if str(path) in BUILT_IN_DIGITS:
+        images, sentences = load_digits(str(path))
+        made = _array_pairs(images, sentences, str(path))
+        pairs = [p for p in made if (share_of(f"test {p.question.cells[0]}") < TESTED) == tested]
+        said = f"{path}: {len(pairs):,} images of handwritten digits, from scikit-learn"
+        return Described(ARRAY, "vector", pairs, said, images.shape[1])
+    if name.endswith(".npz"):
+        x, texts = read_arrays(path)
+        size = x.shape[1] if x.ndim == 3 and x.shape[1] == x.shape[2] else 0
+        pairs = _array_pairs(x, texts or ("",) * len(x), str(path))
+        return Described(ARRAY, "vector", pairs, f"{path}: x of shape {x.shape}", size)
+    if name.endswith(".abc") or path.is_dir():
+        pairs = tune_pairs(path)
+        return Described(TUNE, "labels", pairs, f"{path}: {len(pairs):,} tunes")
+    return None
+
+
+def _array_pairs(x: NDArray[np.float32], texts: Sequence[str], name: str) -> list[Pair]:
+    """Each row of (N, …) as numbers in one cell, with its text."""
+    rows = x.reshape(len(x), -1).tolist()
+    return [
+        Pair(Question((" ".join(f"{value:.9g}" for value in row),), f"{name}, row {number}"), text)
+        for number, (row, text) in enumerate(zip(rows, texts, strict=True), 1)
+    ]
+
+
+def _choose(table: Table, config: Config) -> tuple[Columns, str]:
+    """Which columns are read and how: as a vector where there are numbers or images, else labels.
+
+    The answer is the column of a usual name, or the last that holds neither numbers nor images.
+    """
+    task = config.task
+    texts = [
+        n for n in table.columns if not (every(table, n, is_number) or every(table, n, is_image))
+    ]
+    usual = {name.casefold() for name in table.columns} & set(TEXTS)
+    target = column(table, task.target or ("" if usual or not texts else texts[-1]), TEXTS, "texts")
+    others = tuple(n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS)
+    steps = step_columns(table, target)
+    if task.input:
+        inputs = tuple(column(table, name, (), "the input") for name in task.input)
+    else:
+        inputs = others if task.kind == "labels" or not steps else steps
+    if not inputs:
+        raise DataError(f"{table.name} has only the column {target!r}: add one to be described")
+    vector = all(every(table, name, is_number) for name in inputs) or (
+        len(inputs) == 1 and every(table, inputs[0], is_image)
+    )
+    return Columns(inputs, target), task.kind or ("vector" if vector else "labels")

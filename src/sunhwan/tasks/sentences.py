@@ -1,0 +1,122 @@
+"""Labelled sequences: the sentences of a treebank, or rows of a table with a label for every step."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sunhwan.config import Config
+from sunhwan.data.tables import read_table
+from sunhwan.data.treebanks import read_treebank
+from sunhwan.errors import ConfigError, DataError, UsageError
+from sunhwan.tasks.rows import TABLES, Pair, Question, choose_columns, pairs_of, questions_in
+from sunhwan.tasks.sources import complete_kind
+from sunhwan.text import read_text
+
+INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어절", "단어", "1")
+TARGETS = ("tags", "labels", "upos", "pos", "ner", "tag", "label", "태그", "품사", "개체명", "2")
+TREEBANKS = (".conllu", ".conll", ".iob", ".iob2", ".bio")
+"""The names of files that are treebanks even where only words are asked for; `.gz` may follow."""
+
+
+class Sequences(NamedTuple):
+    """What a file holds. Of a pair the question's cells are the words of a sentence, or the name of a
+    file of frames, and the answer is its labels between tabs.
+
+    config: as it was given, with the kind and, of a table, the columns that were found.
+    """
+
+    pairs: list[Pair]
+    config: Config
+    said: str
+
+
+def read_sequences(path: Path, config: Config) -> Sequences:
+    """Read a treebank, or a table in whose cells words and labels stand between spaces.
+
+    In a table frames are the name of a file, and their labels may be a text file's name too.
+
+    Raises:
+        TextError: the file is missing, unreadable or not UTF-8.
+        DataError: it is no such file, or has no such column, or words and labels are not as many.
+        ConfigError: the task's kind is another one.
+    """
+    if config.task.kind not in ("", "words", "frames"):
+        raise ConfigError(f"to tag are words or frames, not {config.task.kind}")
+    if not _is_table(path):
+        treebank = read_treebank(path, config.task.target)
+        pairs = [
+            Pair(Question(words, where, path.parent), "\t".join(tags))
+            for where, words, tags in treebank.sentences
+        ]
+        return Sequences(pairs, _with(config, kind="words"), f"{treebank.name}: {treebank.said}")
+    table = read_table(path)
+    columns = choose_columns(table, config, INPUTS, TARGETS)
+    if len(columns.inputs) != 1:
+        raise DataError(
+            f"{table.name}: one column is read to be tagged, not {', '.join(columns.inputs)}: name "
+            "it with --input"
+        )
+    rows = pairs_of(table, columns, path)
+    found = complete_kind(config, [row.question for row in rows]).task.kind
+    kind = "frames" if found == "frames" else "words"
+    config = _with(config, kind=kind, input=columns.inputs, target=columns.target)
+    pairs = [_frames(row) if kind == "frames" else _words(row) for row in rows]
+    return Sequences(pairs, config, f"{table.name}: {table.said}")
+
+
+def sequences_asked(path: Path, config: Config) -> Iterator[Question]:
+    """The questions of a file: sentences of a treebank, rows of a table, or lines of any other text."""
+    if _is_treebank(path):
+        for sentence in read_treebank(path, words_only=True).sentences:
+            yield Question(sentence.words, sentence.where, path.parent)
+        return
+    for question in questions_in(path, config.task.input or INPUTS[:1]):
+        yield _split(question) if config.task.kind == "words" else question
+
+
+def as_sequence(given: object, kind: str) -> Question:
+    """What a Python caller asks: a `Question`, a text, or a sequence of words."""
+    if isinstance(given, Question):
+        return given
+    if isinstance(given, str):
+        return _split(Question((given,))) if kind == "words" else Question((given,))
+    if isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
+        return Question(tuple(given))
+    raise UsageError(f"to tag is a text or a sequence of words, not {type(given).__name__}")
+
+
+def _is_table(path: Path) -> bool:
+    named = any(suffix in TABLES for suffix in path.suffixes)
+    # Many a treebank is named .tsv: there, empty lines part the sentences.
+    return named and not (".tsv" in path.suffixes and "\n\n" in read_text(path).strip("\n"))
+
+
+def _is_treebank(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(TREEBANKS) or (name.endswith(".tsv") and not _is_table(path))
+
+
+def _words(row: Pair) -> Pair:
+    question = _split(row.question)
+    labels = row.answer.split()
+    if len(labels) != len(question.cells):
+        raise DataError(
+            f"{question.where}: there are {len(question.cells)} words, but {len(labels)} labels: "
+            "give each word one, with spaces between them"
+        )
+    return Pair(question, "\t".join(labels))
+
+
+def _frames(row: Pair) -> Pair:
+    path = row.question.folder / row.answer
+    labels = read_text(path) if path.suffix and path.is_file() else row.answer
+    return Pair(row.question, "\t".join(labels.split()))
+
+
+def _split(question: Question) -> Question:
+    return question._replace(cells=tuple(question.cells[0].split()))
+
+
+def _with(config: Config, **changes: Any) -> Config:
+    return dataclasses.replace(config, task=dataclasses.replace(config.task, **changes))

@@ -1,0 +1,229 @@
+"""Many to many, aligned: a label for each word of a sentence, or each frame of a recording."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+
+from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.errors import ConfigError, DataError, StoreError
+from sunhwan.models import Tagger
+from sunhwan.models.loss import Loss
+from sunhwan.models.tagger import NO_LABEL, Tagged
+from sunhwan.tasks.base import (
+    Answer,
+    Example,
+    ExampleTask,
+    Prepared,
+    Reading,
+    Review,
+    first_ones,
+)
+from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.rows import Pair, Question, chunks, split
+from sunhwan.tasks.sentences import as_sequence, read_sequences, sequences_asked
+from sunhwan.tasks.source import Source
+from sunhwan.tasks.sources import fit_source, source_from_dict
+from sunhwan.tasks.tag_scores import Labelled, TagScores, review_labels, review_words
+from sunhwan.tasks.words import WordsSource
+
+
+class Guesses(NamedTuple):
+    """The labels of each example, and the mean −log p of those that are known."""
+
+    labels: list[list[str]]
+    loss: float
+
+
+class Tag(ExampleTask):
+    """Which label each word of a sentence has, or each frame of a recording."""
+
+    name: ClassVar[str] = "tag"
+    scores_type: ClassVar[type[Any]] = TagScores
+
+    def __init__(self, config: Config, source: Source, labels: Sequence[str]) -> None:
+        self.config, self.source, self.labels = config, source, list(labels)
+        self.model: Tagger = Tagger(config.model, source.layer(config.model), self.labels)
+
+    @classmethod
+    def prepare(cls, config: Config) -> Prepared:
+        if config.training.label_smoothing and config.model.output_layer == "crf":
+            raise ConfigError(
+                "training.label_smoothing is for the output layer softmax, not for crf"
+            )
+        pairs: list[Pair] = []
+        said = []
+        for path in config.text.corpus:
+            found = read_sequences(Path(path), config)
+            pairs, config = pairs + found.pairs, found.config
+            said.append(found.said)
+        if config.text.validation:
+            train = pairs
+            held_out = read_sequences(Path(config.text.validation), config).pairs
+        else:
+            train, held_out = split(pairs, config.text.validation_share)
+        counts = Counter(label for pair in train for label in pair.answer.split("\t"))
+        if len(counts) < 2:
+            raise DataError(
+                f"every label in {', '.join(config.text.corpus)} is {next(iter(counts))!r}: at least "
+                "two are needed, or name the right column with --target"
+            )
+        cells = [cell for pair in train for cell in pair.question.cells]
+        config = complete_examples(config, cells, counts.total(), AUTOMATIC)
+        questions = [pair.question for pair in train]
+        source: Source
+        if config.task.kind == "words":
+            source = WordsSource.fit([question.cells for question in questions], config)
+        else:
+            source = fit_source(config, questions)
+        said.append(
+            f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
+            f"to validate on; {len(counts)} labels: {_most_common(counts)}"
+        )
+        task = cls(config, source, sorted(counts))
+        return Prepared(
+            config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
+        )
+
+    def examples(self, pairs: Iterable[Pair]) -> list[Example]:
+        """Labelled sequences → examples; DataError where labels and frames are not as many."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        made = []
+        for question, answer in pairs:
+            target = torch.tensor([numbers.get(label, NO_LABEL) for label in answer.split("\t")])
+            example = self._example(question)
+            if len(example.inputs[0]) != len(target):
+                raise DataError(
+                    f"{question.where}: {question.cells[0]} has {len(example.inputs[0])} frames, but "
+                    f"there are {len(target)} labels: give one a frame"
+                )
+            made.append(example._replace(target=target, raw=(*question.cells, answer)))
+        return made
+
+    def _example(self, question: Question) -> Example:
+        if isinstance(self.source, WordsSource):
+            inputs: tuple[torch.Tensor, ...] = (self.source.encode_words(question.cells),)
+        else:
+            inputs = self.source.read(question)
+        return Example(question.where, inputs, None, question.cells)
+
+    def collate(self, examples: Sequence[Example]) -> Tagged:
+        inputs = self.source.collate([example.inputs[0] for example in examples])
+        labels = torch.full(inputs.values.shape[:2], NO_LABEL)
+        for row, example in zip(labels, examples, strict=True):
+            if example.target is not None:
+                row[: len(example.target)] = example.target
+        return Tagged(inputs, labels)
+
+    def loss(self, batch: Tagged, state: Any, training: TrainingConfig) -> Loss:
+        return self.model.loss(batch.to(self.device), training.label_smoothing)
+
+    @torch.no_grad()
+    def guess(
+        self, examples: Sequence[Example], interrupted: Callable[[], bool] = lambda: False
+    ) -> Guesses:
+        """The labels of each example, and the loss where they are known."""
+        labels: list[list[str]] = [[] for _ in examples]
+        nats, steps = 0.0, 0
+        for places, batch in self.each_batch(examples, interrupted=interrupted):
+            emissions = self.model(batch.inputs)
+            total, count = self.model.nats(emissions.double(), batch)
+            nats, steps = nats + total.item(), steps + int(count)
+            found = self.model.decode(emissions, batch.inputs.lengths).tolist()
+            for place, row, length in zip(
+                places, found, batch.inputs.lengths.tolist(), strict=True
+            ):
+                labels[place] = [self.labels[number] for number in row[:length]]
+        return Guesses(labels, nats / max(steps, 1))
+
+    def evaluate(
+        self,
+        data: Sequence[Example],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> TagScores:
+        data = first_ones(data, limit)
+        guesses = self.guess(data, interrupted)
+        return TagScores.of(self._labelled(data, guesses), guesses.loss)
+
+    def review(self, data: Sequence[Example]) -> Review:
+        """Figures, also by label or kind of entity, of known and unknown words, and mistakes."""
+        guesses = self.guess(data)
+        labelled = self._labelled(data, guesses)
+        listings, values = review_labels(labelled)
+        if isinstance(self.source, WordsSource):
+            words = [example.raw[:-1] for example in data]
+            more, figures = review_words(labelled, words, self.source.knows)
+            listings, values = listings + more, values | figures
+        return Review(TagScores.of(labelled, guesses.loss), listings, values)
+
+    def _labelled(self, data: Sequence[Example], guesses: Guesses) -> Labelled:
+        are = [example.raw[-1].split("\t") for example in data]
+        return Labelled(self.labels, are, guesses.labels)
+
+    def sample(self, data: Any, length: int) -> str:
+        """The first sentence to validate on, with what each of its words is said to be."""
+        if not data or not isinstance(self.source, WordsSource):
+            return ""
+        (answer,) = self.predict([Question(data[0].raw[:-1][:length])])
+        return answer.text
+
+    def readings(self) -> list[Reading]:
+        return self.source.readings(self.model.encoder)
+
+    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+        return {"sequences": len(train)}
+
+    def about(self) -> dict[str, Any]:
+        return {"input": self.source.said(), "labels": ", ".join(self.labels[:20])}
+
+    def codec(self) -> dict[str, Any]:
+        return {"source": self.source.to_dict(), "labels": self.labels}
+
+    @classmethod
+    def restored(cls, config: Config, codec: Any) -> Self:
+        try:
+            labels = [str(label) for label in codec["labels"]]
+            source = source_from_dict(codec["source"])
+        except (KeyError, TypeError):
+            raise StoreError("The stored labels or inputs are damaged.") from None
+        return cls(config, source, labels)
+
+    def questions(self, path: Path) -> Iterator[Question]:
+        return sequences_asked(path, self.config)
+
+    def read(self, path: Path) -> list[Example]:
+        return self.examples(read_sequences(path, self.config).pairs)
+
+    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """The labels of each sentence's words, or of each recording's frames."""
+        kind = self.source.kind
+        for some in chunks(as_sequence(question, kind) for question in questions):
+            found = self.guess([self._example(question) for question in some]).labels
+            for question, tags in zip(some, found, strict=True):
+                if kind == "words":
+                    words = question.cells
+                    text = " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
+                    values: dict[str, Any] = {"words": list(words), "tags": tags}
+                else:
+                    words = tuple(map(str, range(1, len(tags) + 1)))
+                    text = f"{question.cells[0]}  {' '.join(tags)}"
+                    values = {self.config.task.input[0]: question.cells[0], "tags": tags}
+                yield Answer(values, (text,), text, rows=tuple(zip(words, tags, strict=True)))
+
+
+AUTOMATIC: dict[str, Value] = {
+    "data.batch_size": 32,
+    "model.hidden_size": 128,
+    "model.embedding_size": 64,
+    "model.dropout": 0.3,
+    "model.direction": "both",
+}
+
+
+def _most_common(counts: Counter[str]) -> str:
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
+    return shown + (" …" if len(counts) > 6 else "")

@@ -1,0 +1,53 @@
+"""Many to many, unaligned: a text or a recording → a text."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sunhwan.config import Config, Value
+from sunhwan.models.encoder_decoder import SequenceReader
+from sunhwan.tasks.base import Example, Reading
+from sunhwan.tasks.rows import Pair
+from sunhwan.tasks.sources import TextSource
+from sunhwan.tasks.writing import WritingTask
+
+
+class Translate(WritingTask):
+    """A text out of another, or out of a recording: translations, answers, summaries, transcripts."""
+
+    name: ClassVar[str] = "translate"
+    INPUTS: ClassVar[tuple[str, ...]] = (
+        "source", "src", "input", "question", "q", "prompt", "english", "eng", "en", "text",
+        "document", "article", "sentence", "path", "file", "원문", "질문", "영어", "본문", "문장", "1",
+    )  # fmt: skip
+    TARGETS: ClassVar[tuple[str, ...]] = (
+        "target", "trg", "tgt", "translation", "output", "answer", "a", "response", "summary",
+        "korean", "kor", "ko", "transcript", "번역", "번역문", "답변", "대답", "응답", "요약", "한국어",
+        "2",
+    )  # fmt: skip
+
+    @classmethod
+    def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
+        return AUTOMATIC
+
+    def reader(self) -> SequenceReader:
+        return SequenceReader(self.config.model, self.source.layer(self.config.model))
+
+    def step_names(self, example: Example) -> list[str]:
+        if isinstance(self.source, TextSource):
+            return self.source.vocabulary.token_texts(example.inputs[0].numpy())
+        return super().step_names(example)
+
+    def readings(self) -> list[Reading]:
+        reader = self.model.reader
+        assert isinstance(reader, SequenceReader)
+        return self.source.readings(reader.encoder)
+
+
+AUTOMATIC: dict[str, Value] = {
+    "text.vocabulary": "subwords",
+    "data.batch_size": 32,
+    "model.hidden_size": 256,
+    "model.embedding_size": 256,
+    "model.dropout": 0.3,
+    "model.direction": "both",
+}

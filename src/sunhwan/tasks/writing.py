@@ -1,0 +1,413 @@
+"""What all tasks have in common whose answer is a text: translate, describe."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from sunhwan.beam import Hypothesis, beam_search
+from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.data import Batches, pad
+from sunhwan.errors import ConfigError, StoreError
+from sunhwan.metrics import bleu, chrf
+from sunhwan.models.decoder import DecoderState, Reader
+from sunhwan.models.encoder_decoder import EncoderDecoder, Written
+from sunhwan.models.loss import Loss
+from sunhwan.tasks.base import (
+    Alignment,
+    Answer,
+    Example,
+    ExampleTask,
+    Listing,
+    Prepared,
+    Review,
+    first_ones,
+)
+from sunhwan.tasks.drawing import check_drawing, draw
+from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.rows import (
+    Columns,
+    Found,
+    Pair,
+    Question,
+    as_question,
+    chunks,
+    find_pairs,
+    pairs_in,
+    questions_in,
+)
+from sunhwan.tasks.source import Source
+from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
+from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
+
+BEAM = 5
+ALPHA = 1.0
+GREEDY = 100
+"""Examples that an evaluation lets the model answer, one likeliest token after the other."""
+TOGETHER = 32
+"""Questions that are answered side by side."""
+SHOWN = 10
+
+
+class WritingScores(NamedTuple):
+    """loss: mean cross-entropy of a token in nats, and accuracy: share of tokens ranked first, each
+    after the right ones. exact: of `examples`, or the first 100, the share answered word for word,
+    greedily; None where answers are drawn. tokens: how many were scored, EOS among them."""
+
+    loss: float
+    accuracy: float
+    exact: float | None
+    tokens: int
+    examples: int
+
+    @property
+    def rank(self) -> float:
+        return self.loss
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+    def said(self) -> str:
+        exact = "" if self.exact is None else f"  exact {self.exact:.4f}"
+        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{exact}"
+
+    def table(self) -> list[tuple[str, str]]:
+        rows = [
+            ("loss", f"{self.loss:.4f} nats per token"),
+            ("accuracy", f"{self.accuracy:.4f} of tokens, each after the right ones"),
+            ("tokens", f"{self.tokens:,}"),
+            ("examples", f"{self.examples:,}"),
+        ]
+        if self.exact is not None:
+            exact = f"{self.exact:.4f} of the first {min(self.examples, GREEDY)}, greedily"
+            rows.insert(2, ("exact", exact))
+        return rows
+
+
+class WritingTask(ExampleTask):
+    """Questions whose answer is a text, written token by token by an encoder-decoder.
+
+    A subclass says which columns it reads, what it makes of a question (`source`), and what reads it
+    (`reader`).
+
+    Args:
+        config: completed.
+        columns: which are read, and which is the answer.
+        source: question → tensors, and the input layer for them.
+        vocabulary: of the answers, with EOS.
+        limit: tokens an answer has at most, EOS counted: as many as the longest of training.
+    """
+
+    scores_type: ClassVar[type[Any]] = WritingScores
+
+    def __init__(
+        self, config: Config, columns: Columns, source: Source, vocabulary: Vocabulary, limit: int
+    ) -> None:
+        assert vocabulary.eos_id is not None
+        self.config, self.columns, self.source = config, columns, source
+        self.vocabulary, self.limit, self.eos = vocabulary, limit, vocabulary.eos_id
+        self.model: EncoderDecoder = EncoderDecoder(
+            config.model, self.reader(), len(vocabulary), eos=self.eos
+        )
+
+    @property
+    def temperature(self) -> float:
+        """At which answers are drawn; 0: the likeliest is searched."""
+        return max(self.config.task.temperature, 0.0)
+
+    # What a subclass says
+
+    INPUTS: ClassVar[tuple[str, ...]]
+    """Usual names of a column that is read."""
+    TARGETS: ClassVar[tuple[str, ...]]
+    """Usual names of the column of the answers."""
+
+    @classmethod
+    @abstractmethod
+    def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
+        """What `complete_examples` shall choose, by the training rows."""
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """A fresh reader of what `source.collate` makes → `Memory`; see `EncoderDecoder`."""
+
+    def step_names(self, example: Example) -> list[str]:
+        """What stands at each step that attention looks at."""
+        return [str(step + 1) for step in range(len(example.inputs[0]))]
+
+    # Training
+
+    @classmethod
+    def find(cls, config: Config) -> tuple[Config, Found]:
+        """The rows of the corpus, and the configuration with the kind of what is read."""
+        found = find_pairs(config, cls.INPUTS, cls.TARGETS)
+        return complete_kind(config, [pair.question for pair in found.train]), found
+
+    @classmethod
+    def prepare(cls, config: Config) -> Prepared:
+        config, (columns, train, held_out, said) = cls.find(config)
+        questions = [pair.question for pair in train]
+        answers = [pair.answer for pair in train]
+        texts = [cell for question in questions for cell in question.cells]
+        texts = [*texts, *answers] if config.task.kind == "text" else answers
+        config = complete_examples(config, texts, len(train), cls.automatic(config, train))
+        text = config.text
+        vocabulary = build_vocabulary(
+            text.vocabulary,
+            answers,
+            min_count=text.min_count,
+            max_size=text.max_size or None,
+            unk=text.unknown == "unk",
+            eos=True,
+        )
+        limit = 1 + max(len(vocabulary.encode(answer)) for answer in answers)
+        source = fit_source(config, questions)
+        if source.sequences(len(columns.inputs)) > 1:
+            raise ConfigError(
+                f"a model to {cls.name} reads one column of {config.task.kind}, not "
+                f"{' and '.join(columns.inputs)}: join them into one"
+            )
+        task = cls(config, columns, source, vocabulary, limit)
+        examples, validation = task.examples(train), task.examples(held_out)
+        return Prepared(config, task, examples, validation or None, tuple(said))
+
+    def examples(self, pairs: Iterable[Pair]) -> list[Example]:
+        """Rows of question and answer → examples."""
+        return [self._example(question, answer) for question, answer in pairs]
+
+    def _example(self, question: Question, answer: str | None = None) -> Example:
+        if answer is None:
+            return Example(question.where, self.source.read(question), None, question.cells)
+        ids = [*self.vocabulary.encode(answer).tolist(), self.eos]
+        raw = (*question.cells, answer)
+        return Example(question.where, self.source.read(question), torch.tensor(ids), raw)
+
+    def stream(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
+        lengths = [e.steps + (0 if e.target is None else len(e.target)) for e in train]
+        size, seed = config.data.batch_size, config.training.seed
+        return Batches(train, lengths, size, self.collate, seed=seed)
+
+    def collate(self, examples: Sequence[Example]) -> Written:
+        nothing = torch.tensor([self.eos])
+        targets = [nothing if e.target is None else e.target for e in examples]
+        inputs = self.source.collate([example.inputs[0] for example in examples])
+        return Written(inputs, pad(targets))
+
+    def loss(self, batch: Written, state: Any, training: TrainingConfig) -> Loss:
+        return self.model.loss(
+            batch.to(self.device),
+            smoothing=training.label_smoothing,
+            sampled=training.scheduled_sampling,
+        )
+
+    @torch.no_grad()
+    def evaluate(
+        self,
+        data: Sequence[Example],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> WritingScores:
+        data = first_ones(data, limit)
+        nats, right, tokens = 0.0, 0, 0
+        for _, batch in self.each_batch(data, interrupted=interrupted):
+            found, gold = self.model(batch), batch.targets.values[batch.targets.is_real()]
+            nats -= found.gather(1, gold.unsqueeze(1)).double().sum().item()
+            right += int((found.argmax(1) == gold).sum())
+            tokens += len(gold)
+        some = [] if self.temperature else data[:GREEDY]
+        texts = self.write(some, beam=1, interrupted=interrupted)
+        same = sum(
+            self.text(text) == self.right(example)
+            for (text, *_), example in zip(texts, some, strict=True)
+        )
+        exact = same / len(some) if some else None
+        return WritingScores(nats / tokens, right / tokens, exact, tokens, len(data))
+
+    def write(
+        self,
+        examples: Sequence[Example],
+        *,
+        beam: int = BEAM,
+        answers: int = 1,
+        temperature: float = 0.0,
+        seed: int = 1,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> list[list[Hypothesis]]:
+        """What the model says to each question, the best first: see `beam_search`.
+
+        Above temperature 0 the answers are drawn, see `draw`: the k-th of the i-th with the seed
+        seed + answers · i + k, from 0 on.
+        """
+        found: list[list[Hypothesis]] = [[] for _ in examples]
+        with torch.no_grad():
+            for places, batch in self.each_batch(examples, interrupted=interrupted, size=TOGETHER):
+                state = self.model.start(batch.inputs)
+                for k in range(answers) if temperature else ():
+                    seeds = [seed + answers * place + k for place in places]
+                    drawn = draw(
+                        self._step, state, seeds,
+                        eos=self.eos, limit=self.limit, temperature=temperature, device=self.device,
+                    )  # fmt: skip
+                    for place, text in zip(places, drawn, strict=True):
+                        found[place].append(text)
+                if temperature:
+                    continue
+                texts = beam_search(
+                    self._step,
+                    state,
+                    len(places),
+                    eos=self.eos,
+                    limit=self.limit,
+                    beam=beam,
+                    alpha=ALPHA,
+                    answers=answers,
+                    device=self.device,
+                )
+                for place, own in zip(places, texts, strict=True):
+                    found[place] = own
+        return found
+
+    def _step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """The model's step, which never says UNK."""
+        log_p, state, weights = self.model.step(ids, state)
+        if self.vocabulary.unk_id is not None:
+            log_p[:, self.vocabulary.unk_id] = -torch.inf
+        return log_p, state, weights
+
+    def text(self, written: Hypothesis) -> str:
+        """What was written, as text."""
+        return self.vocabulary.decode(written.ids)
+
+    def right(self, example: Example) -> str:
+        """The right answer, as the vocabulary can say it."""
+        assert example.target is not None
+        return self.vocabulary.decode(example.target[:-1].tolist())
+
+    def sample(self, data: Sequence[Example] | None, length: int) -> str:
+        """Two questions of validation, their answers, and what the model says."""
+        some = list(data[:2]) if data else []
+        return "\n".join(
+            f"{self.source.shown(example.raw[:-1])}\n= {example.raw[-1]}\n→ {self.text(text)}"
+            for example, (text, *_) in zip(
+                some, self.write(some, beam=1, temperature=self.temperature), strict=True
+            )
+        )
+
+    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+        return {"examples": len(train)}
+
+    def about(self) -> dict[str, Any]:
+        writes = f"{len(self.vocabulary)} {self.vocabulary.kind}"
+        return {"reads": self.source.said(), "writes": writes}
+
+    # Keeping
+
+    def codec(self) -> dict[str, Any]:
+        return {
+            "inputs": list(self.columns.inputs),
+            "target": self.columns.target,
+            "source": self.source.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+            "limit": self.limit,
+        }
+
+    @classmethod
+    def restored(cls, config: Config, codec: Any) -> Self:
+        try:
+            columns = Columns(tuple(map(str, codec["inputs"])), str(codec["target"]))
+            source = source_from_dict(codec["source"])
+            vocabulary = vocabulary_from_dict(codec["vocabulary"])
+            limit = int(codec["limit"])
+        except (KeyError, TypeError, ValueError):
+            raise StoreError("The stored inputs or limit are damaged.") from None
+        if vocabulary.eos_id is None or limit < 1:
+            raise StoreError("The stored vocabulary has no EOS, or the limit is less than 1.")
+        return cls(config, columns, source, vocabulary, limit)
+
+    # Using
+
+    def questions(self, path: Path) -> Iterator[Question]:
+        return questions_in(path, self.columns.inputs)
+
+    def read(self, path: Path) -> list[Example]:
+        return self.examples(pairs_in(path, self.columns))
+
+    def review(self, data: Sequence[Example]) -> Review:
+        """The figures with BLEU, chrF and the share of right answers, and the first answers.
+
+        Drawn answers are not compared with the one that happens to be in the file.
+        """
+        if self.temperature:
+            some = data[:SHOWN]
+            texts = self.write(some, temperature=self.temperature)
+            return Review(self.evaluate(data), [self._listing(some, texts)], {})
+        texts = self.write(data)
+        answers = [self.text(text) for text, *_ in texts]
+        right = [example.raw[-1] for example in data]
+        same = sum(a == self.right(example) for a, example in zip(answers, data, strict=True))
+        measured = {"bleu": bleu(answers, right), "chrf": chrf(answers, right)}
+        exact = same / len(data)
+        rows = [(m.name, f"{m.score:.2f}", m.signature) for m in measured.values()]
+        rows.append(("exact", f"{exact:.4f}", "share of answers that are right word for word"))
+        listings = [
+            Listing("by beam search", ("figure", "", "signature of sacrebleu"), rows),
+            self._listing(data, texts),
+        ]
+        values: dict[str, Any] = {name: m.score for name, m in measured.items()}
+        values["exact_by_beam_search"] = exact
+        values["signatures"] = {name: m.signature for name, m in measured.items()}
+        return Review(self.evaluate(data), listings, values)
+
+    def _listing(self, data: Sequence[Example], texts: Sequence[Sequence[Hypothesis]]) -> Listing:
+        rows = [
+            (example.where, self.source.shown(example.raw[:-1]), example.raw[-1], self.text(text))
+            for example, (text, *_) in zip(data[:SHOWN], texts, strict=False)
+        ]
+        return Listing("the first answers", ("where", "asked", "right", "said"), rows)
+
+    def predict(
+        self,
+        questions: Iterable[Any],
+        *,
+        beam: int = BEAM,
+        n: int = 1,
+        temperature: float | None = None,
+        seed: int = 1,
+    ) -> Iterator[Answer]:
+        """What the model writes to each question, by beam search; greedily with beam 1.
+
+        Above temperature 0 n answers to each are drawn at random instead, with seeds from `seed` on:
+        see `draw`. The temperature is that of the configuration unless one is given.
+
+        Raises UsageError for an option out of range, and for n where nothing is drawn.
+        """
+        heat = self.temperature if temperature is None else temperature
+        check_drawing(n, heat, seed)
+        parts = len(self.columns.inputs)
+        for some in chunks(as_question(question, parts) for question in questions):
+            examples = [self._example(question) for question in some]
+            answers = n if heat else beam
+            found = self.write(examples, beam=beam, answers=answers, temperature=heat, seed=seed)
+            for question, example, texts in zip(some, examples, found, strict=True):
+                for one in [[text] for text in texts] if heat else [texts]:
+                    yield self._answer(question, example, one)
+            seed += n * len(some)
+
+    def _answer(self, question: Question, example: Example, texts: Sequence[Hypothesis]) -> Answer:
+        answers = [
+            {"output": self.text(text), "log_probability": text.log_probability} for text in texts
+        ]
+        best = answers[0]
+        asked = question.cells[0] if len(question.cells) == 1 else list(question.cells)
+        values = {"input": asked, **best, "answers": answers}
+        cells = (str(best["output"]), f"{best['log_probability']:.4f}", *question.cells)
+        alignment = None
+        if texts[0].attention is not None:
+            names = self.step_names(example)
+            pieces = self.vocabulary.token_texts(texts[0].ids)
+            alignment = Alignment(names, pieces, texts[0].attention[:, : len(names)])
+        return Answer(values, cells, str(best["output"]), alignment)

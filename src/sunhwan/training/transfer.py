@@ -1,0 +1,163 @@
+"""What a new model takes over from a trained language model, or from a file of word vectors."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan.config import Config
+from sunhwan.errors import ConfigError, UsageError
+from sunhwan.layers import Recurrent
+from sunhwan.store import load_model
+from sunhwan.tasks import Task, WriteText
+from sunhwan.text import Vocabulary
+
+ARCHITECTURE = (
+    "cell", "hidden_size", "num_layers", "embedding_size", "input", "connection", "layer_norm",
+    "tied", "bias", "learned_initial_state",
+)  # fmt: skip
+
+
+def load_source(path: str) -> WriteText:
+    """The language model to start from; UsageError for a model of another task."""
+    task = load_model(Path(path)).task
+    if not isinstance(task, WriteText):
+        raise UsageError(
+            f"{path} holds a model to {task.name}: start from a language model, whose reading of "
+            "text serves every task"
+        )
+    return task
+
+
+def adopt(config: Config, source: WriteText) -> Config:
+    """The configuration with the source's architecture and kind of token, where it has not its own.
+
+    ConfigError where it asks for another hidden size, cell, depth or embedding.
+    """
+    theirs, ours, fresh = source.config.model, config.model, Config().model
+    for name in ARCHITECTURE:
+        given, wanted = getattr(ours, name), getattr(theirs, name)
+        if given not in (wanted, getattr(fresh, name)):
+            raise ConfigError(
+                f"model.{name} is {given!r}, but the model to start from has {wanted!r}: leave it out"
+            )
+    model = dataclasses.replace(ours, **{name: getattr(theirs, name) for name in ARCHITECTURE})
+    # What is read from both ends has no layers of the language model's shapes above the first.
+    if not model.direction and theirs.num_layers > 1:
+        model = dataclasses.replace(model, direction="forward")
+    kind = config.text.vocabulary or source.vocabulary.kind
+    text = dataclasses.replace(config.text, vocabulary=kind)
+    return dataclasses.replace(config, model=model, text=text)
+
+
+class Taken(NamedTuple):
+    """How much was taken over: tokens of the new vocabulary, and tensors of the recurrence."""
+
+    tokens: int
+    of_tokens: int
+    tensors: int
+    of_tensors: int
+
+    def said(self) -> str:
+        """In a sentence."""
+        share = self.tokens / max(self.of_tokens, 1)
+        return (
+            f"{self.tokens:,} of {self.of_tokens:,} tokens ({share:.0%}) and {self.tensors} of "
+            f"{self.of_tensors} tensors of the recurrence are those of the language model"
+        )
+
+
+@torch.no_grad()
+def take_over(source: WriteText, task: Task) -> Taken:
+    """Copy what fits: the rows of tokens that both know, and the recurrence, forward direction.
+
+    A token that is new begins as the mean of the known ones, with their spread around it.
+    UsageError when the task reads no text, and so has nothing that a language model knows.
+    """
+    (theirs,) = source.readings()
+    readings = task.readings()
+    if not readings:
+        raise UsageError(
+            f"the model to {task.name} reads no text: a language model gives it nothing"
+        )
+    found = Taken(0, 0, 0, 0)
+    for ours in readings:
+        places = _places(ours.vocabulary, theirs.vocabulary)
+        for new, old in zip(ours.by_token, theirs.by_token, strict=False):
+            _copy_rows(new, old, places)
+        copied, count = _copy_recurrence(ours.recurrent, theirs.recurrent)
+        known = sum(place is not None for place in places)
+        found = Taken(
+            found.tokens + known, found.of_tokens + len(places),
+            found.tensors + copied, found.of_tensors + count,
+        )  # fmt: skip
+    return found
+
+
+@torch.no_grad()
+def take_vectors(path: str, task: Task) -> str:
+    """Give words their pretrained vectors; a sentence of how many were found.
+
+    UsageError when the task has no vocabulary of words, ConfigError when the sizes differ.
+    """
+    from sunhwan.text.vectors import read_vectors
+
+    readings = [reading for reading in task.readings() if reading.vocabulary.kind == "words"]
+    if not readings:
+        raise UsageError(
+            "--vectors gives vectors to words, and the model reads other tokens: set "
+            "text.vocabulary to 'words'"
+        )
+    found = total = 0
+    for reading in readings:
+        words = list(reading.vocabulary.tokens)
+        vectors = read_vectors(Path(path), set(words))
+        table = reading.by_token[0]
+        if vectors.values.shape[1] != table.shape[1]:
+            raise ConfigError(
+                f"the vectors of {path} have {vectors.values.shape[1]} numbers, but "
+                f"model.embedding_size is {table.shape[1]}: set it to {vectors.values.shape[1]}"
+            )
+        place = {word: i for i, word in enumerate(vectors.words)}
+        values = torch.from_numpy(vectors.values).to(table)
+        # At the scale of fresh embeddings, which the layers above are made for.
+        values = values * (table.std() / values.std().clamp(min=1e-12))
+        rows = [(i, place[word]) for i, word in enumerate(words) if word in place]
+        if rows:
+            ours, theirs = map(list, zip(*rows, strict=True))
+            table[ours] = values[theirs]
+        found, total = found + len(rows), total + len(words)
+    return f"{found:,} of {total:,} words ({found / max(total, 1):.0%}) have vectors in {Path(path).name}"
+
+
+def _places(ours: Vocabulary, theirs: Vocabulary) -> list[int | None]:
+    """For each of our tokens the id of the same token there."""
+    known = {token: i for i, token in enumerate(theirs.tokens)}
+    return [known.get(token) for token in ours.tokens]
+
+
+def _copy_rows(new: Tensor, old: Tensor, places: list[int | None]) -> None:
+    if new.shape[1:] != old.shape[1:]:
+        return
+    mean, spread = old.mean(0), old.std(0) if len(old) > 1 else torch.zeros_like(old[0])
+    new.copy_(mean + spread * torch.randn_like(new))
+    for i, place in enumerate(places):
+        if place is not None:
+            new[i] = old[place]
+
+
+def _copy_recurrence(ours: Recurrent, theirs: Recurrent) -> tuple[int, int]:
+    copied = count = 0
+    forward = ours.stack[:: ours.directions]
+    for level, layer in enumerate(forward):
+        tensors = dict(layer.named_parameters())
+        count += len(tensors)
+        if level >= len(theirs.stack) or type(layer.cell) is not type(theirs.stack[level].cell):
+            continue
+        for name, tensor in theirs.stack[level].named_parameters():
+            if name in tensors and tensors[name].shape == tensor.shape:
+                tensors[name].copy_(tensor)
+                copied += 1
+    return copied, count

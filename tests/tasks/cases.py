@@ -1,0 +1,65 @@
+"""A tiny case of every task, for the laws that all tasks obey."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+NOUNS = {"fruit": ["apple", "pear", "사과", "배"], "animal": ["dog", "cow", "소", "토끼"]}
+
+
+class Case(NamedTuple):
+    """How to train a task in a moment: the files it writes, settings, and questions to ask."""
+
+    write: Callable[[Path], Path]
+    settings: dict[str, object]
+    questions: tuple[object, ...]
+
+
+def reviews(folder: Path) -> Path:
+    """Texts and labels, Korean and English."""
+    rng = random.Random(1)
+    lines = ["text\tlabel"]
+    for number in range(60):
+        label = ("fruit", "animal")[number % 2]
+        lines.append(f"the {rng.choice(NOUNS[label])} {number}\t{label}")
+    path = folder / "reviews.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def numbers(folder: Path) -> Path:
+    """Digits and their Korean names."""
+    rng = random.Random(1)
+    lines = ["source\ttarget"]
+    for _ in range(60):
+        digits = [rng.randrange(5) for _ in range(rng.randint(1, 4))]
+        lines.append(f"{' '.join(map(str, digits))}\t{' '.join('영일이삼사'[d] for d in digits)}")
+    path = folder / "numbers.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def named_places(folder: Path) -> Path:
+    """A CoNLL file of names of people and places in the scheme BIO, Korean and English."""
+    people = [("김", "민수가"), ("이", "영희가"), ("Ann", "Lee"), ("Bo",)]
+    places = [("서울에",), ("New", "York"), ("부산", "항에"), ("Oslo",)]
+    lines = []
+    for number in range(60):
+        for kind, words in (("PER", people[number % 4]), ("LOC", places[number // 4 % 4])):
+            lines += [f"{word} {'I' if n else 'B'}-{kind}" for n, word in enumerate(words)]
+            lines.append(f"{('오늘', 'again', '또')[number % 3]} O")
+        lines.append("")
+    path = folder / "names.conll"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+SMALL = {"model.hidden_size": 5, "model.embedding_size": 4, "data.batch_size": 7}
+
+CASES: dict[str, Case] = {
+    "classify": Case(reviews, SMALL, ("the 사과 7", "a cow", "")),
+    "tag": Case(named_places, SMALL, ("김 민수가 New York", "", ("Bo", "오늘"))),
+    "translate": Case(numbers, SMALL, ("2 1", "4", "")),
+}
+"""By the name of the task; the language model has tests of its own for all of this."""

@@ -1,0 +1,216 @@
+"""Many to one: what is read, what is said, and what is refused in one sentence."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import sunhwan
+from sunhwan.config import Config, ModelConfig
+from sunhwan.data import pad
+from sunhwan.errors import DataError
+from sunhwan.models import Classifier
+from sunhwan.models.inputs import TokenInput
+from sunhwan.tasks import Classify
+from sunhwan.tasks.rows import Pair, Question, split
+from tests.conftest import Command
+from tests.tasks.cases import reviews
+
+pytestmark = pytest.mark.usefixtures("no_picture")
+SMALL = (
+    "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
+    "--set=data.batch_size=8", "--quiet",
+)  # fmt: skip
+
+
+def learn(command: Command, file: Path, out: Path, *options: object, steps: int = 60) -> Path:
+    done = command(
+        "train", "--task", "classify", file, "--out", out, "--steps", steps, *SMALL,
+        "--set=training.learning_rate=0.02", *options,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    return out
+
+
+def test_it_learns_labels_it_can_see(command: Command, tmp_path: Path) -> None:
+    run = learn(command, reviews(tmp_path), tmp_path / "run", steps=120)
+    questions = tmp_path / "new.txt"
+    questions.write_text("the 사과 9\nthe cow 3\nthe pear 55\n", encoding="utf-8")
+    done = command("predict", run, questions, "--as", "tsv")
+    labels = [line.split("\t")[0] for line in done.out.splitlines()]
+    assert labels == ["fruit", "animal", "fruit"]
+    answers = [
+        json.loads(line) for line in command("predict", run, questions, "--json").out.splitlines()
+    ]
+    assert [a["label"] for a in answers] == labels
+    assert all(abs(sum(a["probabilities"].values()) - 1) < 1e-6 for a in answers)
+    command("predict", run, questions, "--as", "tsv", "--out", tmp_path / "out.tsv")
+    assert (tmp_path / "out.tsv").read_text(encoding="utf-8") == done.out
+
+
+def test_a_pair_is_read_by_one_encoder(command: Command, tmp_path: Path) -> None:
+    lines = ["question,passage,same"]
+    for number in range(60):
+        first, second = "가나다라"[number % 4], "가나다라"[number // 4 % 4]
+        lines.append(f"{first},{second},{'yes' if first == second else 'no'}")
+    file = tmp_path / "pairs.csv"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = ("--input", "question", "--input", "passage", "--target", "same")
+    learned = ("--set=text.validation_share=0", "--set=text.vocabulary=characters")
+    run = learn(command, file, tmp_path / "run", *options, *learned, steps=250)
+    scores = json.loads(command("evaluate", run, file, "--json").out)
+    assert scores["accuracy"] > 0.95
+    assert scores["labels"] == ["no", "yes"]
+    assert sum(map(sum, scores["confusion"])) == 60
+    predictor = sunhwan.load(run)
+    assert [a.values["label"] for a in predictor.predict([("가", "가"), "나\t다"])] == ["yes", "no"]
+    lonely = tmp_path / "one.txt"
+    lonely.write_text("가\t가\n나\n", encoding="utf-8")
+    assert "one.txt, line 2 has 1 parts" in command("predict", run, lonely).sentence
+
+
+def test_frames_are_read_as_text_is(command: Command, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    lines = ["path\tlabel"]
+    for number in range(40):
+        steps = rng.integers(3, 9)
+        tone = np.sin(np.arange(steps)[:, None] * (1.0, 2.5)[number % 2]) * [5.0, 300.0, 0.0]
+        np.save(tmp_path / f"{number}.npy", (tone + rng.normal(size=(steps, 3))).astype("f4"))
+        lines.append(f"{number}.npy\t{('low', 'high')[number % 2]}")
+    file = tmp_path / "sounds.tsv"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run = learn(command, file, tmp_path / "run", steps=100)
+    assert json.loads(command("evaluate", run, file, "--json").out)["accuracy"] > 0.9
+    assert "frames of 3 numbers" in command("info", run).out
+    np.save(tmp_path / "wide.npy", np.zeros((4, 5), "f4"))
+    (tmp_path / "wide.txt").write_text("wide.npy\n")
+    assert (
+        "5 features a frame, but the model reads 3"
+        in command("predict", run, tmp_path / "wide.txt").sentence
+    )
+    (tmp_path / "gone.txt").write_text("nowhere.npy\n")
+    assert (
+        "gone.txt, line 1: there is no file 'nowhere.npy'"
+        in command("predict", run, tmp_path / "gone.txt").sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("text\tlabel\nx\ta\ny\ta\n", "has the label 'a'"),
+        ("text\tlabel\nx\ta\ny\t\n", "line 3: the column 'label' is empty"),
+        ("text\tlabel\nx\ta\ny\n", "line 3"),
+        ("text\tlabel\nx\ta\n\ny\tb\n", "line 3"),
+        ("words\tname\nx\ta\ny\tb\n", "no column"),
+        ("", "empty"),
+    ],
+    ids=["one class", "no label", "ragged", "empty line", "no column", "empty file"],
+)
+def test_a_wrong_file_is_one_sentence(
+    command: Command, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "bad.tsv"
+    file.write_text(text, encoding="utf-8")
+    options = ("--target", "label") if "words" in text else ()
+    done = command("train", "--task", "classify", file, "--out", tmp_path / "run", *options)
+    assert "bad.tsv" in done.sentence
+    assert said in done.sentence or said == "empty"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_label_unseen_in_training_is_refused_with_its_line(
+    command: Command, tmp_path: Path
+) -> None:
+    run = learn(command, reviews(tmp_path), tmp_path / "run", steps=2)
+    file = tmp_path / "new.tsv"
+    file.write_text("text\tlabel\nx\tfruit\ny\tmineral\n", encoding="utf-8")
+    sentence = command("evaluate", run, file).sentence
+    assert "new.tsv, line 3" in sentence
+    assert "'mineral'" in sentence
+    assert "animal, fruit" in sentence
+    file.write_text("words\tlabel\nx\tfruit\n", encoding="utf-8")
+    assert "no column 'text'" in command("evaluate", run, file).sentence
+    picture = tmp_path / "confusion.png"
+    done = command("evaluate", run, tmp_path / "reviews.tsv", "--picture", picture)
+    assert done.code == 0, done.err
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_equal_questions_never_cross_a_split() -> None:
+    pairs = [Pair(Question((f"text {n % 40}",), f"line {n}"), str(n)) for n in range(400)]
+    train, held_out = split(pairs, 0.25)
+    cells = [{pair.question.cells for pair in side} for side in (train, held_out)]
+    assert not cells[0] & cells[1]
+    assert len(train) + len(held_out) == 400
+    assert 0.1 < len(held_out) / 400 < 0.4
+    assert split(pairs[::-1], 0.25)[1] == held_out[::-1]
+    with pytest.raises(DataError, match="too few"):
+        split(pairs[:1], 0.999999)
+
+
+def test_rare_labels_weigh_more() -> None:
+    config = Config().override(
+        {
+            "model.hidden_size": 4, "model.num_layers": 1, "model.embedding_size": 3,
+            "model.dropout": 0.0, "text.vocabulary": "characters",
+        },
+        "the test",
+    )  # fmt: skip
+    counts = Counter({"a": 90, "b": 10})
+    for balance, ratio in (("sqrt", 3.0), ("inverse", 9.0)):
+        task = _task(config.override({"task.balance": balance}))
+        task.weigh(counts)
+        weights = task._weights
+        assert weights is not None
+        assert weights[1] / weights[0] == pytest.approx(ratio)
+        assert (90 * weights[0] + 10 * weights[1]).item() == pytest.approx(100)
+    task = _task(config.override({"task.balance": "none"}))
+    task.weigh(counts)
+    assert task._weights is None
+
+
+def _task(config: Config) -> Classify:
+    from sunhwan.tasks.rows import Columns
+    from sunhwan.tasks.sources import TextSource
+
+    source = TextSource.fit(["ab"], config.override({"text.unknown": "unk"}))
+    return Classify(config, Columns(("text",), "label"), source, ["a", "b"])
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat", "attention"])
+@pytest.mark.parametrize("direction", ["forward", "both"])
+@pytest.mark.parametrize("sequences", [1, 2])
+def test_gradients_and_padding(pooling: str, direction: str, sequences: int) -> None:
+    torch.manual_seed(1)
+    config = ModelConfig(
+        cell="gru", hidden_size=3, num_layers=1, embedding_size=2, dropout=0.0, pooling=pooling,
+        direction=direction,
+    )  # fmt: skip
+    model = Classifier(config, TokenInput(6, 2), 3, sequences=sequences).double()
+    rows = [torch.tensor([1, 2, 3, 4]), torch.tensor([5]), torch.tensor([2, 2])]
+    inputs = tuple(pad(rows[::step]) for step in (1, -1)[:sequences])
+    probe = torch.randn(3, 3, dtype=torch.float64)
+
+    def value() -> torch.Tensor:
+        return (model(inputs) * probe).sum()
+
+    value().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        way = torch.randn_like(parameter)
+        with torch.no_grad():
+            parameter += 1e-6 * way
+            ahead = value()
+            parameter -= 2e-6 * way
+            behind = value()
+            parameter += 1e-6 * way
+        slope = ((ahead - behind) / 2e-6).item()
+        assert slope == pytest.approx((parameter.grad * way).sum().item(), rel=1e-5, abs=1e-7), name
+    together = model(inputs)
+    for row in range(3):
+        alone = tuple(pad([rows[::step][row]]) for step in (1, -1)[:sequences])
+        assert torch.allclose(model(alone)[0], together[row])

@@ -1,0 +1,142 @@
+"""Starting from a language model, or from word vectors."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from sunhwan.config import Config
+from sunhwan.errors import ConfigError
+from sunhwan.store import load_model
+from sunhwan.tasks import Classify, WriteText
+from sunhwan.training import resume, train
+from sunhwan.training.transfer import adopt, take_over
+from tests.conftest import Command, losses
+from tests.tasks.cases import reviews
+
+pytestmark = pytest.mark.usefixtures("no_picture")
+
+
+@pytest.fixture(scope="module")
+def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model that knows the letters of "the apple", and its run folder."""
+    folder = tmp_path_factory.mktemp("language")
+    (folder / "text.txt").write_text("the apple and the pear 사과\n" * 30, encoding="utf-8")
+    settings = {
+        "text.corpus": str(folder / "text.txt"), "text.vocabulary": "characters",
+        "model.hidden_size": 6, "model.embedding_size": 5, "model.cell": "gru",
+        "training.steps": 30, "training.sample_length": 0,
+    }  # fmt: skip
+    return train(Config().override(settings, "the test"), folder / "run").run
+
+
+def begin(source: Path, corpus: Path, out: Path, **changes: object) -> Config:
+    settings = {
+        "text.corpus": str(corpus), "training.start_from": str(source), "training.steps": 1,
+        "training.learning_rate": 1e-12, "training.sample_length": 0, **changes,
+    }  # fmt: skip
+    return Config().override(settings, "the test")
+
+
+def test_a_language_model_goes_on_with_another_alphabet(language: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "new.txt"
+    corpus.write_text("the zebra and the 사자\n" * 30, encoding="utf-8")
+    run = train(begin(language, corpus, tmp_path), tmp_path / "run").run
+    old, new = load_model(language).task, load_model(run).task
+    assert isinstance(old, WriteText)
+    assert isinstance(new, WriteText)
+    assert new.config.model.cells == ("gru",)
+    ours, theirs = new.vocabulary.tokens, old.vocabulary.tokens
+    assert new.model.embedding is not None
+    assert old.model.embedding is not None
+    for token in set(ours) & set(theirs):
+        i, j = ours.index(token), theirs.index(token)
+        for a, b in (
+            (new.model.embedding.weight, old.model.embedding.weight),
+            (new.model.output.weight, old.model.output.weight),
+            (new.model.output.bias, old.model.output.bias),
+        ):
+            assert torch.allclose(a[i], b[j], atol=1e-6), token
+    for (name, a), (_, b) in zip(
+        new.model.recurrent.named_parameters(), old.model.recurrent.named_parameters(), strict=True
+    ):
+        assert torch.allclose(a, b, atol=1e-6), name
+    fresh = new.model.embedding.weight[ours.index("z")]
+    assert not any(torch.allclose(fresh, row) for row in old.model.embedding.weight)
+
+
+def test_a_classifier_reads_as_the_language_model_does(language: Path, tmp_path: Path) -> None:
+    settings = begin(language, reviews(tmp_path), tmp_path, **{"task.name": "classify"})
+    run = train(settings, tmp_path / "run").run
+    task, source = load_model(run).task, load_model(language).task
+    assert isinstance(task, Classify)
+    assert isinstance(source, WriteText)
+    forward = task.model.encoder.recurrent.stack[0]
+    for name, tensor in source.model.recurrent.stack[0].named_parameters():
+        assert torch.allclose(forward.get_parameter(name), tensor, atol=1e-6)
+    taken = take_over(source, task)
+    (reading,) = task.readings()
+    shared = set(reading.vocabulary.tokens) & set(source.vocabulary.tokens)
+    assert taken.tokens == len(shared)
+    assert taken.of_tokens == len(reading.vocabulary)
+    assert f"{len(shared)} of {len(reading.vocabulary)} tokens" in taken.said()
+
+
+def test_a_classifier_begun_so_resumes_without_the_source(language: Path, tmp_path: Path) -> None:
+    changes = {"task.name": "classify", "training.steps": 8, "training.learning_rate": 0.01}
+    settings = begin(language, reviews(tmp_path), tmp_path, **changes)
+    straight = train(settings, tmp_path / "straight").run
+    first = train(settings.override({"training.steps": 8}), tmp_path / "run").run
+    for checkpoint in sorted((first / "checkpoints").glob("step-*"))[1:]:
+        checkpoint.unlink()
+    (first / "config.toml").write_text(
+        (first / "config.toml").read_text().replace(str(language), str(tmp_path / "gone"))
+    )
+    resume(first)
+    assert losses(first) == losses(straight)
+
+
+def test_what_does_not_fit_is_one_sentence(
+    language: Path, tmp_path: Path, command: Command
+) -> None:
+    source = load_model(language).task
+    assert isinstance(source, WriteText)
+    with pytest.raises(ConfigError, match=r"model.hidden_size is 99, .* has 6"):
+        adopt(Config().override({"model.hidden_size": 99}), source)
+    classifier = train(
+        begin(language, reviews(tmp_path), tmp_path, **{"task.name": "classify"}), tmp_path / "c"
+    ).run
+    done = command("train", "hello", "--from", classifier, "--out", tmp_path / "x")
+    assert "holds a model to classify: start from a language model" in done.sentence
+    done = command("train", "hello", "--from", tmp_path / "nowhere", "--out", tmp_path / "x")
+    assert "nowhere" in done.sentence
+    vectors = tmp_path / "v.vec"
+    vectors.write_text("1 2\nthe 0.5 1.5\n", encoding="utf-8")
+    done = command("train", "hello", "--vectors", vectors, "--out", tmp_path / "x")
+    assert "set text.vocabulary to 'words'" in done.sentence
+    assert not (tmp_path / "x").exists()
+
+
+def test_words_begin_with_their_vectors(tmp_path: Path, command: Command) -> None:
+    corpus, vectors = tmp_path / "a.txt", tmp_path / "v.vec"
+    corpus.write_text("the cat saw 사과 and the dog\n" * 20, encoding="utf-8")
+    vectors.write_text("3 2\ncat 1 2\n사과 -3 0.5\nzebra 9 9\n", encoding="utf-8")
+    options = (
+        "--vectors", vectors, "--set=text.vocabulary=words", "--set=model.hidden_size=4",
+        "--set=training.learning_rate=1e-12", "--steps=1", "--threads=1",
+    )  # fmt: skip
+    done = command("train", corpus, "--out", tmp_path / "run", "--set=model.embedding_size=2", *options)
+    assert "2 of 8 words (25%) have vectors in v.vec" in " ".join(done.out.split())
+    task = load_model(tmp_path / "run").task
+    assert isinstance(task, WriteText)
+    assert task.model.embedding is not None
+    rows = {t: task.model.embedding.weight[i] for i, t in enumerate(task.vocabulary.tokens)}
+    assert (rows["cat"] / rows["cat"].norm()).tolist() == pytest.approx([5**-0.5, 2 * 5**-0.5])
+    assert (rows["사과"][0] / rows["cat"][0]).item() == pytest.approx(-3, rel=1e-4)
+    done = command("train", corpus, "--out", tmp_path / "b", "--set=model.embedding_size=3", *options)
+    assert "have 2 numbers, but model.embedding_size is 3: set it to 2" in done.sentence
+    found = command("words", tmp_path / "run", "cat", "-n", 2, "--map", tmp_path / "map.png")
+    assert found.out.splitlines()[0] == "cat"
+    assert len(found.out.splitlines()) == 3
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    assert "zebra" in command("words", tmp_path / "run", "zebra").sentence
