@@ -26,7 +26,7 @@ NAMES = {
     "3": ("PER", "Anna,Tom Reed,Clara,Ella Jones,Bo,Mr Brown,Dora,Ben Hill,Nora,Otto"),
     "4": ("LOC", "Oslo,New York,Rome,Lima,San Marino,Paris,New Haven,Kiel,Turin,San Remo"),
 }
-NEW = ("서준이가 인천에서 돌아왔다", "비가 그쳐서 한 보라는 울산 역까지 갔다", "Rob Lane wrote from New Delhi")
+NEW = ("서준이가 인천에서 돌아왔다", "비가 그쳐서 정 보라는 울산 역까지 갔다", "Rob Lane wrote from New Delhi")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("file", nargs="?", type=Path, help="CoNLL or CoNLL-U (default: ours)")
     parser.add_argument("--output-layer", choices=("softmax", "crf"), default="crf")
     parser.add_argument("--hidden-size", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--sentence", action="append", help="what to label; may be repeated")
     options = parser.parse_args(arguments)
 

@@ -141,6 +141,7 @@ WRONG = [
     (b"a 1 2\nb 3 1,5\n", ", line 2: '1,5' is not a number"),
     (b"a 1 2\nb 3 \xff\n", ", line 2: '\ufffd' is not a number"),
     ("a 1 2\nb 3 ４\n".encode(), ", line 2: '４' is not a number"),
+    (b"a 1 2\nb -\x0b1 2\n", ", line 2: '-\\x0b1' is not a number"),
     (b"a 1 2\nb 3 NaN\n", ", line 2: NaN is not a finite number"),
     (b"nan nan inf\n", ", line 1: nan is not a finite number"),
     (b"a 1 2\nb -1e39 3\n", ", line 2: -1e39 is not a finite number"),
