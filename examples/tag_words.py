@@ -26,7 +26,11 @@ NAMES = {
     "3": ("PER", "Anna,Tom Reed,Clara,Ella Jones,Bo,Mr Brown,Dora,Ben Hill,Nora,Otto"),
     "4": ("LOC", "Oslo,New York,Rome,Lima,San Marino,Paris,New Haven,Kiel,Turin,San Remo"),
 }
-NEW = ("서준이가 인천에서 돌아왔다", "비가 그쳐서 정 보라는 울산 역까지 갔다", "Rob Lane wrote from New Delhi")
+NEW = (
+    "보라가 인천에서 돌아왔다",
+    "비가 그쳐서 김 서준은 울산 역까지 갔다",
+    "Rob Lane wrote from New Delhi",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -74,7 +78,9 @@ def sentence(pattern: str, rng: random.Random) -> str:
     for word in pattern.split():
         kind, names = NAMES.get(word[0], ("", word))
         name = rng.choice(names.split(",")) + (word[1:] if kind else "")
-        marks = [f"{'I' if place else 'B'}-{kind}" if kind else "O" for place in range(len(name.split()))]
+        marks = [
+            f"{'I' if place else 'B'}-{kind}" if kind else "O" for place in range(len(name.split()))
+        ]
         lines += [f"{part} {mark}" for part, mark in zip(name.split(), marks, strict=True)]
     return "\n".join(lines)
 

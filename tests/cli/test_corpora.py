@@ -13,7 +13,7 @@ from sunhwan.text import normalize
 from tests.conftest import TEXT, TINY, Command, Outcome
 
 KOREAN = "나는 오늘 시장에 갔다. 각자의 길을 간다.\n" * 9
-KINDS = ("", "bytes", "characters", "words", "jamo")
+KINDS = ("", "bytes", "characters", "words", "jamo", "subwords")
 
 GOOD = {
     "three": b"abc",

@@ -129,3 +129,13 @@ def test_translate_sentences_reads_numbers_and_looks_where_they_stand(run: Run) 
     assert [script["in_words"](n) for n in (1203, 3005, 10, 9999)] == [
         "천이백삼", "삼천오", "십", "구천구백구십구",
     ]  # fmt: skip
+
+
+def test_tag_words_finds_names_it_never_saw(run: Run) -> None:
+    output = run("tag_words.py", "--steps", 150, "--sentence", "Rob Lane wrote a letter from Bonn")
+    assert numbers("F1", output)[-1] > 0.9
+    assert output.splitlines()[-1] == (
+        "Rob/B-PER Lane/I-PER wrote/O a/O letter/O from/O Bonn/B-LOC"
+    )
+    script = runpy.run_path(str(EXAMPLES / "tag_words.py"))
+    assert "B-LOC" in "".join(script["sentences"](9))

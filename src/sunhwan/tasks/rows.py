@@ -46,15 +46,15 @@ def choose_columns(
     inputs, targets = (
         [n for n in names if n.casefold() not in taken] for names in (inputs, targets)
     )
-    target = column(table, task.target, targets, "the answers")
+    target = column(table, task.target, targets, "answers")
     if task.input:
-        return Columns(tuple(column(table, name, (), "the input") for name in task.input), target)
+        return Columns(tuple(column(table, name, (), "input") for name in task.input), target)
     usual = {name.casefold() for name in inputs} & {name.casefold() for name in table.columns}
     if task.kind == "vector" or (not usual and task.kind != "text"):
         found = step_columns(table, target)
         if found:
             return Columns(found, target)
-    return Columns((column(table, "", inputs, "the input"),), target)
+    return Columns((column(table, "", inputs, "input"),), target)
 
 
 def step_columns(table: Table, target: str) -> tuple[str, ...]:
