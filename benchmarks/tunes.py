@@ -55,7 +55,9 @@ def judge(tune: str, metre: str, key: str) -> Verdict:
     measures = list(score.recurse().getElementsByClass("Measure"))[1:-1]
     full = [abs(_length(measure) - bar) < 1e-3 for measure in measures]
     bars = sum(full) / len(full) if full else 0.0
-    asked = music21.key.Key(key.removesuffix("m").replace("b", "-"), "minor" if key.endswith("m") else "major")
+    asked = music21.key.Key(
+        key.removesuffix("m").replace("b", "-"), "minor" if key.endswith("m") else "major"
+    )
     signatures = {k.sharps for k in score.recurse().getElementsByClass("KeySignature")}
     kept = signatures <= {asked.sharps}
     return Verdict(
@@ -73,3 +75,83 @@ def _length(measure: Any) -> float:
 
     sounding = [n for n in measure.notesAndRests if not isinstance(n, music21.harmony.Harmony)]
     return float(sum(n.duration.quarterLength for n in sounding))
+
+
+def written(folder: Path, questions: Path, seed: int, arguments: Any) -> tuple[float, list[str]]:
+    """Train in a process of its own, then draw a tune to each question: CPU seconds, and the tunes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Path(scratch) / "run"
+        sunhwan = [sys.executable, "-m", "sunhwan"]
+        options = ["--task", "describe", "--seed", str(seed), "--out", str(run), "--quiet"]
+        options += ["--minutes", str(arguments.minutes)] if arguments.minutes else []
+        options += [part for setting in arguments.set for part in ("--set", setting)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*sunhwan, "train", str(folder), *options], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        drawing = ["--temperature", str(arguments.temperature), "--seed", str(seed), "--json"]
+        said = subprocess.run(
+            [*sunhwan, "predict", str(run), str(questions), *drawing],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used, [json.loads(line)["tune"] for line in said.splitlines()]
+
+
+def main() -> None:
+    from sunhwan.tasks.tunes import tune_pairs, whole_tune
+
+    parser = arguments_of(__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, help="a budget; left out, the default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--set", action="append", default=[], help="passed on to sunhwan train")
+    parser.add_argument("--keep", type=Path, help="a file for the tunes of the last seed")
+    arguments = parser.parse_args()
+    pairs = random.Random(0).choices(tune_pairs(arguments.folder), k=arguments.count)
+    asked = [pair.question.cells for pair in pairs]
+    real = [whole_tune(1, *cells, pair.answer) for cells, pair in zip(asked, pairs, strict=True)]
+    sides = [("the folder's own", 0.0, real)]
+    with tempfile.TemporaryDirectory() as scratch:
+        questions = Path(scratch) / "questions.tsv"
+        questions.write_text("".join("\t".join(cells) + "\n" for cells in asked), encoding="utf-8")
+        for seed in arguments.seeds:
+            used, tunes = written(arguments.folder, questions, seed, arguments)
+            sides.append((f"drawn, seed {seed}", used, tunes))
+    if arguments.keep:
+        arguments.keep.write_text("\n".join(sides[-1][2]), encoding="utf-8")
+    results = []
+    for who, used, tunes in sides:
+        verdicts = [judge(tune, *cells) for tune, cells in zip(tunes, asked, strict=True)]
+        both = sum(verdict.metre and verdict.scale for verdict in verdicts)
+        results.append({"who": who, "cpu": used, "both": both, **_totals(verdicts)})
+    columns = ("parses", "metre", "key", "scale", "both")
+    rows = [
+        (r["who"], f"{r['cpu']:.0f}", *(r[name] for name in columns), f"{100 * r['bars']:.0f} %")
+        for r in results
+    ]
+    header = [
+        "tunes",
+        "CPU seconds",
+        "parse",
+        "metre",
+        "key heard",
+        "scale heard",
+        "metre and scale",
+        "bars",
+    ]
+    text = table(header, rows) + f"\nOf {arguments.count} tunes each; {machine()}.\n"
+    publish(text, results, arguments)
+
+
+def _totals(verdicts: list[Verdict]) -> dict[str, float]:
+    """How many tunes pass each test, and the mean share of full bars of those that parse."""
+    passed = {name: sum(getattr(v, name) for v in verdicts) for name in Verdict._fields[:-1]}
+    return {**passed, "bars": sum(v.bars for v in verdicts) / max(passed["parses"], 1)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Pictures of what a run left, drawn with matplotlib; Hangul in labels is shown where a font has it."""
 
+import contextlib
 import io
 import warnings
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from sunhwan.errors import UsageError
 from sunhwan.store import Run, write_bytes
@@ -30,8 +32,19 @@ def fonts() -> tuple[str, ...]:
         "Malgun Gothic",
         "Apple SD Gothic Neo",
     )
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return (*(name for name in wanted if name in installed), "DejaVu Sans")
+    found = [name for name in wanted if name in _installed()]
+    if not found:
+        # matplotlib keeps a list of its own, which does not know what was installed after it.
+        known = {font.fname for font in font_manager.fontManager.ttflist}
+        for path in sorted(set(font_manager.findSystemFonts()) - known):
+            with contextlib.suppress(OSError, RuntimeError):
+                font_manager.fontManager.addfont(path)
+        found = [name for name in wanted if name in _installed()]
+    return (*found, "DejaVu Sans")
+
+
+def _installed() -> set[str]:
+    return {font.name for font in font_manager.fontManager.ttflist}
 
 
 def draw_losses(run: Run) -> Path:
@@ -121,7 +134,9 @@ def draw_attention(
     weights: (target, source), each row of sum 1. UsageError for an answer without tokens.
     """
     if not target or not source:
-        raise UsageError("--picture: the first question or its answer is empty, so nothing was seen")
+        raise UsageError(
+            "--picture: the first question or its answer is empty, so nothing was seen"
+        )
     figure = Figure(
         figsize=(min(2 + 0.35 * len(source), 30), min(1.5 + 0.35 * len(target), 30)),
         layout="constrained",
@@ -131,8 +146,8 @@ def draw_attention(
     # Of hundreds of steps, as sound has, only some can be named.
     every = -(-len(source) // 80)
     columns = range(0, len(source), every)
-    turn = 0 if max(map(len, source)) < 3 else 60
-    axes.set_xticks(columns, source[::every], rotation=turn, parse_math=False)
+    style = {} if max(map(len, source)) < 3 else {"rotation": 60, "ha": "left"}
+    axes.set_xticks(columns, source[::every], rotation_mode="anchor", parse_math=False, **style)
     axes.set_yticks(range(len(target)), target, parse_math=False)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
@@ -148,10 +163,10 @@ def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) 
 
 
 def _png(figure: Figure) -> bytes:
-    from matplotlib import rc_context
-
+    for text in figure.findobj(Text):
+        text.set_fontfamily(fonts())
     buffer = io.BytesIO()
-    with rc_context({"font.family": list(fonts())}), warnings.catch_warnings():
+    with warnings.catch_warnings():
         # A name in letters for which no font is installed is drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(buffer, format="png", dpi=120)

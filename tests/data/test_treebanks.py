@@ -152,3 +152,22 @@ def test_any_text_is_a_treebank_or_a_data_error(text: str, name: str) -> None:
         assert str(error).startswith(name)  # noqa: PT017
     else:
         assert all(len(s.words) == len(s.tags) > 0 for s in bank.sentences)
+
+
+def test_words_alone(tmp_path: Path) -> None:
+    files = {
+        "a.conll": "나는\n간다\n\n# 끝\n그래\n",
+        "b.conll": CONLL,
+        "c.conllu": CONLLU.replace("NOUN", "_"),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    plain, tagged, marked = (read_treebank(tmp_path / n, words_only=True).sentences for n in files)
+    assert [s.words for s in plain] == [("나는", "간다"), ("그래",)]
+    assert all(s.tags == () for s in (*plain, *tagged, *marked))
+    assert [s.words for s in tagged] == [
+        s.words for s in read_treebank(tmp_path / "b.conll").sentences
+    ]
+    assert marked[0].words[:2] == ("비", "가")
+    with pytest.raises(DataError, match="has no upos"):
+        read_treebank(tmp_path / "c.conllu")

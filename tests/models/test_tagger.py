@@ -45,10 +45,10 @@ def config(output_layer: str = "softmax") -> ModelConfig:
 
 def plainly(layer: WordInput, word: Sequence[int]) -> torch.Tensor:
     """The vector of one word, read alone."""
-    letters = layer.letters.weight[list(word[1:])].unsqueeze(0)
-    y, _ = layer.spelling(letters)
-    forward, backward = y[0].chunk(2, -1)
-    return torch.cat((layer.words.weight[word[0]], forward[-1], backward[0]))
+    letters = layer.letters.weight[list(word[1:])]
+    onward, _ = layer.onward(letters.unsqueeze(0))
+    back, _ = layer.back(letters.flip(0).unsqueeze(0))
+    return torch.cat((layer.words.weight[word[0]], onward[0, -1], back[0, -1]))
 
 
 def test_words_are_their_vectors_and_their_spelling_with_the_right_gradient() -> None:

@@ -40,6 +40,19 @@ def numbers(folder: Path) -> Path:
     return path
 
 
+def weather(folder: Path) -> Path:
+    """Numbers and what a Korean says of them."""
+    rng = random.Random(1)
+    lines = ["temperature,rain,설명"]
+    for _ in range(60):
+        degrees, rain = rng.uniform(-10, 35), rng.choice((0, 0, 3, 20))
+        said = f"{'덥고' if degrees > 12 else '춥고'} {'비' if rain else '맑음'}"
+        lines.append(f"{degrees:.1f},{rain},{said}")
+    path = folder / "weather.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
 def named_places(folder: Path) -> Path:
     """A CoNLL file of names of people and places in the scheme BIO, Korean and English."""
     people = [("김", "민수가"), ("이", "영희가"), ("Ann", "Lee"), ("Bo",)]
@@ -60,6 +73,7 @@ SMALL = {"model.hidden_size": 5, "model.embedding_size": 4, "data.batch_size": 7
 CASES: dict[str, Case] = {
     "classify": Case(reviews, SMALL, ("the 사과 7", "a cow", "")),
     "tag": Case(named_places, SMALL, ("김 민수가 New York", "", ("Bo", "오늘"))),
+    "describe": Case(weather, SMALL, (("30", "0"), "-5\t20", ("12.5", "1e1"))),
     "translate": Case(numbers, SMALL, ("2 1", "4", "")),
 }
 """By the name of the task; the language model has tests of its own for all of this."""

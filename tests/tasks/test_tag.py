@@ -195,7 +195,6 @@ def test_settings_that_do_not_go_together(command: Command, tmp_path: Path) -> N
     smoothed = ("--set=model.output_layer=crf", "--set=training.label_smoothing=0.1")
     assert "softmax" in command(*train, *smoothed).sentence
     assert "text" in command(*train, "--set=task.kind=text").sentence
-    assert "jamo" in command(*train, "--set=text.vocabulary=words").sentence
     assert "no column of tags" in command(*train, "--target", "nothing").sentence
 
 

@@ -176,7 +176,7 @@ def test_sound_or_other_frames_become_text(command: Command, tmp_path: Path) -> 
         lines.append(f"{number}.npy\t{''.join('가나다'[w] for w in word)}")
     file = tmp_path / "speech.tsv"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    run = learn(command, file, tmp_path / "run", steps=80)
+    run = learn(command, file, tmp_path / "run", steps=60)
     assert "frames of 3 numbers" in command("info", run).out
     figures = json.loads(command("evaluate", run, file, "--json").out)
     assert figures["accuracy"] > 0.8

@@ -13,12 +13,13 @@ WELL_KNOWN = frozenset((
     "label", "labels", "class", "target", "tag", "category", "sentiment", "intent", "rating",
     "score", "question", "answer", "q", "a", "prompt", "response", "input", "output",
     "source", "src", "trg", "tgt", "translation", "english", "korean", "en", "ko", "eng", "kor",
+    "file", "path", "image", "transcript", "article", "summary", "caption", "description",
     "id", "idx", "index", "name", "value", "date", "time", "datetime", "timestamp", "ds", "day",
     "month", "quarter", "year",
     "문장", "본문", "내용", "텍스트", "글", "제목", "리뷰", "댓글", "메시지", "발화", "질문", "답변",
     "대답", "응답", "분류", "라벨", "레이블", "정답", "범주", "감정", "의도", "평점", "점수", "원문",
-    "번역", "번역문", "한국어", "영어", "번호", "이름", "값", "날짜", "일자", "일시", "시간", "시각",
-    "연도", "월",
+    "번역", "번역문", "요약", "설명", "그림", "한국어", "영어", "번호", "이름", "값", "날짜", "일자", "일시", "시간",
+    "시각", "연도", "월",
 ))
 # fmt: on
 """Names that columns usually have, in lower case."""

@@ -59,9 +59,9 @@ class FrameInput(InputLayer):
 class WordInput(InputLayer):
     """Words (N, T, 1 + C), a word's id and the ids of its letters, −1 behind them → (N, T, D).
 
-    [E[word]; the last states of a bidirectional recurrence over the word's letters] (Ling et al.
-    2015; Lample et al. 2016): what is not in the vocabulary is still spelled out. In training a
-    word is read as UNK with `word_dropout`, or else UNK would never be learned.
+    [E[word]; the last outputs of two recurrences over the word's letters, from its first and from
+    its last] (Ling et al. 2015; Lample et al. 2016): what is not in the vocabulary is still spelled
+    out. In training a word is read as UNK with `word_dropout`, or else UNK would never be learned.
     """
 
     def __init__(
@@ -73,9 +73,10 @@ class WordInput(InputLayer):
         nn.init.normal_(self.words.weight, std=1 / math.sqrt(word_size))
         self.letters = nn.Embedding(letters, letter_size)
         nn.init.normal_(self.letters.weight)
-        self.spelling = Recurrent(cell, letter_size, letter_size, bidirectional=True)
+        self.onward = Recurrent(cell, letter_size, letter_size)
+        self.back = Recurrent(cell, letter_size, letter_size)
         self.unk, self.word_dropout = unk, word_dropout
-        self.output_size = word_size + self.spelling.output_size
+        self.output_size = word_size + 2 * self.onward.output_size
 
     def forward(self, sequences: Ragged) -> Tensor:
         values, real = sequences.values, sequences.is_real()
@@ -91,8 +92,21 @@ class WordInput(InputLayer):
         return torch.cat((words, spellings), -1)
 
     def spell(self, letters: Tensor) -> Tensor:
-        """Letters (M, C), −1 behind a word's end → where each direction ended (M, E)."""
+        """Letters (M, C), −1 behind a word's end → what both readers end in (M, 2 H), 0 without any."""
         lengths = (letters >= 0).sum(1)
-        x = Embedded(letters.clamp(min=0).T, self.letters.weight).transpose(0, 1)
-        y, _ = self.spelling(x, lengths=lengths)
-        return last_step(y, lengths, 2)
+        order = lengths.argsort()
+        # Short words apart from long ones: half the steps would be padding.
+        ends = [self._ends(letters[half], lengths[half]) for half in order.tensor_split(2)]
+        return torch.cat(ends)[order.argsort()]
+
+    def _ends(self, letters: Tensor, lengths: Tensor) -> Tensor:
+        letters = letters[:, : max([1, *lengths[-1:].tolist()])]  # the last is the longest
+        steps = torch.arange(letters.shape[1], device=letters.device)
+        reversed_ = letters.gather(1, (lengths.unsqueeze(1) - 1 - steps).clamp(min=0))
+        ends = []
+        # Without lengths, which cost more: nobody reads what comes behind the last letter.
+        for reader, row in ((self.onward, letters), (self.back, reversed_)):
+            x = Embedded(row.clamp(min=0).T, self.letters.weight).transpose(0, 1)
+            y, _ = reader(x)
+            ends.append(last_step(y, lengths))
+        return torch.where((lengths > 0).unsqueeze(1), torch.cat(ends, -1), 0)

@@ -60,7 +60,10 @@ class Describe(WritingTask):
             train, held_out = split(pairs, config.text.validation_share, many_answers=many)
         said.append(in_words(first.columns, train, held_out))
         found = Found(first.columns, train, held_out, said)
-        config = dataclasses.replace(config, task=task)
+        characters = sum(len(pair.answer) for pair in train)
+        width = config.model.hidden_size or 32 * round(min(256, 64 + characters / 1_500) / 32)
+        model = dataclasses.replace(config.model, hidden_size=width)
+        config = dataclasses.replace(config, task=task, model=model)
         return complete_kind(config, [pair.question for pair in train]), found
 
     @classmethod
@@ -88,8 +91,7 @@ class Describe(WritingTask):
 
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 32,
-    "model.hidden_size": 256,
-    "model.embedding_size": 64,
+    "model.embedding_size": 256,
     "model.dropout": 0.2,
     "model.attention": "none",
 }

@@ -174,8 +174,6 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
         if all(name in table.columns for name in columns):
             names: Sequence[str] = columns
         elif len(table.columns) == len(columns):
-            # Without a header a table's first row is a question too.
-            table = read_table(path, header=False)
             names = table.columns
         else:
             raise DataError(

@@ -24,7 +24,7 @@ from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 
 class TextSource(Source):
-    """Text as the tokens of a vocabulary; an empty one is read as UNK, or the first token."""
+    """Text as the tokens of a vocabulary; an empty one has no steps."""
 
     kind = "text"
 
@@ -35,10 +35,11 @@ class TextSource(Source):
     def fit(cls, cells: Sequence[str], config: Config) -> "TextSource":
         """The vocabulary of these texts; of many, what occurs once becomes UNK, which is so learned."""
         text = config.text
+        twice = len(cells) >= 1_000 and text.vocabulary != "bytes"
         vocabulary = build_vocabulary(
             text.vocabulary,
             cells,
-            min_count=max(text.min_count, 2 if len(cells) >= 1_000 and text.vocabulary != "bytes" else 1),
+            min_count=max(text.min_count, 2 if twice else 1),
             max_size=text.max_size or None,
             unk=text.unknown == "unk",
         )

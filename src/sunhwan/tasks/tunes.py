@@ -40,7 +40,7 @@ def tune_pairs(path: Path) -> list[Pair]:
 def whole_tune(number: int, metre: str, key: str, text: str) -> str:
     """A complete tune in ABC notation: its header, and the text that was written for it."""
     head, _, body = text.partition("\n")
-    if not head.startswith("L:"):
+    if not re.fullmatch(r"L:\d+/\d+", head):
         head, body = f"L:{_unit(metre)}", text
     lines = (f"X:{number}", f"T:{metre} in {key}", f"M:{metre}", head, f"K:{key}", body.strip("\n"))
     return "\n".join(lines) + "\n"

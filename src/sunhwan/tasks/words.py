@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from sunhwan.config import Config, ModelConfig
 from sunhwan.data import Ragged, pad
-from sunhwan.errors import ConfigError
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer, WordInput
 from sunhwan.tasks.base import Reading
+from sunhwan.tasks.recipe import kind_of_text
 from sunhwan.tasks.source import Source
 from sunhwan.text import Vocabulary, build_vocabulary, normalize
 
@@ -33,18 +33,14 @@ class WordsSource(Source):
 
     @classmethod
     def fit(cls, sentences: Iterable[Sequence[str]], config: Config) -> "WordsSource":
-        """The vocabularies of these words and of their letters."""
+        """The vocabularies of these words, and of the letters they are spelled in: `text.vocabulary`."""
         text = config.text
-        if text.vocabulary not in SPELLINGS:
-            raise ConfigError(
-                f"text.vocabulary is {text.vocabulary!r}, but words are spelled in one of "
-                f"{', '.join(SPELLINGS)}"
-            )
         tokens = [_token(word) for words in sentences for word in words]
         known = build_vocabulary(
             "words", tokens, min_count=text.min_count, max_size=text.max_size or None
         )
-        return cls(known, build_vocabulary(text.vocabulary, tokens))
+        spelling = kind_of_text(tokens) if text.vocabulary in ("", "words") else text.vocabulary
+        return cls(known, build_vocabulary(spelling, tokens))
 
     def encode(self, cell: str, folder: Path, where: str) -> Tensor:
         return self.encode_words(cell.split())
@@ -91,9 +87,6 @@ class WordsSource(Source):
 
     def said(self) -> str:
         return f"{len(self.words):,} words spelled in {len(self.letters)} {self.letters.kind}"
-
-
-SPELLINGS = ("characters", "jamo", "bytes")
 
 
 def _token(word: str) -> str:
