@@ -5,7 +5,7 @@
 FOLDER holds three CoNLL-U files whose names end in train.conllu, dev.conllu and test.conllu. Training
 reads the first and keeps the model that is best on the second; the third is read once, at the end.
 Minutes are those of `sunhwan train --minutes`, start-up and validation included. Known is a word that
-the training file has.
+the training file has twice at least, which gives it a vector of its own.
 """
 
 import tempfile

@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "model": {
                     "hidden_size": options.hidden_size,
                     "letter_size": 32,
-                    "embedding_dropout": 0.5,  # it is to find names it has never seen
+                    "word_dropout": 0.5,  # it is to find names it has never seen
                     "output_layer": options.output_layer,
                 },
                 "training": {"steps": options.steps, "validations": 3, "learning_rate": 0.01},

@@ -105,6 +105,8 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     blocks = python_of(page)
     mine = [block for block in blocks if block.startswith("# mycells.py\n")]
     (tmp_path / "mycells.py").write_text("\n".join(mine), encoding="utf-8")
+    if page.name.startswith("tasks"):
+        files_of_the_tasks(tmp_path)
     namespace: dict[str, Any] = {}
     try:
         for block in blocks:
@@ -116,6 +118,21 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
                     assert verdict(law, cell, name).passed is not False
     finally:
         OWN.clear()
+
+
+def files_of_the_tasks(folder: Path) -> None:
+    """What the page on tasks takes for granted: tables and runs of a reader's own, tiny."""
+    rows = [f"a {word} film {n}\t{label}" for n in range(6) for word, label in
+            (("fine", "good"), ("dull", "bad"))]  # fmt: skip
+    for name in ("reviews.tsv", "test.tsv"):
+        (folder / name).write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    pairs = [f"number {n}\t{'일이삼사오육칠팔구십'[n % 10]}" for n in range(30)]
+    (folder / "kor.txt").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    sales = [f"2020-01-{n + 1:02},{3 + n % 7 + n / 10}" for n in range(31)]
+    (folder / "sales.csv").write_text("day,sold\n" + "\n".join(sales) + "\n", encoding="utf-8")
+    settings = {"task": {"name": "forecast"}, "text": {"corpus": str(folder / "sales.csv")}}
+    config = sunhwan.Config.from_dict(settings | {"training": {"steps": 3}})
+    sunhwan.train(config, folder / "runs" / "sales")
 
 
 def cells_of(file: Path) -> dict[str, Cell]:

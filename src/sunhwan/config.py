@@ -84,6 +84,16 @@ class TaskConfig:
         "of classify: the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
         choices=("none", "sqrt", "inverse"),
     )
+    season: int = setting(
+        0,
+        "of forecast: the steps of a season; 1: none; 0: guessed from the times",
+        low=0,
+        high=10**6,
+    )
+    horizon: int = setting(0, "of forecast: how many steps ahead; 0: a season", low=0, high=10**6)
+    context: int = setting(
+        0, "of forecast: how many steps of the past are read; 0: auto", low=0, high=10**6
+    )
 
 
 @dataclass(frozen=True)
@@ -192,6 +202,12 @@ class ModelConfig:
         "of words: size of a letter's vector, and of each direction that reads a word's letters",
         low=1,
         high=65536,
+    )
+    word_dropout: float = setting(
+        0.25,
+        "of words: share that in training is read by its letters alone",
+        low=0,
+        high=0.95,
     )
     output_layer: str = setting(
         "softmax",

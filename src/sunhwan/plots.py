@@ -3,7 +3,7 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,8 @@ def draw_review(review: Review, path: Path) -> None:
     values = review.values
     if "confusion" in values:
         draw_confusion(values["labels"], values["confusion"], path)
+    elif "panels" in values:
+        draw_forecasts(values["panels"], path)
     else:
         raise UsageError("--picture: there is no picture of these figures")
 
@@ -123,6 +125,32 @@ def draw_map(names: Sequence[str], places: npt.NDArray[np.floating[Any]], path: 
     write_bytes(path, _png(figure))
 
 
+def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw each series one above the other, with the median and the band of its forecasts.
+
+    panels: as `sunhwan.tasks.Forecast.panels` gives them.
+    """
+    figure = Figure(figsize=(10, 1 + 2.6 * len(panels)), layout="constrained")
+    for axes, panel in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
+        axes.plot(panel["actual"], color=INK, linewidth=1, label="actual")
+        for number, forecast in enumerate(panel["forecasts"]):
+            labels = ("", "") if number else ("median", "80 %")
+            steps = range(forecast["start"], forecast["start"] + len(forecast["median"]))
+            style = {"color": ACCENT, "linewidth": 1.2, "label": labels[0]}
+            axes.plot(steps, forecast["median"], marker="." if len(steps) == 1 else "", **style)
+            axes.fill_between(
+                steps, forecast["lower"], forecast["upper"], color=ACCENT, alpha=0.2,
+                linewidth=1, label=labels[1],
+            )  # fmt: skip
+        times = panel["times"]
+        ticks = range(0, len(times), -(-len(times) // 8))
+        axes.set_xticks(ticks, [times[tick] for tick in ticks], parse_math=False)
+        axes.set_title(panel["series"], loc="left", color=INK, parse_math=False)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, loc="upper left")
+    write_bytes(path, _png(figure))
+
+
 def draw_attention(
     source: Sequence[str],
     target: Sequence[str],
@@ -146,8 +174,11 @@ def draw_attention(
     # Of hundreds of steps, as sound has, only some can be named.
     every = -(-len(source) // 80)
     columns = range(0, len(source), every)
-    style = {} if max(map(len, source)) < 3 else {"rotation": 60, "ha": "left"}
-    axes.set_xticks(columns, source[::every], rotation_mode="anchor", parse_math=False, **style)
+    turn = 0 if max(map(len, source)) < 3 else 60
+    axes.set_xticks(
+        columns, source[::every], rotation=turn, ha="left" if turn else "center",
+        rotation_mode="anchor", parse_math=False,
+    )  # fmt: skip
     axes.set_yticks(range(len(target)), target, parse_math=False)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)

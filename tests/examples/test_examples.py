@@ -139,3 +139,34 @@ def test_tag_words_finds_names_it_never_saw(run: Run) -> None:
     )
     script = runpy.run_path(str(EXAMPLES / "tag_words.py"))
     assert "B-LOC" in "".join(script["sentences"](9))
+
+
+def test_describe_digits_says_what_it_sees(run: Run) -> None:
+    output = run("describe_digits.py", "--name", "digits-ko", "--steps", 300, "--show", 2)
+    assert numbers("exact", output)[-1] > 0.9
+    lines = output.splitlines()
+    assert [len(line) for line in lines[:8]] == [16] * 8
+    assert [line.split()[0] for line in (lines[8], lines[17])] == ["손으로"] * 2
+
+
+def test_write_tunes_in_a_metre_and_key(run: Run) -> None:
+    output = run("write_tunes.py", "--metre", "2/4", "--key", "G", "--number", 3, "--steps", 300)
+    script = runpy.run_path(str(EXAMPLES / "write_tunes.py"))
+    bars = set("".join(script["PHRASES"]["2/4", "G"]).split("|")) - {""}
+    tunes = output.strip().split("\n\n")
+    assert [tune.splitlines()[:5] for tune in tunes] == [
+        [f"X:{number}", "T:2/4 in G", "M:2/4", "L:1/8", "K:G"] for number in (1, 2, 3)
+    ]
+    written = [bar for tune in tunes for bar in tune.splitlines()[5].split("|") if bar]
+    assert sum(bar in bars for bar in written) > 0.8 * len(written)
+
+
+def test_forecast_series_goes_on_with_the_week(run: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "forecast.png"
+    output = run("forecast_series.py", "--steps", 80, "--picture", picture)
+    assert numbers("MASE", output)[0] < 1
+    rows = [line.split() for line in output.splitlines() if line.startswith("2024-02-")]
+    assert [row[0] for row in rows] == [f"2024-02-{day:02}" for day in range(6, 13)]
+    sold = [float(row[1]) for row in rows]
+    assert max(sold) == sold[4]  # a Saturday
+    assert picture.read_bytes().startswith(b"\x89PNG")

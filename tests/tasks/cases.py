@@ -68,10 +68,26 @@ def named_places(folder: Path) -> Path:
     return path
 
 
+def seasons(folder: Path) -> Path:
+    """Twenty years of quarters of two series that rise, each in its own unit."""
+    rng = random.Random(1)
+    lines = ["분기,사과,pear"]
+    for quarter in range(80):
+        rise = 0.5 * quarter + (3, -1, 0, -2)[quarter % 4]
+        noisy = [rise + rng.gauss(0, 0.3) for _ in range(2)]
+        lines.append(f"{2002 + quarter // 4}Q{quarter % 4 + 1},{noisy[0]},{900 + 20 * noisy[1]}")
+    path = folder / "seasons.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
 SMALL = {"model.hidden_size": 5, "model.embedding_size": 4, "data.batch_size": 7}
 
 CASES: dict[str, Case] = {
     "classify": Case(reviews, SMALL, ("the 사과 7", "a cow", "")),
+    "forecast": Case(
+        seasons, SMALL, tuple([[n % k, n * k] for n in range(10 * k)] for k in (3, 4, 2))
+    ),
     "tag": Case(named_places, SMALL, ("김 민수가 New York", "", ("Bo", "오늘"))),
     "describe": Case(weather, SMALL, (("30", "0"), "-5\t20", ("12.5", "1e1"))),
     "translate": Case(numbers, SMALL, ("2 1", "4", "")),

@@ -246,7 +246,7 @@ def test_entity_f1_is_that_of_seqeval(rows: list[list[tuple[str, str]]]) -> None
 
 def source(vocabulary: str = "jamo") -> WordsSource:
     config = Config.from_dict({"text": {"vocabulary": vocabulary}})
-    return WordsSource.fit([["나는", "10 000", "나는"], ["가"]], config)
+    return WordsSource.fit([["나는", "10 000", "나는", "10 000", "나는"], ["가"]], config)
 
 
 def test_words_are_ids_and_letters() -> None:
@@ -259,7 +259,7 @@ def test_words_are_ids_and_letters() -> None:
         "\ufffd\ufffd\ufffd\u1173는",
         "가",
     ]
-    assert rows[:, 0].tolist() == [1, 0, 3]
+    assert rows[:, 0].tolist() == [1, 0, 0]
     assert found.encode("나는 가", Path(), "here").equal(found.encode_words(["나는", "가"]))
     assert found.encode_words([]).shape[0] == 0
     assert [found.knows(word) for word in ("나는", "10 000", "10", "")] == [

@@ -14,7 +14,7 @@ from sunhwan.errors import StoreError, UsageError
 from sunhwan.metrics import bleu, chrf
 from sunhwan.store import load_model
 from sunhwan.tasks import Translate
-from sunhwan.tasks.writing import WritingScores
+from sunhwan.tasks.writing_scores import WritingScores
 from tests.conftest import Command
 
 pytestmark = pytest.mark.usefixtures("no_picture")

@@ -19,7 +19,10 @@ def predict(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
     file: Annotated[
         Path | None,
-        typer.Argument(help="A file of questions; left out or -: standard input, one a line."),
+        typer.Argument(
+            help="A file of questions, or the series to forecast; left out or -: standard input, one "
+            "question a line."
+        ),
     ] = None,
     as_: Annotated[
         str, typer.Option("--as", help="How to write the answers: text, tsv or json.")
@@ -42,7 +45,9 @@ def predict(
     seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (1).")] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="A PNG of where the first answer's tokens looked (attention)."),
+        typer.Option(
+            help="A PNG: of a forecast; or of where the first answer's tokens looked (attention)."
+        ),
     ] = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
@@ -50,7 +55,7 @@ def predict(
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
     from sunhwan.api import Language, load
     from sunhwan.store import write_text
-    from sunhwan.tasks import WritingTask
+    from sunhwan.tasks import Forecast, WritingTask
 
     form = "json" if as_json else as_
     if form not in FORMATS:
@@ -65,6 +70,11 @@ def predict(
         name = next(iter(options))
         option = "-n" if name == "n" else f"--{name}"
         raise UsageError(f"{option}: a model to {found.task.name} writes nothing")
+    if picture and isinstance(found.task, Forecast):
+        from sunhwan.plots import draw_forecasts
+
+        draw_forecasts(found.task.panels(found.task.questions(file or Path("-"))), picture)
+        picture = None
     lines = []
     for answer in found.predict_file(file or Path("-"), **options):
         if picture:

@@ -13,6 +13,8 @@ from sunhwan.tasks import Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
 SMOOTHING = 0.98
+WRITING = ("language_model", "translate", "describe")
+"""Tasks whose loss is that of a token, and so has a perplexity."""
 
 
 class _Smoothed:
@@ -39,19 +41,23 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _figures(report: StepReport, loss: float, left: float | None) -> str:
+def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> str:
     total = f"/{report.total}" if report.total else ""
     clipped = " clipped" if report.clipped else ""
     eta = "" if left is None else f"  {_clock(left)} left"
+    perplexity = f"perplexity {math.exp(min(loss, 99)):.2f}  " if writes else ""
     return (
-        f"step {report.step}{total}  loss {loss:.3f}  perplexity {math.exp(min(loss, 99)):.2f}  "
+        f"step {report.step}{total}  loss {loss:.3f}  {perplexity}"
         f"gradient {report.grad_norm:.2f}{clipped}  {report.tokens_per_second:,.0f} tokens/s{eta}"
     )
 
 
+BESIDE = ("task", "corpus", "parameters", "device", "step")
+
+
 def _data(facts: dict[str, Any]) -> str:
     """What a task tells of its data: "1,000 examples, vocabulary of 60 characters"."""
-    told = {k: v for k, v in facts.items() if k not in ("corpus", "parameters", "device", "step")}
+    told = {k: v for k, v in facts.items() if k not in BESIDE}
     return ", ".join(f"{v:,} {k}" if isinstance(v, int) else f"{k} of {v}" for k, v in told.items())
 
 
@@ -60,8 +66,10 @@ class _Watching(Reporter):
         self.console = console
         self._loss = _Smoothed()
         self._begun: tuple[float, int] | None = None
+        self._writes = False
 
     def begin(self, facts: dict[str, Any]) -> None:
+        self._writes = facts["task"] in WRITING
         resumed = f", from step {facts['step']:,}" if facts["step"] else ""
         self.console.print(
             f"{facts['corpus']}: {_data(facts)}; {facts['parameters']:,} parameters on "
@@ -107,7 +115,9 @@ class LiveReporter(_Watching):
 
     def step(self, report: StepReport) -> None:
         assert self._task is not None
-        figures = _figures(report, self._loss.update(report.loss), self._left(report))
+        figures = _figures(
+            report, self._loss.update(report.loss), self._left(report), self._writes
+        )
         self._progress.update(self._task, completed=_share(report), figures=figures)
 
     def sample(self, text: str) -> None:
@@ -129,7 +139,7 @@ class PlainReporter(_Watching):
         left = self._left(report)
         now = time.monotonic()
         if now >= self._next or report.step == report.total:
-            self.console.print(f"{100 * _share(report):3.0f}%  {_figures(report, loss, left)}")
+            self.console.print(f"{100 * _share(report):3.0f}%  {_figures(report, loss, left, self._writes)}")
             self._next = now + self._every
 
     def sample(self, text: str) -> None:

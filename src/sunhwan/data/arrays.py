@@ -40,7 +40,8 @@ def read_arrays(path: str | Path) -> Arrays:
             f"{name}: x has shape {features.shape} and holds {features.dtype}, but numbers of "
             "shape (N, D), or (N, h, w) for images, are needed."
         )
-    features = features.astype(np.float32)
+    with np.errstate(over="ignore"):
+        features = features.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(features).all(axis=tuple(range(1, features.ndim))))
     if len(bad):
         raise DataError(

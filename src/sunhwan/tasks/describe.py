@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 from sunhwan.config import TEMPERATURE, Config, Value
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
-from sunhwan.errors import DataError
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.base import Answer, Example
-from sunhwan.tasks.descriptions import described_pairs, described_questions, read_described
+from sunhwan.tasks.descriptions import described_pairs, described_questions, read_corpus
 from sunhwan.tasks.rows import Found, Pair, Question, in_words, split
 from sunhwan.tasks.sources import complete_kind
 from sunhwan.tasks.tunes import TUNE, whole_tune
@@ -28,42 +27,27 @@ class Describe(WritingTask):
 
     @classmethod
     def find(cls, config: Config) -> tuple[Config, Found]:
-        pairs: list[Pair] = []
-        said = []
-        first = read_described(Path(config.text.corpus[0]), config)
-        for name in config.text.corpus:
-            described = read_described(Path(name), config)
-            if (described.columns, described.kind) != (first.columns, first.kind):
-                raise DataError(
-                    f"{name} and {config.text.corpus[0]} hold different things to describe: give "
-                    "files of one kind"
-                )
-            pairs += described.pairs
-            said.append(described.said)
-        task = dataclasses.replace(
-            config.task, kind=first.kind, image_size=config.task.image_size or first.image_size
-        )
-        if task.kind not in ("vector", "labels"):
-            raise DataError(
-                f"a model to describe reads no {task.kind}: set task.kind to vector or labels, or "
-                "take --task translate"
-            )
+        columns, kind, pairs, image_size, said = read_corpus(config)
         asked = {pair.question.cells for pair in pairs}
         answered = {(pair.question.cells, pair.answer) for pair in pairs}
-        many = task.kind == "labels" and len(answered) >= MANY * len(asked)
-        if task.temperature < 0:
-            task = dataclasses.replace(task, temperature=TEMPERATURE if many else 0.0)
+        labels = kind == "labels"
+        many = labels and len(answered) >= MANY * len(asked)
         if config.text.validation:
-            train = pairs
-            held_out = described_pairs(Path(config.text.validation), first.columns)
+            train, held_out = pairs, described_pairs(Path(config.text.validation), columns)
         else:
-            train, held_out = split(pairs, config.text.validation_share, many_answers=many)
-        said.append(in_words(first.columns, train, held_out))
-        found = Found(first.columns, train, held_out, said)
-        characters = sum(len(pair.answer) for pair in train)
-        width = config.model.hidden_size or 32 * round(min(256, 64 + characters / 1_500) / 32)
-        model = dataclasses.replace(config.model, hidden_size=width)
-        config = dataclasses.replace(config, task=task, model=model)
+            train, held_out = split(pairs, config.text.validation_share, labels=labels)
+        found = Found(columns, train, held_out, [*said, in_words(columns, train, held_out)])
+        task, model = config.task, config.model
+        config = dataclasses.replace(
+            config,
+            task=dataclasses.replace(
+                task,
+                kind=kind,
+                image_size=task.image_size or image_size,
+                temperature=task.temperature if task.temperature >= 0 else TEMPERATURE * many,
+            ),
+            model=dataclasses.replace(model, hidden_size=model.hidden_size or _width(train)),
+        )
         return complete_kind(config, [pair.question for pair in train]), found
 
     @classmethod
@@ -89,9 +73,14 @@ class Describe(WritingTask):
         return self.examples(described_pairs(path, self.columns))
 
 
+def _width(pairs: Sequence[Pair]) -> int:
+    """Hidden units by how much there is to write, not by how many rows it is in."""
+    characters = sum(len(pair.answer) for pair in pairs)
+    return 32 * round(min(256, 64 + characters / 1_500) / 32)
+
+
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 32,
     "model.embedding_size": 256,
     "model.dropout": 0.2,
-    "model.attention": "none",
 }

@@ -37,7 +37,7 @@ TESTED = 0.2
 
 
 class Described(NamedTuple):
-    """What a file holds: its columns, the kind of its questions, the rows, in words.
+    """What files hold: their columns, the kind of the questions, the rows, and a sentence on each.
 
     image_size: the side of the squares that the vectors are, or 0. An answer is "" where none is.
     """
@@ -45,8 +45,29 @@ class Described(NamedTuple):
     columns: Columns
     kind: str
     pairs: list[Pair]
-    said: str
-    image_size: int = 0
+    image_size: int
+    said: list[str]
+
+
+def read_corpus(config: Config) -> Described:
+    """The files to learn from. DataError: they are not of one kind, or none that is described."""
+    first, *others = (read_described(Path(name), config) for name in config.text.corpus)
+    if first.kind not in ("vector", "labels"):
+        raise DataError(
+            f"a model to describe reads no {first.kind}: set task.kind to vector or labels, or take "
+            "--task translate"
+        )
+    for name, other in zip(config.text.corpus[1:], others, strict=True):
+        if other[:2] != first[:2] or other.image_size != first.image_size:
+            raise DataError(
+                f"{name} and {config.text.corpus[0]} hold different things to describe: give files "
+                "of one kind"
+            )
+    everything = (first, *others)
+    return first._replace(
+        pairs=[pair for found in everything for pair in found.pairs],
+        said=[sentence for found in everything for sentence in found.said],
+    )
 
 
 def read_described(path: Path, config: Config) -> Described:
@@ -55,9 +76,8 @@ def read_described(path: Path, config: Config) -> Described:
     if known is None:
         table = read_table(path)
         columns, kind = _choose(table, config)
-        return Described(
-            columns, kind, pairs_of(table, columns, path), f"{table.name}: {table.said}"
-        )
+        pairs = pairs_of(table, columns, path)
+        return Described(columns, kind, pairs, 0, [f"{table.name}: {table.said}"])
     if not all(pair.answer for pair in known.pairs):
         raise DataError(f"{path} has no texts: save them beside x as an array named text")
     return known
@@ -105,15 +125,15 @@ def _known(path: Path, *, tested: bool) -> Described | None:
         made = _array_pairs(images, sentences, str(path))
         pairs = [p for p in made if (share_of(f"test {p.question.cells[0]}") < TESTED) == tested]
         said = f"{path}: {len(pairs):,} images of handwritten digits, from scikit-learn"
-        return Described(ARRAY, "vector", pairs, said, images.shape[1])
+        return Described(ARRAY, "vector", pairs, images.shape[1], [said])
     if name.endswith(".npz"):
         x, texts = read_arrays(path)
         size = x.shape[1] if x.ndim == 3 and x.shape[1] == x.shape[2] else 0
         pairs = _array_pairs(x, texts or ("",) * len(x), str(path))
-        return Described(ARRAY, "vector", pairs, f"{path}: x of shape {x.shape}", size)
+        return Described(ARRAY, "vector", pairs, size, [f"{path}: x of shape {x.shape}"])
     if name.endswith(".abc") or path.is_dir():
         pairs = tune_pairs(path)
-        return Described(TUNE, "labels", pairs, f"{path}: {len(pairs):,} tunes")
+        return Described(TUNE, "labels", pairs, 0, [f"{path}: {len(pairs):,} tunes"])
     return None
 
 

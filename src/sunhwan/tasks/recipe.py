@@ -94,14 +94,14 @@ def complete_examples(
 
     Of every set:
 
-    - the hidden size grows with the budget, as (minutes / 3)^0.37 beyond 3 minutes;
+    - the hidden size grows with the budget, as (minutes / 3)^0.2 beyond 3 minutes;
     - vocabulary: characters; jamo of a mostly Korean set of fewer than 20,000 examples, in which
       most syllables are too rare to learn one by one;
     - budget: 3 minutes, or 40 passes over a small set; the model that is kept is the best one.
     - learning rate: 0.003 with muon, 0.002 with adam and adamw, 0.1 with sgd.
     """
     small = min(1.0, math.sqrt(count / MANY))
-    long = max(1.0, (config.training.minutes / 3) ** 0.37)
+    long = max(1.0, (config.training.minutes / 3) ** 0.2)
     chosen: dict[str, Any] = dict(automatic)
     for name, factor in (("model.hidden_size", small * long), ("model.embedding_size", small)):
         if name in chosen:
@@ -120,8 +120,7 @@ def complete_examples(
     values = config.to_dict()
     for name, value in chosen.items():
         section, _, key = name.partition(".")
-        given = values[section][key]
-        if given in ("", 0, -1.0) or given == []:
+        if values[section][key] in ((-1.0,) if name == "model.dropout" else ("", 0)):
             values[section][key] = value
     return Config.from_dict(values)
 

@@ -115,7 +115,8 @@ def find_pairs(config: Config, inputs: Sequence[str], targets: Sequence[str]) ->
     if config.text.validation:
         train, held_out = pairs, pairs_in(Path(config.text.validation), columns)
     else:
-        train, held_out = split(pairs, config.text.validation_share)
+        labels = config.task.kind == "labels"
+        train, held_out = split(pairs, config.text.validation_share, labels=labels)
     said.append(in_words(columns, train, held_out))
     return Found(columns, train, held_out, said)
 
@@ -141,18 +142,26 @@ def pairs_in(path: Path, columns: Columns) -> list[Pair]:
 
 
 def split(
-    pairs: Sequence[Pair], share: float, *, many_answers: bool = False
+    pairs: Sequence[Pair], share: float, *, labels: bool = False
 ) -> tuple[list[Pair], list[Pair]]:
     """Training and validation: a hash of the question decides, so that equal ones never cross.
 
-    many_answers: of question and answer, for there are few questions, each with many.
+    labels: that is what the questions are. There are few of these, each with many answers: then the
+    hash is of question and answer, and rows with labels that only validation has are learned from.
     """
     train: list[Pair] = []
     held_out: list[Pair] = []
     for pair in pairs:
-        cells = (*pair.question.cells, pair.answer) if many_answers else pair.question.cells
+        cells = (*pair.question.cells, pair.answer) if labels else pair.question.cells
         side = held_out if share_of("\t".join(cells)) < share else train
         side.append(pair)
+    if labels and train:
+        known = [set(column) for column in zip(*(p.question.cells for p in train), strict=True)]
+        kept: list[Pair] = []
+        for pair in held_out:
+            seen = all(c in k for c, k in zip(pair.question.cells, known, strict=True))
+            (kept if seen else train).append(pair)
+        held_out = kept
     if not train:
         raise DataError(
             f"{len(pairs)} rows are too few to learn from and validate on: give more rows, or a "

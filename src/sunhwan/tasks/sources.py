@@ -1,7 +1,7 @@
 """What a model reads, from a cell of a table to the tensor that its input layer takes."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 

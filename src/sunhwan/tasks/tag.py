@@ -21,7 +21,7 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
-from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.rows import Pair, Question, chunks, split
 from sunhwan.tasks.sentences import as_sequence, read_sequences, sequences_asked
 from sunhwan.tasks.source import Source
@@ -71,7 +71,8 @@ class Tag(ExampleTask):
                 "two are needed, or name the right column with --target"
             )
         cells = [cell for pair in train for cell in pair.question.cells]
-        config = complete_examples(config, cells, counts.total(), AUTOMATIC)
+        automatic = AUTOMATIC | {"text.vocabulary": kind_of_text(cells)}
+        config = complete_examples(config, cells, counts.total(), automatic)
         questions = [pair.question for pair in train]
         source: Source
         if config.task.kind == "words":

@@ -115,7 +115,7 @@ def review_words(
 ) -> tuple[list[Listing], dict[str, Any]]:
     """The accuracy of known and unknown words, and what is taken for what most often.
 
-    words: as the labels; knows: whether training had the word.
+    words: as the labels; knows: whether a word has a vector of its own.
     """
     known: list[bool] = []
     unknown: list[bool] = []

@@ -9,10 +9,13 @@ from sunhwan.errors import DataError
 from sunhwan.tasks.rows import Columns, Pair, Question
 
 TUNE = Columns(("M", "K"), "tune")
-"""What is asked of a tune, by the letters of its fields, and what is answered: L and the body."""
+"""What is asked of a tune, by the letters of its fields, and what is answered: its body."""
 
 _FIELD = re.compile(r"([A-Za-z]):(.*)")
 _CHANGE = re.compile(r"\[[KLM]:")
+_NOTE = re.compile(r"([A-Ga-gxz][,']*)([0-9]*)(/*)([0-9]*)")
+_SILENT = re.compile(r"(\"[^\"]*\"|![^!]*!|\[[A-Za-z]:[^]]*\])")
+"""Names of chords, decorations and fields, whose letters are no notes."""
 _KEY = re.compile(r"([A-G])([#b]?) *([A-Za-z]*).*")
 _MODES = {"": "", "maj": "", "ion": "", "m": "m", "min": "m", "aeo": "m"}
 
@@ -20,9 +23,9 @@ _MODES = {"": "", "maj": "", "ion": "", "m": "m", "min": "m", "aeo": "m"}
 def tune_pairs(path: Path) -> list[Pair]:
     """The tunes of an ABC file, or of those in a folder, as questions of metre and key.
 
-    The answer is the field L and the body up to its first change of metre, key or L, for the question
-    must hold throughout. Fields before the first note count as the header's; other fields of the
-    body, such as the names of parts, are left out. DataError: no tune is left.
+    The answer is the body in eighths (`in_eighths`), up to its first change of metre, key or L, for
+    the question must hold throughout. Fields before the first note count as the header's; other
+    fields of the body, such as the names of parts, are left out. DataError: no tune is left.
     """
     files = sorted(path.glob("*.abc")) if path.is_dir() else [path]
     pairs = []
@@ -30,20 +33,36 @@ def tune_pairs(path: Path) -> list[Pair]:
         fields, body = _cleaned(tune)
         if body:
             metre, key = metre_of(fields.get("M", "")), key_of(fields["K"])
-            length = fields.get("L") or _unit(metre)
-            pairs.append(Pair(Question((metre, key), tune.where), f"L:{length}\n{body}"))
+            unit = _fraction(fields.get("L", "")) or _unit(metre)
+            pairs.append(Pair(Question((metre, key), tune.where), in_eighths(body, unit)))
     if not pairs:
         raise DataError(f"{path} holds no tune with notes: give .abc files that do")
     return pairs
 
 
-def whole_tune(number: int, metre: str, key: str, text: str) -> str:
-    """A complete tune in ABC notation: its header, and the text that was written for it."""
-    head, _, body = text.partition("\n")
-    if not re.fullmatch(r"L:\d+/\d+", head):
-        head, body = f"L:{_unit(metre)}", text
-    lines = (f"X:{number}", f"T:{metre} in {key}", f"M:{metre}", head, f"K:{key}", body.strip("\n"))
-    return "\n".join(lines) + "\n"
+def in_eighths(body: str, unit: Fraction) -> str:
+    """A tune's body whose lengths count in `unit`, a field L, with lengths that count in eighths.
+
+    So tunes that sound alike look alike, and a bar of a metre has one length.
+    """
+    scale = unit / Fraction(1, 8)
+
+    def scaled(note: re.Match[str]) -> str:
+        pitch, over, slashes, under = note.groups()
+        below = int(under) if under else 2 ** len(slashes)
+        length = Fraction(int(over or 1), below) * scale
+        top = "" if length.numerator == 1 else str(length.numerator)
+        return pitch + top + (f"/{length.denominator}" if length.denominator > 1 else "")
+
+    parts = _SILENT.split(body)
+    return "".join(
+        part if place % 2 else _NOTE.sub(scaled, part) for place, part in enumerate(parts)
+    )
+
+
+def whole_tune(number: int, metre: str, key: str, body: str) -> str:
+    """A complete tune in ABC notation: a header, and a body in eighths."""
+    return f"X:{number}\nT:{metre} in {key}\nM:{metre}\nL:1/8\nK:{key}\n{body.strip()}\n"
 
 
 def metre_of(field: str) -> str:
@@ -80,9 +99,12 @@ def _cleaned(tune: Tune) -> tuple[dict[str, str], str]:
     return fields, "\n".join(line for line in lines if line)
 
 
-def _unit(metre: str) -> str:
-    """The length of a note where no field L says it."""
-    try:
-        return "1/16" if Fraction(metre) < Fraction(3, 4) else "1/8"
-    except (ValueError, ZeroDivisionError):
-        return "1/8"
+def _unit(metre: str) -> Fraction:
+    """The length that notes count in where no field L says it."""
+    return Fraction(1, 16 if (_fraction(metre) or 1) < Fraction(3, 4) else 8)
+
+
+def _fraction(text: str) -> Fraction | None:
+    """A fraction more than 0, such as 6/8; None where the text is none."""
+    found = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
+    return Fraction(int(found[1]), int(found[2])) if found else None

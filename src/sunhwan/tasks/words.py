@@ -1,6 +1,7 @@
 """Words with their letters, read from both: a word that is rare or new is still spelled out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +37,13 @@ class WordsSource(Source):
         """The vocabularies of these words, and of the letters they are spelled in: `text.vocabulary`."""
         text = config.text
         tokens = [_token(word) for words in sentences for word in words]
+        # A vector that is learned from one place says little, and UNK is to be learned too.
+        often = max(Counter(tokens).values(), default=1)
         known = build_vocabulary(
-            "words", tokens, min_count=text.min_count, max_size=text.max_size or None
+            "words",
+            tokens,
+            min_count=min(max(text.min_count, 2), often),
+            max_size=text.max_size or None,
         )
         spelling = kind_of_text(tokens) if text.vocabulary in ("", "words") else text.vocabulary
         return cls(known, build_vocabulary(spelling, tokens))
@@ -57,7 +63,7 @@ class WordsSource(Source):
         return torch.from_numpy(ids)
 
     def knows(self, word: str) -> bool:
-        """Whether the word was among those of the training."""
+        """Whether the word has a vector: whether training saw it often enough, twice at least."""
         return int(self.words.encode(_token(word))[0]) != self.words.unk_id
 
     def collate(self, rows: Sequence[Tensor]) -> Ragged:
@@ -71,7 +77,7 @@ class WordsSource(Source):
             config.embedding_size,
             config.letter_size,
             config.cells[0],
-            word_dropout=config.embedding_dropout,
+            word_dropout=config.word_dropout,
         )
 
     def readings(self, encoder: Encoder) -> list[Reading]:

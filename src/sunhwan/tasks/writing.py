@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -41,51 +41,14 @@ from sunhwan.tasks.rows import (
 )
 from sunhwan.tasks.source import Source
 from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
+from sunhwan.tasks.writing_scores import GREEDY, WritingScores
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5
 ALPHA = 1.0
-GREEDY = 100
-"""Examples that an evaluation lets the model answer, one likeliest token after the other."""
 TOGETHER = 32
 """Questions that are answered side by side."""
 SHOWN = 10
-
-
-class WritingScores(NamedTuple):
-    """loss: mean cross-entropy of a token in nats, and accuracy: share of tokens ranked first, each
-    after the right ones. exact: of `examples`, or the first 100, the share answered word for word,
-    greedily; None where answers are drawn. tokens: how many were scored, EOS among them."""
-
-    loss: float
-    accuracy: float
-    exact: float | None
-    tokens: int
-    examples: int
-
-    @property
-    def rank(self) -> float:
-        # What is searched, not drawn, gets better long after its loss got worse.
-        return self.loss if self.exact is None else 1e-4 * min(self.loss, 100.0) - self.accuracy
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
-
-    def said(self) -> str:
-        exact = "" if self.exact is None else f"  exact {self.exact:.4f}"
-        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{exact}"
-
-    def table(self) -> list[tuple[str, str]]:
-        rows = [
-            ("loss", f"{self.loss:.4f} nats per token"),
-            ("accuracy", f"{self.accuracy:.4f} of tokens, each after the right ones"),
-            ("tokens", f"{self.tokens:,}"),
-            ("examples", f"{self.examples:,}"),
-        ]
-        if self.exact is not None:
-            exact = f"{self.exact:.4f} of the first {min(self.examples, GREEDY)}, greedily"
-            rows.insert(2, ("exact", exact))
-        return rows
 
 
 class WritingTask(ExampleTask):

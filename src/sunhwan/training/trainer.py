@@ -143,6 +143,7 @@ class Trainer:
     def facts(self) -> dict[str, Any]:
         """What is being trained, on what: for displays and the model's card."""
         return {
+            "task": self.task.name,
             "corpus": self._corpus,
             **self.task.facts(self.train_data),
             **self.task.about(),

@@ -1,0 +1,70 @@
+"""Numbers to numbers: a series' past → quantiles of its future."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sunhwan.config import ModelConfig
+from sunhwan.data import Ragged
+from sunhwan.models.encoder import Encoder
+from sunhwan.models.inputs import FrameInput
+from sunhwan.models.loss import Loss
+
+QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+MEDIAN = QUANTILES.index(0.5)
+
+
+class Windows(NamedTuple):
+    """A batch: the steps that are read, the future ones among them, and the future (N, H)."""
+
+    inputs: Ragged
+    targets: Tensor
+
+    def to(self, device: torch.device) -> "Windows":
+        """The same on a device."""
+        return Windows(self.inputs.to(device), self.targets.to(device))
+
+
+class Forecaster(nn.Module):
+    r"""Quantiles of the next H values, all at once: q_h = sort(y_{c+h} W + b).
+
+    One recurrence reads the c steps of the past and on through the H of the future, of which it is
+    told what is known ahead: how far they are, the calendar. It is never fed its own guesses (Wen et
+    al. 2017), so that errors do not grow from step to step. Sorting keeps quantiles from crossing
+    (Chernozhukov et al. 2010). W and b begin at 0: before it learns, the model says 0.
+    """
+
+    def __init__(self, config: ModelConfig, features: int, horizon: int) -> None:
+        super().__init__()
+        self.config, self.horizon = config, horizon
+        self.encoder = Encoder(config, FrameInput(features, config.embedding_size))
+        self.dropout = nn.Dropout(config.dropout)
+        self.output = nn.Linear(self.encoder.output_size, len(QUANTILES))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, inputs: Ragged) -> Tensor:
+        """Steps (N, c + H, F) → quantiles (N, H, Q), in ascending order."""
+        y = self.encoder(inputs)
+        ahead = torch.arange(-self.horizon, 0, device=y.device)
+        places = inputs.lengths.to(y.device).unsqueeze(1) + ahead
+        future = y[torch.arange(len(y), device=y.device).unsqueeze(1), places]
+        quantiles: Tensor = self.output(self.dropout(future)).sort(-1).values
+        return quantiles
+
+    def loss(self, batch: Windows) -> Loss:
+        """The mean pinball loss."""
+        mean = pinball(self(batch.inputs), batch.targets).mean()
+        return Loss(mean, mean)
+
+
+def pinball(quantiles: Tensor, targets: Tensor) -> Tensor:
+    """max(τ (y − q), (τ − 1) (y − q)), least in the mean where q is the quantile τ (Koenker and
+    Bassett 1978).
+
+    quantiles (…, Q), targets (…) → (…, Q).
+    """
+    levels = quantiles.new_tensor(QUANTILES)
+    above = targets.unsqueeze(-1) - quantiles
+    return torch.maximum(levels * above, (levels - 1) * above)

@@ -1,0 +1,252 @@
+"""Numbers to numbers: the past of series → their future, with a band."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.data import BUILT_IN_SERIES, Series, pad
+from sunhwan.errors import DataError, StoreError, UsageError
+from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows
+from sunhwan.models.loss import Loss
+from sunhwan.tasks.base import Answer, ExampleTask, Prepared, Review
+from sunhwan.tasks.forecast_data import Mark, complete_sizes, split_files, windows_to_compare
+from sunhwan.tasks.forecast_scores import ForecastScores, by_series
+from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.tracks import Reading, Window, as_series, open_series, tracks_of, windows_of
+
+PANELS, FORECASTS = 6, 8
+"""Series in a picture, and forecasts of each."""
+
+
+class Forecast(ExampleTask):
+    """What comes next in one series or in several that share a model, with quantiles.
+
+    A window's own season, level and scale are taken off what is read and put back on what is said
+    (`sunhwan.data.windows`), so the network learns only how a series departs from repeating itself.
+    """
+
+    name: ClassVar[str] = "forecast"
+    scores_type: ClassVar[type[Any]] = ForecastScores
+    built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN_SERIES)
+
+    def __init__(
+        self, config: Config, reading: Reading, marks: Sequence[tuple[Mark, Mark]]
+    ) -> None:
+        """marks: of each file the last row that was learned from, and its last row."""
+        self.config, self.reading, self.marks = config, reading, list(marks)
+        self.season, self.horizon = config.task.season, config.task.horizon
+        features = 4 + 2 * len(reading.cycles) + len(reading.inputs)
+        self.model: Forecaster = Forecaster(config.model, features, self.horizon)
+
+    @classmethod
+    def prepare(cls, config: Config) -> Prepared:
+        target = (config.task.target,) if config.task.target else ()
+        files = [open_series(source, target, config.task.input) for source in config.text.corpus]
+        config = complete_sizes(config, files)
+        learned, held, reading, marks = split_files(files, config)
+        config = complete_examples(config, [], len(learned), AUTOMATIC)
+        made = cls(config, reading, marks)
+        if config.text.validation:
+            held = made.read(Path(config.text.validation))
+        task, count = config.task, len({id(window.track) for window in learned})
+        said = (
+            *(f"{file.name}: {file.said}" for file in files),
+            f"{count} series, a season of {task.season} steps; from {task.context} steps the next "
+            f"{task.horizon}; {len(learned):,} windows to learn from, {len(held):,} to validate on",
+        )
+        return Prepared(config, made, learned, held or None, said)
+
+    def collate(self, examples: Sequence[Any]) -> Windows:
+        inputs, targets = [], []
+        for window in examples:
+            read, repeated, scale = window.stretch(self.season)
+            inputs.append(torch.from_numpy(window.inputs(read)))
+            future = np.full(self.horizon, np.nan)
+            future[: len(window.future)] = window.future
+            targets.append(torch.from_numpy((future - repeated) / (scale or 1.0)).float())
+        return Windows(pad(inputs), torch.stack(targets))
+
+    def loss(self, batch: Windows, state: Any, training: TrainingConfig) -> Loss:
+        return self.model.loss(batch.to(self.device))
+
+    @torch.no_grad()
+    def quantiles(
+        self, windows: Sequence[Any], interrupted: Callable[[], bool] = lambda: False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Quantiles of each window's future, (n, H, Q), in the unit of its series; its scale, (n,)."""
+        found = np.empty((len(windows), self.horizon, len(QUANTILES)))
+        scales = np.empty(len(windows))
+        for places, batch in self.each_batch(windows, interrupted=interrupted):
+            said = self.model(batch.inputs).cpu().double().numpy()
+            for place, row in zip(places, said, strict=True):
+                _, repeated, scales[place] = windows[place].stretch(self.season)
+                found[place] = repeated[:, None] + scales[place] * row
+        return found, scales
+
+    def evaluate(
+        self,
+        data: Sequence[Any],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> ForecastScores:
+        # Spread over all series and times, for neighbours are much alike.
+        every = -(-sum(window.steps for window in data) // limit) if limit else 1
+        data = data[:: max(every, 1)]
+        return ForecastScores.of(data, *self.quantiles(data, interrupted), self.season)
+
+    def review(self, data: Sequence[Any]) -> Review:
+        """The figures, those of each series, and forecasts to look at."""
+        found, scales = self.quantiles(data)
+        places: dict[str, list[int]] = {}
+        for place, window in enumerate(data):
+            places.setdefault(window.track.name, []).append(place)
+        each = {
+            name: ForecastScores.of([data[p] for p in some], found[some], scales[some], self.season)
+            for name, some in places.items()
+        }
+        part = data[0].track.part
+        panels = []
+        for some in list(places.values())[:PANELS]:
+            shown = some[:: -self.horizon][:FORECASTS][::-1]
+            panels.append(_panel([data[p] for p in shown], found[shown]))
+        values = {
+            "part": part,
+            "series": {name: scores.to_dict() for name, scores in each.items()},
+            "panels": panels,
+        }
+        scores = ForecastScores.of(data, found, scales, self.season)
+        return Review(scores, [by_series(each, f"over {part}")], values)
+
+    def digest(self, data: Sequence[Any]) -> str:
+        sha = hashlib.sha256()
+        seen: set[int] = set()
+        for track, *place in data:
+            if id(track) not in seen:
+                seen.add(id(track))
+                for part in (track.values, track.known, track.seen):
+                    sha.update(f"{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
+            sha.update(f"{place}".encode())
+        return sha.hexdigest()
+
+    def facts(self, train: Sequence[Any]) -> dict[str, Any]:
+        return {"windows": len(train)}
+
+    def about(self) -> dict[str, Any]:
+        context = self.config.task.context
+        sizes = {"season": self.season, "context": context, "horizon": self.horizon}
+        return {name: f"{size} steps" for name, size in sizes.items()}
+
+    def codec(self) -> dict[str, Any]:
+        reading = {name: list(value) for name, value in self.reading._asdict().items()}
+        marks = [[[mark.time, list(mark.values)] for mark in pair] for pair in self.marks]
+        return {**reading, "marks": marks}
+
+    @classmethod
+    def restored(cls, config: Config, codec: Any) -> Self:
+        try:
+            targets, inputs, cycles = (
+                tuple(map(str, codec[name])) for name in ("targets", "inputs", "cycles")
+            )
+            means, deviations = (tuple(map(float, codec[n])) for n in ("means", "deviations"))
+            marks = [
+                (Mark(str(a), tuple(map(float, x))), Mark(str(b), tuple(map(float, y))))
+                for (a, x), (b, y) in codec["marks"]
+            ]
+        except (KeyError, TypeError, ValueError):
+            raise StoreError("The stored columns or scales are damaged.") from None
+        return cls(config, Reading(targets, inputs, means, deviations, cycles), marks)
+
+    def read(self, path: Path) -> list[Window]:
+        """A file's windows: after the rows that the model knows if it continues them, else all.
+
+        Forecasts are made from every row on, each with a whole horizon to compare with.
+        """
+        file = open_series(str(path), self.reading.targets, self.reading.inputs)
+        return windows_to_compare(file, self.reading, self.marks, self.config.task)
+
+    def questions(self, path: Path) -> Iterator[Series]:
+        if str(path) == "-":
+            raise UsageError("forecasts are made of a file, not of standard input: name one")
+        yield open_series(str(path), self.reading.targets, self.reading.inputs)
+
+    def asked(self, question: Any) -> list[Window]:
+        """A `Series`, or numbers (T,) or (T, columns) → a window at its end for each column."""
+        series = question if isinstance(question, Series) else as_series(question, self.reading)
+        least = self.season + 1
+        if len(series.times) < least:
+            raise DataError(
+                f"{series.name} has {len(series.times)} rows, but at least {least} are needed to go on "
+                f"from: a season of {self.season} and one more"
+            )
+        tracks = tracks_of(series, self.reading, self.horizon)
+        return [w for t in tracks for w in windows_of(t, [len(t.values)], self.config.task)]
+
+    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """An answer a step: of each question's first series all steps, then of its second …"""
+        for question in questions:
+            windows = self.asked(question)
+            found, scales = self.quantiles(windows)
+            for window, rows, scale in zip(windows, found, scales, strict=True):
+                track = window.track
+                times = track.times[window.origin : window.origin + self.horizon]
+                before = f"{track.name}  " if len(windows) > 1 else ""
+                for time, row in zip(times, rows.tolist(), strict=True):
+                    median, lower, upper = (_shown(row[q], scale) for q in (MEDIAN, 0, -1))
+                    values = {
+                        "series": track.name,
+                        "time": time,
+                        "median": row[MEDIAN],
+                        "lower": row[0],
+                        "upper": row[-1],
+                        "quantiles": dict(zip(map(str, QUANTILES), row, strict=True)),
+                    }
+                    cells = (time, track.name, median, lower, upper)
+                    yield Answer(values, cells, f"{before}{time}  {median}  ({lower} … {upper})")
+
+    def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
+        """The forecasts with the past they go on from, for `sunhwan.plots.draw_forecasts`."""
+        windows = [window for question in questions for window in self.asked(question)][:PANELS]
+        found, _ = self.quantiles(windows)
+        return [_panel([w], found[i : i + 1]) for i, w in enumerate(windows)]
+
+
+AUTOMATIC: dict[str, Value] = {
+    "data.batch_size": 32,
+    "model.embedding_size": 32,
+    "model.dropout": 0.4,
+    "model.direction": "forward",
+}
+
+
+def _panel(windows: Sequence[Window], found: NDArray[np.float64]) -> dict[str, Any]:
+    """Forecasts of one series, the oldest first, and the values before and around them."""
+    track, _, context, horizon = windows[0]
+    begin, end = windows[0].origin - context, windows[-1].origin + horizon
+    return {
+        "series": track.name,
+        "times": list(track.times[begin:end]),
+        "actual": track.values[begin:end].tolist(),
+        "forecasts": [
+            {
+                "start": window.origin - begin,
+                "median": rows[:, MEDIAN].tolist(),
+                "lower": rows[:, 0].tolist(),
+                "upper": rows[:, -1].tolist(),
+            }
+            for window, rows in zip(windows, found, strict=True)
+        ],
+    }
+
+
+def _shown(value: float, scale: float) -> str:
+    """With as many decimals as the scale makes meaningful."""
+    decimals = 3 if not scale else min(max(2 - math.floor(math.log10(scale)), 0), 12)
+    return f"{value:.{decimals}f}"
