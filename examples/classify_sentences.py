@@ -1,7 +1,7 @@
 """Tell praise from complaint in a few Korean and English sentences, and see which label surprises.
 
-    python examples/classify_sentences.py --steps 150
-    python examples/classify_sentences.py reviews.tsv --minutes 5
+python examples/classify_sentences.py --steps 150
+python examples/classify_sentences.py reviews.tsv --minutes 5
 """
 
 import argparse

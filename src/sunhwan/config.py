@@ -113,8 +113,14 @@ class TextConfig:
         "kind of token; empty: auto",
         choices=("", "bytes", "characters", "words", "jamo", "subwords"),
     )
-    min_count: int = setting(1, "a rarer character or word becomes UNK; of subwords, a rarer pair is not merged", low=1)
-    max_size: int = setting(0, "keep at most this many tokens, the most frequent; 0: all; of subwords 8000 at most", low=0)
+    min_count: int = setting(
+        1, "a rarer character or word becomes UNK; of subwords, a rarer pair is not merged", low=1
+    )
+    max_size: int = setting(
+        0,
+        "keep at most this many tokens, the most frequent; 0: all; of subwords 8000 at most",
+        low=0,
+    )
     vectors: str = setting(
         "", "a file of pretrained word vectors (word2vec, GloVe, fastText .vec) to begin with"
     )

@@ -70,9 +70,7 @@ def finished(child: int, seconds: float) -> int | None:
     return None
 
 
-def kill_all(
-    corpus: Path, folder: Path, kills: int, seed: int, task: str
-) -> dict[str, object]:
+def kill_all(corpus: Path, folder: Path, kills: int, seed: int, task: str) -> dict[str, object]:
     """Kill so many times; what became of each run."""
     rng = random.Random(seed)
     # Once here, for what is imported late.
@@ -105,5 +103,7 @@ def kill_all(
 if __name__ == "__main__":
     sunhwan.plots.draw_losses = lambda run: run.folder / "loss.png"
     corpus, folder, kills, seed, *task = sys.argv[1:]
-    report = kill_all(Path(corpus), Path(folder), int(kills), int(seed), *task or ["language_model"])
+    report = kill_all(
+        Path(corpus), Path(folder), int(kills), int(seed), *task or ["language_model"]
+    )
     print(json.dumps(report))

@@ -19,9 +19,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("task", ["language_model", *CASES])
-def test_killed_at_random_instants_and_resumed_is_uninterrupted(
-    tmp_path: Path, task: str
-) -> None:
+def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path, task: str) -> None:
     kills = 20 if task == "language_model" else 6
     corpus = tmp_path / "corpus"
     corpus.mkdir()

@@ -125,7 +125,9 @@ def test_words_begin_with_their_vectors(tmp_path: Path, command: Command) -> Non
         "--vectors", vectors, "--set=text.vocabulary=words", "--set=model.hidden_size=4",
         "--set=training.learning_rate=1e-12", "--steps=1", "--threads=1",
     )  # fmt: skip
-    done = command("train", corpus, "--out", tmp_path / "run", "--set=model.embedding_size=2", *options)
+    done = command(
+        "train", corpus, "--out", tmp_path / "run", "--set=model.embedding_size=2", *options
+    )
     assert "2 of 8 words (25%) have vectors in v.vec" in " ".join(done.out.split())
     task = load_model(tmp_path / "run").task
     assert isinstance(task, WriteText)
@@ -133,7 +135,9 @@ def test_words_begin_with_their_vectors(tmp_path: Path, command: Command) -> Non
     rows = {t: task.model.embedding.weight[i] for i, t in enumerate(task.vocabulary.tokens)}
     assert (rows["cat"] / rows["cat"].norm()).tolist() == pytest.approx([5**-0.5, 2 * 5**-0.5])
     assert (rows["사과"][0] / rows["cat"][0]).item() == pytest.approx(-3, rel=1e-4)
-    done = command("train", corpus, "--out", tmp_path / "b", "--set=model.embedding_size=3", *options)
+    done = command(
+        "train", corpus, "--out", tmp_path / "b", "--set=model.embedding_size=3", *options
+    )
     assert "have 2 numbers, but model.embedding_size is 3: set it to 2" in done.sentence
     found = command("words", tmp_path / "run", "cat", "-n", 2, "--map", tmp_path / "map.png")
     assert found.out.splitlines()[0] == "cat"

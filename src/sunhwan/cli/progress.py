@@ -115,9 +115,7 @@ class LiveReporter(_Watching):
 
     def step(self, report: StepReport) -> None:
         assert self._task is not None
-        figures = _figures(
-            report, self._loss.update(report.loss), self._left(report), self._writes
-        )
+        figures = _figures(report, self._loss.update(report.loss), self._left(report), self._writes)
         self._progress.update(self._task, completed=_share(report), figures=figures)
 
     def sample(self, text: str) -> None:
@@ -139,7 +137,8 @@ class PlainReporter(_Watching):
         left = self._left(report)
         now = time.monotonic()
         if now >= self._next or report.step == report.total:
-            self.console.print(f"{100 * _share(report):3.0f}%  {_figures(report, loss, left, self._writes)}")
+            figures = _figures(report, loss, left, self._writes)
+            self.console.print(f"{100 * _share(report):3.0f}%  {figures}")
             self._next = now + self._every
 
     def sample(self, text: str) -> None:

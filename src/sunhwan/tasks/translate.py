@@ -27,7 +27,8 @@ class Translate(WritingTask):
 
     @classmethod
     def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
-        return AUTOMATIC
+        # A recording has no tokens of its own, and few words: they are to be spelled.
+        return AUTOMATIC | (SPELLED if config.task.kind == "frames" else {})
 
     def reader(self) -> SequenceReader:
         return SequenceReader(self.config.model, self.source.layer(self.config.model))
@@ -51,3 +52,5 @@ AUTOMATIC: dict[str, Value] = {
     "model.dropout": 0.3,
     "model.direction": "both",
 }
+
+SPELLED: dict[str, Value] = {"text.vocabulary": "characters"}
