@@ -12,6 +12,14 @@
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
         --markdown benchmarks/results/tinyshakespeare.md
     (and with `--minutes 5.2`, `…_long.md`)
+    python -m benchmarks.classification nsmc TRAIN TEST --markdown benchmarks/results/nsmc.md
+    python -m benchmarks.classification sms FILE --markdown benchmarks/results/sms.md
+    python -m benchmarks.tagging FOLDER --markdown benchmarks/results/tagging.md
+    python -m benchmarks.translation FOLDER --markdown benchmarks/results/translation.md
+    python -m benchmarks.digits --markdown benchmarks/results/digits.md
+    python -m benchmarks.tunes FOLDER --markdown benchmarks/results/tunes.md
+    python -m benchmarks.speech --markdown benchmarks/results/speech.md
+    python -m benchmarks.forecasting --markdown benchmarks/results/forecasting.md
 """
 
 import re
@@ -22,6 +30,7 @@ RESULTS = Path(__file__).parent / "results"
 READMES = ("README.md", "README.ko.md")
 GUIDES = ("docs/guide.md", "docs/guide.ko.md")
 SPEED = ("docs/speed.md", "docs/speed.ko.md")
+TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "figures": (
@@ -39,6 +48,19 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {
             "kernels": "`python -m benchmarks.kernels`",
             "generation": "`python -m benchmarks.generation`",
+        },
+    ),
+    "tasks": (
+        TASKS,
+        {
+            "nsmc": "`python -m benchmarks.classification nsmc TRAIN TEST`: Naver film reviews",
+            "sms": "`python -m benchmarks.classification sms FILE`: spam among messages",
+            "tagging": "`python -m benchmarks.tagging FOLDER`: the Korean treebank GSD",
+            "translation": "`python -m benchmarks.translation FOLDER`: Tatoeba, English to Korean",
+            "digits": "`python -m benchmarks.digits`: handwritten digits described",
+            "tunes": "`python -m benchmarks.tunes FOLDER`: the Nottingham tunes",
+            "speech": "`python -m benchmarks.speech`: words spoken by a synthesiser",
+            "forecasting": "`python -m benchmarks.forecasting`",
         },
     ),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),

@@ -128,6 +128,9 @@ def files_of_the_tasks(folder: Path) -> None:
         (folder / name).write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
     pairs = [f"number {n}\t{'일이삼사오육칠팔구십'[n % 10]}" for n in range(30)]
     (folder / "kor.txt").write_text("\n".join(pairs) + "\n", encoding="utf-8")
+    weather = [f"{n / 2},{n % 2},{n % 12},{('dry', 'wet')[n % 2]}" for n in range(30)]
+    weather = ["degrees,rain,month,text", *weather]
+    (folder / "weather.csv").write_text("\n".join(weather) + "\n", encoding="utf-8")
     sales = [f"2020-01-{n + 1:02},{3 + n % 7 + n / 10}" for n in range(31)]
     (folder / "sales.csv").write_text("day,sold\n" + "\n".join(sales) + "\n", encoding="utf-8")
     settings = {"task": {"name": "forecast"}, "text": {"corpus": str(folder / "sales.csv")}}
