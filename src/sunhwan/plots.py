@@ -14,6 +14,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import NullFormatter
 
 from sunhwan.errors import UsageError
 from sunhwan.store import Run, write_bytes
@@ -74,6 +75,9 @@ def draw_losses(run: Run) -> Path:
     _line(norms, steps, "grad_norm", color=INK, linewidth=0.6)
     norms.set_ylabel("gradient norm")
     norms.set_yscale("log")
+    # Not as powers of ten: their minus sign is in few fonts that hold Hangul.
+    norms.yaxis.set_major_formatter("{x:g}")
+    norms.yaxis.set_minor_formatter(NullFormatter())
     norms.set_xlabel("step")
     path = run.folder / "loss.png"
     write_bytes(path, _png(figure))

@@ -101,7 +101,7 @@ def test_frames_are_read_as_text_is(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("text\tlabel\nx\ta\ny\ta\n", "has the label 'a'"),
+        ("text\tlabel\nx\ta\ny\ta\n", "is 'a': at least two"),
         ("text\tlabel\nx\ta\ny\t\n", "line 3: the column 'label' is empty"),
         ("text\tlabel\nx\ta\ny\n", "line 3"),
         ("text\tlabel\nx\ta\n\ny\tb\n", "line 3"),
@@ -214,3 +214,13 @@ def test_gradients_and_padding(pooling: str, direction: str, sequences: int) -> 
     for row in range(3):
         alone = tuple(pad([rows[::step][row]]) for step in (1, -1)[:sequences])
         assert torch.allclose(model(alone)[0], together[row])
+
+
+def test_a_column_that_holds_no_labels_is_refused(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "swapped.tsv"
+    rows = [f"the text {n} of many\t{'ab'[n % 2]}{n}" for n in range(200)]
+    file.write_text("text\tlabel\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    sentence = command("train", "--task", "classify", file, "--out", tmp_path / "run").sentence
+    assert "different labels among" in sentence
+    assert "swapped.tsv" in sentence
+    assert "in the place of 'label' with --target" in sentence

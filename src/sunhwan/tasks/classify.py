@@ -23,6 +23,7 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
+from sunhwan.tasks.labels import count_labels, listed, most_common
 from sunhwan.tasks.recipe import complete_examples
 from sunhwan.tasks.rows import (
     Columns,
@@ -94,20 +95,15 @@ class Classify(ExampleTask):
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
         columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS)
-        counts = Counter(pair.answer for pair in train)
-        if len(counts) < 2:
-            raise DataError(
-                f"every row of {', '.join(config.text.corpus)} has the label {next(iter(counts))!r} "
-                f"in the column {columns.target!r}: at least two labels are needed, or name the "
-                "right column with --target"
-            )
+        cure = f"name the right column in the place of {columns.target!r} with --target"
+        counts = count_labels((pair.answer for pair in train), config.text.corpus, cure)
         questions = [pair.question for pair in train]
         config = complete_kind(config, questions)
         cells = [cell for question in questions for cell in question.cells]
         config = complete_examples(config, cells, len(train), AUTOMATIC)
         source_ = fit_source(config, questions)
         task = cls(config, columns, source_, sorted(counts))
-        said.append(f"{len(counts)} labels: {_most_common(counts)}")
+        said.append(f"{len(counts)} labels: {most_common(counts)}")
         task.weigh(counts)
         return Prepared(
             config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
@@ -128,10 +124,9 @@ class Classify(ExampleTask):
         made = []
         for question, answer in pairs:
             if answer not in numbers:
-                known = ", ".join(self.labels[:10]) + (" …" if len(self.labels) > 10 else "")
                 raise DataError(
                     f"{question.where}: the label {answer!r} was not seen in training, which knew "
-                    f"{known}: correct it or train with it"
+                    f"{listed(self.labels, 10)}: correct it or train with it"
                 )
             made.append(self._example(question, torch.tensor(numbers[answer])))
         return made
@@ -217,7 +212,7 @@ class Classify(ExampleTask):
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"reads": self.source.said(), "labels": ", ".join(self.labels[:20])}
+        return {"reads": self.source.said(), "labels": listed(self.labels)}
 
     def readings(self) -> list[Reading]:
         return self.source.readings(self.model.encoder)
@@ -276,8 +271,3 @@ AUTOMATIC: dict[str, Value] = {
 
 def _targets(data: Sequence[Example]) -> torch.Tensor:
     return torch.tensor([int(e.target) for e in data if e.target is not None])
-
-
-def _most_common(counts: Counter[str]) -> str:
-    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
-    return shown + (" …" if len(counts) > 6 else "")

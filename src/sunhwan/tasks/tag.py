@@ -1,6 +1,5 @@
 """Many to many, aligned: a label for each word of a sentence, or each frame of a recording."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -21,6 +20,7 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
+from sunhwan.tasks.labels import count_labels, listed, most_common
 from sunhwan.tasks.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.rows import Pair, Question, chunks, split
 from sunhwan.tasks.sentences import as_sequence, read_sequences, sequences_asked
@@ -64,12 +64,8 @@ class Tag(ExampleTask):
             held_out = read_sequences(Path(config.text.validation), config).pairs
         else:
             train, held_out = split(pairs, config.text.validation_share)
-        counts = Counter(label for pair in train for label in pair.answer.split("\t"))
-        if len(counts) < 2:
-            raise DataError(
-                f"every label in {', '.join(config.text.corpus)} is {next(iter(counts))!r}: at least "
-                "two are needed, or name the right column with --target"
-            )
+        labels = (label for pair in train for label in pair.answer.split("\t"))
+        counts = count_labels(labels, config.text.corpus, "name the right column with --target")
         cells = [cell for pair in train for cell in pair.question.cells]
         automatic = AUTOMATIC | {"text.vocabulary": kind_of_text(cells)}
         config = complete_examples(config, cells, counts.total(), automatic)
@@ -81,7 +77,7 @@ class Tag(ExampleTask):
             source = fit_source(config, questions)
         said.append(
             f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
-            f"to validate on; {len(counts)} labels: {_most_common(counts)}"
+            f"to validate on; {len(counts)} labels: {most_common(counts)}"
         )
         task = cls(config, source, sorted(counts))
         return Prepared(
@@ -179,7 +175,7 @@ class Tag(ExampleTask):
         return {"sequences": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"input": self.source.said(), "labels": ", ".join(self.labels[:20])}
+        return {"input": self.source.said(), "labels": listed(self.labels)}
 
     def codec(self) -> dict[str, Any]:
         return {"source": self.source.to_dict(), "labels": self.labels}
@@ -223,8 +219,3 @@ AUTOMATIC: dict[str, Value] = {
     "model.dropout": 0.3,
     "model.direction": "both",
 }
-
-
-def _most_common(counts: Counter[str]) -> str:
-    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
-    return shown + (" …" if len(counts) > 6 else "")

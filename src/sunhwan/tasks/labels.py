@@ -1,0 +1,40 @@
+"""The labels of a training set: how many of each, and whether they can be labels at all."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from sunhwan.errors import DataError
+
+MANY = 50
+"""Up to so many labels nothing is wrong with each being seen once."""
+
+
+def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Counter[str]:
+    """How often each occurs; DataError where there is one alone, or nearly as many as examples.
+
+    cure: what the user shall do, said at the sentence's end.
+    """
+    counts = Counter(labels)
+    names = ", ".join(files)
+    if len(counts) < 2:
+        raise DataError(
+            f"every label in {names} is {next(iter(counts), '')!r}: at least two are needed, or {cure}"
+        )
+    if len(counts) > max(MANY, counts.total() / 2):
+        raise DataError(
+            f"there are {len(counts):,} different labels among {counts.total():,} in {names}, so they "
+            f"are no labels: {cure}"
+        )
+    return counts
+
+
+def most_common(counts: Counter[str]) -> str:
+    """The most frequent labels with their counts, in words."""
+    shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
+    return shown + (" …" if len(counts) > 6 else "")
+
+
+def listed(labels: Sequence[str], most: int = 20) -> str:
+    """The first labels, each cut short, in words."""
+    shown = ", ".join(label if len(label) <= 30 else label[:29] + "…" for label in labels[:most])
+    return shown + (" …" if len(labels) > most else "")
