@@ -289,7 +289,10 @@ class TrainingConfig:
         0.0, "β: weight of the mean square of the outputs' change from step to step", low=0
     )
     label_smoothing: float = setting(
-        0.0, "share of the target's mass spread over all labels or tokens", low=0, high=0.9
+        -1.0,
+        "share of the target's mass spread over all labels or tokens; -1: auto",
+        low=-1,
+        high=0.9,
     )
     scheduled_sampling: float = setting(
         0.0,

@@ -69,7 +69,8 @@ def test_what_is_no_vector_is_refused_with_its_place() -> None:
     source = VectorSource([0.0, 0.0], [1.0, 1.0])
     for cells, said in (
         (("1", "둘"), "'둘' is not a number"), (("1", ""), "'' is not a number"),
-        (("1", "nan"), "'nan' is not a number"), (("1", "1e99"), "too large for float32"),
+        (("1", "nan"), "'nan' is not a number"),
+        (("1", "1_0"), "'1_0' is not a number"), (("1", "1e99"), "too large for float32"),
         (("1", "2", "3"), "has 3 numbers, but 2 are needed"), (("1",), "has 1 numbers"),
     ):  # fmt: skip
         message = complaint(source, asked(*cells))

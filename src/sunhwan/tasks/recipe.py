@@ -78,7 +78,8 @@ def complete_language(config: Config, corpus: Corpus) -> Config:
         dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
     rate = training.learning_rate or LEARNING_RATES[training.optimizer]
-    training = dataclasses.replace(training, learning_rate=rate)
+    smoothing = max(training.label_smoothing, 0.0)
+    training = dataclasses.replace(training, learning_rate=rate, label_smoothing=smoothing)
     return dataclasses.replace(config, text=text, data=data, model=model, training=training)
 
 
@@ -110,6 +111,7 @@ def complete_examples(
         chosen["data.batch_size"] = max(8, min(chosen["data.batch_size"], count // 64))
     chosen.setdefault("text.vocabulary", kind_of_text(cells) if count < MANY else "characters")
     chosen.setdefault("text.unknown", "unk")
+    chosen.setdefault("training.label_smoothing", 0.0)
     chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
     if not _budgets(config):
         chosen |= (
@@ -120,7 +122,7 @@ def complete_examples(
     values = config.to_dict()
     for name, value in chosen.items():
         section, _, key = name.partition(".")
-        if values[section][key] in ((-1.0,) if name == "model.dropout" else ("", 0)):
+        if values[section][key] in ((-1.0,) if name in FROM_ZERO else ("", 0)):
             values[section][key] = value
     return Config.from_dict(values)
 
@@ -133,6 +135,8 @@ def _budgets(config: Config) -> list[float]:
     return budgets
 
 
+FROM_ZERO = ("model.dropout", "training.label_smoothing")
+"""Settings in which 0 is a choice, and -1 is auto."""
 TOKENS_PER_MINUTE = 5_400_000
 TOKENS_PER_CHARACTER = {
     "bytes": 1.0,

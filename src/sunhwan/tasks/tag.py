@@ -49,7 +49,7 @@ class Tag(ExampleTask):
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        if config.training.label_smoothing and config.model.output_layer == "crf":
+        if config.training.label_smoothing > 0 and config.model.output_layer == "crf":
             raise ConfigError(
                 "training.label_smoothing is for the output layer softmax, not for crf"
             )

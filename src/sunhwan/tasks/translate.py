@@ -28,7 +28,9 @@ class Translate(WritingTask):
     @classmethod
     def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
         # A recording has no tokens of its own, and few words: they are to be spelled.
-        return AUTOMATIC | (SPELLED if config.task.kind == "frames" else {})
+        if config.task.kind == "frames":
+            return AUTOMATIC | SPELLED
+        return AUTOMATIC | (SUBWORDS if len(pairs) >= ENOUGH else {})
 
     def reader(self) -> SequenceReader:
         return SequenceReader(self.config.model, self.source.layer(self.config.model))
@@ -45,12 +47,15 @@ class Translate(WritingTask):
 
 
 AUTOMATIC: dict[str, Value] = {
-    "text.vocabulary": "subwords",
     "data.batch_size": 32,
     "model.hidden_size": 256,
     "model.embedding_size": 256,
     "model.dropout": 0.3,
     "model.direction": "both",
+    "training.label_smoothing": 0.1,
 }
 
 SPELLED: dict[str, Value] = {"text.vocabulary": "characters"}
+SUBWORDS: dict[str, Value] = {"text.vocabulary": "subwords"}
+ENOUGH = 1_000
+"""Pairs from which on subwords occur often enough; fewer are spelled in characters or jamo."""

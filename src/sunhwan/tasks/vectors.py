@@ -152,15 +152,19 @@ def numbers_of(question: Question, image_size: int = 0) -> NDArray[np.float32]:
             raise DataError(f"{where}: there is no file {cells[0]!r} in {folder}: check the name")
         return read_image(folder / cells[0], image_size).ravel()
     words = [word for cell in cells for word in cell.split() or [cell]]
-    for word in words:
-        if not is_number(word):
+    try:
+        with np.errstate(over="ignore"):
+            numbers = np.array(words, np.float64).astype(np.float32)
+    except ValueError:
+        numbers = np.full(1, np.nan, np.float32)
+    if not np.isfinite(numbers).all() or any("_" in cell for cell in cells):
+        # Not before: a large file holds millions of numbers.
+        wrong = next((word for word in words if not is_number(word)), None)
+        if wrong is not None:
             raise DataError(
-                f"{where}: {word!r} is not a number: write one such as -0.5 in every cell that is "
+                f"{where}: {wrong!r} is not a number: write one such as -0.5 in every cell that is "
                 "read, or name other columns with --input"
             )
-    with np.errstate(over="ignore"):
-        numbers = np.array(words, np.float64).astype(np.float32)
-    if not np.isfinite(numbers).all():
         raise DataError(f"{where}: a number is too large for float32: write a smaller one")
     return numbers
 
