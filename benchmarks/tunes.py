@@ -1,6 +1,6 @@
 """Tunes drawn from a model that learned a folder of ABC files, and how many are tunes as asked.
 
-`python -m benchmarks.tunes FOLDER [--minutes 3] [--seeds 1] [--count 100] [--temperature 0.8]`
+`python -m benchmarks.tunes FOLDER [--minutes 3] [--seeds 1] [--count 100] [--temperature 0.6]`
 
 The metre and key of each tune are those of a random tune of the folder, and the tune itself is judged
 beside the drawn one. music21 is the judge, with nothing of this project in it:
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="a budget; left out, the default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--temperature", type=float, default=0.6)
     parser.add_argument("--set", action="append", default=[], help="passed on to sunhwan train")
     parser.add_argument("--keep", type=Path, help="a file for the tunes of the last seed")
     arguments = parser.parse_args()

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--metre", default="3/4")
     parser.add_argument("--key", default="D")
     parser.add_argument("--number", type=int, default=2, help="so many tunes")
-    parser.add_argument("--temperature", type=float, default=0.8)
+    parser.add_argument("--temperature", type=float, default=0.6)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=300, help="0: as is usual for so many tunes")
     options = parser.parse_args(arguments)

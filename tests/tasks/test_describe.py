@@ -150,7 +150,7 @@ def test_tunes_are_drawn(command: Command, tmp_path: Path) -> None:
     file = tunes(tmp_path)
     run = learn(command, file, tmp_path / "run", "--set=model.hidden_size=32", steps=200)
     task = sunhwan.load(run).task  # type: ignore[union-attr]
-    assert task.config.task.temperature == 0.8
+    assert (task.config.task.temperature, task.config.model.dropout) == (0.6, 0)
     questions = tmp_path / "q.tsv"
     questions.write_text("2/4\tG\n3/4\tD\n", encoding="utf-8")
     out = tmp_path / "out.abc"
@@ -180,6 +180,21 @@ def test_tunes_are_drawn(command: Command, tmp_path: Path) -> None:
     values = [json.loads(line) for line in command("predict", run, file, "--json").out.splitlines()]
     assert [v["input"] for v in values[:3]] == [["2/4", "G"], ["3/4", "G"], ["2/4", "D"]]
     assert values[0]["tune"].startswith("X:1\nT:2/4 in G\nM:2/4\nL:1/8\nK:G\n")
+
+
+def test_what_is_drawn_is_not_learned_by_heart(tmp_path: Path) -> None:
+    file = str(tunes(tmp_path))
+
+    def chosen(**given: object) -> tuple[float, float, float]:
+        values = {f"task.{name}" if name == "temperature" else f"training.{name}": value
+                  for name, value in given.items()}  # fmt: skip
+        plain = {"task.name": "describe", "text.corpus": file, "model.hidden_size": 4}
+        config = Describe.prepare(Config().override(plain | values)).config
+        return config.task.temperature, config.model.dropout, config.training.epochs
+
+    assert chosen() == (0.6, 0.5, 12)
+    assert chosen(steps=3) == (0.6, 0.5, 0)
+    assert chosen(temperature=0.0) == (0.0, 0.2, 40)
 
 
 def test_the_digits_that_are_tested_are_not_learned() -> None:

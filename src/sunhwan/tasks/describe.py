@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sunhwan.config import TEMPERATURE, Config, Value
+from sunhwan.config import Config, Value
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.base import Answer, Example
@@ -15,6 +15,8 @@ from sunhwan.tasks.sources import complete_kind
 from sunhwan.tasks.tunes import TUNE, whole_tune
 from sunhwan.tasks.writing import WritingTask
 
+DRAWN = 0.6
+"""The temperature of drawn answers: bolder, tunes lose count of their bars."""
 MANY = 2
 """So many answers a question of labels has, on average, where they are drawn rather than searched."""
 
@@ -44,7 +46,7 @@ class Describe(WritingTask):
                 task,
                 kind=kind,
                 image_size=task.image_size or image_size,
-                temperature=task.temperature if task.temperature >= 0 else TEMPERATURE * many,
+                temperature=task.temperature if task.temperature >= 0 else DRAWN * many,
             ),
             model=dataclasses.replace(model, hidden_size=model.hidden_size or _width(train)),
         )
@@ -52,7 +54,7 @@ class Describe(WritingTask):
 
     @classmethod
     def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
-        return AUTOMATIC
+        return AUTOMATIC_DRAWN if config.task.temperature else AUTOMATIC
 
     def reader(self) -> StepReader:
         return StepReader(self.config.model, self.source.layer(self.config.model))
@@ -84,3 +86,5 @@ AUTOMATIC: dict[str, Value] = {
     "model.embedding_size": 256,
     "model.dropout": 0.2,
 }
+AUTOMATIC_DRAWN: dict[str, Value] = AUTOMATIC | {"model.dropout": 0.5, "training.epochs": 12}
+"""What is drawn must not be learned by heart, as 900 tunes are after 9 passes with less dropout."""

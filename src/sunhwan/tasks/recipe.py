@@ -98,7 +98,8 @@ def complete_examples(
     - the hidden size grows with the budget, as (minutes / 3)^0.2 beyond 3 minutes;
     - vocabulary: characters; jamo of a mostly Korean set of fewer than 20,000 examples, in which
       most syllables are too rare to learn one by one;
-    - budget: 3 minutes, or 40 passes over a small set; the model that is kept is the best one.
+    - budget: 3 minutes, or over a small set 40 passes unless the task says how many; the model that
+      is kept is the best one.
     - learning rate: 0.003 with muon, 0.002 with adam and adamw, 0.1 with sgd.
     """
     small = min(1.0, math.sqrt(count / MANY))
@@ -113,10 +114,9 @@ def complete_examples(
     chosen.setdefault("text.unknown", "unk")
     chosen.setdefault("training.label_smoothing", 0.0)
     chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
+    small_budget = {"training.epochs": chosen.pop("training.epochs", 40)}
     if not _budgets(config):
-        chosen |= (
-            {"training.epochs": 40} if count < 2_000 else {"training.minutes": DEFAULT_MINUTES}
-        )
+        chosen |= small_budget if count < 2_000 else {"training.minutes": DEFAULT_MINUTES}
     cells_given = max(len(config.model.cells), len(config.model.sizes))
     chosen["model.num_layers"] = max(cells_given, int(chosen.get("model.num_layers", 1)))
     values = config.to_dict()
