@@ -9,31 +9,16 @@ the same message is never on both sides. Minutes are those of `sunhwan train --m
 start-up included; training keeps its own validation rows apart, the test file is read once.
 """
 
-import hashlib
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import sunhwan
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
 from sunhwan.config import Config, parse_assignment
-from sunhwan.data import read_table
 
 HELD_OUT = 0.2
-
-
-def split(file: Path, folder: Path) -> tuple[Path, Path]:
-    """A headerless TSV of label and text → training and test files, by a hash of the text."""
-    sides: dict[bool, list[str]] = {False: [], True: []}
-    for row in read_table(file, header=False).rows:
-        digest = hashlib.sha256(("split " + row.values["2"]).encode()).digest()
-        held_out = digest[0] < 256 * HELD_OUT
-        sides[held_out].append(f"{row.values['1']}\t{row.values['2']}\n")
-    train, test = folder / "train.tsv", folder / "test.tsv"
-    for path, held_out in ((train, False), (test, True)):
-        path.write_text("label\ttext\n" + "".join(sides[held_out]), encoding="utf-8")
-    return train, test
 
 
 def measure(
@@ -66,7 +51,9 @@ def main() -> None:
     minutes = options.minutes or ([5, 20] if options.data == "nsmc" else [2])
     with tempfile.TemporaryDirectory() as folder:
         if options.data == "sms":
-            train, test = split(options.files[0], Path(folder))
+            train, test = split_by_hash(
+                options.files[0], Path(folder), ("label", "text"), "2", HELD_OUT
+            )
         else:
             train, test = options.files
         rows = [

@@ -1,6 +1,7 @@
 """Timing in turn: A B A B …, so that a machine whose speed drifts treats both alike."""
 
 import argparse
+import hashlib
 import json
 import platform
 import statistics
@@ -9,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+
+from sunhwan.data import read_table
 
 
 def in_turn(
@@ -55,6 +58,23 @@ def publish(text: str, rows: object, arguments: argparse.Namespace) -> None:
         arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if arguments.markdown:
         arguments.markdown.write_text(text, encoding="utf-8")
+
+
+def split_by_hash(
+    file: Path, folder: Path, names: tuple[str, str], key: str, held_out: float
+) -> tuple[Path, Path]:
+    """A headerless TSV, of which the first two columns get names → training and test files.
+
+    The hash of the column `key` ("1" or "2") decides, so that equal texts are on one side.
+    """
+    sides: dict[bool, list[str]] = {False: [], True: []}
+    for row in read_table(file, header=False).rows:
+        digest = hashlib.sha256(("split " + row.values[key]).encode()).digest()
+        sides[digest[0] < 256 * held_out].append(f"{row.values['1']}\t{row.values['2']}\n")
+    train, test = folder / "train.tsv", folder / "test.tsv"
+    for path, side in ((train, False), (test, True)):
+        path.write_text("\t".join(names) + "\n" + "".join(sides[side]), encoding="utf-8")
+    return train, test
 
 
 def machine() -> str:

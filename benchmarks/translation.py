@@ -9,33 +9,19 @@ own validation rows apart, and reads the test once, by beam search. chrF is the 
 BLEU is over characters, for a Korean word is stem and endings in one.
 """
 
-import hashlib
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import sunhwan
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
 from sunhwan.api import Predictor
 from sunhwan.config import Config, ModelConfig, parse_assignment
 from sunhwan.data import read_table
 from sunhwan.plots import draw_attention
 
 HELD_OUT = 0.1
-
-
-def split(file: Path, folder: Path) -> tuple[Path, Path]:
-    """Headerless pairs → training and test files, by a hash of the English sentence."""
-    sides: dict[bool, list[str]] = {False: [], True: []}
-    for row in read_table(file, header=False).rows:
-        digest = hashlib.sha256(("split " + row.values["1"]).encode()).digest()
-        held_out = digest[0] < 256 * HELD_OUT
-        sides[held_out].append(f"{row.values['1']}\t{row.values['2']}\n")
-    train, test = folder / "train.tsv", folder / "test.tsv"
-    for path, held_out in ((train, False), (test, True)):
-        path.write_text("english\tkorean\n" + "".join(sides[held_out]), encoding="utf-8")
-    return train, test
 
 
 def measure(
@@ -92,7 +78,9 @@ def main() -> None:
     budget = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
     results, said = [], ""
     with tempfile.TemporaryDirectory() as folder:
-        train, test = split(options.folder / "kor.txt", Path(folder))
+        train, test = split_by_hash(
+            options.folder / "kor.txt", Path(folder), ("english", "korean"), "1", HELD_OUT
+        )
         for seed in options.seeds:
             for attention in options.attention:
                 found, predictor = measure(train, test, attention, budget, seed, options.settings)
