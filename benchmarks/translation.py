@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], dest="settings")
     options = parser.parse_args()
     budget = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
-    results, said = [], ""
+    results, drawn = [], ""
     with tempfile.TemporaryDirectory() as folder:
         train, test = split_by_hash(
             options.folder / "kor.txt", Path(folder), ("english", "korean"), "1", HELD_OUT
@@ -85,8 +85,8 @@ def main() -> None:
             for attention in options.attention:
                 found, predictor = measure(train, test, attention, budget, seed, options.settings)
                 results.append(found)
-                if options.picture and not said and attention != "none":
-                    said = f"The picture: {draw(predictor, test, options.picture)}\n"
+                if options.picture and not drawn and attention != "none":
+                    drawn = draw(predictor, test, options.picture)
     header = [
         "attention", "seed", "seconds", "steps", "parameters", "test pairs", "chrF", "BLEU",
         "exact", "nats per token",
@@ -100,8 +100,10 @@ def main() -> None:
         for r in results
     ]  # fmt: skip
     names = ", ".join(f"{name} `{how}`" for name, how in results[0]["signatures"].items())
-    text = f"{table(header, rows)}\nOne run a row; {machine()}; sacrebleu: {names}.\n{said}"
+    text = f"{table(header, rows)}\nOne run a row; {machine()}; sacrebleu: {names}.\n"
     publish(text, results, options)
+    if drawn:
+        print(f"The picture: {drawn}")
 
 
 if __name__ == "__main__":
