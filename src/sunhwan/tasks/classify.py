@@ -24,7 +24,7 @@ from sunhwan.tasks.base import (
     first_ones,
 )
 from sunhwan.tasks.labels import count_labels, listed, most_common
-from sunhwan.tasks.recipe import complete_examples
+from sunhwan.tasks.recipe import MANY, complete_examples
 from sunhwan.tasks.rows import (
     Columns,
     Pair,
@@ -100,7 +100,8 @@ class Classify(ExampleTask):
         questions = [pair.question for pair in train]
         config = complete_kind(config, questions)
         cells = [cell for question in questions for cell in question.cells]
-        config = complete_examples(config, cells, len(train), AUTOMATIC)
+        automatic = AUTOMATIC if len(train) >= MANY else AUTOMATIC | {"model.dropout": 0.5}
+        config = complete_examples(config, cells, len(train), automatic, least=128)
         source_ = fit_source(config, questions)
         task = cls(config, columns, source_, sorted(counts))
         said.append(f"{len(counts)} labels: {most_common(counts)}")

@@ -84,14 +84,20 @@ def complete_language(config: Config, corpus: Corpus) -> Config:
 
 
 def complete_examples(
-    config: Config, cells: Sequence[str], count: int, automatic: Mapping[str, Value]
+    config: Config,
+    cells: Sequence[str],
+    count: int,
+    automatic: Mapping[str, Value],
+    *,
+    least: int = 32,
 ) -> Config:
     """The configuration of a task of `count` separate examples with every "auto" replaced.
 
     automatic: the task's own choices for a large set. Of a smaller one:
 
     - batches of count / 64 rows, at least 8, for it needs steps more than steady ones;
-    - hidden and embedding sizes that grow with √count, in steps of 32, at least 32.
+    - hidden and embedding sizes that grow with √count, in steps of 32, at least 32;
+      least: that of the hidden size where a task needs more.
 
     Of every set:
 
@@ -105,9 +111,10 @@ def complete_examples(
     small = min(1.0, math.sqrt(count / MANY))
     long = max(1.0, (config.training.minutes / 3) ** 0.2)
     chosen: dict[str, Any] = dict(automatic)
-    for name, factor in (("model.hidden_size", small * long), ("model.embedding_size", small)):
+    sizes = ("model.hidden_size", small * long, least), ("model.embedding_size", small, 32)
+    for name, factor, lowest in sizes:
         if name in chosen:
-            chosen[name] = max(32, 32 * round(chosen[name] * factor / 32))
+            chosen[name] = max(lowest, 32 * round(chosen[name] * factor / 32))
     if "data.batch_size" in chosen:
         chosen["data.batch_size"] = max(8, min(chosen["data.batch_size"], count // 64))
     chosen.setdefault("text.vocabulary", kind_of_text(cells) if count < MANY else "characters")
