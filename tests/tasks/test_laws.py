@@ -32,6 +32,7 @@ def config(name: str, folder: Path, **changes: Any) -> Config:
         "training.checkpoint_every": 4,
         "training.validate_every": 6,
         "training.sample_length": 20,
+        "training.threads": 1,  # as many for runs that fixtures make as for those of tests
         **case.settings,
         **changes,
     }
