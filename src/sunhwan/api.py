@@ -117,13 +117,16 @@ class Predictor:
 
         options: those of the task's own `predict`, such as `beam` of one that writes.
         """
-        answers: Callable[..., Iterator[Answer]] = self.task.predict
-        return list(answers(questions, **options))
+        return list(self.answers(questions, **options))
 
     def predict_file(self, path: str | Path, **options: Any) -> Iterator[Answer]:
         """An answer to each question of a file; "-": standard input."""
+        return self.answers(self.task.questions(Path(path)), **options)
+
+    def answers(self, questions: Iterable[Any], **options: Any) -> Iterator[Answer]:
+        """The same as `predict`, answer by answer."""
         answers: Callable[..., Iterator[Answer]] = self.task.predict
-        return answers(self.task.questions(Path(path)), **options)
+        return answers(questions, **options)
 
     def evaluate(self, path: str | Path) -> Scores:
         """The figures on a file that holds the right answers."""

@@ -70,13 +70,15 @@ def predict(
         name = next(iter(options))
         option = "-n" if name == "n" else f"--{name}"
         raise UsageError(f"{option}: a model to {found.task.name} writes nothing")
+    questions = found.task.questions(file or Path("-"))
     if picture and isinstance(found.task, Forecast):
         from sunhwan.plots import draw_forecasts
 
-        draw_forecasts(found.task.panels(found.task.questions(file or Path("-"))), picture)
+        questions = list(questions)
+        draw_forecasts(found.task.panels(questions), picture)
         picture = None
     lines = []
-    for answer in found.predict_file(file or Path("-"), **options):
+    for answer in found.answers(questions, **options):
         if picture:
             _draw(answer, picture)
             picture = None

@@ -39,7 +39,8 @@ class TensorBoardReporter(Reporter):
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         for name, value in scores.to_dict().items():
-            self._writer.add_scalar(f"validation/{name}", value, step)
+            if value is not None:
+                self._writer.add_scalar(f"validation/{name}", value, step)
         self._inner.validated(step, scores, improved)
 
     def sample(self, text: str) -> None:

@@ -1,18 +1,17 @@
 """What a new model takes over from a trained language model, or from a file of word vectors."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.store import load_model
 from sunhwan.tasks import Task, WriteText
-from sunhwan.text import Vocabulary
 
 ARCHITECTURE = (
     "cell", "hidden_size", "num_layers", "embedding_size", "input", "connection", "layer_norm",
@@ -27,6 +26,11 @@ def load_source(path: str) -> WriteText:
         raise UsageError(
             f"{path} holds a model to {task.name}: start from a language model, whose reading of "
             "text serves every task"
+        )
+    if not task.readings():
+        raise UsageError(
+            f"{path} reads one-hot tokens and has no embedding to start from: train it with "
+            "model.input 'embedding'"
         )
     return task
 
@@ -84,13 +88,15 @@ def take_over(source: WriteText, task: Task) -> Taken:
         )
     found = Taken(0, 0, 0, 0)
     for ours in readings:
-        places = _places(ours.vocabulary, theirs.vocabulary)
+        shared = _shared(ours.vocabulary.tokens, theirs.vocabulary.tokens)
         for new, old in zip(ours.by_token, theirs.by_token, strict=False):
-            _copy_rows(new, old, places)
+            if new.shape[1:] == old.shape[1:]:
+                spread = old.std(0, correction=int(len(old) > 1))
+                new.copy_(old.mean(0) + spread * torch.randn_like(new))
+                new[shared.ours] = old[shared.theirs]
         copied, count = _copy_recurrence(ours.recurrent, theirs.recurrent)
-        known = sum(place is not None for place in places)
         found = Taken(
-            found.tokens + known, found.of_tokens + len(places),
+            found.tokens + len(shared.ours), found.of_tokens + len(ours.vocabulary),
             found.tensors + copied, found.of_tensors + count,
         )  # fmt: skip
     return found
@@ -112,7 +118,7 @@ def take_vectors(path: str, task: Task) -> str:
         )
     found = total = 0
     for reading in readings:
-        words = list(reading.vocabulary.tokens)
+        words = reading.vocabulary.tokens
         vectors = read_vectors(Path(path), set(words))
         table = reading.by_token[0]
         if vectors.values.shape[1] != table.shape[1]:
@@ -120,32 +126,26 @@ def take_vectors(path: str, task: Task) -> str:
                 f"the vectors of {path} have {vectors.values.shape[1]} numbers, but "
                 f"model.embedding_size is {table.shape[1]}: set it to {vectors.values.shape[1]}"
             )
-        place = {word: i for i, word in enumerate(vectors.words)}
+        shared = _shared(words, vectors.words)
         values = torch.from_numpy(vectors.values).to(table)
         # At the scale of fresh embeddings, which the layers above are made for.
         values = values * (table.std() / values.std().clamp(min=1e-12))
-        rows = [(i, place[word]) for i, word in enumerate(words) if word in place]
-        if rows:
-            ours, theirs = map(list, zip(*rows, strict=True))
-            table[ours] = values[theirs]
-        found, total = found + len(rows), total + len(words)
+        table[shared.ours] = values[shared.theirs]
+        found, total = found + len(shared.ours), total + len(words)
     return f"{found:,} of {total:,} words ({found / max(total, 1):.0%}) have vectors in {Path(path).name}"
 
 
-def _places(ours: Vocabulary, theirs: Vocabulary) -> list[int | None]:
-    """For each of our tokens the id of the same token there."""
-    known = {token: i for i, token in enumerate(theirs.tokens)}
-    return [known.get(token) for token in ours.tokens]
+class _Shared(NamedTuple):
+    """The places of the tokens that two lists share, in each of them."""
+
+    ours: list[int]
+    theirs: list[int]
 
 
-def _copy_rows(new: Tensor, old: Tensor, places: list[int | None]) -> None:
-    if new.shape[1:] != old.shape[1:]:
-        return
-    mean, spread = old.mean(0), old.std(0) if len(old) > 1 else torch.zeros_like(old[0])
-    new.copy_(mean + spread * torch.randn_like(new))
-    for i, place in enumerate(places):
-        if place is not None:
-            new[i] = old[place]
+def _shared(ours: Sequence[str], theirs: Sequence[str]) -> _Shared:
+    known = {token: i for i, token in enumerate(theirs)}
+    here = [i for i, token in enumerate(ours) if token in known]
+    return _Shared(here, [known[ours[i]] for i in here])
 
 
 def _copy_recurrence(ours: Recurrent, theirs: Recurrent) -> tuple[int, int]:
