@@ -7,14 +7,13 @@ best model either; the same fifth in every run. CPU seconds are those of the tra
 """
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, describing, machine, publish, table, train_apart
 
 
 def measured(name: str, seed: int, arguments: Any) -> dict[str, Any]:
@@ -22,18 +21,12 @@ def measured(name: str, seed: int, arguments: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         sunhwan = [sys.executable, "-m", "sunhwan"]
-        options = ["--task", "describe", "--seed", str(seed), "--out", str(run), "--quiet"]
-        options += ["--minutes", str(arguments.minutes)] if arguments.minutes else []
-        options += [part for setting in arguments.set for part in ("--set", setting)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*sunhwan, "train", name, *options], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = train_apart(name, run, describing(seed, arguments))
         scores = json.loads(
             subprocess.run(
                 [*sunhwan, "evaluate", str(run), name, "--json"], check=True, capture_output=True
             ).stdout
         )
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"name": name, "seed": seed, "cpu": used, **scores}
 
 

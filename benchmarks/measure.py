@@ -4,7 +4,10 @@ import argparse
 import hashlib
 import json
 import platform
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -75,6 +78,22 @@ def split_by_hash(
     for path, side in ((train, False), (test, True)):
         path.write_text("\t".join(names) + "\n" + "".join(sides[side]), encoding="utf-8")
     return train, test
+
+
+def train_apart(corpus: str, run: Path, options: Sequence[str]) -> float:
+    """`sunhwan train` in a process of its own; the CPU seconds that it took."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "sunhwan", "train", corpus, "--out", str(run), "--quiet"]
+    subprocess.run([*command, *options], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def describing(seed: int, arguments: argparse.Namespace) -> list[str]:
+    """The options of a benchmark of `describe` for `train_apart`."""
+    options = ["--task", "describe", "--seed", str(seed)]
+    options += ["--minutes", str(arguments.minutes)] if arguments.minutes else []
+    return options + [part for setting in arguments.set for part in ("--set", setting)]
 
 
 def machine() -> str:

@@ -15,7 +15,6 @@ beside the drawn one. music21 is the judge, with nothing of this project in it:
 import json
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, describing, machine, publish, table, train_apart
 
 
 class Verdict(NamedTuple):
@@ -82,12 +81,7 @@ def written(folder: Path, questions: Path, seed: int, arguments: Any) -> tuple[f
     with tempfile.TemporaryDirectory() as scratch:
         run = Path(scratch) / "run"
         sunhwan = [sys.executable, "-m", "sunhwan"]
-        options = ["--task", "describe", "--seed", str(seed), "--out", str(run), "--quiet"]
-        options += ["--minutes", str(arguments.minutes)] if arguments.minutes else []
-        options += [part for setting in arguments.set for part in ("--set", setting)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([*sunhwan, "train", str(folder), *options], check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = train_apart(str(folder), run, describing(seed, arguments))
         drawing = ["--temperature", str(arguments.temperature), "--seed", str(seed), "--json"]
         said = subprocess.run(
             [*sunhwan, "predict", str(run), str(questions), *drawing],
@@ -95,7 +89,6 @@ def written(folder: Path, questions: Path, seed: int, arguments: Any) -> tuple[f
             capture_output=True,
             text=True,
         ).stdout
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return used, [json.loads(line)["tune"] for line in said.splitlines()]
 
 

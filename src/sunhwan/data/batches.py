@@ -99,10 +99,8 @@ class Batches(Generic[Example, Batch]):
         self._index = 0
 
 
-def in_batches(
-    examples: Sequence[Example], lengths: Sequence[int], batch_size: int
-) -> Iterator[list[int]]:
-    """Each example's place once, longest first, in batches: for reading without training."""
-    order = sorted(range(len(examples)), key=lambda place: -lengths[place])
+def in_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """The place of each length once, longest first, in batches: for reading without training."""
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]

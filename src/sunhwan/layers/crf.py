@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.errors import ConfigError, DataError, ShapeError
-from sunhwan.layers.attention import without_padding
-from sunhwan.layers.sequences import checked_lengths, is_padding
+from sunhwan.layers.sequences import is_padding, zero_padded
 
 NEVER = -1e30
 """The score of what is forbidden. −∞ would make NaN of the gradient of a label nobody can reach."""
@@ -134,14 +133,7 @@ class CRF(nn.Module):
                 f"emissions have shape {tuple(emissions.shape)}, but (N, T, {self.labels}) is "
                 "needed: batch rows, time steps, labels"
             )
-        e = emissions.to(_precise(self.transitions.dtype))
-        N, T = e.shape[:2]
-        if lengths is None:
-            real = torch.full((N,), T, device=e.device)
-        else:
-            real = checked_lengths(lengths, e)
-            e = without_padding(e, is_padding(T, real).T)
-        return e if T else functional.pad(e, (0, 0, 0, 1)), real
+        return zero_padded(emissions.to(_precise(self.transitions.dtype)), lengths)
 
     @staticmethod
     def _mask(given: Tensor | None, name: str, *shape: int) -> Tensor:

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.layers.attention import masked_softmax, without_padding
-from sunhwan.layers.sequences import checked_lengths, is_padding
+from sunhwan.layers.attention import masked_softmax
+from sunhwan.layers.sequences import is_padding, zero_padded
 
 POOLINGS = ("last", "mean", "max", "concat", "attention")
 
@@ -93,13 +92,7 @@ class Pooling(nn.Module):
         """y with zeros for padding, one step at least, and lengths (N)."""
         if y.dim() != 3 or y.shape[2] != self.size:
             raise ShapeError(f"y has shape {tuple(y.shape)}, but (N, T, {self.size}) is needed")
-        N, T = y.shape[:2]
-        if lengths is None:
-            real = torch.full((N,), T, device=y.device)
-        else:
-            real = checked_lengths(lengths, y)
-            y = without_padding(y, is_padding(T, real).T)
-        return y if T else functional.pad(y, (0, 0, 0, 1)), real
+        return zero_padded(y, lengths)
 
 
 def last_step(y: Tensor, lengths: Tensor, directions: int = 1) -> Tensor:

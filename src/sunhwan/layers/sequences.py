@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sunhwan.errors import ShapeError
 from sunhwan.ops import Embedded
@@ -41,6 +42,17 @@ def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Te
 def is_padding(steps: int, lengths: Tensor) -> Tensor:
     """(T, N): true from a row's length on."""
     return torch.arange(steps, device=lengths.device).unsqueeze(1) >= lengths
+
+
+def zero_padded(values: Tensor, lengths: Tensor | Sequence[int] | None) -> tuple[Tensor, Tensor]:
+    """values (N, T, K) with 0 behind each row's end and one step at least, and the lengths (N)."""
+    N, T = values.shape[:2]
+    if lengths is None:
+        real = torch.full((N,), T, device=values.device)
+    else:
+        real = checked_lengths(lengths, values)
+        values = torch.where(is_padding(T, real).T.unsqueeze(-1), 0, values)
+    return values if T else functional.pad(values, (0, 0, 0, 1)), real
 
 
 def backwards(steps: int, lengths: Tensor | None, device: torch.device) -> Tensor:

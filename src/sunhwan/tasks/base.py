@@ -286,7 +286,7 @@ class ExampleTask(Task):
         training = self.model.training
         self.model.eval()
         try:
-            for places in in_batches(examples, [e.steps for e in examples], size):
+            for places in in_batches([e.steps for e in examples], size):
                 if interrupted():
                     raise InterruptedError("the evaluation was interrupted")
                 batch = self.collate([examples[place] for place in places])

@@ -19,7 +19,7 @@ from sunhwan.tasks.base import Answer, ExampleTask, Prepared, Review
 from sunhwan.tasks.forecast_data import Mark, complete_sizes, split_files, windows_to_compare
 from sunhwan.tasks.forecast_scores import ForecastScores, by_series
 from sunhwan.tasks.recipe import complete_examples
-from sunhwan.tasks.tracks import Reading, Window, as_series, open_series, tracks_of, windows_of
+from sunhwan.tasks.tracks import Layout, Window, as_series, open_series, tracks_of, windows_of
 
 PANELS, FORECASTS = 6, 8
 """Series in a picture, and forecasts of each."""
@@ -36,9 +36,7 @@ class Forecast(ExampleTask):
     scores_type: ClassVar[type[Any]] = ForecastScores
     built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN_SERIES)
 
-    def __init__(
-        self, config: Config, reading: Reading, marks: Sequence[tuple[Mark, Mark]]
-    ) -> None:
+    def __init__(self, config: Config, reading: Layout, marks: Sequence[tuple[Mark, Mark]]) -> None:
         """marks: of each file the last row that was learned from, and its last row."""
         self.config, self.reading, self.marks = config, reading, list(marks)
         self.season, self.horizon = config.task.season, config.task.horizon
@@ -162,7 +160,7 @@ class Forecast(ExampleTask):
             ]
         except (KeyError, TypeError, ValueError):
             raise StoreError("The stored columns or scales are damaged.") from None
-        return cls(config, Reading(targets, inputs, means, deviations, cycles), marks)
+        return cls(config, Layout(targets, inputs, means, deviations, cycles), marks)
 
     def read(self, path: Path) -> list[Window]:
         """A file's windows: after the rows that the model knows if it continues them, else all.

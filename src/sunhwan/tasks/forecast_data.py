@@ -11,7 +11,7 @@ from sunhwan.data import Series, seasonal_period
 from sunhwan.data.calendar import longer_cycles
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
-from sunhwan.tasks.tracks import Reading, Window, changing, tracks_of, windows_of
+from sunhwan.tasks.tracks import Layout, Window, changing, tracks_of, windows_of
 
 STEPS_WITHOUT_SEASON = 6
 CONTEXT = 72
@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
     learned: list[Window]
     held: list[Window]
-    reading: Reading
+    reading: Layout
     marks: list[tuple[Mark, Mark]]
 
 
@@ -105,7 +105,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
 
 
 def windows_to_compare(
-    file: Series, reading: Reading, marks: Sequence[tuple[Mark, Mark]], task: TaskConfig
+    file: Series, reading: Layout, marks: Sequence[tuple[Mark, Mark]], task: TaskConfig
 ) -> list[Window]:
     """A window before each row that is followed by a whole horizon: of the rows after those that the
     model knows where the file continues them, else of all. DataError: the file is too short."""
@@ -147,7 +147,7 @@ def held_out(rows: int, horizon: int, share: float) -> int:
     return min(max(round(share * rows), horizon), rows) if share else 0
 
 
-def _reading(files: Sequence[Series], ends: Sequence[int], config: Config) -> Reading:
+def _reading(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
     """What all files have in common; scales and cycles are those of the rows learned from."""
     first, beside = files[0], len(config.task.input)
     names = first.columns[: len(first.columns) - beside]
@@ -157,7 +157,7 @@ def _reading(files: Sequence[Series], ends: Sequence[int], config: Config) -> Re
     ]
     rows = np.concatenate(learned)
     deviations = rows.std(0)
-    return Reading(
+    return Layout(
         targets=names if alike else (),
         inputs=first.columns[len(first.columns) - beside :],
         means=tuple(rows.mean(0).tolist()),

@@ -77,6 +77,14 @@ def is_image(cell: str) -> bool:
     return Path(cell).suffix.lower() in IMAGE_SUFFIXES
 
 
+def file_of(cell: str, folder: Path, where: str) -> Path:
+    """The file that a cell names; DataError where there is none."""
+    path = folder / cell
+    if not cell or not path.is_file():
+        raise DataError(f"{where}: there is no file {cell!r} in {folder}: check the name")
+    return path
+
+
 def pairs_of(table: Table, columns: Columns, path: Path) -> list[Pair]:
     """The rows of a table that hold an answer."""
     made = []

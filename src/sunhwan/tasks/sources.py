@@ -16,7 +16,7 @@ from sunhwan.errors import DataError, StoreError
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
 from sunhwan.tasks.base import Reading
-from sunhwan.tasks.rows import Question, is_image
+from sunhwan.tasks.rows import Question, file_of, is_image
 from sunhwan.tasks.source import Source
 from sunhwan.tasks.vectors import LabelsSource, VectorSource
 from sunhwan.tasks.words import WordsSource
@@ -178,7 +178,4 @@ IMAGE_SIZE = 32
 
 
 def _frames(cell: str, folder: Path, where: str) -> np.ndarray:
-    path = folder / cell
-    if not cell or not path.is_file():
-        raise DataError(f"{where}: there is no file {cell!r} in {folder}: check the name")
-    return read_frames(path)
+    return read_frames(file_of(cell, folder, where))

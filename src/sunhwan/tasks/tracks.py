@@ -15,7 +15,7 @@ from sunhwan.data.windows import Stretch, stretch
 from sunhwan.errors import DataError, UsageError
 
 
-class Reading(NamedTuple):
+class Layout(NamedTuple):
     """What is read of a file.
 
     targets: the columns that are forecast; none: all but the inputs. inputs: columns that are read
@@ -112,7 +112,7 @@ def open_series(source: str, targets: Sequence[str], inputs: Sequence[str]) -> S
     return Series(series.name, series.times, columns, values, series.said)
 
 
-def tracks_of(series: Series, reading: Reading, horizon: int, named: bool = False) -> list[Track]:
+def tracks_of(series: Series, reading: Layout, horizon: int, named: bool = False) -> list[Track]:
     """The tracks of a file as `open_series` gives it; named: after the file too."""
     count = len(series.columns) - len(reading.inputs)
     times = (*series.times, *following(series.times, horizon))
@@ -131,7 +131,7 @@ def tracks_of(series: Series, reading: Reading, horizon: int, named: bool = Fals
     ]
 
 
-def as_series(question: Any, reading: Reading) -> Series:
+def as_series(question: Any, reading: Layout) -> Series:
     """Numbers (T,) or (T, columns), the targets first → a series without dates; UsageError."""
     try:
         values = np.array(question, dtype=np.float64)

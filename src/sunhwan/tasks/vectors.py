@@ -16,11 +16,10 @@ from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
-from sunhwan.tasks.rows import Question, is_image
+from sunhwan.tasks.labels import listed
+from sunhwan.tasks.rows import Question, file_of, is_image
 from sunhwan.tasks.source import Source
 
-SHOWN = 20
-"""Of labels, at most so many are listed in a sentence."""
 WIDE = 60
 """Of a line of numbers, at most so many characters are shown."""
 
@@ -123,7 +122,7 @@ class LabelsSource(StepSource):
         ids = []
         for cell, numbers in zip(question.cells, self._numbers, strict=True):
             if cell.strip() not in numbers:
-                known = ", ".join(list(numbers)[:SHOWN]) + (" …" if len(numbers) > SHOWN else "")
+                known = listed(list(numbers))
                 raise DataError(
                     f"{question.where}: {cell.strip()!r} was not seen in training, which knew {known}: "
                     "give one of these or train with it"
@@ -148,9 +147,7 @@ def numbers_of(question: Question, image_size: int = 0) -> NDArray[np.float32]:
     """
     cells, where, folder = question
     if image_size and len(cells) == 1 and is_image(cells[0]):
-        if not (folder / cells[0]).is_file():
-            raise DataError(f"{where}: there is no file {cells[0]!r} in {folder}: check the name")
-        return read_image(folder / cells[0], image_size).ravel()
+        return read_image(file_of(cells[0], folder, where), image_size).ravel()
     words = [word for cell in cells for word in cell.split() or [cell]]
     try:
         with np.errstate(over="ignore"):
