@@ -20,20 +20,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, machine, publish, table, train_apart
 
 
 def ours(file: Path, held_out: Path, minutes: float, seed: int, extra: list[str]) -> dict[str, Any]:
     """Train with the shipped defaults in a process of its own, then score the held-out text."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         begun = time.perf_counter()
         sunhwan = [sys.executable, "-m", "sunhwan"]
-        arguments = ["--minutes", str(minutes), "--seed", str(seed), "--out", str(run), *extra]
-        subprocess.run([*sunhwan, "train", str(file), *arguments, "--quiet"], check=True)
+        options = ["--minutes", str(minutes), "--seed", str(seed), *extra]
+        used = train_apart(str(file), run, options)
         seconds = time.perf_counter() - begun
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         scores = json.loads(
             subprocess.run(
                 [*sunhwan, "evaluate", str(run), str(held_out), "--json"],
@@ -47,7 +45,6 @@ def ours(file: Path, held_out: Path, minutes: float, seed: int, extra: list[str]
             for event in map(json.loads, log)
             if event["event"] == "validation"
         ]
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "who": "sunhwan train",
         "seconds": seconds,
