@@ -67,7 +67,7 @@ def draw_losses(run: Run) -> Path:
             ha="center",
             color=ACCENT,
         )
-    losses.set_ylabel("loss (nats per token)")
+    losses.set_ylabel("loss")
     title = run.folder.resolve().name.encode("utf-8", "replace").decode()
     losses.set_title(title, color=INK, parse_math=False)
     if steps or validations:
