@@ -32,10 +32,10 @@ ORDER = {
     "inspection": 14,
     "export": 14,
     "lab": 14,
-    "serve": 14,
-    "cli": 15,
-    "__main__": 16,
-    "__init__": 17,
+    "serve": 15,
+    "cli": 16,
+    "__main__": 17,
+    "__init__": 18,
 }
 """A module may import those with a smaller number, and itself. A new module gets its place here."""
 

@@ -3,7 +3,7 @@
 from sunhwan.layers.attention import Attention
 from sunhwan.layers.connections import CONNECTIONS
 from sunhwan.layers.crf import CRF
-from sunhwan.layers.layer import Masks, RecurrentLayer, mask
+from sunhwan.layers.layer import Look, Masks, RecurrentLayer, mask
 from sunhwan.layers.pooling import Pooling
 from sunhwan.layers.recurrent import MERGES, Recurrent, Traced, detach
 
@@ -12,6 +12,7 @@ __all__ = [
     "CRF",
     "MERGES",
     "Attention",
+    "Look",
     "Masks",
     "Pooling",
     "Recurrent",

@@ -1,6 +1,7 @@
 """One recurrent layer: a cell over time, with its parameters and what is done to them in training."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,19 @@ class Masks(NamedTuple):
 
 
 NO_MASKS = Masks()
+
+
+class Look(Enum):
+    """What an onlooker wants of a recurrence beside its output; each costs more than the one before.
+
+    STATES: every field of the state over time. GATES: also what the cell's equation names on the
+    way. STEPS: every state over time, and each step's as a node of PyTorch's graph, so that
+    `torch.autograd.grad` gives the whole gradient with respect to it.
+    """
+
+    STATES = "states"
+    GATES = "gates"
+    STEPS = "steps"
 
 
 class RecurrentLayer(nn.Module):
@@ -147,13 +161,13 @@ class RecurrentLayer(nn.Module):
         lengths: Tensor | None = None,
         masks: Masks = NO_MASKS,
         *,
-        onlooker: bool = False,
+        look: Look | None = None,
     ) -> Outcome:
         """x (T, N, D), state, resets (T, N), lengths (N) → `Outcome` of h (T, N, H) and last state.
 
         Where resets is true the row reads x_t from the initial state. The sequence is cut at the
         steps that have a reset, so every kernel serves and the gradient stops where it should.
-        From a row's length on its state stays as it is.
+        From a row's length on its state stays as it is. look: what else the outcome must hold.
         """
         parameters = self.parameters_of_cell
         if masks.W_h is not None:
@@ -164,9 +178,14 @@ class RecurrentLayer(nn.Module):
             # Not a slice of all, whose gradient would be copied.
             whole = (start, end) == (0, len(x))
             part = noise if whole else noise.part(start, end)
+            read, backend = x if whole else x[start:end], self.backend
+            if look is Look.STEPS:
+                backend = "unrolled"
+            elif look is Look.STATES and not self._tells_states(part):
+                backend = "reference"
             return recur(
-                self.cell, x if whole else x[start:end], parameters, state,
-                noise=part, onlooker=onlooker, backend=self.backend,
+                self.cell, read, parameters, state,
+                noise=part, onlooker=look is Look.GATES, backend=backend,
             )  # fmt: skip
 
         if resets is None or not bool(resets.any()):
@@ -183,6 +202,14 @@ class RecurrentLayer(nn.Module):
                 state = self.cell.state_type(*(torch.where(where, new, old) for new, old in pairs))
             start = cut
         return _joined(self.cell, parts)
+
+    def _tells_states(self, noise: Noise) -> bool:
+        W = self.get_parameter("W_x_T")
+        chosen = choose(
+            self.cell, W.device, W.dtype,
+            hidden_size=self.hidden_size, backend=self.backend, inside=noise.acts,
+        )  # fmt: skip
+        return chosen.backend != "fused"
 
     def _hold(
         self, x: Tensor | Embedded, state: State, lengths: Tensor | None
@@ -243,4 +270,5 @@ def _joined(cell: Cell, parts: Sequence[Outcome]) -> Outcome:
     if len(known) == len(parts):
         states = cell.state_type(*(torch.cat(field) for field in zip(*known, strict=True)))
         saved = tuple(torch.cat(v) for v in zip(*(part.saved for part in parts), strict=True))
-    return Outcome(output, parts[-1].last, states, saved or ())
+    steps = tuple(step for part in parts for step in part.steps)
+    return Outcome(output, parts[-1].last, states, saved or (), steps)

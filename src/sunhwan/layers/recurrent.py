@@ -10,7 +10,7 @@ from sunhwan.cells import Cell, State, check_state, get_cell
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
 from sunhwan.layers.connections import CONNECTIONS, make_connection
-from sunhwan.layers.layer import Masks, RecurrentLayer
+from sunhwan.layers.layer import Look, Masks, RecurrentLayer
 from sunhwan.layers.sequences import (
     backwards,
     checked_lengths,
@@ -27,12 +27,15 @@ class Traced(NamedTuple):
     """What `Recurrent.trace` gives: output and state as ever, and all values over time.
 
     layers: one dictionary a layer and direction, name → (N, T, H): the fields of the state (h, c …)
-    and the values the cell's equation names (gates, candidates).
+    and, of `Look.GATES`, the values the cell's equation names (gates, candidates).
+    steps: of `Look.STEPS`, one sequence a layer and direction: the state after each of the T steps,
+    in the order of reading, which in a backward direction is from the end.
     """
 
     output: Tensor
     state: list[State]
     layers: list[dict[str, Tensor]]
+    steps: list[tuple[State, ...]]
 
 
 class Recurrent(nn.Module):
@@ -208,7 +211,7 @@ class Recurrent(nn.Module):
             last state is that of its last real step.
         masks: from `draw_masks`; drawn anew by default.
         """
-        output, last, _ = self._run(x, state, resets, lengths, masks, onlooker=False)
+        output, last, _ = self._run(x, state, resets, lengths, masks)
         return output, last
 
     def trace(
@@ -218,13 +221,14 @@ class Recurrent(nn.Module):
         resets: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
         masks: Sequence[Masks] | None = None,
+        look: Look = Look.GATES,
     ) -> Traced:
         """As `forward`, with every state, gate and candidate over time, of every layer.
 
         States carry their gradient, gates are for looking at; behind a row's end the states stay and
-        gates mean nothing.
+        gates mean nothing. look: less, which is faster, or the steps one by one.
         """
-        output, last, seen = self._run(x, state, resets, lengths, masks, onlooker=True)
+        output, last, seen = self._run(x, state, resets, lengths, masks, look)
         layers = []
         for layer, (outcome, order) in zip(self.stack, seen, strict=True):
             # Without steps or rows nothing was saved.
@@ -232,7 +236,7 @@ class Recurrent(nn.Module):
             if outcome.states is not None:
                 values = outcome.states._asdict() | values  # type: ignore[attr-defined]
             layers.append({n: in_order(v, order).transpose(0, 1) for n, v in values.items()})
-        return Traced(output, last, layers)
+        return Traced(output, last, layers, [outcome.steps for outcome, _ in seen])
 
     def _run(
         self,
@@ -241,8 +245,7 @@ class Recurrent(nn.Module):
         resets: Tensor | None,
         lengths: Tensor | Sequence[int] | None,
         masks: Sequence[Masks] | None,
-        *,
-        onlooker: bool,
+        look: Look | None = None,
     ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
         self._check_input(x, resets)
         N, T = x.shape[:2]
@@ -277,7 +280,7 @@ class Recurrent(nn.Module):
                 dropped = y if masks[i].x is None else y * masks[i].x
                 outcome = self.layers[i](
                     in_order(dropped, order), states[i], resets_in_order(resets, order), real, masks[i],
-                    onlooker=onlooker,
+                    look=look,
                 )  # fmt: skip
                 outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)

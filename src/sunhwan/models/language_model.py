@@ -98,9 +98,16 @@ class LanguageModel(nn.Module):
         self, ids: Tensor, state: Sequence[State] | None = None, resets: Tensor | None = None
     ) -> tuple[Tensor, list[State]]:
         """ids (N, T), state, resets (N, T) → logits (N, T, V), state."""
+        y, last = self.read(ids, state, resets)
+        return self.output(y).transpose(0, 1), last
+
+    def read(
+        self, ids: Tensor, state: Sequence[State] | None = None, resets: Tensor | None = None
+    ) -> tuple[Tensor, list[State]]:
+        """ids (N, T), state, resets (N, T) → what the output layer is given (T, N, H), state."""
         masks = self.draw_masks(len(ids))
         y, last = self._read(ids, state, resets, masks)
-        return self.output(self._dropped(y, masks)).transpose(0, 1), last
+        return self._dropped(y, masks), last
 
     def loss(
         self,

@@ -45,13 +45,15 @@ class Outcome(NamedTuple):
     """What a recurrence gives.
 
     output: h (T, N, H). last: the state after the last step. states: every field over time, and
-    saved: the cell's saved values over time, both where the implementation knows them.
+    saved: the cell's saved values over time, both where the implementation knows them. steps: the
+    state after each step as the next one read it, through which a gradient passes; unrolled only.
     """
 
     output: Tensor
     last: State
     states: State | None = None
     saved: State = ()
+    steps: tuple[State, ...] = ()
 
 
 def forward(
@@ -206,7 +208,8 @@ def run_unrolled(
     parameters = cell.effective(parameters)
     a = input_products(cell, x, parameters)
     states, _, saved = forward(cell, a, cell.loop(parameters), state, noise)
-    return outcome(cell, cell.state_type(*_stack(states)), _stack(saved) if onlooker else ())
+    found = outcome(cell, cell.state_type(*_stack(states)), _stack(saved) if onlooker else ())
+    return found._replace(steps=tuple(states))
 
 
 def outcome(cell: Cell, states: State, saved: State = ()) -> Outcome:
