@@ -91,6 +91,9 @@ class Cell:
     saved_names: ClassVar[tuple[str, ...]] = ()
     learned_fields: ClassVar[tuple[str, ...] | None] = None
     """The fields of the initial state that can be learned; None: all."""
+    keep: ClassVar[str] = ""
+    """The gate, by its name in `gate_values`, that multiplies the memory of the step before: at 1
+    nothing of it is lost, and where nothing is written either it stays. "": there is no such gate."""
     source: ClassVar[str] = ""
     """Authors and year, for listings."""
 

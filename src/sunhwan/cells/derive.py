@@ -47,7 +47,7 @@ class DerivedCell(Cell):
 
     def __post_init__(self) -> None:
         names = ("gates", "recurrent_gates", "state_type", "recurrent_bias", "extra", "saved_names")
-        for name in (*names, "learned_fields"):
+        for name in (*names, "learned_fields", "keep"):
             object.__setattr__(self, name, getattr(self.of, name))
 
     def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:

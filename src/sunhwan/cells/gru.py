@@ -28,6 +28,7 @@ class GRU(Cell):
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
     state_type: ClassVar[type[HiddenState]] = HiddenState
     recurrent_bias: ClassVar[bool] = True
+    keep: ClassVar[str] = "z"
     source: ClassVar[str] = "Cho et al. 2014, reset after the product"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

@@ -29,6 +29,7 @@ class GRUResetBefore(TwoProductCell):
     gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
     recurrent_gates: ClassVar[tuple[str, ...] | None] = ("r", "z")
     state_type: ClassVar[type[HiddenState]] = HiddenState
+    keep: ClassVar[str] = "z"
     source: ClassVar[str] = "Cho et al. 2014, reset before the product"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

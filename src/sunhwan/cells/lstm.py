@@ -36,6 +36,7 @@ class LSTM(Cell):
 
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     state_type: ClassVar[type[LSTMState]] = LSTMState
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Hochreiter and Schmidhuber 1997; Gers et al. 2000"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

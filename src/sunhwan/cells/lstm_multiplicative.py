@@ -33,6 +33,7 @@ class MultiplicativeLSTM(TwoProductCell):
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o", "m")
     recurrent_gates: ClassVar[tuple[str, ...] | None] = ("m",)
     state_type: ClassVar[type[LSTMState]] = LSTMState
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Krause et al. 2016"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

@@ -32,6 +32,7 @@ class ProjectedLSTM(TwoProductCell):
 
     gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     state_type: ClassVar[type[LSTMState]] = LSTMState
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Sak et al. 2014"
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ class MinGRU(LinearCell):
 
     gates: ClassVar[tuple[str, ...]] = ("z", "n")
     saved_names: ClassVar[tuple[str, ...]] = ("f", "z", "n")
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Feng et al. 2024"
 
     def coefficients(self, a: Tensor, *extra: Tensor) -> tuple[Tensor, Tensor, State]:

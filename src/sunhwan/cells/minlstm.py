@@ -27,6 +27,7 @@ class MinLSTM(LinearCell):
 
     gates: ClassVar[tuple[str, ...]] = ("f", "i", "n")
     saved_names: ClassVar[tuple[str, ...]] = ("f'", "f", "i", "n")
+    keep: ClassVar[str] = "f'"
     source: ClassVar[str] = "Feng et al. 2024"
 
     def coefficients(self, a: Tensor, *extra: Tensor) -> tuple[Tensor, Tensor, State]:

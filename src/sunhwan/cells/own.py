@@ -25,14 +25,14 @@ def own_cell(spec: str) -> str:
     if not colon or not path_text.endswith(".py") or not attribute:
         raise ConfigError(f"{spec} names no cell: write FILE.py:CLASS, say mycells.py:MyCell")
     path = Path(path_text)
-    module = _run(path)
+    module = run_file(path)
     found = getattr(module, attribute, None)
     if isinstance(found, type) and issubclass(found, Cell):
         try:
             found = found()
         except Exception as error:
             raise ConfigError(
-                f"{attribute} in {path} cannot be made: {_where(error, path)}"
+                f"{attribute} in {path} cannot be made: {place_of(error, path)}"
             ) from None
     if not isinstance(found, Cell):
         cells = [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Cell)]
@@ -65,7 +65,7 @@ def probe(cell: Cell, name: str, path: Path | None = None) -> None:
             f"a step of {name}: {error}" if name not in str(error) else str(error)
         ) from None
     except Exception as error:
-        raise ConfigError(f"a step of {name} fails: {_where(error, path)}") from None
+        raise ConfigError(f"a step of {name} fails: {place_of(error, path)}") from None
 
 
 def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
@@ -86,9 +86,10 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
         )
 
 
-def _run(path: Path) -> ModuleType:
+def run_file(path: Path, what: str = "cell", name: str = "CLASS") -> ModuleType:
+    """Run a file of the user's; ConfigError says which line fails. what, name: what it should hold."""
     if not path.is_file():
-        raise ConfigError(f"there is no file {path}: name the file of your cell, FILE.py:CLASS")
+        raise ConfigError(f"there is no file {path}: name the file of your {what}, FILE.py:{name}")
     spec = importlib.util.spec_from_file_location(f"sunhwan_own_{path.stem}", path.absolute())
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be run as Python")
@@ -97,11 +98,11 @@ def _run(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ConfigError(f"{path} cannot be run: {_where(error, path)}") from None
+        raise ConfigError(f"{path} cannot be run: {place_of(error, path)}") from None
     return module
 
 
-def _where(error: Exception, path: Path | None) -> str:
+def place_of(error: Exception, path: Path | None) -> str:
     """The error in a line, with the last line of the user's file that it passed."""
     own = str(path and path.absolute())
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]

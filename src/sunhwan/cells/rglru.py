@@ -30,6 +30,7 @@ class RGLRU(LinearCell):
     gates: ClassVar[tuple[str, ...]] = ("r", "i", "n")
     extra: ClassVar[tuple[str, ...]] = ("decay",)
     saved_names: ClassVar[tuple[str, ...]] = ("f", "r", "i", "n")
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "De et al. 2024"
 
     def initial_extra(self, hidden_size: int) -> Parameters:

@@ -33,7 +33,8 @@ class SLSTM(Cell):
 
     c and n are a weighted sum and the sum of the weights, so h is a gated mean of what was written;
     m keeps the exponentials in range and cancels out of h. Where nothing was written yet (n = 0,
-    unit by unit and row by row) there is nothing to keep: m_t = s^i_t and f' = 0.
+    unit by unit and row by row) there is nothing to keep: m_t = s^i_t and f' = 0. So f' is what is left
+    of the memory on the scale of the newest weight, at most 1.
     The forget gate's bias starts evenly between 3 and 6.
     Shapes: x (N, D), all of the state (N, H), W_x (D, 4H), W_h (H, 4H), b (4H), in the order i, f, z, o.
     """
@@ -42,6 +43,7 @@ class SLSTM(Cell):
     state_type: ClassVar[type[SLSTMState]] = SLSTMState
     saved_names: ClassVar[tuple[str, ...]] = ("i", "f", "z", "o")
     learned_fields: ClassVar[tuple[str, ...] | None] = ("h",)
+    keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Beck et al. 2024"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

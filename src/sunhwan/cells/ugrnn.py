@@ -26,6 +26,7 @@ class UGRNN(Cell):
     gates: ClassVar[tuple[str, ...]] = ("z", "n")
     state_type: ClassVar[type[HiddenState]] = HiddenState
     saved_names: ClassVar[tuple[str, ...]] = ("z", "n")
+    keep: ClassVar[str] = "z"
     source: ClassVar[str] = "Collins et al. 2017"
 
     def initial_bias(self, hidden_size: int) -> Tensor:

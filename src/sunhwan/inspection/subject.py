@@ -15,7 +15,7 @@ from sunhwan.config import Config
 from sunhwan.data import encode
 from sunhwan.errors import UsageError
 from sunhwan.inspection.pieces import pieces_of
-from sunhwan.inspection.watching import Edit, joined, watching
+from sunhwan.inspection.watching import Edit, evaluating, joined, watching
 from sunhwan.layers import Look, Recurrent, Traced
 from sunhwan.models.encoder_decoder import SequenceReader
 from sunhwan.tasks import Classify, Tag, Task, WriteText, WritingTask
@@ -106,6 +106,10 @@ class Subject(ABC):
     def predicted(self, passage: Passage) -> list[str]:
         """A name for each of the passage's predictions, as it is in the data."""
 
+    def steps(self, passage: Passage, stack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Pieces and labels of what a stack reads of a passage, the first stack the passage itself."""
+        return passage.pieces, passage.labels
+
     @abstractmethod
     def _predict(self, passages: Sequence[Passage], last: bool) -> tuple[Tensor, Tensor, list[Any]]:
         """losses and real (N, P); of each stack lengths (N) and places (N, P)."""
@@ -123,18 +127,12 @@ class Subject(ABC):
         With gradients on, what is seen hangs together in PyTorch's graph. edit: changes what the
         first stack reads, (N, T, D). last: each row's last prediction alone, which is cheaper.
         """
-        model = self.task.model
-        training = model.training
-        model.eval()
-        try:
-            with ExitStack() as open_:
-                calls = [
-                    open_.enter_context(watching(stack, look, None if i else edit))
-                    for i, stack in enumerate(self.stacks.values())
-                ]
-                losses, real, where = self._predict(passages, last)
-        finally:
-            model.train(training)
+        with evaluating(self.task.model), ExitStack() as open_:
+            calls = [
+                open_.enter_context(watching(stack, look, None if i else edit))
+                for i, stack in enumerate(self.stacks.values())
+            ]
+            losses, real, where = self._predict(passages, last)
         stacks = {}
         for name, made, (lengths, places) in zip(self.stacks, calls, where, strict=True):
             # Of a pair of texts the encoder reads both: the first is looked at.
@@ -195,11 +193,11 @@ class TextSubject(Subject):
         found = []
         for passage in passages:
             T = len(passage.given)
-            own = max(1, round(count * T / max(steps, 1)))
             last = max(T - length, 0)
+            # Not all but the same, where the text is short.
+            most = last // min(length, 8) + 1
+            own = max(1, min(round(count * T / max(steps, 1)), most))
             starts = sorted({round(last * (k + 0.5) / own) for k in range(own)})
-            # Not overlapping, where the text is long enough.
-            starts = [s for i, s in enumerate(starts) if not i or s - starts[i - 1] >= min(length, 8)]
             found += [self.cut(passage, start, start + length) for start in starts]
         return found[:count]
 
@@ -267,12 +265,17 @@ class ExampleSubject(Subject):
         return [self.of_example(example) for example in self.task.read(path)]
 
     def held_out(self, config: Config) -> list[Passage]:
-        prepared = type(self.task).prepare(config)
+        # It makes a fresh model too, which draws random numbers.
+        with torch.random.fork_rng(devices=[]):
+            prepared = type(self.task).prepare(config)
         if not prepared.validation:
             raise UsageError("the run kept no examples for validation: name a file")
-        folder = Path(config.text.validation or config.text.corpus[0]).parent
+        files = [config.text.validation] if config.text.validation else config.text.corpus
         # Encoded anew: the vocabulary is the model's, which need not be that of its corpus.
-        found = (self._pair(example, prepared.task, folder) for example in prepared.validation)
+        found = (
+            self._pair(example, prepared.task, _folder(example, files))
+            for example in prepared.validation
+        )
         return [self.of_example(example) for example in self._examples(found)]
 
     def _pair(self, example: Example, task: Task, folder: Path) -> Pair:
@@ -342,7 +345,9 @@ class TagSubject(ExampleSubject):
         found = [tag for _, tag in answer.rows]
         inputs = self.source.read(Question((text,)))
         target = torch.tensor([self.task.labels.index(tag) for tag in found], dtype=torch.int64)
-        return [self.of_example(Example("the sentence", inputs, target, (*words, "\t".join(found))))]
+        return [
+            self.of_example(Example("the sentence", inputs, target, (*words, "\t".join(found))))
+        ]
 
     def predicted(self, passage: Passage) -> list[str]:
         return str(passage.given.raw[-1]).split("\t")
@@ -372,10 +377,17 @@ class WritingSubject(ExampleSubject):
         if isinstance(model.reader, SequenceReader):
             self.stacks = {"encoder": model.reader.encoder.recurrent} | self.stacks
 
+    def steps(self, passage: Passage, stack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        if stack == self.main:
+            return super().steps(passage, stack)
+        pieces, labels = self._written(passage.given)
+        return tuple(pieces), tuple(labels)
+
     def _pieces(self, example: Example) -> tuple[list[str], list[str]]:
-        if self.main == "encoder":
-            return super()._pieces(example)
-        # The decoder reads EOS, then what it has written.
+        return super()._pieces(example) if self.main == "encoder" else self._written(example)
+
+    def _written(self, example: Example) -> tuple[list[str], list[str]]:
+        """What the decoder reads: EOS, then what it has written."""
         assert example.target is not None
         ids = [self.task.eos, *example.target[:-1].tolist()]
         vocabulary = self.task.vocabulary
@@ -412,6 +424,12 @@ class WritingSubject(ExampleSubject):
             read = batch.inputs.lengths
             where = [(read, (read - 1).clamp(min=0).unsqueeze(1).expand_as(places)), *where]
         return losses, real, where
+
+
+def _folder(example: Example, files: Sequence[str]) -> Path:
+    """The folder of that file which an example is from: there are the files that it names."""
+    own = [file for file in files if example.where.startswith(file)]
+    return Path(max(own, key=len, default=files[0])).parent
 
 
 def subject_of(task: Task) -> Subject:

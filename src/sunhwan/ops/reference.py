@@ -57,11 +57,19 @@ class Outcome(NamedTuple):
 
 
 def forward(
-    cell: Cell, a: Tensor, loop: Loop, state: State, noise: Noise = NO_NOISE
+    cell: Cell,
+    a: Tensor,
+    loop: Loop,
+    state: State,
+    noise: Noise = NO_NOISE,
+    *,
+    apart: bool = False,
 ) -> tuple[list[State], list[State], list[State]]:
     """Run the loop: every state_t, what the cell made before `hold`, every step's saved values.
 
     a (T, N, G·H) holds the input products of all steps; state is that before the first one.
+    apart: each field of a state is a node of its own in PyTorch's graph, also where the cell made one
+    of another, so that each has the gradient that comes from what read it.
     """
     states, fresh, saved = [], [], []
     held = (
@@ -71,7 +79,7 @@ def forward(
     for t, a_t in enumerate(a.unbind(0)):
         new, saved_t = cell.advance(a_t, state, loop, noise.drop)
         if held is None:
-            state = new
+            state = cell.state_type(*(field.view_as(field) for field in new)) if apart else new
         else:
             fields = zip(new, state, held[t], strict=True)
             state = cell.state_type(*(_held(after, before, k) for after, before, k in fields))
@@ -207,7 +215,7 @@ def run_unrolled(
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
     parameters = cell.effective(parameters)
     a = input_products(cell, x, parameters)
-    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise)
+    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise, apart=True)
     found = outcome(cell, cell.state_type(*_stack(states)), _stack(saved) if onlooker else ())
     return found._replace(steps=tuple(states))
 

@@ -1,0 +1,130 @@
+"""How many numbers training keeps of each step until the backward pass has used them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from sunhwan.cells import Cell, can_derive, derive, has_backward
+from sunhwan.config import ModelConfig
+from sunhwan.layers import Recurrent, RecurrentLayer
+from sunhwan.layers.connections import Highway, Plain
+from sunhwan.ops import choose
+from sunhwan.ops.cross_entropy import WHOLE
+from sunhwan.ops.native import kernel_of
+
+
+class Kept(NamedTuple):
+    """Numbers that a layer keeps of one step of one row.
+
+    inputs: what the input product, dropout and norms need of what it reads; 0 where that is the state
+    of the layer below, which is kept anyway. gates: what is saved of the cell's equation. states: every
+    field, twice where padding or zoneout may hold it, and the random numbers of zoneout.
+    """
+
+    inputs: int
+    gates: int
+    states: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self)
+
+
+def backend_of(layer: RecurrentLayer, *, ragged: bool) -> str:
+    """What runs a layer in training, here."""
+    inside = ragged or max(layer.zoneout, layer.zoneout_cell, layer.recurrent_dropout) > 0
+    return choose(
+        layer.cell, layer.W_x.device, layer.W_x.dtype,
+        hidden_size=layer.hidden_size, backend=layer.backend, inside=inside,
+    ).backend  # fmt: skip
+
+
+def kept_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[Kept]:
+    """What every layer and direction of a stack keeps.
+
+    ragged: rows have ends. folded: the first product is over a table of tokens, see `Embedded`.
+    """
+    directions, found = recurrent.directions, list[Kept]()
+    made = True  # what is read is a tensor of its own, which nothing below keeps
+    levels = zip(recurrent.norms, recurrent.connections, strict=True)
+    for level, (norm, around) in enumerate(levels):
+        layers = recurrent.stack[level * directions :][:directions]
+        D, inputs = layers[0].input_size, 0
+        table = folded and not level
+        normed, drops = not isinstance(norm, nn.Identity), level > 0 and recurrent.dropout.p > 0
+        past_layer = made and drops and not normed  # then only the connection may need it
+        if normed:
+            # The norm keeps what it reads, and the mean and the scale of each row.
+            inputs, made = (D if made else 0) + 2, True
+        if drops:
+            # Locked, one mask serves all steps.
+            inputs, made = inputs + (0 if recurrent.locked_dropout else D), True
+        if made and not table:
+            inputs += D
+        if isinstance(around, Highway):
+            inputs += around.output_size + (D if past_layer else 0)
+        for second, layer in enumerate(layers):
+            # The backward direction reads a copy that is turned around.
+            found.append(_of_layer(layer, D if second else inputs, ragged=ragged, table=table))
+        made = recurrent.bidirectional or type(around) is not Plain
+    return found
+
+
+def kept_by_output(
+    recurrent: Recurrent, output: nn.Linear, config: ModelConfig, rows: int
+) -> tuple[int, int]:
+    """What the output layer keeps over `rows` steps of a language model: numbers a step, and in all.
+
+    Up to 2²² logits their softmax is kept; beyond that, in its place, the gradients of what it reads
+    and of its parameters.
+    """
+    V, H = output.weight.shape
+    plain = not recurrent.bidirectional and type(recurrent.connections[-1]) is Plain
+    made = not plain or config.dropout > 0
+    mask = H if config.dropout and not config.locked_dropout else 0
+    if rows * V > WHOLE:
+        return mask + H, V * H + V
+    return mask + (H if made else 0) + V, 0
+
+
+def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) -> Kept:
+    cell, H = layer.cell, layer.hidden_size
+    plain = type(cell).inputs is Cell.inputs
+    if not plain and not table:
+        inputs += len(cell.gates) * H  # a product before something else is done with it
+    backend = backend_of(layer, ragged=ragged)
+    gates = _by_kernel(layer, plain or table) if backend == "native" else _by_cell(layer)
+    if backend == "scan":
+        gates += (len(cell.gates) - 1) * H  # what is saved as a part of a keeps all of it
+    sizes = cell.state_sizes(H)
+    rates = [layer.zoneout, *[layer.zoneout_cell] * (len(sizes) - 1)]
+    drawn = sum(size for size, rate in zip(sizes, rates, strict=True) if rate)
+    twice = ragged or drawn > 0
+    return Kept(inputs, gates, sum(sizes) * (1 + twice) + drawn)
+
+
+def _by_cell(layer: RecurrentLayer) -> int:
+    """The saved values of one step of the cell's equation, by taking one."""
+    cell = layer.cell
+    if not has_backward(cell) and can_derive(cell):
+        cell = derive(cell)  # which saves more
+    with torch.no_grad():
+        parameters = cell.effective(layer.parameters_of_cell)
+        a = layer.W_x.new_zeros(1, layer.W_x.shape[1])
+        _, saved = cell.advance(a, layer.initial_state(1), cell.loop(parameters))
+    return sum(value.numel() for value in saved)
+
+
+def _by_kernel(layer: RecurrentLayer, writes_over: bool) -> int:
+    """What the compiled kernel saves; writes_over: gates may stand in the memory of their inputs."""
+    kernel = kernel_of(layer.cell, layer.W_x.dtype)
+    assert kernel is not None
+    H = layer.hidden_size
+    inside = min(kernel.gates, kernel.saved) if writes_over else 0
+    widths: list[int] = [w * H if w > 0 else -w for w in kernel.saved_width[inside : kernel.saved]]
+    second = H if "W_m" in layer.parameters_of_cell else 0
+    dropped = layer.output_size if layer.recurrent_dropout else 0
+    first: int = kernel.gates * H if inside else 0
+    return first + sum(widths) + second + dropped
