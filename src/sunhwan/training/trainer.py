@@ -27,6 +27,7 @@ from sunhwan.training.guard import check_finite, clip
 from sunhwan.training.optimizers import Optimizers
 from sunhwan.training.reporter import Reporter, StepReport
 from sunhwan.training.schedule import Plan, Schedule
+from sunhwan.training.spectra import spectra_of, spectra_pay
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class Trainer:
         self._started = time.perf_counter() if started is None else started
         self._interrupted = False
         self._window: list[float] = []
+        self._spectra = 0
         self._speed = _Speed()
         self._fix_plan_by_steps()
 
@@ -307,6 +309,7 @@ class Trainer:
             self.run.log(
                 "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
             )
+        self._log_spectrum()
         # Without a validation text the newest model is the one to keep.
         improved = self.best is None or value < self.best.rank
         self.worse_validations = 0 if improved else self.worse_validations + 1
@@ -318,6 +321,13 @@ class Trainer:
         self._write_sample()
         self.validation_pending = False
         self._plan_by_clock(time.perf_counter() - begun)
+
+    def _log_spectrum(self) -> None:
+        if spectra_pay(self.model, self.device.type, self._spectra, self.tokens_seen):
+            blocks = spectra_of(self.model)
+            if blocks:
+                self.run.log("spectrum", step=self.step, blocks=blocks)
+                self._spectra += 1
 
     def _save_model(self) -> None:
         facts = {
@@ -403,8 +413,11 @@ class Trainer:
         for message in skipped:
             self.reporter.say(f"a checkpoint was skipped: {message}")
         self.run.rewind_logs(state.get("lengths", {}))
+        self._spectra = sum(event["event"] == "spectrum" for event in self.run.events())
         if state:
             self.restore(tensors, state)
+        else:
+            self._log_spectrum()
 
     @cached_property
     def _data_digest(self) -> str:
