@@ -170,3 +170,18 @@ def test_forecast_series_goes_on_with_the_week(run: Run, tmp_path: Path) -> None
     sold = [float(row[1]) for row in rows]
     assert max(sold) == sold[4]  # a Saturday
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_look_inside_finds_the_unit_that_knows_quotations(run: Run) -> None:
+    output = run("look_inside.py", "--steps", 300)
+    told = {line.split(":")[0]: line for line in output.splitlines()}
+    assert told["inside quotation marks"].endswith(", known")
+    text, bars = output.splitlines()[-2:]
+    assert len(text) == len(bars) == 70
+    said = runpy.run_path(str(EXAMPLES / "look_inside.py"))["SAYING"]
+    heights = ["▁▂▃▄▅▆▇█".index(bar) for bar in bars]
+    inside, outside = [], []
+    for word in re.finditer(r"[^ ⏎\"]+", text):
+        side = inside if word[0] in said else outside
+        side += heights[word.start() : word.end()]
+    assert sum(inside) / len(inside) > sum(outside) / len(outside) + 1
