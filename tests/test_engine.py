@@ -17,6 +17,7 @@ from sunhwan.engine import (
     MOST_LOST,
     Draws,
     Engine,
+    Turn,
     bits_lost,
     engine_for,
     fields_of,
@@ -355,3 +356,41 @@ def test_fewer_bits_lose_little() -> None:
     assert all(
         abs(b - a) < limit for (a, b), limit in zip(pairwise(found), (1e-3, 0.05), strict=True)
     )
+
+
+@built
+def test_rows_take_their_turns_each_with_its_own_options() -> None:
+    """Reading and drawing side by side, each row what it is alone."""
+    model = build(V=12)
+    engine = Engine(model, "fp32")
+    ids, draw = ids_for(model, 6, 9), torch.Generator().manual_seed(5)
+    never = torch.arange(12) < 3
+    turns = [
+        Turn(
+            ids[n, : 1 + n], engine.initial_state(1),
+            torch.rand((0, 7, 1, 4, 0, 7)[n], dtype=torch.float64, generator=draw),
+            Draws(0.5 + n / 4, n, 1 - n / 10, (-1, 5)[n % 2], (None, never)[n % 2], never),
+            torch.empty(1 + n, 12) if n % 3 == 0 else None,
+        )
+        for n in range(6)
+    ]  # fmt: skip
+    alone = [
+        turn._replace(
+            state=turn.state.clone(), logits=None if turn.logits is None else turn.logits.clone()
+        )
+        for turn in turns
+    ]
+    for together, turn, (tokens,) in zip(
+        engine.take(turns), turns, map(engine.take, ([turn] for turn in alone)), strict=True
+    ):
+        stop = turn.how.stop
+        end = tokens.tolist().index(stop) + 1 if stop in tokens.tolist() else len(tokens)
+        assert torch.equal(together[:end], tokens[:end])
+        assert turn.how.never is None or not never[together[:end]].any()
+        assert not never[together[:1]].any()
+    for turn, one in zip(turns, alone, strict=True):
+        assert torch.equal(turn.state, one.state)
+        if turn.logits is not None and one.logits is not None:
+            wanted = engine.read(turn.ids[None], engine.initial_state(1))[0]
+            assert torch.equal(turn.logits, wanted)
+            assert torch.equal(turn.logits, one.logits)

@@ -98,18 +98,24 @@ class Beginning(NamedTuple):
     held: str
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, prompt: str) -> Self:
-        prompt_ids = vocabulary.encode(prompt).tolist()
+    def of(cls, vocabulary: Vocabulary, prompt: str | Sequence[int]) -> Self:
+        """prompt: a text, or its tokens."""
+        prompt_ids = vocabulary.encode(prompt).tolist() if isinstance(prompt, str) else list(prompt)
+        tail = prompt_ids[-OPEN:]
         decoder = vocabulary.decoder()
-        certain = "".join(map(decoder.push, prompt_ids))
+        certain = "".join(map(decoder.push, tail))
         never, first = torch.zeros(2, len(vocabulary), dtype=torch.bool)
         if vocabulary.unk_id is not None:
             never[vocabulary.unk_id] = True
         # The prompt's last syllable is as it is meant, so the first token is none that changes it.
-        held = vocabulary.decode(prompt_ids)[len(certain) :]
+        held = vocabulary.decode(tail)[len(certain) :]
         if held:
             first[_growing(vocabulary, prompt_ids[-len(held) * 3 :])] = True
         return cls([*lead(vocabulary, prompt_ids), *prompt_ids], never, first, prompt_ids, held)
+
+
+OPEN = 8
+"""Of so many last tokens a decoder knows what is still open: a syllable, a character, a line."""
 
 
 def token_at(probabilities: Tensor, uniform: float) -> int:
@@ -136,17 +142,35 @@ def stream(
     return _pieces(vocabulary, beginning, (token for (part,) in chunks for token in part))
 
 
+class Spelling:
+    """Drawn tokens → their text, each piece as soon as it is certain, the prompt's not included."""
+
+    def __init__(self, vocabulary: Vocabulary, beginning: Beginning) -> None:
+        self._decoder, self._held = vocabulary.decoder(), beginning.held
+        for token in beginning.prompt_ids[-OPEN:]:
+            self._decoder.push(token)
+
+    def push(self, token: int) -> str:
+        """The text that is now certain, perhaps none."""
+        piece = self._decoder.push(token)
+        if not piece:
+            return ""
+        held, self._held = self._held, ""
+        return piece.removeprefix(held)
+
+    def flush(self) -> str:
+        """The rest."""
+        return self._decoder.flush().removeprefix(self._held)
+
+
 def _pieces(vocabulary: Vocabulary, beginning: Beginning, ids: Iterable[int]) -> Iterator[str]:
-    """The text of drawn tokens, each piece as soon as it is certain."""
-    decoder, held = vocabulary.decoder(), beginning.held
-    for token in beginning.prompt_ids:
-        decoder.push(token)
+    """The text of drawn tokens, piece by piece."""
+    spelling = Spelling(vocabulary, beginning)
     for token in ids:
-        piece = decoder.push(token)
+        piece = spelling.push(token)
         if piece:
-            yield piece.removeprefix(held)
-            held = ""
-    yield decoder.flush().removeprefix(held)
+            yield piece
+    yield spelling.flush()
 
 
 def _drawn(

@@ -100,6 +100,20 @@ class Draws(NamedTuple):
     first: Tensor | None = None
 
 
+class Turn(NamedTuple):
+    """What one row does in `Engine.take`: it reads ids (T), then draws a token for each uniform (n).
+
+    T is at least 1. state (1, all fields): changed by the call. logits (T, V), float32: where those
+    after each of ids are written, None: nowhere.
+    """
+
+    ids: Tensor
+    state: Tensor
+    uniforms: Tensor
+    how: Draws
+    logits: Tensor | None = None
+
+
 class Engine:
     """A model's weights as they are now, in one precision. Where it ends a state is the caller's.
 
@@ -156,28 +170,42 @@ class Engine:
         Each is read in its turn but the last, which is for the next call; `first` of `how` is about
         this call's first token. Behind a `stop` the numbers mean nothing.
         """
-        N, n = uniforms.shape
-        given = self._checked(last.view(N, 1), state).contiguous()
-        uniforms = uniforms.double().contiguous()
-        drawn = torch.zeros(N, n, dtype=torch.int64)
-        masks = [
-            None if m is None else m.to(torch.uint8).contiguous() for m in (how.never, how.first)
+        turns = [
+            Turn(last[n : n + 1], state[n : n + 1], numbers, how)
+            for n, numbers in enumerate(uniforms)
         ]
-        never, first = (None if m is None else m.data_ptr() for m in masks)
-        rows = (_Row * N)(
-            *(
-                _Row(
-                    given=given[i].data_ptr(), givens=1, draws=n, state=state[i].data_ptr(),
-                    drawn=drawn[i].data_ptr(), uniform=uniforms[i].data_ptr(),
-                    temperature=how.temperature, top_p=how.top_p, top_k=how.top_k, stop=how.stop,
-                    never=never, first=first,
-                )
-                for i in range(N)
-            )
-        )  # fmt: skip
-        self._run(rows)
+        drawn = torch.stack(self.take(turns))
         if bool((drawn < 0).any()):
             raise NonFiniteError(NOT_FINITE)
+        return drawn
+
+    def take(self, turns: Sequence[Turn]) -> list[Tensor]:
+        """A turn of each of several rows, side by side: the tokens (n) that each one draws.
+
+        Each token is read in its turn but a row's last. Behind a `stop` they mean nothing; −1 stands
+        where the logits are no numbers.
+        """
+        rows = (_Row * len(turns))()
+        drawn, used = [], []  # what the rows point into
+        for n, (ids, state, uniforms, how, logits) in enumerate(turns):
+            given = self._checked(ids[None], state).contiguous()
+            uniforms = uniforms.double().contiguous()
+            tokens = torch.zeros(len(uniforms), dtype=torch.int64)
+            never, first = (
+                None if mask is None else mask.to(torch.bool).contiguous()
+                for mask in (how.never, how.first)
+            )
+            drawn.append(tokens)
+            used.append((given, uniforms, never, first))
+            rows[n] = _Row(
+                given=given.data_ptr(), givens=len(ids), draws=len(tokens), state=state.data_ptr(),
+                logits=None if logits is None else logits.data_ptr(),
+                drawn=tokens.data_ptr(), uniform=uniforms.data_ptr(),
+                temperature=how.temperature, top_p=how.top_p, top_k=how.top_k, stop=how.stop,
+                never=None if never is None else never.data_ptr(),
+                first=None if first is None else first.data_ptr(),
+            )  # fmt: skip
+        self._run(rows)
         return drawn
 
     def __call__(

@@ -86,7 +86,8 @@ class Run:
 
     def __enter__(self) -> Self:
         try:
-            self._lock.acquire(timeout=0)
+            # Whoever asks whether it is in training holds the lock for an instant.
+            self._lock.acquire(timeout=0.5)
         except Timeout:
             raise StoreError(
                 f"{self.folder} is in use by another trainer: wait for it or stop it"
@@ -97,6 +98,19 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    @property
+    def in_training(self) -> bool:
+        """Whether a trainer holds the run at this moment."""
+        if not (self.folder / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.folder / ".lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:
+            return False
 
     # Logs
 

@@ -1,0 +1,1 @@
+"""Trained models over HTTP: an OpenAI-shaped interface, one of our own, and a page."""

@@ -1,0 +1,77 @@
+"""What may come next in a text that somebody is typing."""
+
+import asyncio
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sunhwan.decode import Beginning, Sampling, filtered_probabilities
+from sunhwan.engine import Draws
+from sunhwan.serve.jobs import Job
+from sunhwan.serve.models import Loaded
+from sunhwan.serve.offsets import name_of
+from sunhwan.serve.schemas import Next
+from sunhwan.serve.service import Service
+from sunhwan.serve.sessions import marks
+from sunhwan.serve.writer import allowed
+
+
+async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, Any]:
+    """The next tokens by their probability, and how the text could go on."""
+    generation, vocabulary = loaded.writing()
+    service.check(body.length, service.limits.max_tokens, "tokens")
+    name, session = loaded.sessions.find(body.session)
+
+    def prepared() -> tuple[Beginning, Job, int]:
+        beginning = Beginning.of(vocabulary, body.text)
+        ids = beginning.ids
+        service.check(len(beginning.prompt_ids), service.limits.prompt, "tokens in a text", 413)
+        read, state = session.resumed(ids)
+        sampling = Sampling(
+            length=body.length, temperature=body.temperature, top_k=body.top_k, top_p=body.top_p,
+            seed=body.seed, until_eos=True,
+        )  # fmt: skip
+        kept = [mark for mark in marks(len(ids)) if mark > read]
+        job = Job(
+            vocabulary, beginning, sampling,
+            stops=["\n"], read=read, state=state, marks=kept, ahead=True,
+        )  # fmt: skip
+        return beginning, job, len(ids) - read
+
+    beginning, job, read = await asyncio.to_thread(prepared)
+    with generation.writing([job]) as writing:
+        await writing.finished()
+    loaded.sessions.keep(name, session.grown(beginning.ids, job.states))
+    logits = job.ahead
+    assert logits is not None
+
+    def offered() -> dict[str, Any]:
+        how = Draws(body.temperature, body.top_k, body.top_p, -1, beginning.never, beginning.first)
+        shares, tokens = _likeliest(logits, how, body.count)
+        log_p = torch.log_softmax(logits.double(), -1)
+        return {
+            "session": name,
+            "read": read,
+            "candidates": [
+                {
+                    "text": name_of(vocabulary, token),
+                    "label": vocabulary.display(token),
+                    "probability": share,
+                }
+                for share, token in zip(shares, tokens, strict=True)
+            ],
+            "entropy": -(log_p.exp() * log_p).nansum().item(),
+            "completion": job.news().text,
+            "surprise": None,
+        }
+
+    return await asyncio.to_thread(offered)
+
+
+def _likeliest(logits: Tensor, how: Draws, count: int) -> tuple[list[float], list[int]]:
+    """The tokens that may be drawn, the likeliest first: their shares and their ids."""
+    shares = filtered_probabilities(allowed(logits, how), how.temperature, how.top_k, how.top_p)
+    values, tokens = shares.sort(descending=True, stable=True)
+    some = min(count, int((shares > 0).sum()))
+    return values[:some].tolist(), tokens[:some].tolist()

@@ -1,0 +1,40 @@
+"""How much a server takes on; what is more is refused before anything is allocated for it."""
+
+from dataclasses import dataclass
+
+from sunhwan.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Each is an option of `sunhwan serve`; UsageError for one that is not over 0.
+
+    body: bytes of a request. prompt: tokens that are read. max_tokens: that are written to a prompt.
+    n: answers to a prompt. prompts: of a request. lines: to score, or questions to answer.
+    characters: of a text to look into and of a question. explained: of a text of which is asked what
+    mattered, which takes as many readings as it has tokens. numbers: of a trace. seconds: for a request,
+    the wait included. slow: seconds for the bytes of a request to arrive. running, waiting: requests
+    at work and in the queue. connections: that are open. sessions: that are remembered.
+    """
+
+    body: int = 1_000_000
+    prompt: int = 32_768
+    max_tokens: int = 4_096
+    n: int = 16
+    prompts: int = 16
+    lines: int = 256
+    characters: int = 20_000
+    explained: int = 600
+    numbers: int = 2_000_000
+    seconds: float = 120.0
+    slow: float = 10.0
+    running: int = 64
+    waiting: int = 64
+    connections: int = 256
+    sessions: int = 256
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            least = 0 if name == "waiting" else 1e-3
+            if not least <= value < float("inf"):
+                raise UsageError(f"--{name.replace('_', '-')} must be over 0, not {value}")

@@ -1,0 +1,183 @@
+"""Questions to a model of any task, and looks inside it."""
+
+import asyncio
+import threading
+from typing import Any
+
+import torch
+
+from sunhwan.decode import Beginning, Sampling
+from sunhwan.errors import UsageError
+from sunhwan.serve.jobs import Job
+from sunhwan.serve.json_text import json_of
+from sunhwan.serve.models import Loaded
+from sunhwan.serve.refusals import RefusedError
+from sunhwan.serve.schemas import Matters, Predict, Score, TraceOf
+from sunhwan.serve.service import Service
+from sunhwan.tasks import Answer, Forecast, WritingTask
+
+
+async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
+    """What a layer did while it read a text; see `sunhwan.inspection.traces.trace`."""
+    service.check(len(body.text), service.limits.characters, "characters", 413)
+
+    def work() -> bytes:
+        from sunhwan.inspection.plain import plain
+        from sunhwan.inspection.subject import subject_of
+        from sunhwan.inspection.traces import trace
+
+        subject = subject_of(loaded.task)
+        passage = subject.passages(body.text)[0]
+        stack = subject.stacks.get(body.stack or subject.main)
+        H = max(layer.hidden_size for layer in stack.stack) if stack else 1
+        units = H if body.units is None else len(body.units)
+        kinds = 8 if body.values is None else len(body.values)
+        numbers = len(passage.labels) * units * kinds
+        service.check(numbers, service.limits.numbers, "numbers: name fewer units or values,", 413)
+        found = trace(subject, passage, stack=body.stack, layer=body.layer, values=body.values)
+        wanted = list(range(H)) if body.units is None else body.units
+        values = {}
+        for name, value in found.values.items():
+            if any(unit >= value.shape[1] for unit in body.units or ()):
+                raise UsageError(f"{name} has the units 0 … {value.shape[1] - 1}")
+            wanted = list(range(value.shape[1])) if body.units is None else body.units
+            values[name] = plain(value[:, wanted].T)
+        return json_of(
+            {
+                "pieces": found.pieces,
+                "labels": found.labels,
+                "surprise": plain(found.surprise),
+                "values": values,
+                "units": wanted,
+                "open": {"gate": found.keep, "units": found.open} if found.keep else None,
+            }
+        )
+
+    return await loaded.apart(work)
+
+
+async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
+    """What mattered for a prediction; see `sunhwan.inspection.attribution.what_mattered`."""
+    service.check(len(body.text), service.limits.explained, "characters", 413)
+
+    def work() -> bytes:
+        from sunhwan.inspection.attribution import continued, what_mattered
+        from sunhwan.inspection.plain import plain
+        from sunhwan.inspection.subject import TextSubject, subject_of
+
+        subject = subject_of(loaded.task)
+        place, writes = body.position, isinstance(subject, TextSubject)
+        if place is None:
+            passage, prediction = continued(subject, body.text), -1
+        else:
+            # In a text a step is predicted by those before it.
+            passage, prediction = subject.passages(body.text)[0], place - writes
+        if not passage.labels:
+            raise UsageError("there is nothing to read: give a text")
+        if prediction < -1 or (place is not None and prediction < 0):
+            raise UsageError("nothing predicts the first step of a text: give another position")
+        found = what_mattered(subject, passage, prediction=prediction)
+        # The likeliest next token is no part of the text.
+        T = len(found.pieces) - (place is None and writes)
+        return json_of(
+            {
+                "pieces": found.pieces[:T],
+                "predicted": found.predicted,
+                "probability": plain(found.probability),
+                "gradient_x_input": plain(found.gradient_x_input[:T]),
+                "occlusion": plain(found.occlusion[:T]),
+            }
+        )
+
+    return await loaded.apart(work)
+
+
+async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any]:
+    """The log-probability of lines, each from the beginning; as `api.Language.score` has it."""
+    service.check(len(body.lines), service.limits.lines, "lines")
+    generation, vocabulary = loaded.writing()
+
+    def prepared() -> list[Job]:
+        jobs = []
+        never = torch.zeros(len(vocabulary), dtype=torch.bool)
+        for line in body.lines:
+            ids = vocabulary.encode(line).tolist()
+            service.check(len(ids), service.limits.prompt, "tokens in a line", 413)
+            beginning = Beginning([*loaded.lead, *ids], never, never, ids, "")
+            places = range(len(ids))
+            jobs.append(Job(vocabulary, beginning, Sampling(length=0), top=0, places=places))
+        return jobs
+
+    jobs = await asyncio.to_thread(prepared)
+    with generation.writing(jobs) as writing:
+        await writing.finished()
+
+    def said() -> dict[str, Any]:
+        lines = []
+        for line, job in zip(body.lines, jobs, strict=True):
+            found = [(s.token, s.log_probability) for s in job.news().scores]
+            known = [(token, nats) for token, nats in found if nats is not None]
+            tokens = [{"text": vocabulary.display(t), "log_probability": p} for t, p in known]
+            total = sum(p for _, p in known)
+            lines.append({"text": line, "log_probability": total, "tokens": tokens})
+        return {"lines": lines}
+
+    return await asyncio.to_thread(said)
+
+
+async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
+    """An answer to each question, and each is what it would be alone."""
+    predictor = loaded.answering()
+    task, options = loaded.task, body.options.model_dump(exclude_none=True)
+    service.check(len(body.questions), service.limits.lines, "questions")
+    for question in body.questions:
+        size = len(question) if isinstance(question, str) else sum(map(len, question))
+        service.check(size, service.limits.characters, "characters in a question", 413)
+    service.check(options.get("n", 1), service.limits.n, "answers")
+    if options and not isinstance(task, WritingTask):
+        raise RefusedError(
+            422, f"a model to {task.name} writes nothing: leave out options", param="options"
+        )
+    if _reads_files(task):
+        raise RefusedError(
+            422, "this model reads files, which are not taken over HTTP: use `sunhwan predict`"
+        )
+    given_up = threading.Event()
+    forecasts = isinstance(task, Forecast)
+    questions = [_series(one) if forecasts else one for one in body.questions]
+
+    def work() -> bytes:
+        n, seed = options.get("n", 1), options.pop("seed", 1)
+        answers = []
+        for place, question in enumerate(questions):
+            if given_up.is_set():
+                break
+            own = options | {"seed": seed + n * place} if isinstance(task, WritingTask) else {}
+            answers += [_as_values(one) for one in predictor.answers([question], **own)]
+        return json_of({"answers": answers})
+
+    try:
+        return await loaded.apart(work)
+    finally:
+        given_up.set()
+
+
+def _series(question: str | list[str]) -> list[list[str]]:
+    """Rows of a series: a line or a text each, its numbers with spaces, tabs or commas between."""
+    rows = question.splitlines() if isinstance(question, str) else question
+    return [row.replace(",", " ").split() for row in rows]
+
+
+def _as_values(answer: Answer) -> dict[str, Any]:
+    look = answer.alignment
+    alignment = look and {
+        "source": look.source, "target": look.target, "weights": look.weights.tolist()
+    }  # fmt: skip
+    rows = [list(row) for row in answer.rows]
+    return {"values": answer.values, "text": answer.text, "rows": rows, "alignment": alignment}
+
+
+def _reads_files(task: Any) -> bool:
+    """Whether the cells of a question name files: sound, vectors, images."""
+    source = getattr(task, "source", None)
+    return getattr(source, "kind", "") == "frames" or bool(getattr(source, "image_size", 0))

@@ -1,0 +1,195 @@
+"""The models that are served: each a run folder, in which a newer one may appear."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from sunhwan import decode
+from sunhwan.api import Language, Predictor
+from sunhwan.cells import CELLS
+from sunhwan.engine import engine_for
+from sunhwan.errors import StoreError, SunhwanError, UsageError
+from sunhwan.layers import Recurrent
+from sunhwan.serve.generation import Generation
+from sunhwan.serve.limits import Limits
+from sunhwan.serve.refusals import RefusedError
+from sunhwan.serve.sessions import Sessions
+from sunhwan.serve.writer import EngineWriter, ModelWriter
+from sunhwan.store import load_model
+from sunhwan.tasks import Task, WriteText
+from sunhwan.text import Vocabulary
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks whether there is a newer model."""
+
+Value = TypeVar("Value")
+
+
+class Loaded:
+    """A model as it was when it was read; whoever began with it ends with it.
+
+    `apart` is for all that goes through PyTorch, one thing after another: looking inside changes
+    the model for the moment. Texts are written beside it.
+    """
+
+    def __init__(self, task: Task, facts: dict[str, Any], precision: str, limits: Limits) -> None:
+        self.task, self.created = task, int(time.time())
+        self.found: Language | Predictor = Predictor(task, facts)
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(1, "model")
+        self.generation: Generation | None = None
+        self.sessions = Sessions(limits.sessions)
+        if isinstance(task, WriteText):
+            self.found = Language(task.model, task.vocabulary, facts)
+            engine, _ = engine_for(task.model, precision)
+            writer = EngineWriter(engine) if engine else ModelWriter(task.model, self._lock)
+            self.generation = Generation(writer)
+            self.lead = decode.lead(task.vocabulary)
+
+    async def apart(self, work: Callable[[], Value]) -> Value:
+        """Do this in the model's own thread; given up where it has not begun when nobody waits."""
+
+        def locked() -> Value:
+            with self._lock:
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, locked)
+
+    def writing(self) -> tuple[Generation, Vocabulary]:
+        """What a language model writes with; refused for another."""
+        if self.generation is None or not isinstance(self.task, WriteText):
+            raise RefusedError(
+                422,
+                f"this is a model to {self.task.name}: ask it through /api/predict",
+                param="model",
+            )
+        return self.generation, self.task.vocabulary
+
+    def answering(self) -> Predictor:
+        """What answers questions; refused for a language model."""
+        if not isinstance(self.found, Predictor):
+            raise RefusedError(
+                422, "this is a language model: let it write through /v1/completions", param="model"
+            )
+        return self.found
+
+    @cached_property
+    def stacks(self) -> list[dict[str, Any]]:
+        """The recurrent stacks that can be looked into, with their layers."""
+        from sunhwan.inspection.subject import subject_of
+
+        try:
+            stacks = subject_of(self.task).stacks
+        except UsageError:
+            return []
+        return [{"name": name, "layers": _layers(stack)} for name, stack in stacks.items()]
+
+
+@torch.no_grad()
+def _layers(stack: Recurrent) -> list[dict[str, Any]]:
+    """What can be asked of each layer and direction, by reading one step of zeros."""
+    x = torch.zeros(1, 1, stack.input_size).to(stack.stack[0].W_x)
+    return [
+        {
+            "index": place,
+            "cell": next((n for n, cell in CELLS.items() if cell == layer.cell), "own"),
+            "hidden_size": layer.hidden_size,
+            "direction": ("forward", "backward")[place % stack.directions],
+            "values": list(values),
+        }
+        for place, (layer, values) in enumerate(
+            zip(stack.stack, stack.trace(x).layers, strict=True)
+        )
+    ]
+
+
+class Served:
+    """A run folder, or a model folder; perhaps one that is still in training.
+
+    The newest model is read when somebody asks for it, at most every `LOOK_EVERY` seconds.
+    UsageError where the model that is there cannot be had in the precision.
+    """
+
+    def __init__(self, name: str, folder: Path, precision: str, limits: Limits) -> None:
+        self.name, self.folder = name, folder
+        self._precision, self._limits = precision, limits
+        self._lock = threading.Lock()
+        self._looked, self._seen = -LOOK_EVERY, None
+        self._loaded: Loaded | None = None
+        self._reason = "the model was not read yet"
+
+    @property
+    def is_run(self) -> bool:
+        """Whether the folder is a run, with a log."""
+        return (self.folder / "config.toml").exists()
+
+    def look(self) -> tuple[Loaded | None, str]:
+        """The newest model that could be read, or why there is none. Reads files: not for the loop."""
+        with self._lock:
+            now = time.monotonic()
+            if now - self._looked >= LOOK_EVERY:
+                self._looked = now
+                seen = self._stamp()
+                if seen is None or seen != self._seen:
+                    self._read()
+                    self._seen = seen
+            return self._loaded, self._reason
+
+    def loaded(self) -> Loaded:
+        """The same; StoreError where there is no model."""
+        found, reason = self.look()
+        if found is None:
+            raise StoreError(reason)
+        return found
+
+    def close(self) -> None:
+        """Wait until the thread that writes has ended."""
+        if self._loaded is not None and self._loaded.generation is not None:
+            self._loaded.generation.close()
+
+    def _read(self) -> None:
+        try:
+            task, facts = load_model(self.folder)
+        except SunhwanError as error:
+            self._reason = str(error)
+            return
+        self._loaded, self._reason = Loaded(task, facts, self._precision, self._limits), ""
+
+    def _stamp(self) -> Any:
+        """What changes when another model is put in the folder's place."""
+        folder = self.folder / "model" if self.is_run else self.folder
+        try:
+            told = (folder / "model.safetensors").stat()
+        except OSError:
+            return None
+        return told.st_mtime_ns, told.st_size, told.st_ino
+
+
+def served(
+    folders: Iterable[Path], precision: str = "fp32", limits: Limits | None = None
+) -> dict[str, Served]:
+    """The models of these folders by name: the folder's, with -2 … where two have the same.
+
+    StoreError for a folder that is neither a run nor a model.
+    """
+    limits = limits or Limits()
+    found: dict[str, Served] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise StoreError(f"{folder} is no run or model folder: `sunhwan train` makes one")
+        own = folder.resolve().name or "model"
+        names = [own, *(f"{own}-{number}" for number in range(2, len(found) + 3))]
+        name = next(name for name in names if name not in found)
+        one = Served(name, folder, precision, limits)
+        loaded, reason = one.look()
+        if loaded is None and not one.is_run:
+            raise StoreError(reason)
+        found[name] = one
+    return found
