@@ -82,6 +82,7 @@ class Language:
         break where the vocabulary has no EOS; where it has neither, the first token goes unscored.
         """
         device = self.model.output.weight.device
+        read = engine_for(self.model, "fp32")[0] or self.model
         lead = decode.lead(self.vocabulary)
         for line in map(normalize, lines):
             ids = [*lead, *self.vocabulary.encode(line).tolist()]
@@ -89,7 +90,7 @@ class Language:
                 yield ScoredLine(line, [])
                 continue
             row = torch.tensor([ids], device=device)
-            logits, _ = self.model(row[:, :-1])
+            logits, _ = read(row[:, :-1])
             losses = token_losses(logits.double(), row[:, 1:])[0]
             texts = self.vocabulary.token_texts(ids[1:])
             values = (-losses).tolist()
