@@ -44,7 +44,10 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
         yield new
-        for file in new.iterdir():
+        for file in new.rglob("*"):
+            if file.is_dir():
+                sync_folder(file)
+                continue
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
         sync_folder(new)
