@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from sunhwan.cells import CELLS, OWN, Cell
 from sunhwan.cli.app import app
 from sunhwan.config import settings
 from sunhwan.laws import LAWS, verdict
+from tests.serve.helpers import server_of
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
@@ -108,16 +110,33 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     if page.name.startswith("tasks"):
         files_of_the_tasks(tmp_path)
     namespace: dict[str, Any] = {}
-    try:
+    with ExitStack() as open_:
+        port = 8000
+        if page.name.startswith(("inside", "serve")):
+            notes = run_of_notes(tmp_path)
+        if page.name.startswith("serve"):
+            server = open_.enter_context(server_of([notes]))
+            port = server.port
+        open_.callback(OWN.clear)
         for block in blocks:
             if block not in mine:
+                block = block.replace(":8000", f":{port}")
                 exec(compile(block, page.name, "exec"), namespace)
         for name, cell in cells_of(tmp_path / "mycells.py").items():
             for law in LAWS:
                 if law.name in ("gradients", "derived backward", "scan", "chunks"):
                     assert verdict(law, cell, name).passed is not False
-    finally:
-        OWN.clear()
+
+
+def run_of_notes(folder: Path) -> Path:
+    """A run and another text, which the pages on looking inside and serving take for granted."""
+    text = "나는 학교에 간다. def read(self): once.\n"
+    (folder / "notes.txt").write_text(20 * text, encoding="utf-8")
+    (folder / "other.txt").write_text(40 * text, encoding="utf-8")
+    settings = {"text": {"corpus": str(folder / "notes.txt")}, "model": {"hidden_size": 6}}
+    config = sunhwan.Config.from_dict(settings | {"training": {"steps": 2}})
+    sunhwan.train(config, folder / "runs" / "notes")
+    return folder / "runs" / "notes"
 
 
 def files_of_the_tasks(folder: Path) -> None:
