@@ -9,10 +9,12 @@ from sunhwan.cli import (
     check_cell,
     evaluate,
     info,
+    inspect,
     lab,
     predict,
     sample,
     score,
+    serve,
     settings,
     train,
     words,
@@ -48,7 +50,9 @@ app.command("sample")(sample.sample)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
+app.command("serve")(serve.serve)
 app.command("info")(info.info)
+app.command("inspect")(inspect.inspect)
 app.command("words")(words.words)
 app.command("settings")(settings.settings)
 app.command("check-cell")(check_cell.check_cell)

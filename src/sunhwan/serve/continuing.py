@@ -10,7 +10,6 @@ from sunhwan.decode import Beginning, Sampling, filtered_probabilities
 from sunhwan.engine import Draws
 from sunhwan.serve.jobs import Job
 from sunhwan.serve.models import Loaded
-from sunhwan.serve.offsets import name_of
 from sunhwan.serve.schemas import Next
 from sunhwan.serve.service import Service
 from sunhwan.serve.sessions import marks
@@ -55,7 +54,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
             "read": read,
             "candidates": [
                 {
-                    "text": name_of(vocabulary, token),
+                    "text": vocabulary.decode([token]),
                     "label": vocabulary.display(token),
                     "probability": share,
                 }

@@ -1,0 +1,43 @@
+/** The page begins. */
+
+import { startActive } from "./active.js";
+import { on } from "./bus.js";
+import { find } from "./dom.js";
+import { startGates } from "./gates.js";
+import { startLosses } from "./losses.js";
+import { isWriter, startModels } from "./models.js";
+import { startNext } from "./next.js";
+import { startQuestion } from "./question.js";
+import { startReport } from "./report.js";
+import { startSettings } from "./settings.js";
+import { startTabs } from "./tabs.js";
+import { startTasks } from "./tasks.js";
+import { startText } from "./text.js";
+import { startTrace } from "./trace.js";
+import { startUnit } from "./unit.js";
+import { say } from "./words.js";
+import { startWrite } from "./write.js";
+
+/** A text and a question are typed in the same place. */
+function nameText() {
+  find("textName").textContent = say(isWriter() ? "text" : "question");
+  find("text").placeholder = say(isWriter() ? "typeHere" : "askHere");
+  find("keys").hidden = !isWriter();
+}
+
+startSettings();
+startTabs();
+startText();
+startQuestion();
+startWrite();
+startNext();
+startUnit();
+startTrace();
+startActive();
+startTasks();
+startGates();
+startLosses();
+startReport();
+on("model", nameText);
+on("language", nameText);
+startModels();

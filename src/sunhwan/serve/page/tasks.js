@@ -1,0 +1,154 @@
+/** What models of the other tasks answer: labels, tags, texts, and where they looked. */
+
+import * as api from "./api.js";
+import { on, oneAtATime, settled, tell } from "./bus.js";
+import { amounts } from "./colours.js";
+import { bar, element, find } from "./dom.js";
+import { HeatMap } from "./heatmap.js";
+import { chosen, isWriter } from "./models.js";
+import { calm, complain } from "./problem.js";
+import { parts } from "./question.js";
+import { number, percent, say } from "./words.js";
+
+const LABELS = 12; // bars of so many labels, the likeliest
+const HUES = 8; // colours of tags; of more they come again
+
+const FIELDS = { beam: "beam", answers: "n", answerTemperature: "temperature", answerSeed: "seed" };
+
+let answer = null;
+let drawn = []; // the further answers to the same question
+
+const writes = () => ["translate", "describe"].includes(chosen()?.task);
+
+const map = new HeatMap(find("attention"), {
+  moved: (row, column) => {
+    const { source, target, weights } = answer.alignment;
+    const said = `${target[row]} ← ${source[column]}: ${percent(weights[row][column])}`;
+    find("attentionCell").textContent = said;
+  },
+  // What mattered for this piece of the answer.
+  chose: (row) => tell("explain", row),
+});
+
+/** The options of a model that writes, those that were filled in. */
+function options() {
+  const given = {};
+  for (const [id, name] of Object.entries(FIELDS)) {
+    const field = find(id);
+    if (writes() && field.value !== "" && field.validity.valid) given[name] = field.valueAsNumber;
+  }
+  return given;
+}
+
+const ask = oneAtATime(async () => {
+  const model = chosen();
+  if (!model?.ready || isWriter() || model.task === "forecast") return;
+  const cells = parts();
+  if (cells.every((cell) => cell.trim() === "")) {
+    answer = null;
+    show();
+    return;
+  }
+  find("answer").setAttribute("aria-busy", "true");
+  try {
+    const question = cells.length > 1 ? cells : cells[0];
+    const said = await api.predict({ model: model.id, questions: [question], options: options() });
+    if (model.id !== chosen()?.id) return;
+    [answer, ...drawn] = said.answers;
+    calm("answer");
+    show();
+  } catch (error) {
+    complain("answer", error);
+  } finally {
+    find("answer").setAttribute("aria-busy", "false");
+  }
+});
+
+function labelBars(probabilities) {
+  const ranked = Object.entries(probabilities).sort(([, one], [, other]) => other - one);
+  const rows = ranked
+    .slice(0, LABELS)
+    .map(([label, probability]) =>
+      element(
+        "li",
+        { class: "candidate" },
+        element("bdi", { class: "token" }, label),
+        bar(probability),
+        element("span", { class: "figure" }, percent(probability)),
+      ),
+    );
+  return element("ol", { class: "candidates labels" }, ...rows);
+}
+
+function tagged(rows) {
+  const labels = chosen().labels ?? [...new Set(rows.map(([, tag]) => tag))];
+  return element(
+    "p",
+    { class: "tagged" },
+    ...rows.map(([word, tag]) => {
+      const hue = tag === "O" ? "none" : Math.max(labels.indexOf(tag), 0) % HUES;
+      return element(
+        "span",
+        { class: "tagged-word", "data-hue": hue },
+        element("bdi", {}, word),
+        element("small", {}, element("bdi", {}, tag)),
+      );
+    }),
+  );
+}
+
+function written() {
+  const found = (answer.values.answers ?? []).slice(1).map(({ output }) => String(output));
+  const others = [...found, ...drawn.map(({ text }) => text)];
+  const first = element("p", { class: "written" }, element("bdi", {}, answer.text));
+  if (!others.length) return [first];
+  const list = others.map((text) => element("li", {}, element("bdi", {}, text)));
+  return [first, element("h3", {}, say("others")), element("ol", {}, ...list)];
+}
+
+function content() {
+  if (chosen()?.task === "forecast") return [element("p", {}, say("noForecast"))];
+  if (!answer) return [element("p", { class: "quiet" }, say("noAnswer"))];
+  const { values, rows } = answer;
+  if (values.probabilities) return [labelBars(values.probabilities)];
+  if (rows?.length) return [tagged(rows)];
+  return written();
+}
+
+function show() {
+  find("answer").replaceChildren(...content());
+  const alignment = answer?.alignment;
+  find("attentionPart").hidden = !alignment;
+  find("attentionCell").textContent = "";
+  if (!alignment) return;
+  const { source, target, weights } = alignment;
+  map.show({
+    rows: target,
+    columns: source,
+    values: weights,
+    scale: amounts(1, "--plus"),
+    size: 20,
+  });
+  const words = { rows: number(target.length), columns: number(source.length) };
+  find("attention").setAttribute("aria-label", say("attentionOf", words));
+}
+
+export function startTasks() {
+  // What is slow to answer is asked for, what is quick comes by itself.
+  const rested = settled(250, () => !writes() && ask());
+  find("ask").addEventListener("click", () => ask());
+  find("text").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.isComposing) ask();
+  });
+  on("text", rested);
+  on("theme", () => map.draw());
+  on("language", show);
+  on("model", () => {
+    answer = null;
+    find("answering").hidden = !chosen() || isWriter();
+    find("askControls").hidden = !writes();
+    find("sheet").hidden = chosen()?.task === "forecast";
+    show();
+    rested();
+  });
+}
