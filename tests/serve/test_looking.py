@@ -112,6 +112,13 @@ def test_a_classifier_tells_what_mattered(client: Client) -> None:
     assert "".join(found["pieces"]) == "the 사과"
 
 
+def test_a_translator_tells_what_mattered_for_its_first_piece(client: Client) -> None:
+    (answer,) = client.post("/api/predict", model="translate", questions=["2 1"])["answers"]
+    found = client.post("/api/matters", model="translate", text="2 1")
+    assert found["predicted"] == [*answer["alignment"]["target"], "<eos>"][0]
+    assert "".join(found["pieces"]) == "2 1"
+
+
 @pytest.mark.parametrize("name", ["characters", "jamo", "documents", "words", "bare", "slow"])
 def test_lines_are_scored_as_ever(client: Client, language_runs: list[Path], name: str) -> None:
     (run,) = (run for run in language_runs if run.name == name)

@@ -68,7 +68,8 @@ async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
         subject = subject_of(loaded.task)
         place, writes = body.position, isinstance(subject, TextSubject)
         if place is None:
-            passage, prediction = continued(subject, body.text), -1
+            # Of an answer its first piece, rather than its end.
+            passage, prediction = continued(subject, body.text), -1 if writes else 0
         else:
             # In a text a step is predicted by those before it.
             passage, prediction = subject.passages(body.text)[0], place - writes
