@@ -141,6 +141,21 @@ QUESTIONS: dict[str, list[Any]] = {
 }  # fmt: skip
 
 
+def test_a_series_goes_on_from_its_dates(client: Client) -> None:
+    numbers = [f"{n % 4} {n}.5" for n in range(40)]
+    quarters = [f"{2001 + n // 4}Q{n % 4 + 1}, {row}" for n, row in enumerate(numbers)]
+    hours = [f"2024-03-0{1 + n // 24} {n % 24:02}:00\t{row}" for n, row in enumerate(numbers)]
+    plain, dated, timed = (
+        client.post("/api/predict", model="forecast", questions=["\n".join(rows)])["answers"]
+        for rows in (numbers, quarters, hours)
+    )
+    assert [one["values"]["time"] for one in plain[:2]] == ["41", "42"]
+    assert [one["values"]["time"] for one in dated[:2]] == ["2011Q1", "2011Q2"]
+    assert [one["values"]["time"] for one in timed[:2]] == ["2024-03-02T16:00", "2024-03-02T17:00"]
+    for one, other, third in zip(plain, dated, timed, strict=True):
+        assert one["values"]["median"] == other["values"]["median"] == third["values"]["median"]
+
+
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_answers_are_those_of_predict(client: Client, task_runs: list[Path], name: str) -> None:
     (run,) = (run for run in task_runs if run.name == name)
@@ -190,6 +205,10 @@ def test_drawn_answers_have_the_seeds_of_their_places(
         ({"model": "forecast", "questions": ["/etc/passwd"]}, "series"),
         ({"model": "forecast", "questions": [["1 2", "2 3"]]}, "at least"),
         ({"model": "forecast", "questions": [["1 2", "2 x"]]}, "series"),
+        ({"model": "forecast", "questions": [["2024-01 1 2", "2 3"]]}, "series"),
+        ({"model": "forecast", "questions": [["2024-02 1 2", "2024-01 2 3"]]}, "2024-01"),
+        ({"model": "forecast", "questions": [["2024-01 1", "2024-02 2"]]}, "columns"),
+        ({"model": "forecast", "questions": [["2024-01", "2024-02"]]}, "columns"),
         ({"model": "classify", "questions": "a"}, "list"),
     ],
     ids=str,

@@ -33,7 +33,7 @@ def test_candidates_are_those_that_would_be_drawn(
     beginning = decode.Beginning.of(vocabulary, TEXTS[name])
     logits, _ = decode.read(language.model, beginning.ids)
     options = {"temperature": 0.8} | settings
-    may = logits.masked_fill(beginning.never | beginning.first, -math.inf)
+    may = logits.masked_fill(beginning.never, -math.inf)
     wanted = decode.filtered_probabilities(may, **options)
     values = wanted.topk(min(5, int((wanted > 0).sum())))
     told = [one["probability"] for one in found["candidates"]]
@@ -98,6 +98,24 @@ def test_a_syllable_grows_by_letters(client: Client) -> None:
         found = typed(client, session, text, "jamo")
         assert found["read"] == cost, text
         assert found["candidates"] == typed(client, None, text, "jamo")["candidates"]
+
+
+def test_a_letter_may_complete_the_last_syllable(client: Client) -> None:
+    text = "난 다"
+    found = client.post("/api/next", model="jamo", text=text, count=99, temperature=2.0)
+    texts = {one["whole"]: one["text"] for one in found["candidates"] if one["whole"]}
+    # Each final that the vocabulary knows, by what it makes of the syllable.
+    assert texts == {"닥": "\u11a8", "단": "\u11ab", "달": "\u11af", "닭": "\u11b0"}
+    others = [one["text"] for one in found["candidates"] if not one["whole"]]
+    assert {" ", "\u1102"} <= set(others)
+    assert "\ufffd" not in others
+    # What was chosen is read as one more letter, and a whole syllable grows no more.
+    chosen = typed(client, found["session"], "난 단", "jamo")
+    assert chosen["read"] == 1
+    assert chosen["candidates"] == typed(client, None, "난 단", "jamo")["candidates"]
+    assert {one["whole"] for one in chosen["candidates"]} == {None}
+    begun = client.post("/api/next", model="jamo", text="\u1102", count=99, temperature=2.0)
+    assert {one["whole"] for one in begun["candidates"]} == {None, "나", "내", "느"}
 
 
 def test_a_strange_session_is_a_new_one(client: Client) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.decode import Beginning, Sampling, filtered_probabilities
+from sunhwan.decode import OPEN, Beginning, Sampling, filtered_probabilities
 from sunhwan.engine import Draws
 from sunhwan.serve.jobs import Job
 from sunhwan.serve.models import Loaded
@@ -14,6 +14,7 @@ from sunhwan.serve.schemas import Next
 from sunhwan.serve.service import Service
 from sunhwan.serve.sessions import marks
 from sunhwan.serve.writer import allowed
+from sunhwan.text import Vocabulary
 
 
 async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, Any]:
@@ -46,7 +47,8 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     assert logits is not None
 
     def offered() -> dict[str, Any]:
-        how = Draws(body.temperature, body.top_k, body.top_p, -1, beginning.never, beginning.first)
+        # Whoever types may let the last syllable grow, which the completion leaves as it is.
+        how = Draws(body.temperature, body.top_k, body.top_p, -1, beginning.never, None)
         shares, tokens = _likeliest(logits, how, body.count)
         log_p = torch.log_softmax(logits.double(), -1)
         return {
@@ -56,6 +58,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
                 {
                     "text": vocabulary.decode([token]),
                     "label": vocabulary.display(token),
+                    "whole": _grown(vocabulary, beginning, token),
                     "probability": share,
                 }
                 for share, token in zip(shares, tokens, strict=True)
@@ -66,6 +69,14 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
         }
 
     return await asyncio.to_thread(offered)
+
+
+def _grown(vocabulary: Vocabulary, beginning: Beginning, token: int) -> str | None:
+    """The text's last character as the token would change it; None where it would not."""
+    if not beginning.first[token]:
+        return None
+    ids = beginning.prompt_ids[-OPEN:]
+    return vocabulary.decode([*ids, token])[len(vocabulary.decode(ids)) - len(beginning.held) :]
 
 
 def _likeliest(logits: Tensor, how: Draws, count: int) -> tuple[list[float], list[int]]:

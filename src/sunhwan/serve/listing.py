@@ -5,7 +5,7 @@ from typing import Any
 from sunhwan.serve.models import Loaded, Served
 from sunhwan.serve.reports import parts_of
 from sunhwan.store import Run
-from sunhwan.tasks import WriteText
+from sunhwan.tasks import Forecast, WriteText
 
 
 def described(served: Served) -> dict[str, Any]:
@@ -39,9 +39,11 @@ def _vocabulary(loaded: Loaded) -> dict[str, Any] | None:
 
 
 def _inputs(loaded: Loaded) -> list[str]:
-    """The columns that a question has."""
+    """The columns that a question has; none where a series may have any."""
     task: Any = loaded.task
     if isinstance(task, WriteText):
         return []
+    if isinstance(task, Forecast):
+        return [*task.reading.targets, *task.reading.inputs]
     columns = getattr(task, "columns", None)
     return list(columns.inputs if columns else task.config.task.input or ("text",))

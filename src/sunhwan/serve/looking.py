@@ -1,11 +1,16 @@
 """Questions to a model of any task, and looks inside it."""
 
 import asyncio
+import re
 import threading
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from sunhwan.data import Series
+from sunhwan.data.numbers import is_number
+from sunhwan.data.times import check_ascending, moment
 from sunhwan.decode import Beginning, Sampling
 from sunhwan.errors import UsageError
 from sunhwan.serve.jobs import Job
@@ -15,6 +20,7 @@ from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.schemas import Matters, Predict, Score, TraceOf
 from sunhwan.serve.service import Service
 from sunhwan.tasks import Answer, Forecast, WritingTask
+from sunhwan.tasks.tracks import Layout, as_series
 
 
 async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
@@ -144,8 +150,9 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
             422, "this model reads files, which are not taken over HTTP: use `sunhwan predict`"
         )
     given_up = threading.Event()
-    forecasts = isinstance(task, Forecast)
-    questions = [_series(one) if forecasts else one for one in body.questions]
+    questions: list[Any] = list(body.questions)
+    if isinstance(task, Forecast):
+        questions = [_series(one, task.reading) for one in questions]
 
     def work() -> bytes:
         n, seed = options.get("n", 1), options.pop("seed", 1)
@@ -163,10 +170,21 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         given_up.set()
 
 
-def _series(question: str | list[str]) -> list[list[str]]:
-    """Rows of a series: a line or a text each, its numbers with spaces, tabs or commas between."""
-    rows = question.splitlines() if isinstance(question, str) else question
-    return [row.replace(",", " ").split() for row in rows]
+def _series(question: str | list[str], reading: Layout) -> Series | list[list[str]]:
+    """Rows of a series: a line or a text each, its numbers with spaces, tabs or commas between.
+
+    Before the numbers of each there may be a date, which with its time of day is one.
+    """
+    lines = question.splitlines() if isinstance(question, str) else question
+    rows = [_TIME_OF_DAY.sub("T", line).replace(",", " ").split() for line in lines]
+    times = [row[0] for row in rows if row and moment(row[0]) and not is_number(row[0])]
+    if not times or len(times) < len(rows):
+        return rows
+    check_ascending(times, [f"line {number}" for number in range(1, len(times) + 1)], "date")
+    return replace(as_series([row[1:] for row in rows], reading), times=tuple(times))
+
+
+_TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
 
 
 def _as_values(answer: Answer) -> dict[str, Any]:

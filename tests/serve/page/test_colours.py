@@ -113,6 +113,7 @@ def test_units_most_active_at_a_character(visit: Visitor) -> None:
     last = [row[-1] for row in found["values"]["h"]]
     most = max(range(len(last)), key=lambda unit: abs(last[unit]))
     assert here.page.locator("#active .chip").first.inner_text().split()[0] == str(most)
+    assert "at most the last 300 characters" in here.page.inner_text("#active")
     here.page.locator("#active .chip").first.click()
     assert here.page.input_value("#unit") == str(most)
 
@@ -136,6 +137,18 @@ def test_what_mattered_for_the_next_token(visit: Visitor) -> None:
     here.wait("() => document.querySelector('.legend-words').textContent.includes('“x”')")
     assert [value for _, value in here.colours()] == pytest.approx(found["occlusion"][1:])
     assert here.colours()[-1] == (".", 0.0)
+
+
+def test_of_a_long_text_the_end_is_explained(visit: Visitor) -> None:
+    here = visit()
+    text = "abc xyz. " * 70
+    here.page.fill("#text", text)
+    here.page.check("input[value=mattered]", force=True)
+    here.wait("() => document.querySelector('.legend-words')?.textContent.startsWith('towards')")
+    assert not here.page.is_visible("#problem"), "the server takes no more at a time"
+    coloured = [piece for piece, value in here.colours() if value is not None]
+    assert "".join(coloured) == text[-600:]
+    assert "too long" in here.page.inner_text("#clipped")
 
 
 def test_gates_are_a_heat_map_for_keys_and_pointer(visit: Visitor) -> None:

@@ -85,12 +85,100 @@ def test_a_decoder_is_coloured_as_it_reads(visit: Visitor) -> None:
     assert here.page.locator("#stripText").text_content() == "".join(found["pieces"])
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en-US", "from a file"), ("ko-KR", "파일")])
-def test_a_forecast_says_where_it_is_made(visit: Visitor, locale: str, said: str) -> None:
-    page = visit("forecast", locale=locale).page
-    assert said in page.inner_text("#answer")
+SERIES = "\n".join(f"{n % 4}.5\t{1000 - n}" for n in range(40))
+"""Of the two columns that the model reads."""
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_forecast_goes_on_from_what_is_typed(visit: Visitor, locale: str, scheme: str) -> None:
+    here = visit("forecast", locale=locale, color_scheme=scheme)
+    page = here.page
+    assert "사과, pear" in page.inner_text("#firstColumn")
     assert "sunhwan predict" in page.inner_text("#answer")
-    assert not page.is_visible("#text")
+    page.fill("#text", SERIES + "\n")
+    page.wait_for_selector("#forecastPicture .main-svg")
+    answers = here.asked("/api/predict", model="forecast", questions=[SERIES])["answers"]
+    for k, name in enumerate(("사과", "pear")):
+        page.select_option("#forecastSeries", label=name)
+        wanted = [one["values"] for one in answers if one["values"]["series"] == name]
+        rows = page.locator("#forecastRows tr").all_inner_texts()
+        cells = [row.replace(",", "").replace("−", "-").split() for row in rows]
+        assert [row[0] for row in cells] == [one["time"] for one in wanted]
+        for row, one in zip(cells, wanted, strict=True):
+            told = [one["median"], one["lower"], one["upper"]]
+            width = max(step["upper"] - step["lower"] for step in wanted)
+            assert [float(cell) for cell in row[1:]] == pytest.approx(told, abs=width / 100)
+        here.wait(
+            "name => document.getElementById('forecastPicture').layout.yaxis.title.text === name",
+            name,
+        )
+        drawn = page.evaluate(
+            "document.getElementById('forecastPicture').data.map(({x, y}) => [[...x], [...y]])"
+        )
+        given = [float(line.split()[k]) for line in SERIES.splitlines()]
+        assert drawn[0] == [list(range(1, 41)), given]
+        for (x, y), field in zip(drawn[1:], ("lower", "upper", "median"), strict=True):
+            assert x == list(range(40, 41 + len(wanted)))
+            assert y == pytest.approx([given[-1], *(one[field] for one in wanted)])
+        assert rows[0].split()[1] in page.inner_text("#forecastSaid")
+        assert name in page.get_attribute("#forecastPicture", "aria-label")
+    line = page.locator("#forecastPicture .js-line").first
+    before = line.evaluate("one => getComputedStyle(one).stroke")
+    page.click("#theme")
+    here.wait(
+        "old => getComputedStyle(document.querySelector('#forecastPicture .js-line')).stroke !== old",
+        before,
+    )
+
+
+def test_a_forecast_goes_on_from_dates(visit: Visitor) -> None:
+    here = visit("forecast")
+    months = [f"{2020 + n // 12}-{n % 12 + 1:02}" for n in range(40)]
+    rows = [f"{month} {line}" for month, line in zip(months, SERIES.splitlines(), strict=True)]
+    here.page.fill("#text", "\n".join(rows))
+    here.page.wait_for_selector("#forecastPicture .main-svg")
+    first, *_, median = here.page.evaluate(
+        "document.getElementById('forecastPicture').data.map(({x, y}) => [[...x], [...y]])"
+    )
+    assert first == [months, [float(line.split()[0]) for line in SERIES.splitlines()]]
+    assert median[0][:3] == ["2023-04", "2023-05", "2023-06"]
+    assert here.page.locator("#forecastRows th").first.inner_text() == "2023-05"
+
+
+def test_what_is_no_series_is_refused_in_a_sentence(visit: Visitor) -> None:
+    here = visit("forecast")
+    page = here.page
+    page.fill("#text", SERIES)
+    page.wait_for_selector("#forecastRows tr")
+    for text, said in (("1 2\n3", "as many columns"), ("1 x", "finite"), ("1 2\n2 3", "at least")):
+        page.fill("#text", text)
+        here.wait("said => document.getElementById('problem').textContent.includes(said)", said)
+        assert not page.is_visible("#forecast"), "the old forecast is gone"
+    page.fill("#text", "")
+    here.wait("() => document.getElementById('problem').hidden")
+    page.fill("#text", SERIES.replace("\t", ", "))
+    page.wait_for_selector("#forecastRows tr")
+    assert not page.is_visible("#problem")
+
+
+def test_a_forecast_has_nothing_to_colour(visit: Visitor) -> None:
+    here = visit("forecast")
+    page = here.page
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url.rpartition("/")[2]))
+    page.fill("#text", SERIES)
+    page.wait_for_selector("#forecastRows tr")
+    page.wait_for_timeout(300)
+    assert "predict" in asked
+    assert not {"trace", "matters", "next"} & set(asked)
+    for hidden in ("#modes", "#legend", "#activeUnits", "#unitControls", "#matteredControls"):
+        assert not page.is_visible(hidden)
+    page.select_option("#model", "classify")
+    page.wait_for_selector("#modes")
+    assert page.is_checked("input[value=mattered]")
+    assert not page.is_visible("#forecast")
+    assert page.inner_text("#forecastSaid") == ""
 
 
 def test_a_change_of_models_begins_anew(visit: Visitor) -> None:

@@ -15,7 +15,7 @@ SETTINGS = {"session": None, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "coun
 def offered(visitor: Any, model: str, text: str) -> Any:
     """What the server offers after a text; the page must show the same."""
     found = visitor.asked("/api/next", model=model, text=text, length=24, **SETTINGS)
-    labels = [one["label"] for one in found["candidates"]]
+    labels = [one["whole"] or one["label"] for one in found["candidates"]]
     visitor.wait(
         """labels => JSON.stringify(labels) === JSON.stringify(
             [...document.querySelectorAll("#candidates .token")].map((one) => one.textContent))""",
@@ -78,6 +78,30 @@ def test_a_letter_is_inserted_as_the_model_reads_it(visit: Visitor) -> None:
     options = {"stack": "recurrent", "layer": 0, "values": ["h"], "units": [0]}
     found = here.asked("/api/trace", model="jamo", text=here.text(), **options)
     assert found["labels"][-2:] == ["␣", first["label"]]
+
+
+@pytest.mark.parametrize("by", ["click", "key"])
+@pytest.mark.parametrize("typed", ["난 다", "난 \u1103\u1161"])
+def test_a_letter_completes_the_syllable_before_it(visit: Visitor, by: str, typed: str) -> None:
+    here = visit("jamo")
+    here.page.fill("#text", typed)
+    candidates = offered(here, "jamo", "난 다")["candidates"]
+    (place, whole) = next((k, one["whole"]) for k, one in enumerate(candidates) if one["whole"])
+    button = here.page.locator("#candidates button").nth(place)
+    assert button.get_attribute("aria-label").startswith(f"Insert {whole},")
+    costs: list[int] = []
+    here.page.on(
+        "response", lambda one: one.url.endswith("next") and costs.append(one.json()["read"])
+    )
+    if by == "key":
+        here.page.keyboard.press(f"Alt+{place + 1}")
+    else:
+        button.click()
+    assert here.text() == "난 " + whole
+    offered(here, "jamo", "난 " + whole)
+    assert costs[0] == 1, "the session goes on from the syllable"
+    here.page.keyboard.press("Control+z")
+    assert here.text() == typed, "what was replaced can be had back"
 
 
 def test_words_come_with_the_space_between_them(visit: Visitor) -> None:

@@ -37,7 +37,7 @@ export const showActive = oneAtATime(async () => {
     const found = answer.values[name].map((row, k) => [answer.units[k], row[step]]);
     found.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one));
     find("active").replaceChildren(
-      say("activeAt", { label: answer.labels[step] ?? "" }),
+      say(isWriter() ? "activeNear" : "activeAt", { label: answer.labels[step] ?? "", n: NEAR }),
       ...found.slice(0, COUNT).map(chip),
     );
   } catch (error) {

@@ -53,7 +53,7 @@ export async function draw(id, traces, { x, y, ...layout }) {
       margin: { l: 8, r: 8, t: 8, b: 8 },
       height: 340,
       showlegend: true,
-      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
+      legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, traceorder: "normal" },
       xaxis: { ...axis(x.title), ...x.more },
       yaxis: { ...axis(y.title), ...y.more },
       ...layout,

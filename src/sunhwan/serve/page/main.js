@@ -3,9 +3,10 @@
 import { startActive } from "./active.js";
 import { on } from "./bus.js";
 import { find } from "./dom.js";
+import { startForecast } from "./forecast.js";
 import { startGates } from "./gates.js";
 import { startLosses } from "./losses.js";
-import { isWriter, startModels } from "./models.js";
+import { isForecaster, isWriter, startModels } from "./models.js";
 import { startNext } from "./next.js";
 import { startQuestion } from "./question.js";
 import { startReport } from "./report.js";
@@ -20,8 +21,13 @@ import { startWrite } from "./write.js";
 
 /** A text and a question are typed in the same place. */
 function nameText() {
-  find("textName").textContent = say(isWriter() ? "text" : "question");
-  find("text").placeholder = say(isWriter() ? "typeHere" : "askHere");
+  const [name, hint] = isWriter()
+    ? ["text", "typeHere"]
+    : isForecaster()
+      ? ["series", "seriesHere"]
+      : ["question", "askHere"];
+  find("textName").textContent = say(name);
+  find("text").placeholder = say(hint);
   find("keys").hidden = !isWriter();
 }
 
@@ -35,6 +41,7 @@ startUnit();
 startTrace();
 startActive();
 startTasks();
+startForecast();
 startGates();
 startLosses();
 startReport();

@@ -16,6 +16,8 @@ export const chosen = () => model;
 
 export const isWriter = () => model?.task === "language_model";
 
+export const isForecaster = () => model?.task === "forecast";
+
 /** All layers of a model that can be looked into, with the name of each for people. */
 export function layersOf(one) {
   const stacks = one?.stacks ?? [];

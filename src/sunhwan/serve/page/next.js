@@ -70,7 +70,8 @@ function show() {
   const most = Math.max(...offered.candidates.map(({ probability }) => probability), 1e-9);
   list.replaceChildren(
     ...offered.candidates.map((candidate, k) => {
-      const { label, probability } = candidate;
+      const { probability } = candidate;
+      const label = nameOf(candidate);
       const words = { label, p: percent(probability), n: k + 1 };
       const button = element(
         "button",
@@ -98,23 +99,29 @@ function show() {
 /** For ears: the first three, once the typing rests. */
 const announce = settled(1200, () => {
   const first = offered.candidates.slice(0, 3);
-  const said = first.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", ");
+  const said = first.map((one) => `${nameOf(one)} ${percent(one.probability)}`).join(", ");
   find("nextLive").textContent = said && !hidden ? say("nextLive", { said }) : "";
 });
 
+/** What a candidate is called: by the syllable that it makes of the one before the caret. */
+const nameOf = ({ whole, label }) => whole ?? label;
+
 /** Whether a token is text by itself: an end of the text is not, nor a byte of a character. */
 const isText = (candidate) => Boolean(candidate?.text) && !candidate.text.includes("\ufffd");
+
+// Its letters may have been typed apart.
+const LAST = /[\u1100-\u1112][\u1161-\u1175]$|.$/su;
 
 /** Insert a candidate at the caret; a letter may complete the syllable before it. */
 function take(k) {
   const candidate = offered.candidates[k];
   if (!isText(candidate) || hidden || isWriting() || text.isComposing()) return;
   const read = before();
-  const last = Array.from(read).at(-1) ?? "";
+  const last = LAST.exec(read)?.[0] ?? "";
   // Words come without the space that is between them.
   const apart = chosen().vocabulary?.kind === "words" && /\S/.test(last);
   const added = (apart ? " " : "") + candidate.text;
-  text.insert((last + added).normalize("NFC"), read.length - last.length);
+  text.insert(candidate.whole ?? (last + added).normalize("NFC"), read.length - last.length);
 }
 
 function press(event) {

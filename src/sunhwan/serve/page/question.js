@@ -2,8 +2,9 @@
 
 import { on, tell } from "./bus.js";
 import { element, find } from "./dom.js";
-import { chosen, isWriter } from "./models.js";
+import { chosen, isForecaster, isWriter } from "./models.js";
 import { typed } from "./text.js";
+import { say } from "./words.js";
 
 const fields = () => [...find("columns").querySelectorAll("textarea")];
 
@@ -13,10 +14,18 @@ export const parts = () => [typed(), ...fields().map((field) => field.value)];
 /** The parts in one line, as a file of questions has them. */
 export const question = () => (isWriter() ? typed() : parts().join("\t"));
 
+/** What the text holds, where that is not plain: of several columns the first, or all of a series. */
+function nameColumns() {
+  const names = isWriter() ? [] : (chosen()?.inputs ?? []);
+  const all = names.length ? say("columnsRead", { names: names.join(", ") }) : "";
+  find("firstColumn").textContent = isForecaster() ? all : names.length > 1 ? names[0] : "";
+}
+
 export function startQuestion() {
+  on("language", nameColumns);
   on("model", () => {
-    const columns = isWriter() ? [] : (chosen()?.inputs ?? []);
-    find("firstColumn").textContent = columns.length > 1 ? columns[0] : "";
+    const columns = isWriter() || isForecaster() ? [] : (chosen()?.inputs ?? []);
+    nameColumns();
     find("columns").replaceChildren(
       ...columns
         .slice(1)

@@ -4,8 +4,9 @@ import * as api from "./api.js";
 import { on, oneAtATime, settled, tell } from "./bus.js";
 import { amounts } from "./colours.js";
 import { bar, element, find } from "./dom.js";
+import { showForecast } from "./forecast.js";
 import { HeatMap } from "./heatmap.js";
-import { chosen, isWriter } from "./models.js";
+import { chosen, isForecaster, isWriter } from "./models.js";
 import { calm, complain } from "./problem.js";
 import { parts } from "./question.js";
 import { number, percent, say } from "./words.js";
@@ -17,6 +18,7 @@ const FIELDS = { beam: "beam", answers: "n", answerTemperature: "temperature", a
 
 let answer = null;
 let drawn = []; // the further answers to the same question
+let series = ""; // what a forecast goes on from
 
 const writes = () => ["translate", "describe"].includes(chosen()?.task);
 
@@ -42,23 +44,30 @@ function options() {
 
 const ask = oneAtATime(async () => {
   const model = chosen();
-  if (!model?.ready || isWriter() || model.task === "forecast") return;
+  if (!model?.ready || isWriter()) return;
   const cells = parts();
   if (cells.every((cell) => cell.trim() === "")) {
     answer = null;
+    calm("answer");
     show();
     return;
   }
   find("answer").setAttribute("aria-busy", "true");
   try {
-    const question = cells.length > 1 ? cells : cells[0];
+    // Behind the last line of a series there may be a line break.
+    const text = isForecaster() ? cells[0].trim() : cells[0];
+    const question = cells.length > 1 ? cells : text;
     const said = await api.predict({ model: model.id, questions: [question], options: options() });
     if (model.id !== chosen()?.id) return;
     [answer, ...drawn] = said.answers;
+    series = text;
     calm("answer");
     show();
   } catch (error) {
+    // A chart of another series than the one that is refused would mislead.
+    if (isForecaster()) answer = null;
     complain("answer", error);
+    show();
   } finally {
     find("answer").setAttribute("aria-busy", "false");
   }
@@ -107,7 +116,7 @@ function written() {
 }
 
 function content() {
-  if (chosen()?.task === "forecast") return [element("p", {}, say("noForecast"))];
+  if (isForecaster()) return answer ? [] : [element("p", { class: "quiet" }, say("noForecast"))];
   if (!answer) return [element("p", { class: "quiet" }, say("noAnswer"))];
   const { values, rows } = answer;
   if (values.probabilities) return [labelBars(values.probabilities)];
@@ -117,6 +126,7 @@ function content() {
 
 function show() {
   find("answer").replaceChildren(...content());
+  showForecast(series, isForecaster() && answer ? [answer, ...drawn] : []);
   const alignment = answer?.alignment;
   find("attentionPart").hidden = !alignment;
   find("attentionCell").textContent = "";
@@ -147,7 +157,7 @@ export function startTasks() {
     answer = null;
     find("answering").hidden = !chosen() || isWriter();
     find("askControls").hidden = !writes();
-    find("sheet").hidden = chosen()?.task === "forecast";
+    find("answering").classList.toggle("forecasting", isForecaster());
     show();
     rested();
   });

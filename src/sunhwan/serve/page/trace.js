@@ -15,7 +15,7 @@ import { layer, lookAt, unit, value } from "./unit.js";
 import { number, percent, say } from "./words.js";
 
 const LIMIT = 20000; // characters that the server traces
-const EXPLAINED = 2000; // characters of which it says what mattered
+const EXPLAINED = 600; // characters of which it says what mattered
 const SURPRISED = 8; // nats from which a character is as dark as can be
 
 let mode = "plain";
@@ -215,10 +215,11 @@ export function startTrace() {
     seen = null;
     position = null;
     const blind = layersOf(chosen()).length === 0;
+    find("modes").hidden = blind;
     find("surpriseChoice").hidden = !isWriter();
     find("unitChoice").hidden = blind;
     find("activeUnits").hidden = blind;
     fillWays();
-    setMode(isWriter() ? "surprise" : "mattered");
+    setMode(blind ? "plain" : isWriter() ? "surprise" : "mattered");
   });
 }

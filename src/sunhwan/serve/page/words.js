@@ -68,6 +68,10 @@ const WORDS = {
   noteNothing: ["not predicted from anything before", "앞선 글이 없어 예측하지 않음"],
   activeUnits: ["Units most active here", "여기서 가장 활발한 유닛"],
   activeAt: ["Most active at “{label}”:", "“{label}”에서 가장 활발한 유닛:"],
+  activeNear: [
+    "Most active at “{label}”, of at most the last {n} characters:",
+    "최대 마지막 {n}글자만 읽고 본, “{label}”에서 가장 활발한 유닛:",
+  ],
   tooLong: ["The text is too long to be coloured all over.", "글이 길어서 일부만 색칠됩니다."],
   asRead: ["As the model reads it", "모델이 읽은 대로"],
 
@@ -100,9 +104,29 @@ const WORDS = {
   answers: ["Answers", "답의 수"],
   ask: ["Ask", "묻기"],
   noForecast: [
-    "A forecast reads a series from a file: `sunhwan predict RUN series.csv`.",
-    "예측은 시계열 파일을 읽습니다: `sunhwan predict RUN series.csv`",
+    "The forecast appears here. To forecast from a file: `sunhwan predict RUN series.csv`.",
+    "여기에 예측이 나옵니다. 파일로 예측하려면: `sunhwan predict RUN series.csv`",
   ],
+  series: ["Series", "시계열"],
+  seriesHere: [
+    "Numbers, a row a line, the oldest first; each after its date, if you like …",
+    "숫자를 한 줄에 한 행씩, 오래된 것부터 쓰세요. 앞에 날짜를 써도 됩니다 …",
+  ],
+  columnsRead: ["Columns: {names}", "열: {names}"],
+  forecastSaid: [
+    "Next: {median}, with {p} between {lower} and {upper}. {n} steps in all.",
+    "다음 값: {median}, {p} 구간 {lower} … {upper}. 모두 {n}단계를 예측했습니다.",
+  ],
+  forecastOf: [
+    "Chart of {name}: what was given, and {n} steps of forecast. The numbers are in the table below.",
+    "{name} 그래프: 주어진 값과 {n}단계 예측. 숫자는 아래 표에 있습니다.",
+  ],
+  time: ["time", "시점"],
+  given: ["given", "주어진 값"],
+  median: ["median", "중앙값"],
+  band: ["{p} band", "{p} 구간"],
+  lower: ["lower", "하한"],
+  upper: ["upper", "상한"],
 
   views: ["Views", "보기"],
   gates: ["Gates", "게이트"],
