@@ -79,7 +79,9 @@ def forward(
     for t, a_t in enumerate(a.unbind(0)):
         new, saved_t = cell.advance(a_t, state, loop, noise.drop)
         if held is None:
-            state = cell.state_type(*(field.view_as(field) for field in new)) if apart else new
+            state = new
+            if apart:
+                state = cell.state_type(*(field.view_as(field) for field in state))
         else:
             fields = zip(new, state, held[t], strict=True)
             state = cell.state_type(*(_held(after, before, k) for after, before, k in fields))
