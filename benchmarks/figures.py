@@ -20,6 +20,8 @@
     python -m benchmarks.tunes FOLDER --markdown benchmarks/results/tunes.md
     python -m benchmarks.speech --markdown benchmarks/results/speech.md
     python -m benchmarks.forecasting --markdown benchmarks/results/forecasting.md
+    python -m benchmarks.inside --markdown benchmarks/results/inside.md
+    python -m benchmarks.horizons --markdown benchmarks/results/horizons.md
 """
 
 import re
@@ -31,6 +33,7 @@ READMES = ("README.md", "README.ko.md")
 GUIDES = ("docs/guide.md", "docs/guide.ko.md")
 SPEED = ("docs/speed.md", "docs/speed.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
+INSIDE = ("docs/inside.md", "docs/inside.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "figures": (
@@ -61,6 +64,13 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "tunes": "`python -m benchmarks.tunes FOLDER`: the Nottingham tunes",
             "speech": "`python -m benchmarks.speech`: words spoken by a synthesiser",
             "forecasting": "`python -m benchmarks.forecasting`",
+        },
+    ),
+    "inside": (
+        INSIDE,
+        {
+            "inside": "`python -m benchmarks.inside`: units of a language model of program text",
+            "horizons": "`python -m benchmarks.horizons`: how far the gradient reaches, by cell",
         },
     ),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),

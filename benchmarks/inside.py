@@ -45,7 +45,7 @@ def probes_table(report: Report) -> str:
 
 
 def _row(one: ProbeResult) -> tuple[str, ...]:
-    unit = f"layer {one.layer}, {one.field} {one.index}"
+    unit = f"layer {one.layer + 1} {one.field}[{one.index}]"
     told = one.found
     rates = ("", "", "")
     if told is not None:
