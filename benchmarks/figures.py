@@ -20,7 +20,7 @@
     python -m benchmarks.tunes FOLDER --markdown benchmarks/results/tunes.md
     python -m benchmarks.speech --markdown benchmarks/results/speech.md
     python -m benchmarks.forecasting --markdown benchmarks/results/forecasting.md
-    python -m benchmarks.inside --markdown benchmarks/results/inside.md
+    python -m benchmarks.inside --pictures docs --markdown benchmarks/results/inside.md
     python -m benchmarks.horizons --markdown benchmarks/results/horizons.md
 """
 

@@ -18,7 +18,7 @@ ROWS = 64
 def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--delay", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from benchmarks.measure import arguments_of, machine, publish, table, train_apart
 from sunhwan.inspection.everything import Report, inspect
+from sunhwan.inspection.pictures import png
 from sunhwan.inspection.probes import ProbeResult
+from sunhwan.inspection.report import pictures_of
+from sunhwan.inspection.words import Words
 from sunhwan.store import Run
 from sunhwan.text import load_corpus
 
@@ -22,6 +25,7 @@ def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--minutes", default="10", help="of training")
     parser.add_argument("--run", type=Path, help="a run to look into, instead of training one")
+    parser.add_argument("--pictures", type=Path, help="a folder for the pictures of the pages")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run = arguments.run or Path(scratch, "run")
@@ -31,9 +35,19 @@ def main() -> None:
         report = inspect(run)
         seconds = time.perf_counter() - began
         large = time_large(Path(scratch))
+    if arguments.pictures:
+        draw(report, arguments.pictures)
     text = f"{probes_table(report)}\n{said(report, run, seconds, large)}\n"
     rows = {"report": report.to_dict()["probes"], "seconds": seconds, "large": large}
     publish(text, rows, arguments)
+
+
+def draw(report: Report, folder: Path) -> None:
+    """The pictures of the pages in English and Korean."""
+    for language, ending in (("en", ""), ("ko", ".ko")):
+        figures = pictures_of(report, Words(language, report.about.directions))
+        for name in ("flow", "probes"):
+            (folder / f"inside-{name}{ending}.png").write_bytes(png(figures[name]))
 
 
 def probes_table(report: Report) -> str:
