@@ -1,16 +1,15 @@
 """Long texts and many examples read in two halves, the states passing by and never kept."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from sunhwan.inspection.subject import Passage, Subject, TextSubject
-from sunhwan.inspection.watching import watching
+from sunhwan.inspection.watching import evaluating, watching
 from sunhwan.layers import Look
 
 ROWS, CHUNK, STEPS = 64, 128, 8192
@@ -102,7 +101,7 @@ def read_states(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
     """The states of the first stack along all stretches, batch by batch; no gradients."""
     if not len(stretches.steps):
         return
-    with torch.no_grad(), _evaluating(subject.task.model):
+    with torch.no_grad(), evaluating(subject.task.model):
         batches = _of_text if isinstance(subject, TextSubject) else _of_examples
         yield from batches(subject, stretches)
 
@@ -145,13 +144,3 @@ def _places(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np
     before = np.cumsum(lengths) - lengths
     places: NDArray[np.int64] = np.repeat(starts - before, lengths) + np.arange(lengths.sum())
     return places
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
