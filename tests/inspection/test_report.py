@@ -23,6 +23,8 @@ from sunhwan.inspection.excerpt import excerpt, varied
 from sunhwan.inspection.features import FEATURES
 from sunhwan.inspection.findings import QUICK
 from sunhwan.inspection.html import amounts, around_zero, page, painted, table
+from sunhwan.inspection.leads import memory_lead
+from sunhwan.inspection.memory_use import MemoryUse
 from sunhwan.inspection.report import check_folder, html_of, write_report
 from sunhwan.inspection.sections import Sections
 from sunhwan.inspection.sentences import SENTENCES
@@ -196,6 +198,17 @@ def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
         made = end in ("title", "absent") or (key.startswith(prefixes) and f'"{end}"' in source)
         made = made or (f'f"{start}.' in source and f'"{end}"' in source)
         assert made or f'"{key}"' in source or f"'{key}'" in source, key
+
+
+def test_what_is_said_of_memory_follows_the_losses() -> None:
+    def lead(*mean: float, used: int | None) -> str:
+        losses = np.array(mean)[:, None]
+        memory = MemoryUse("characters", (0, 5, 9), losses, losses[:, 0], 0 * losses, losses, used)
+        return memory_lead(memory, Words("en"))
+
+    assert lead(3, 2, 2, used=5).startswith("With the last 5 characters")
+    assert lead(3, 2, 1, used=None).startswith("The more of the last 9 characters")
+    assert lead(3, 3.5, 4, used=0).startswith("What comes before does not help")
 
 
 def test_words_name_layers_numbers_and_places() -> None:

@@ -41,6 +41,8 @@ def memory_lead(memory: MemoryUse, words: Words) -> str:
         "first": f"{mean[0]:.2f}",
         "last": f"{mean[-1]:.2f}",
     }
+    if mean[-1] >= mean[0]:
+        return words("memory.lead_none", **values)
     if memory.used is None or memory.used >= memory.contexts[-1]:
         return words("memory.lead_all", **values)
     return words("memory.lead", used=words.count(memory.used), **values)

@@ -78,6 +78,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "바로 앞 {unit} {used}개만 읽어도 {longest}개를 다 읽을 때만큼 잘 맞힙니다(차이 1 % "
         "이내). 손실은 {first}에서 {last}냇(nat)으로 내려갑니다.",
     ),
+    "memory.lead_none": (
+        "What comes before does not help the model with this text: its loss is {first} nats "
+        "without, and {last} with {longest} {unit}.",
+        "이 글에서는 앞글이 도움이 되지 않습니다. 손실은 앞글 없이 {first}냇(nat), 앞의 {unit} "
+        "{longest}개를 읽으면 {last}냇입니다.",
+    ),
     "memory.lead_all": (
         "The more of the last {longest} {unit} the model may read, the better it predicts: its "
         "loss falls from {first} to {last} nats.",
