@@ -89,17 +89,14 @@ def test_a_letter_completes_the_syllable_before_it(visit: Visitor, by: str, type
     (place, whole) = next((k, one["whole"]) for k, one in enumerate(candidates) if one["whole"])
     button = here.page.locator("#candidates button").nth(place)
     assert button.get_attribute("aria-label").startswith(f"Insert {whole},")
-    costs: list[int] = []
-    here.page.on(
-        "response", lambda one: one.url.endswith("next") and costs.append(one.json()["read"])
-    )
-    if by == "key":
-        here.page.keyboard.press(f"Alt+{place + 1}")
-    else:
-        button.click()
+    with here.page.expect_response("**/api/next") as answered:
+        if by == "key":
+            here.page.keyboard.press(f"Alt+{place + 1}")
+        else:
+            button.click()
     assert here.text() == "난 " + whole
+    assert answered.value.json()["read"] == 1, "the session goes on from the syllable"
     offered(here, "jamo", "난 " + whole)
-    assert costs[0] == 1, "the session goes on from the syllable"
     here.page.keyboard.press("Control+z")
     assert here.text() == typed, "what was replaced can be had back"
 
