@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from sunhwan.data import Block, Tokens, warm_blocks
 from sunhwan.models import LanguageModel
+from sunhwan.models.mode import evaluating
 
 
 class Scores(NamedTuple):
@@ -109,10 +110,8 @@ def evaluate_tokens(
     # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
     block_length = min(block_length, max(8, LOGITS // (rows * model.vocabulary_size)))
     device = model.output.weight.device
-    training = model.training
-    model.eval()
     read = read or model
-    try:
+    with evaluating(model):
         state: Any = None
         loss = torch.zeros((), dtype=torch.float64)
         right = count = 0
@@ -129,8 +128,6 @@ def evaluate_tokens(
             count += int(scored.sum())
         characters = round(tokens.characters * count / tokens.targets)
         return Scores(loss.item() / count, right / count, count, characters, tokens.unknown)
-    finally:
-        model.train(training)
 
 
 def to_device(block: Block, device: torch.device) -> Block:

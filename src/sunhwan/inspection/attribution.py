@@ -20,9 +20,9 @@ from sunhwan.inspection.subject import (
     TextSubject,
     WritingSubject,
 )
-from sunhwan.inspection.watching import evaluating
 from sunhwan.layers import Look
 from sunhwan.models.inputs import TokenInput
+from sunhwan.models.mode import evaluating
 
 Values = npt.NDArray[np.float64]
 

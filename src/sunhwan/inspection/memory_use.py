@@ -19,8 +19,8 @@ from sunhwan.inspection.subject import (
     TagSubject,
     TextSubject,
 )
-from sunhwan.inspection.watching import evaluating
 from sunhwan.layers import Look
+from sunhwan.models.mode import evaluating
 from sunhwan.tasks.base import Example
 
 CONTEXTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -11,9 +11,9 @@ from torch import Tensor
 from sunhwan.cells import State
 from sunhwan.inspection.plain import Progress, quietly
 from sunhwan.inspection.subject import Passage, Subject
-from sunhwan.inspection.watching import evaluating
 from sunhwan.layers import Look, RecurrentLayer
 from sunhwan.layers.spectra import DIRECTIONS, recurrent_blocks, values_of
+from sunhwan.models.mode import evaluating
 from sunhwan.ops import Outcome, materialised
 from sunhwan.store import Run
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sunhwan.inspection.subject import Passage, Subject, TextSubject
-from sunhwan.inspection.watching import evaluating, watching
+from sunhwan.inspection.watching import watching
 from sunhwan.layers import Look
+from sunhwan.models.mode import evaluating
 
 ROWS, CHUNK, STEPS = 64, 128, 8192
 """Rows of a text side by side, steps of them at a time, and steps of a batch of examples."""

@@ -15,9 +15,10 @@ from sunhwan.config import Config
 from sunhwan.data import encode
 from sunhwan.errors import UsageError
 from sunhwan.inspection.pieces import pieces_of
-from sunhwan.inspection.watching import Edit, evaluating, joined, watching
+from sunhwan.inspection.watching import Edit, joined, watching
 from sunhwan.layers import Look, Recurrent, Traced
 from sunhwan.models.encoder_decoder import SequenceReader
+from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Classify, Tag, Task, WriteText, WritingTask
 from sunhwan.tasks.base import Example, ExampleTask
 from sunhwan.tasks.rows import Pair, Question, question_of

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.layers import Look, Recurrent, Traced
@@ -54,17 +54,6 @@ def watching(
         yield seen
     finally:
         del recurrent.forward
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the `with`; the mode comes back."""
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)
 
 
 def joined(calls: Sequence[Call]) -> Call:

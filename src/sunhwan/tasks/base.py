@@ -14,6 +14,7 @@ from sunhwan.data import Batches
 from sunhwan.data.batches import in_batches
 from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
+from sunhwan.models.mode import evaluating
 from sunhwan.text import Vocabulary
 
 EVALUATION_BATCH = 128
@@ -283,16 +284,12 @@ class ExampleTask(Task):
 
         The caller turns gradients off.
         """
-        training = self.model.training
-        self.model.eval()
-        try:
+        with evaluating(self.model):
             for places in in_batches([e.steps for e in examples], size):
                 if interrupted():
                     raise InterruptedError("the evaluation was interrupted")
                 batch = self.collate([examples[place] for place in places])
                 yield places, batch.to(self.device)
-        finally:
-            self.model.train(training)
 
 
 def first_ones(examples: Sequence[Example], limit: int) -> Sequence[Example]:
