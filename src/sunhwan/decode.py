@@ -14,6 +14,7 @@ from sunhwan.config import TEMPERATURE
 from sunhwan.engine import CHUNK, NOT_FINITE, PRECISIONS, Draws, Engine, engine_for
 from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.models import LanguageModel
+from sunhwan.models.mode import evaluating
 from sunhwan.text import Vocabulary
 
 
@@ -118,6 +119,23 @@ OPEN = 8
 """Of so many last tokens a decoder knows what is still open: a syllable, a character, a line."""
 
 
+def draws(sampling: Sampling, beginning: Beginning, vocabulary: Vocabulary) -> Draws:
+    """How the tokens of a text are drawn, from its first one on."""
+    eos = vocabulary.eos_id if sampling.until_eos else None
+    stop = -1 if eos is None else eos
+    filters = sampling.temperature, sampling.top_k, sampling.top_p
+    return Draws(*filters, stop, beginning.never, beginning.first)
+
+
+def shares(logits: Tensor, how: Draws) -> Tensor:
+    """logits (V,) → the probabilities (V,) with which the next token is drawn, on the CPU."""
+    logits = logits.cpu()
+    for mask in (how.never, how.first):
+        if mask is not None:
+            logits = logits.masked_fill(mask, -math.inf)
+    return filtered_probabilities(logits, how.temperature, how.top_k, how.top_p)
+
+
 def token_at(probabilities: Tensor, uniform: float) -> int:
     """The token whose share of [0, 1) the number lies in."""
     upto = probabilities.cumsum(0)
@@ -182,57 +200,52 @@ def _drawn(
 ) -> Iterator[list[list[int]]]:
     """The tokens of a text a seed, some at a time."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    stop = vocabulary.eos_id if sampling.until_eos else None
+    how, ids, length = draws(sampling, beginning, vocabulary), beginning.ids, sampling.length
     if isinstance(writer, Engine):
-        yield from _by_engine(writer, beginning, sampling, generators, -1 if stop is None else stop)
+        yield from _by_engine(writer, ids, how, length, generators)
     else:
         for place, generator in enumerate(generators):
-            for token in _by_model(writer, beginning, sampling, generator, stop):
+            for token in _by_model(writer, ids, how, length, generator):
                 yield [[token] if row == place else [] for row in range(len(seeds))]
 
 
 def _by_engine(
     engine: Engine,
-    beginning: Beginning,
-    sampling: Sampling,
+    begun: Sequence[int],
+    how: Draws,
+    length: int,
     generators: Sequence[torch.Generator],
-    stop: int,
 ) -> Iterator[list[list[int]]]:
-    how = Draws(
-        sampling.temperature, sampling.top_k, sampling.top_p, stop, beginning.never, beginning.first
-    )
     live = list(range(len(generators)))
-    left, size = sampling.length, FIRST
+    left, size = length, FIRST
     state = engine.initial_state(1)
-    if beginning.ids:
-        engine.read(torch.tensor([beginning.ids[:-1]], dtype=torch.int64), state, logits=False)
-        last = torch.full((len(live),), beginning.ids[-1])
+    if begun:
+        engine.read(torch.tensor([begun[:-1]], dtype=torch.int64), state, logits=False)
+        last = torch.full((len(live),), begun[-1])
     elif left:
         # Nothing read: every token is as likely as any other.
-        forbidden = beginning.never | beginning.first
-        alike = torch.zeros(len(forbidden)).masked_fill(forbidden, -math.inf)
-        shares = filtered_probabilities(alike, *how[:3])
-        last = torch.tensor([token_at(shares, _uniforms(g, 1).item()) for g in generators])
+        alike = shares(torch.zeros(engine.vocabulary_size), how)
+        last = torch.tensor([token_at(alike, _uniforms(g, 1).item()) for g in generators])
         yield [[token] for token in last.tolist()]
         left, how = left - 1, how._replace(first=None)
     state = state.repeat(len(live), 1)
     while left and live:
         size = min(size, left)
         uniforms = torch.stack([_uniforms(generators[row], size) for row in live])
-        begun = time.perf_counter()
+        since = time.perf_counter()
         drawn = engine.draw(last, state, uniforms, how)
         parts: list[list[int]] = [[] for _ in generators]
         going = []
         for k, (row, ids) in enumerate(zip(live, drawn.tolist(), strict=True)):
-            ended = stop in ids
-            parts[row] = ids[: ids.index(stop)] if ended else ids
+            ended = how.stop in ids
+            parts[row] = ids[: ids.index(how.stop)] if ended else ids
             if not ended:
                 going.append(k)
         yield parts
         live = [live[k] for k in going]
         last, state, left = drawn[going, -1], state[going], left - size
         how = how._replace(first=None)
-        if time.perf_counter() - begun < BETWEEN:
+        if time.perf_counter() - since < BETWEEN:
             size = min(2 * size, CHUNK)
 
 
@@ -242,30 +255,17 @@ FIRST, BETWEEN = 8, 0.05
 
 @torch.no_grad()
 def _by_model(
-    model: LanguageModel,
-    beginning: Beginning,
-    sampling: Sampling,
-    generator: torch.Generator,
-    stop: int | None,
+    model: LanguageModel, begun: Sequence[int], how: Draws, length: int, generator: torch.Generator
 ) -> Iterator[int]:
-    training = model.training
-    model.eval()
-    try:
-        logits, state = read(model, beginning.ids)
-        forbidden = beginning.never | beginning.first
-        for _ in range(sampling.length):
-            logits = logits.cpu().masked_fill(forbidden, -math.inf)
-            forbidden = beginning.never
-            probabilities = filtered_probabilities(
-                logits, sampling.temperature, sampling.top_k, sampling.top_p
-            )
-            token = token_at(probabilities, _uniforms(generator, 1).item())
-            if token == stop:
+    with evaluating(model):
+        logits, state = read(model, begun)
+        for _ in range(length):
+            token = token_at(shares(logits, how), _uniforms(generator, 1).item())
+            if token == how.stop:
                 break
             yield token
+            how = how._replace(first=None)
             logits, state = read(model, [token], state)
-    finally:
-        model.train(training)
 
 
 def _uniforms(generator: torch.Generator, count: int) -> Tensor:

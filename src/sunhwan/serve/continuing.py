@@ -6,14 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.decode import OPEN, Beginning, Sampling, filtered_probabilities
+from sunhwan.decode import OPEN, Beginning, Sampling, shares
 from sunhwan.engine import Draws
 from sunhwan.serve.jobs import Job
 from sunhwan.serve.models import Loaded
 from sunhwan.serve.schemas import Next
 from sunhwan.serve.service import Service
 from sunhwan.serve.sessions import marks
-from sunhwan.serve.writer import allowed
 from sunhwan.text import Vocabulary
 
 
@@ -49,7 +48,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     def offered() -> dict[str, Any]:
         # Whoever types may let the last syllable grow, which the completion leaves as it is.
         how = Draws(body.temperature, body.top_k, body.top_p, -1, beginning.never, None)
-        shares, tokens = _likeliest(logits, how, body.count)
+        probabilities, tokens = _likeliest(logits, how, body.count)
         log_p = torch.log_softmax(logits.double(), -1)
         return {
             "session": name,
@@ -59,9 +58,9 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
                     "text": vocabulary.decode([token]),
                     "label": vocabulary.display(token),
                     "whole": _grown(vocabulary, beginning, token),
-                    "probability": share,
+                    "probability": probability,
                 }
-                for share, token in zip(shares, tokens, strict=True)
+                for probability, token in zip(probabilities, tokens, strict=True)
             ],
             "entropy": -(log_p.exp() * log_p).nansum().item(),
             "completion": job.news().text,
@@ -80,8 +79,7 @@ def _grown(vocabulary: Vocabulary, beginning: Beginning, token: int) -> str | No
 
 
 def _likeliest(logits: Tensor, how: Draws, count: int) -> tuple[list[float], list[int]]:
-    """The tokens that may be drawn, the likeliest first: their shares and their ids."""
-    shares = filtered_probabilities(allowed(logits, how), how.temperature, how.top_k, how.top_p)
-    values, tokens = shares.sort(descending=True, stable=True)
-    some = min(count, int((shares > 0).sum()))
+    """The tokens that may be drawn, the likeliest first: their probabilities and their ids."""
+    values, tokens = shares(logits, how).sort(descending=True, stable=True)
+    some = min(count, int((values > 0).sum()))
     return values[:some].tolist(), tokens[:some].tolist()

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.decode import Beginning, Sampling, Spelling
-from sunhwan.engine import NOT_FINITE, Draws
+from sunhwan.decode import Beginning, Sampling, Spelling, draws
+from sunhwan.engine import NOT_FINITE
 from sunhwan.errors import NonFiniteError
 from sunhwan.serve.offsets import Offsets
 from sunhwan.serve.stops import Stops
@@ -65,11 +65,7 @@ class Job:
         marks: Sequence[int] = (),
         ahead: bool = False,
     ) -> None:
-        eos = vocabulary.eos_id if sampling.until_eos else None
-        self._how = Draws(
-            sampling.temperature, sampling.top_k, sampling.top_p,
-            -1 if eos is None else eos, beginning.never, beginning.first,
-        )  # fmt: skip
+        self._how = draws(sampling, beginning, vocabulary)
         self._ids, self._prompt = list(beginning.ids), len(beginning.ids)
         self._at, self._state = read, state
         self._left, self._top = sampling.length, top

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.decode import filtered_probabilities, token_at
+from sunhwan.decode import shares, token_at
 from sunhwan.engine import CHUNK, Draws, Engine, Turn
 from sunhwan.errors import NonFiniteError
 from sunhwan.models import LanguageModel
@@ -115,19 +115,10 @@ class ModelWriter(Writer):
         return Stepped(state, drawn, logits[0].clone() if step.logits else None)
 
 
-def allowed(logits: Tensor, how: Draws) -> Tensor:
-    """logits (V,) with −∞ where `how` forbids the next token."""
-    for mask in (how.never, how.first):
-        if mask is not None:
-            logits = logits.masked_fill(mask, -torch.inf)
-    return logits
-
-
 def drawn_from(logits: Tensor, uniform: float, how: Draws) -> int:
     """The token that a number in [0, 1) draws from logits (V,); −1 where they are no numbers."""
-    options = how.temperature, how.top_k, how.top_p
     try:
-        return token_at(filtered_probabilities(allowed(logits, how), *options), uniform)
+        return token_at(shares(logits, how), uniform)
     except NonFiniteError:
         return -1
 
