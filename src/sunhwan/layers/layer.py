@@ -178,14 +178,10 @@ class RecurrentLayer(nn.Module):
             # Not a slice of all, whose gradient would be copied.
             whole = (start, end) == (0, len(x))
             part = noise if whole else noise.part(start, end)
-            read, backend = x if whole else x[start:end], self.backend
-            if look is Look.STEPS:
-                backend = "unrolled"
-            elif look is Look.STATES and not self._tells_states(part):
-                backend = "reference"
             return recur(
-                self.cell, read, parameters, state,
-                noise=part, onlooker=look is Look.GATES, backend=backend,
+                self.cell, x if whole else x[start:end], parameters, state,
+                noise=part, states=look is Look.STATES, onlooker=look is Look.GATES,
+                backend="unrolled" if look is Look.STEPS else self.backend,
             )  # fmt: skip
 
         if resets is None or not bool(resets.any()):
@@ -202,14 +198,6 @@ class RecurrentLayer(nn.Module):
                 state = self.cell.state_type(*(torch.where(where, new, old) for new, old in pairs))
             start = cut
         return _joined(self.cell, parts)
-
-    def _tells_states(self, noise: Noise) -> bool:
-        W = self.get_parameter("W_x_T")
-        chosen = choose(
-            self.cell, W.device, W.dtype,
-            hidden_size=self.hidden_size, backend=self.backend, inside=noise.acts,
-        )  # fmt: skip
-        return chosen.backend != "fused"
 
     def _hold(
         self, x: Tensor | Embedded, state: State, lengths: Tensor | None

@@ -65,8 +65,8 @@ def choose(
     Elman operators on a CPU are loops as ours is: ours has fewer operations, theirs less memory,
     which tells beyond 256 hidden units. The parameters are the same either way. `backend` forces one.
 
-    inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout), which
-    PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
+    inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout, its states),
+    which PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
     """
     inside = inside or onlooker
     if backend is not None:
@@ -105,12 +105,14 @@ def recur(
     state: State,
     *,
     noise: Noise = NO_NOISE,
+    states: bool = False,
     onlooker: bool = False,
     backend: str | None = None,
 ) -> Outcome:
     """Run a recurrence: x (T, N, D), state of (N, H) → `Outcome`.
 
-    noise: padding, zoneout and recurrent dropout. onlooker: every state and saved value over time.
+    noise: padding, zoneout and recurrent dropout. states: every state over time must be told;
+    onlooker: every saved value too.
     T = 0 and N = 0 give empty results and leave the state as it was. Under autocast the recurrence
     keeps the precision of its parameters.
     """
@@ -119,7 +121,9 @@ def recur(
         # A recurrence adds to one state for many steps: it stays in the precision of its weights.
         with torch.autocast(x.device.type, enabled=False):
             state = cell.state_type(*(field.to(like) for field in state))
-            options: dict[str, Any] = {"noise": noise, "onlooker": onlooker, "backend": backend}
+            options: dict[str, Any] = {
+                "noise": noise, "states": states, "onlooker": onlooker, "backend": backend
+            }  # fmt: skip
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.nothing(cell, materialised(x), parameters, state)
@@ -128,7 +132,7 @@ def recur(
     H = state[-1].shape[1]
     choice = choose(
         cell, x.device, x.dtype,
-        hidden_size=H, backend=backend, inside=noise.acts, onlooker=onlooker,
+        hidden_size=H, backend=backend, inside=noise.acts or states, onlooker=onlooker,
     )  # fmt: skip
     run = BACKENDS[choice.backend]
     outcome: Outcome = (
