@@ -69,6 +69,7 @@ def inspect(
     from sunhwan.inspection.findings import QUICK, Limits
     from sunhwan.inspection.report import check_folder, write_report
     from sunhwan.inspection.words import Words
+    from sunhwan.store import Run
 
     words = Words(language or _language())
     if limit is not None and limit < 1:
@@ -76,7 +77,7 @@ def inspect(
     limits = QUICK if quick else Limits()
     if limit is not None:
         limits = limits._replace(tokens=limit)
-    folder = out or run / "inspect"
+    folder = out or Run(run).report_folder
     if out is None and run.is_dir() and not (run / "config.toml").exists():
         raise UsageError(f"{run} is no run folder: say with --out where the report is to go")
     check_folder(folder)
@@ -164,20 +165,11 @@ def _progress(
     console: "Console", language: str, quiet: bool
 ) -> Iterator[Callable[[str, float], None]]:
     """A bar that names the section at work; in a pipe a line as each begins."""
-    from rich.progress import BarColumn, Progress, TextColumn
-
+    from sunhwan.cli.terminal import passing_bar
     from sunhwan.inspection.words import Words
 
     words, begun = Words(language), set[str]()
-    bar = Progress(
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.description}", markup=False),
-        console=console,
-        refresh_per_second=4,
-        transient=True,
-        disable=quiet or not console.is_terminal,
-    )
+    bar = passing_bar(console, quiet=quiet)
     task = bar.add_task("", total=1.0)
 
     def told(section: str, done: float) -> None:

@@ -135,20 +135,11 @@ def _threads(count: int | None) -> Iterator[None]:
 @contextmanager
 def _display(console: "Console", settings: "Settings") -> Iterator["Watcher"]:
     """A line for each point, and in a terminal a live one for the network that is learning."""
-    from rich.progress import BarColumn, Progress, TextColumn
-
+    from sunhwan.cli.terminal import passing_bar
     from sunhwan.lab.memory import Watcher
     from sunhwan.lab.tasks import Task
 
-    progress = Progress(
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.description}", markup=False),
-        console=console,
-        refresh_per_second=4,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    progress = passing_bar(console)
 
     class Display(Watcher):
         bar = progress.add_task("", total=settings.steps)

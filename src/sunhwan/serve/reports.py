@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, Response
 
 from sunhwan.serve.models import Served
 from sunhwan.serve.refusals import RefusedError
+from sunhwan.store import Run
 
 # The report brings its own script and pictures; it is kept from everything else, this server too.
 POLICY = (
@@ -30,7 +31,7 @@ def report_page(served: Served) -> Response:
 
 def parts_of(served: Served) -> dict[str, bool]:
     """What there is to see of a run beside its model."""
-    data = served.folder / "inspect" / "report.json"
+    data = Run(served.folder).report_folder / "report.json"
     try:
         names = _names(data, data.stat().st_mtime_ns)
     except OSError:
@@ -39,7 +40,7 @@ def parts_of(served: Served) -> dict[str, bool]:
         "flow": "flow" in names,
         "probes": "probes" in names,
         "losses": served.is_run and (served.folder / "log.jsonl").is_file(),
-        "report": (served.folder / "inspect" / "report.html").is_file(),
+        "report": (Run(served.folder).report_folder / "report.html").is_file(),
     }
 
 
@@ -56,7 +57,7 @@ def _names(path: Path, changed: int) -> frozenset[str]:
 
 
 def _file(served: Served, name: str) -> Path:
-    path = served.folder / "inspect" / name
+    path = Run(served.folder).report_folder / name
     if not path.is_file():
         raise RefusedError(
             404, f"there is no report yet: `sunhwan inspect {served.folder.name}` makes it"

@@ -1,6 +1,6 @@
 """The run folder: all that a training run leaves, and the lock that keeps it to one trainer.
 
-config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png
+config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png  inspect/
 """
 
 import json
@@ -79,6 +79,11 @@ class Run:
     @property
     def samples_file(self) -> Path:
         return self.folder / "samples.txt"
+
+    @property
+    def report_folder(self) -> Path:
+        """Where what was found inside the model is kept."""
+        return self.folder / "inspect"
 
     def config(self) -> Config:
         """The resolved configuration of the run."""

@@ -23,15 +23,7 @@ export const showActive = oneAtATime(async () => {
   if (!model?.ready || !place || read.trim() === "") return;
   const name = value();
   try {
-    const answer = await api.trace({
-      model: model.id,
-      text: read,
-      stack: place.stack,
-      layer: place.index,
-      values: [name],
-      units: null,
-      session: null,
-    });
+    const answer = await api.trace(model, read, place, name);
     calm("active");
     const step = isWriter() || !at ? answer.labels.length - 1 : at.group.steps.at(-1);
     const found = answer.values[name].map((row, k) => [answer.units[k], row[step]]);

@@ -36,7 +36,11 @@ const named = (id) => encodeURIComponent(id);
 
 export const models = async () => (await asked("/api/models")).models;
 export const next = (body) => asked("/api/next", body);
-export const trace = (body) => asked("/api/trace", body);
+
+/** A value of a layer, by {stack, index}, while a model reads a text; of these units, null: of all. */
+export const trace = (model, text, { stack, index }, value, units = null) =>
+  asked("/api/trace", { model: model.id, text, stack, layer: index, values: [value], units });
+
 export const predict = (body) => asked("/api/predict", body);
 export const matters = (body) => asked("/api/matters", body);
 export const losses = (id, since) => asked(`/api/losses/${named(id)}?since=${since}`);

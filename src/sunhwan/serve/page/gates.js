@@ -48,15 +48,7 @@ const refresh = oneAtATime(async () => {
   }
   const value = find("gateValue").value;
   try {
-    const answer = await api.trace({
-      model: model.id,
-      text: read,
-      stack: layer.stack,
-      layer: layer.index,
-      values: [value],
-      units: null,
-      session: null,
-    });
+    const answer = await api.trace(model, read, layer, value);
     if (model.id !== chosen()?.id) return;
     calm("gates");
     seen = { answer, layer, value, cut: read.length < whole.length };

@@ -52,16 +52,7 @@ const refresh = oneAtATime(async () => {
 
 const mattering = (model, read) => api.matters({ model: model.id, text: read, position });
 
-const tracing = (model, read, place) =>
-  api.trace({
-    model: model.id,
-    text: read,
-    stack: place.stack,
-    layer: place.index,
-    values: [value()],
-    units: [unit()],
-    session: null,
-  });
+const tracing = (model, read, place) => api.trace(model, read, place, value(), [unit()]);
 
 /** What mattered as {groups, scale, figure(group), note(group), legend}. */
 function matteredView() {
