@@ -88,6 +88,9 @@ SUNHWAN_PUBLIC void sunhwan_backward(const Kernel* kernel, const Recurrence* r) 
     run(kernel->backward, kernel->number_size, *r);
 }
 
+// Share the next passes out by rows instead of units, as where threads wait for each other.
+SUNHWAN_PUBLIC void sunhwan_share_rows(int64_t passes) { passes_by_rows.store(passes); }
+
 // Whether the engine has a cell.
 SUNHWAN_PUBLIC int sunhwan_generates(const char* cell) { return chosen && chosen->generates(cell); }
 

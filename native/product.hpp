@@ -20,10 +20,16 @@ namespace SUNHWAN_ISA {
 constexpr int kVectors = 4;      // of a tile's row, at most
 constexpr int64_t kDepth = 512;  // k of a slice of a panel
 constexpr int kLine = 64;
+template <class T>
+constexpr int64_t kHalfLine = kLine / int(2 * sizeof(T));
 
 template <class T>
 SUNHWAN_INLINE void prefetch(const T* p) {
     __builtin_prefetch(p, 0, 3);
+}
+template <class T>
+SUNHWAN_INLINE void prefetch_far(const T* p) {
+    __builtin_prefetch(p, 0, 2);
 }
 
 struct Free {
@@ -61,9 +67,10 @@ inline std::vector<Block> blocks_of(int units, int most, int thread, int threads
     return blocks;
 }
 
-// acc (R, V) of a tile = (or +=) R rows of the operand times K steps of a packed slice.
+// acc (R, V) of a tile = (or +=) R rows of the operand times K steps of a packed slice. `next` is
+// what is read after the slice, half a line of it fetched at each step.
 template <class T, int V, int R>
-void tile(const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more) {
+void tile(const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more, const T* next) {
     constexpr int L = kLanes<T>;
     Vec<T> sum[R][V];
 #pragma GCC unroll 8
@@ -75,7 +82,7 @@ void tile(const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more) {
         Vec<T> w[V];
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) w[v] = load(b + (k * V + v) * L);
-        prefetch(b + (k * V + 16 * V) * L);
+        prefetch_far(next + k * kHalfLine<T>);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
             const Vec<T> x = broadcast<T>(a[r * row + k]);
@@ -93,11 +100,11 @@ template <class T, int V>
 constexpr int kRows = V > kAccumulators / 2 ? 1 : std::min(8, kAccumulators / V);
 
 template <class T, int V, int R = kRows<T, V>>
-void tile_of(int rows, const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more) {
+void tile_of(int rows, const T* a, int64_t row, int64_t K, const T* b, T* acc, bool more, const T* next) {
     if constexpr (R > 1) {
-        if (rows < R) return tile_of<T, V, R - 1>(rows, a, row, K, b, acc, more);
+        if (rows < R) return tile_of<T, V, R - 1>(rows, a, row, K, b, acc, more, next);
     }
-    tile<T, V, R>(a, row, K, b, acc, more);
+    tile<T, V, R>(a, row, K, b, acc, more, next);
 }
 
 // The columns of one matrix that a thread owns, packed: block by block, k by k, the block's vectors
@@ -112,7 +119,7 @@ public:
         : K_(K), blocks_(blocks_of(int((H + L - 1) / L), most, thread, threads)) {
         int64_t total = 0;
         for (const auto& block : blocks_) offsets_.push_back(total), total += K * block.count * G * L;
-        memory_ = allocate<T>(total + 16 * kVectors * L);
+        memory_ = allocate<T>(total);
         for (size_t i = 0; i < blocks_.size(); ++i) pack(w, H, blocks_[i], memory_.get() + offsets_[i]);
     }
 
@@ -164,11 +171,12 @@ private:
             for (int64_t j = 0; j < tiles; ++j) {
                 const int64_t n = N * j / tiles, end = N * (j + 1) / tiles;
                 T* sums = scratch + n * V * L;
+                const T* next = panel + slice.depth * (V * L + j * kHalfLine<T>);
                 if (slice.last)
                     for (int64_t m = n; m < end; ++m)
                         for (int u = 0; u < block.count; ++u) ahead(m, block.start + u);
                 tile_of<T, V>(int(end - n), slice.data + n * slice.row, slice.row, slice.depth, panel, sums,
-                              slice.more);
+                              slice.more, next);
                 if (slice.last)
                     for (int u = 0; u < block.count; ++u)
                         use(n, end, block.start + u, sums + u * G * L, V * L);

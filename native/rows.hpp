@@ -5,6 +5,8 @@
 // same to the bit either way.
 #pragma once
 
+#include <chrono>
+
 #include "problem.hpp"
 #include "threads.hpp"
 
@@ -32,21 +34,26 @@ inline Recurrence rows_of(const Recurrence& whole, int64_t number_size, int64_t 
     return r;
 }
 
-// Run a pass: by units, but by rows for a while after threads had to wait for each other in more than
-// one step of ten.
+// How many more passes of this process are shared out by rows.
+inline std::atomic<int64_t> passes_by_rows{0};
+
+// Run a pass: by units, but by rows for a while after threads had waited for each other for more than
+// a quarter of one.
 inline void run(Pass pass, int64_t number_size, const Recurrence& r) {
     constexpr int kWhile = 32;
-    static std::atomic<int> by_rows{0};
+    using Clock = std::chrono::steady_clock;
     const int threads = int(r.threads < r.N ? r.threads : r.N);
-    if (threads > 1 && by_rows.load(std::memory_order_relaxed) > 0) {
-        by_rows.fetch_sub(1, std::memory_order_relaxed);
+    if (threads > 1 && passes_by_rows.load(std::memory_order_relaxed) > 0) {
+        passes_by_rows.fetch_sub(1, std::memory_order_relaxed);
         return parallel(threads, [&](int thread, Barrier&, int all) {
             pass(rows_of(r, number_size, r.N * thread / all, r.N * (thread + 1) / all));
         });
     }
-    const int64_t before = long_waits();
+    const double before = waited();
+    const auto begun = Clock::now();
     pass(r);
-    if (10 * (long_waits() - before) > r.T) by_rows.store(kWhile, std::memory_order_relaxed);
+    const std::chrono::duration<double> lasted = Clock::now() - begun;
+    if (waited() - before > lasted.count() / 4) passes_by_rows.store(kWhile, std::memory_order_relaxed);
 }
 
 }  // namespace sunhwan

@@ -1,19 +1,25 @@
 #include "threads.hpp"
 
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace sunhwan {
 
 namespace {
 
-// A wait of a step is shorter than this unless another process runs where the other thread should.
+// A wait is shorter than this unless another process runs where the other thread should, or a step is
+// long.
 constexpr int kSpins = 2000;
 
-std::atomic<int64_t> waits{0};
+using Clock = std::chrono::steady_clock;
+std::atomic<int64_t> nanoseconds{0};
 
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -31,26 +37,19 @@ struct OpenMP {
     int (*num_threads)() = nullptr;
 } openmp;
 
-// Where there is no OpenMP: threads that wait for work, one caller at a time.
+// Where there is no OpenMP: threads that wait for work as long as the process lives, one caller at a
+// time.
 class Pool {
 public:
-    ~Pool() {
-        {
-            std::lock_guard<std::mutex> lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_all();
-        for (auto& worker : workers_) worker.join();
-    }
-
     void run(int threads, const Body& body) {
         std::lock_guard<std::mutex> one(caller_);
         Barrier barrier(threads);
         {
             std::lock_guard<std::mutex> lock(mutex_);
-            while (int(workers_.size()) < threads - 1) {
-                const int id = int(workers_.size()) + 1;
-                workers_.emplace_back([this, id, seen = round_] { work(id, seen); });
+            while (workers_ < threads - 1) {
+                const int id = workers_ + 1;
+                std::thread([this, id, seen = round_] { work(id, seen); }).detach();
+                workers_ = id;
             }
             body_ = &body, barrier_ = &barrier, threads_ = threads, left_ = threads - 1;
             ++round_;
@@ -65,8 +64,7 @@ private:
     void work(int id, uint64_t seen) {
         for (;;) {
             std::unique_lock<std::mutex> lock(mutex_);
-            wake_.wait(lock, [&] { return stop_ || round_ != seen; });
-            if (stop_) return;
+            wake_.wait(lock, [&] { return round_ != seen; });
             seen = round_;
             if (id >= threads_) continue;
             lock.unlock();
@@ -78,13 +76,25 @@ private:
 
     std::mutex caller_, mutex_;
     std::condition_variable wake_, done_;
-    std::vector<std::thread> workers_;
     const Body* body_ = nullptr;
     Barrier* barrier_ = nullptr;
-    int threads_ = 0, left_ = 0;
+    int workers_ = 0, threads_ = 0, left_ = 0;
     uint64_t round_ = 0;
-    bool stop_ = false;
 };
+
+std::atomic<Pool*> pool_of_process{nullptr};
+
+// The child of a fork has none of its parent's threads: it begins with a pool of its own.
+Pool& pool() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        pool_of_process = new Pool;
+#if !defined(_WIN32)
+        pthread_atfork(nullptr, nullptr, [] { pool_of_process = new Pool; });
+#endif
+    });
+    return *pool_of_process;
+}
 
 struct Region {
     const Body* body = nullptr;
@@ -117,11 +127,13 @@ void Barrier::wait() {
         if (generation_.load(std::memory_order_acquire) != generation) return;
         pause();
     }
-    waits.fetch_add(1, std::memory_order_relaxed);
+    const auto begun = Clock::now();
     while (generation_.load(std::memory_order_acquire) == generation) std::this_thread::yield();
+    const std::chrono::nanoseconds lost = Clock::now() - begun;
+    nanoseconds.fetch_add(lost.count(), std::memory_order_relaxed);
 }
 
-int64_t long_waits() { return waits.load(std::memory_order_relaxed); }
+double waited() { return 1e-9 * double(nanoseconds.load(std::memory_order_relaxed)); }
 
 void use_openmp(void* parallel, void* thread_num, void* num_threads) {
     openmp.parallel = reinterpret_cast<decltype(openmp.parallel)>(parallel);
@@ -138,8 +150,7 @@ void parallel(int threads, const Body& body) {
         region.body = &body;
         openmp.parallel(openmp_body, &region, unsigned(threads), 0);
     } else {
-        static Pool pool;
-        pool.run(threads, body);
+        pool().run(threads, body);
     }
 }
 

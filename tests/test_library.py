@@ -1,5 +1,8 @@
 """The compiled library: which file, which instruction set, and what is said without it."""
 
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +119,33 @@ def test_nothing_is_said_where_it_is(native: Library) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warn_if_missing()
+
+
+FORKING = """
+import os, sys
+import torch
+from sunhwan.layers import Recurrent
+from sunhwan.ops import library, native
+
+library._share_openmp = lambda dll: False
+torch.set_num_threads(1)  # PyTorch's own do not live through a fork
+native._threads = lambda *sizes: 2
+layer, x = Recurrent("lstm", 32, 200), torch.ones(16, 3, 32)
+with torch.inference_mode():
+    before = layer(x)[0]
+    child = os.fork()
+    assert torch.equal(layer(x)[0], before)
+if not child:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@built
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_child_of_a_fork_has_threads_of_its_own() -> None:
+    """Where there is no OpenMP to borrow them from."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr

@@ -319,6 +319,9 @@ class TrainingConfig:
     fast_products: bool = setting(
         True, "let float32 matrix products take the fastest route (bfloat16 or TF32 where native)"
     )
+    keep_memory: bool = setting(
+        True, "keep the memory that a step frees for the next one (CPU, glibc)"
+    )
     tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
 
 

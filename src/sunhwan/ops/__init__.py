@@ -1,5 +1,6 @@
 """The mathematics of the cells over time: one loop, one autograd function, one dispatcher."""
 
+from sunhwan.ops.allocation import keep_freed_memory
 from sunhwan.ops.cross_entropy import output_cross_entropy
 from sunhwan.ops.dispatch import BACKENDS, Choice, choose, recur, supports
 from sunhwan.ops.embedded import Embedded, materialised, pays
@@ -15,6 +16,7 @@ __all__ = [
     "Outcome",
     "choose",
     "fast_products",
+    "keep_freed_memory",
     "materialised",
     "output_cross_entropy",
     "pays",

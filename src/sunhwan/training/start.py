@@ -10,7 +10,7 @@ import torch
 
 from sunhwan.config import Config, TextConfig
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.ops import fast_products
+from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
 from sunhwan.training.reporter import Reporter
@@ -162,6 +162,8 @@ def _folder(config: Config) -> Path:
 @contextmanager
 def _settings(config: Config) -> Iterator[None]:
     threads = torch.get_num_threads()
+    if config.training.keep_memory:
+        keep_freed_memory()
     try:
         if config.training.threads:
             torch.set_num_threads(config.training.threads)
