@@ -91,7 +91,7 @@ def main() -> None:
             text = (ROOT / page).read_text(encoding="utf-8")
             new, count = re.subn(
                 rf"<!-- {marker} -->.*<!-- /{marker} -->",
-                lambda _, block=block: block,
+                block.replace("\\", r"\\"),
                 text,
                 flags=re.DOTALL,
             )

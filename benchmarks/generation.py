@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
-from sunhwan.api import Language, load
+from sunhwan.api import Language, load_language
 from sunhwan.config import Config
 from sunhwan.engine import PRECISIONS, Draws, Engine
 from sunhwan.models import LanguageModel
@@ -42,16 +42,22 @@ class Side(NamedTuple):
     ours: Engine | None = None
 
 
+def embedding_of(model: LanguageModel) -> nn.Embedding:
+    """Where all but our engine look a token up."""
+    assert model.embedding is not None
+    return model.embedding
+
+
 def by_torch(model: LanguageModel) -> Step:
     """The loop that one writes around `nn.LSTM`."""
     lstm = model.recurrent.to_torch().eval()
     state = tuple(torch.cat([s[k] for s in model.initial_state(1)])[:, None] for k in (0, 1))
-    assert model.embedding is not None
+    embedding = embedding_of(model)
 
     def step(token: int) -> Tensor:
         nonlocal state
         with torch.no_grad():
-            x = model.embedding(torch.tensor([[token]]))
+            x = embedding(torch.tensor([[token]]))
             y, state = lstm(x, state)
             logits: Tensor = model.output(y)[0, 0]
             return logits
@@ -62,11 +68,14 @@ def by_torch(model: LanguageModel) -> Step:
 def by_numpy(model: LanguageModel) -> Step:
     """The equations in NumPy, x and h side by side before one matrix."""
     weights = [
-        (torch.cat([one.W_x, one.W_h]).T.numpy(force=True), one.b.numpy(force=True))
+        (
+            torch.cat([one.W_x, one.W_h]).T.numpy(force=True),
+            one.parameters_of_cell["b"].numpy(force=True),
+        )
         for one in model.recurrent.stack
     ]
     states = [[field[0].numpy(force=True) for field in state] for state in model.initial_state(1)]
-    embedding = model.embedding.weight.numpy(force=True)
+    embedding = embedding_of(model).weight.numpy(force=True)
     W, b = model.output.weight.numpy(force=True), model.output.bias.numpy(force=True)
 
     def sigmoid(x: Any) -> Any:
@@ -94,7 +103,7 @@ def onnx_model(model: LanguageModel) -> Any:
         i, f, g, o = value.chunk(4)
         return torch.cat((i, o, f, g))[None]
 
-    constants = [constant("E", model.embedding.weight)]
+    constants = [constant("E", embedding_of(model).weight)]
     nodes = [helper.make_node("Gather", ["E", "token"], ["x0"])]
     inputs = [helper.make_tensor_value_info("token", TensorProto.INT64, [1, 1])]
     outputs = [
@@ -102,7 +111,7 @@ def onnx_model(model: LanguageModel) -> Any:
     ]
     for k, layer in enumerate(model.recurrent.stack):
         H = layer.hidden_size
-        b = reordered(layer.b)
+        b = reordered(layer.parameters_of_cell["b"])
         constants += [
             constant(f"W{k}", reordered(layer.W_x.T)),
             constant(f"R{k}", reordered(layer.W_h.T)),
@@ -202,18 +211,17 @@ def generator_of(side: Side) -> Callable[[], None]:
 def bits_per_character(side: Side, ids: list[int], characters: int) -> float:
     """Of a text read token by token from the initial state."""
     if side.ours is not None:
-        logits, _ = side.ours(torch.tensor([ids[:-1]]))
-        found = torch.log_softmax(logits[0].double(), -1)
-        return (
-            -float(found.gather(1, torch.tensor(ids[1:])[:, None]).sum()) / math.log(2) / characters
-        )
+        read, _ = side.ours(torch.tensor([ids[:-1]]))
+        found = torch.log_softmax(read[0].double(), -1)
+        nats = -found.gather(1, torch.tensor(ids[1:])[:, None]).sum().item()
+        return nats / math.log(2) / characters
     assert side.start is not None
-    step, total = side.start(), 0.0
+    step, nats = side.start(), 0.0
     for token, following in pairwise(ids):
         logits = np.asarray(step(token), dtype=np.float64)
         most = logits.max()
-        total += math.log(np.exp(logits - most).sum()) + most - logits[following]
-    return total / math.log(2) / characters
+        nats += math.log(np.exp(logits - most).sum()) + most - logits[following]
+    return nats / math.log(2) / characters
 
 
 def sweep_of(engine: Engine) -> tuple[Callable[[], object], int]:
@@ -270,12 +278,12 @@ def trained(layers: int, hidden_size: int, minutes: float, folder: Path) -> Lang
             "training.minutes": minutes, "training.threads": torch.get_num_threads(),
         }
     )  # fmt: skip
-    return load(train(config, folder / f"{layers}x{hidden_size}").run)
+    return load_language(train(config, folder / f"{layers}x{hidden_size}").run)
 
 
 def models(arguments: argparse.Namespace, folder: Path) -> Iterator[Language]:
     if arguments.run is not None:
-        yield load(arguments.run)
+        yield load_language(arguments.run)
         return
     for layers, hidden_size in SHAPES:
         yield trained(layers, hidden_size, arguments.minutes, folder)

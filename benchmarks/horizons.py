@@ -58,7 +58,7 @@ def trained(cell: str, task: str, delay: int, steps: int, seed: int) -> tuple[fl
         batch = chosen.draw(32, generator)
         optimizer.zero_grad()
         loss = chosen.loss(network(batch.inputs), batch.targets)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
     batch = chosen.draw(ROWS, generator)

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import arguments_of, machine, publish, table, train_apart
-from sunhwan.inspection.everything import Report, inspect
+from sunhwan.inspection.everything import inspect
+from sunhwan.inspection.findings import Report
 from sunhwan.inspection.pictures import png
 from sunhwan.inspection.probes import ProbeResult
 from sunhwan.inspection.report import pictures_of

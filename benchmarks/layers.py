@@ -4,6 +4,8 @@ Forward and backward of one layer, float32, gradients of the input and of all pa
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from sunhwan.layers import Recurrent
 from sunhwan.ops import fast_products
 
 SHAPES = [(32, 64, 256), (64, 100, 512), (16, 256, 128)]
-CELLS: dict[str, type[nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
 
 
 def measure(cell: str, shape: tuple[int, int, int], rounds: int) -> dict[str, object]:
@@ -27,7 +29,7 @@ def measure(cell: str, shape: tuple[int, int, int], rounds: int) -> dict[str, ob
         layer.zero_grad(set_to_none=True)
         x.grad = None
         output: Tensor = layer(x)[0]
-        output.backward(gradient)
+        output.backward(gradient)  # type: ignore[no-untyped-call]
         return output
 
     def train_step_fast() -> Tensor:

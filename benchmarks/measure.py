@@ -3,14 +3,18 @@
 import argparse
 import hashlib
 import json
+import multiprocessing
 import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -31,6 +35,45 @@ def in_turn(
                 side()
             times[name].append((time.perf_counter() - begun) / calls[name])
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+@contextmanager
+def apart(
+    make: Callable[..., Callable[[], object]], *arguments: object
+) -> Iterator[Callable[[], None]]:
+    """What `make(*arguments)` gives, called in a process of its own, with as many threads as here.
+
+    So the other side runs as it comes: nothing of what we set in this process, its allocator above
+    all, reaches it.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    threads = torch.get_num_threads()
+    child = context.Process(target=_answer, args=(there, threads, make, arguments), daemon=True)
+    child.start()
+    there.close()
+
+    def call() -> None:
+        here.send(None)
+        here.recv()
+
+    try:
+        yield call
+    finally:
+        here.close()
+        child.join()
+
+
+def _answer(
+    calls: Connection, threads: int, make: Callable[..., Callable[[], object]], arguments: Any
+) -> None:
+    torch.set_num_threads(threads)
+    side = make(*arguments)
+    with suppress(EOFError):
+        while True:
+            calls.recv()
+            side()
+            calls.send(None)
 
 
 def _once(side: Callable[[], object]) -> float:

@@ -120,7 +120,7 @@ def run_peer(kind: str, file: Path, minutes: float, seed: int) -> Iterator[tuple
         state = tuple(s.detach() for s in state) if kind == "lstm" else state.detach()
         loss = functional.cross_entropy(output(y).flatten(0, 1), block[:, 1:].flatten())
         adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         adam.step()
         step += 1

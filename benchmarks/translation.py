@@ -16,6 +16,7 @@ from typing import Any
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
+from benchmarks.models import predictor_of
 from sunhwan.api import Predictor
 from sunhwan.config import Config, ModelConfig, parse_assignment
 from sunhwan.data import read_table
@@ -45,8 +46,7 @@ def measure(
         begun = time.perf_counter()
         result = sunhwan.train(config, Path(folder) / "run", started=begun)
         seconds = time.perf_counter() - begun
-        predictor = sunhwan.load(result.run)
-    assert isinstance(predictor, Predictor)
+        predictor = predictor_of(result.run)
     review = predictor.review(test)
     found = {"attention": attention, "seed": seed, "seconds": seconds, "steps": result.steps}
     found["parameters"] = sum(p.numel() for p in predictor.task.model.parameters())

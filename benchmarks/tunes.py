@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a file for the tunes of the last seed")
     arguments = parser.parse_args()
     pairs = random.Random(0).choices(tune_pairs(arguments.folder), k=arguments.count)
-    asked = [pair.question.cells for pair in pairs]
+    asked = [(metre, key) for metre, key in (pair.question.cells for pair in pairs)]
     real = [whole_tune(1, *cells, pair.answer) for cells, pair in zip(asked, pairs, strict=True)]
     sides = [("the folder's own", 0.0, real)]
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,7 +116,7 @@ def main() -> None:
             sides.append((f"drawn, seed {seed}", used, tunes))
     if arguments.keep:
         arguments.keep.write_text("\n".join(sides[-1][2]), encoding="utf-8")
-    results = []
+    results: list[dict[str, Any]] = []
     for who, used, tunes in sides:
         verdicts = [judge(tune, *cells) for tune, cells in zip(tunes, asked, strict=True)]
         both = sum(verdict.metre and verdict.scale for verdict in verdicts)

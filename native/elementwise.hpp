@@ -82,10 +82,7 @@ private:
         for (int g = 0; g < G; ++g) store(at<T>(r.d_a, p.t, p.n, g * r.H + p.unit), d_a[g], p.count);
         for (int g = D; g < G; ++g) store(at<T>(r.d_u, p.t, p.n, (g - D) * r.H + p.unit), d_u[g], p.count);
         for (int f = 0; f < F; ++f) store(at<T>(r.d_initial[f], r.H, p.n, p.unit), carry[f], p.count);
-        for (int e = 0; e < E; ++e) {
-            T* sum = at<T>(r.d_extra[0], E * r.H, p.n, e * r.H + p.unit);
-            store(sum, p.t == r.T - 1 ? d_extra[e] : load(sum, p.count) + d_extra[e], p.count);
-        }
+        for (int e = 0; e < E; ++e) add_extra<T>(r, 0, p.t, p.n, e * r.H + p.unit, d_extra[e], p.count);
     }
 };
 

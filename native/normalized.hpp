@@ -60,11 +60,6 @@ struct BackwardMoments {
     }
 };
 
-template <class T>
-SUNHWAN_INLINE void add_to(T* sum, bool first, Vec<T> v, int count) {
-    store(sum, first ? v : load(sum, count) + v, count);
-}
-
 template <class T, class Cell>
 struct Normalized {
     static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved;

@@ -51,7 +51,8 @@ struct Recurrence {
     Series m;
 
     // Backward. d_states and d_last may be null. d_u: the gradient of the blocks of u that differ
-    // from those of a. d_extra (N, size of the extra parameter): summed over time.
+    // from those of a. d_extra (N, 2, size of the extra parameter): the first is the sum over
+    // time, the second the kernel's own.
     Series d_states[kFields];
     const void* d_last[kFields];
     Series d_a, d_u, d_w;

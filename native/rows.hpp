@@ -30,7 +30,7 @@ inline Recurrence rows_of(const Recurrence& whole, int64_t number_size, int64_t 
         move(r.d_initial[f], r.field_size[f]);
     }
     move(r.drop, r.P);
-    for (int e = 0; e < kExtra; ++e) move(r.d_extra[e], r.extra_size[e]);
+    for (int e = 0; e < kExtra; ++e) move(r.d_extra[e], 2 * r.extra_size[e]);
     return r;
 }
 

@@ -112,6 +112,19 @@ SUNHWAN_INLINE Vec<T> dropped(const Recurrence& r, const Place& p, Vec<T> h) {
     return r.drop ? h * load(at<T>(r.drop, p.size, p.n, p.unit), p.count) : h;
 }
 
+// Add v to the gradient of extra parameter e, from `unit` on. A few steps are summed before they join the
+// others, so that rounding grows with neither number for long.
+template <class T>
+SUNHWAN_INLINE void add_extra(const Recurrence& r, int e, int64_t t, int64_t n, int64_t unit, Vec<T> v, int count) {
+    constexpr int64_t kSteps = 32;
+    const int64_t size = r.extra_size[e], done = r.T - 1 - t;
+    T* all = static_cast<T*>(r.d_extra[e]) + 2 * n * size + unit;
+    T* part = all + size;
+    if (done % kSteps > 0) v += load(part, count);
+    store(part, v, count);
+    if ((done + 1) % kSteps == 0 || t == 0) store(all, done < kSteps ? v : load(all, count) + v, count);
+}
+
 // h_{t-1} as W_h reads it; with a drop it is made here, by all threads.
 template <class T>
 Operand<T> recurrent_operand(const Recurrence& r, int64_t t, int thread, int threads, Barrier& barrier) {

@@ -37,7 +37,6 @@ struct LayerNormGRU {
 
     static void backward(const Recurrence& r, int64_t t, int64_t n) {
         const int64_t H = r.H;
-        const bool first = t == r.T - 1;
         const T* u = at<T>(r.saved[3], t, n, 0);
         const T* moments = at<T>(r.saved[4], t, n, 0);
         const Moments<T> of_rz{moments[0], moments[1]}, of_n{moments[2], moments[3]};
@@ -64,9 +63,9 @@ struct LayerNormGRU {
                 store(at<T>(r.d_a, t, n, k), g < 2 ? d[g] : d_n, p.count);
                 store(d_u + k, d[g] * gain[g], p.count);
                 (g < 2 ? by_rz : by_n).add(d[g] * gain[g], normal[g], p.count);
-                add_to<T>(at<T>(r.d_extra[0], 3 * H, n, k), first, d[g] * normal[g], p.count);
+                add_extra<T>(r, 0, t, n, k, d[g] * normal[g], p.count);
             }
-            add_to<T>(at<T>(r.d_extra[1], H, n, p.unit), first, d[2], p.count);
+            add_extra<T>(r, 1, t, n, p.unit, d[2], p.count);
         }
         by_rz.close(2 * H), by_n.close(H);
         for (int v = 0; v * L < H; ++v) {

@@ -45,7 +45,6 @@ struct LayerNormLSTM {
 
     static void backward(const Recurrence& r, int64_t t, int64_t n) {
         const int64_t H = r.H;
-        const bool first = t == r.T - 1;
         const T* u = at<T>(r.saved[4], t, n, 0);
         const T* moments = at<T>(r.saved[5], t, n, 0);
         const Moments<T> of_u{moments[0], moments[1]}, of_c{moments[2], moments[3]};
@@ -62,8 +61,8 @@ struct LayerNormLSTM {
             store(d_u + p.unit, d_y * gain, p.count);
             store(at<T>(r.d_a, t, n, 3 * H + p.unit), d_h * y * o * (T(1) - o), p.count);
             by_c.add(d_y * gain, normal, p.count);
-            add_to<T>(at<T>(r.d_extra[1], H, n, p.unit), first, d_y * normal, p.count);
-            add_to<T>(at<T>(r.d_extra[2], H, n, p.unit), first, d_y, p.count);
+            add_extra<T>(r, 1, t, n, p.unit, d_y * normal, p.count);
+            add_extra<T>(r, 2, t, n, p.unit, d_y, p.count);
         }
         by_c.close(H);
         for (int v = 0; v * L < H; ++v) {
@@ -85,7 +84,7 @@ struct LayerNormLSTM {
                 store(at<T>(r.d_a, t, n, k), d[g], p.count);
                 store(d_u + k, scaled, p.count);
                 by_u.add(scaled, normal, p.count);
-                add_to<T>(at<T>(r.d_extra[0], 4 * H, n, k), first, d[g] * normal, p.count);
+                add_extra<T>(r, 0, t, n, k, d[g] * normal, p.count);
             }
         }
         by_u.close(4 * H);

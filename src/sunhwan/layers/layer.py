@@ -215,9 +215,8 @@ class RecurrentLayer(nn.Module):
             if not rate:
                 hold.append(padding)
             elif self.training:
-                sizes = T, N, field.shape[1]
-                drawn = torch.rand(sizes, dtype=like.dtype, device=like.device) < rate
-                hold.append(torch.maximum(drawn.to(like), padding))
+                drawn = like.new_empty(T, N, field.shape[1]).bernoulli_(rate)
+                hold.append(drawn if lengths is None else torch.maximum(drawn, padding))
             else:
                 hold.append(padding.clamp_min(rate))
         return tuple(hold)

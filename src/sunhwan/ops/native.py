@@ -149,7 +149,7 @@ class NativeRecurrence(torch.autograd.Function):
         values = Forward(initial, states, made, d_a, (*blocks, *further), operand, m)
         problem = _describe(cell, loop, noise, values)
         d_initial = [torch.empty_like(field) for field in initial]
-        d_extra = [new(N, extra.numel()) for extra in loop.extra]
+        d_extra = [new(N, 2, extra.numel()) for extra in loop.extra]
         d = tuple(None if field is None else field.contiguous() for field in d)
         problem.d_states[:F] = [_series(field) for field in d[:F]]
         problem.d_last[:F] = [_pointer(field) for field in d[F:]]
@@ -170,7 +170,7 @@ class NativeRecurrence(torch.autograd.Function):
                 d_b_h = torch.cat([rows(part).sum(0) for part in parts])
         if d_w is not None:
             d_W_m = weight_gradient(m, d_w)
-        d_extra = [over_rows.sum(0) for over_rows in d_extra]
+        d_extra = [sums[:, 0].sum(0) for sums in d_extra]
         d_b = rows(d_a).sum(0) if ctx.needs_input_grad[4] else None
         return None, None, None, d_a, d_b, d_W_h, d_b_h, d_W_m, *d_extra, *d_initial
 
