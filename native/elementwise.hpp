@@ -3,8 +3,7 @@
 //     forward   u_t = h_{t-1} W_h,            state_t = Cell::forward(a_t, u_t, state_{t-1})
 //     backward  d h_t += d u_{t+1} W_h^T,     d u_t, d state_{t-1} = Cell::backward(d state_t, ...)
 //
-// A thread owns units for the whole sequence; threads meet once a step, where the next product needs
-// every unit of h (of d u).
+// Where threads share units they meet once a step, for the next product needs every unit of h (of d u).
 #pragma once
 
 #include "units.hpp"
@@ -93,30 +92,33 @@ struct Elementwise {
     static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved, D = Cell::distinct;
 
     static void forward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
-            const Panels<T, G> panels(r.W_h, r.H, r.H, thread, threads);
-            const auto scratch = allocate<T>(panels.scratch_size(r.N));
+        Panels<T, G> panels(r.H, r.H, r.threads);
+        share_out(r, panels.bytes(), [&](const Share& share) {
+            panels.pack(r.W_h, share);
+            share.barrier.wait();
+            const auto scratch = panels.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
+                const auto h = recurrent_operand<T>(r, t, share);
                 panels.multiply(
-                    r.N, &h, 1, scratch.get(),
+                    share, &h, 1, scratch.get(),
                     [&](int64_t n, int v) {
                         for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
                     },
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         U::forward(r, t, n, end, v, sums, stride);
                     });
-                barrier.wait();
+                share.meet();
             }
         });
     }
 
     static void backward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
+        Panels<T, 1> panels(G * r.H, r.H, r.threads);
+        share_out(r, panels.bytes(), [&](const Share& share) {
             // The same matrix read the other way: k runs over (gate, unit).
-            const Matrix transposed{r.W_h.data, r.W_h.column, r.W_h.row};
-            const Panels<T, 1> panels(transposed, G * r.H, r.H, thread, threads);
-            const auto scratch = allocate<T>(panels.scratch_size(r.N));
+            panels.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
+            share.barrier.wait();
+            const auto scratch = panels.scratch(share);
             for (int64_t t = r.T - 1; t >= -1; --t) {
                 // d u_{t+1}: the blocks it shares with d a, then those that differ.
                 Operand<T> d_u[2];
@@ -128,7 +130,7 @@ struct Elementwise {
                     if (D < G) d_u[count++] = {at<T>(r.d_u, t + 1, 0, 0), r.d_u.row, (G - D) * r.H};
                 }
                 panels.multiply(
-                    r.N, d_u, count, scratch.get(),
+                    share, d_u, count, scratch.get(),
                     [&](int64_t n, int v) {
                         if (t < 0) return;
                         for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
@@ -137,7 +139,7 @@ struct Elementwise {
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         U::backward(r, t, n, end, v, sums, stride);
                     });
-                if (t >= 0) barrier.wait();
+                if (t >= 0) share.meet();
             }
         });
     }

@@ -5,7 +5,6 @@
 #include "generation.hpp"
 #include "problem.hpp"
 #include "processor.hpp"
-#include "rows.hpp"
 #include "threads.hpp"
 
 #if defined(_WIN32)
@@ -81,15 +80,12 @@ SUNHWAN_PUBLIC const void* sunhwan_kernel(const char* cell, int twice) {
 }
 
 SUNHWAN_PUBLIC void sunhwan_forward(const Kernel* kernel, const Recurrence* r) {
-    run(kernel->forward, kernel->number_size, *r);
+    kernel->forward(*r);
 }
 
 SUNHWAN_PUBLIC void sunhwan_backward(const Kernel* kernel, const Recurrence* r) {
-    run(kernel->backward, kernel->number_size, *r);
+    kernel->backward(*r);
 }
-
-// Share the next passes out by rows instead of units, as where threads wait for each other.
-SUNHWAN_PUBLIC void sunhwan_share_rows(int64_t passes) { passes_by_rows.store(passes); }
 
 // Whether the engine has a cell.
 SUNHWAN_PUBLIC int sunhwan_generates(const char* cell) { return chosen && chosen->generates(cell); }

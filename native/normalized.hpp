@@ -1,6 +1,6 @@
 // The loop over time of a cell that normalises its recurrent product over a row.
 //
-// A step has two parts: the product, shared by units; and the rest, shared by rows, for a row's
+// A step has two parts: the product, and the rest, which is always shared by rows, for a row's
 // statistics need all of its units.
 #pragma once
 
@@ -65,38 +65,42 @@ struct Normalized {
     static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved;
 
     static void forward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
-            const Panels<T, 1> panels(r.W_h, r.H, G * r.H, thread, threads);
-            const auto scratch = allocate<T>(panels.scratch_size(r.N));
+        Panels<T, 1> panels(r.H, G * r.H, r.threads);
+        share_out(r, panels.bytes(), [&](const Share& share) {
+            panels.pack(r.W_h, share);
+            share.barrier.wait();
+            const auto scratch = panels.scratch(share);
+            const Range own = share.own_rows();
             const Series& u = r.saved[Cell::product];
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
+                const auto h = recurrent_operand<T>(r, t, share);
                 panels.multiply(
-                    r.N, &h, 1, scratch.get(), [](int64_t, int) {},
+                    share, &h, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(G * r.H, t, first, end, v, [&](const Place& p, int64_t i) {
                             store(at<T>(u, t, p.n, p.unit), load(sums + i * stride), p.count);
                         });
                     });
-                barrier.wait();
-                for (int64_t n = r.N * thread / threads; n < r.N * (thread + 1) / threads; ++n)
-                    Cell::forward(r, t, n);
-                barrier.wait();
+                share.meet();
+                for (int64_t n = own.first; n < own.end; ++n) Cell::forward(r, t, n);
+                share.meet();
             }
         });
     }
 
     static void backward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
-            const Panels<T, 1> panels({r.W_h.data, r.W_h.column, r.W_h.row}, G * r.H, r.H, thread, threads);
-            const auto scratch = allocate<T>(panels.scratch_size(r.N));
+        Panels<T, 1> panels(G * r.H, r.H, r.threads);
+        share_out(r, panels.bytes(), [&](const Share& share) {
+            panels.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
+            share.barrier.wait();
+            const auto scratch = panels.scratch(share);
+            const Range own = share.own_rows();
             for (int64_t t = r.T - 1; t >= 0; --t) {
-                for (int64_t n = r.N * thread / threads; n < r.N * (thread + 1) / threads; ++n)
-                    Cell::backward(r, t, n);
-                barrier.wait();
+                for (int64_t n = own.first; n < own.end; ++n) Cell::backward(r, t, n);
+                share.meet();
                 const Operand<T> d_u{at<T>(r.d_u, t, 0, 0), r.d_u.row, G * r.H};
                 panels.multiply(
-                    r.N, &d_u, 1, scratch.get(), [](int64_t, int) {},
+                    share, &d_u, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) {
                             T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);
@@ -104,7 +108,7 @@ struct Normalized {
                             store(d_h, load(d_h, p.count) + d, p.count);
                         });
                     });
-                barrier.wait();
+                share.meet();
             }
         });
     }

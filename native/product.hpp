@@ -1,4 +1,4 @@
-// The product inside a step: rows of h times the columns of a recurrent matrix that a thread owns.
+// The product inside a step: rows of h times the columns of a recurrent matrix.
 //
 // A block is a few vectors of units with all gates of each, so that the gate mathematics of a unit
 // finds what it needs in one tile of accumulators. Its columns are packed once for the whole
@@ -11,7 +11,7 @@
 #include <new>
 #include <vector>
 
-#include "problem.hpp"
+#include "share.hpp"
 #include "vec.hpp"
 
 namespace sunhwan {
@@ -107,31 +107,44 @@ void tile_of(int rows, const T* a, int64_t row, int64_t K, const T* b, T* acc, b
     tile<T, V, R>(a, row, K, b, acc, more, next);
 }
 
-// The columns of one matrix that a thread owns, packed: block by block, k by k, the block's vectors
-// of every unit, gate after gate. Column (gate, unit) of the product is weight(k, gate * H + unit).
+// A matrix in blocks of columns, packed: block by block, k by k, the block's vectors of every unit,
+// gate after gate. Column (gate, unit) of the product is weight(k, gate * H + unit).
 template <class T, int G>
 class Panels {
 public:
     static constexpr int most = std::max(1, kVectors / G);  // vectors of units of a block
 
-    // weight(k, column) = data[k * w.row + column * w.column].
-    Panels(const Matrix& w, int64_t K, int64_t H, int thread, int threads)
-        : K_(K), blocks_(blocks_of(int((H + L - 1) / L), most, thread, threads)) {
-        int64_t total = 0;
-        for (const auto& block : blocks_) offsets_.push_back(total), total += K * block.count * G * L;
-        memory_ = allocate<T>(total);
-        for (size_t i = 0; i < blocks_.size(); ++i) pack(w, H, blocks_[i], memory_.get() + offsets_[i]);
+    // Room for K x (G, H); the units of each thread are in blocks of like size.
+    Panels(int64_t K, int64_t H, int64_t threads) : K_(K), H_(H) {
+        for (int thread = 0; thread < threads; ++thread)
+            for (const auto& block : blocks_of(int((H + L - 1) / L), most, thread, int(threads))) {
+                blocks_.push_back(block);
+                offsets_.push_back(size_);
+                size_ += K * block.count * G * L;
+            }
+        memory_ = allocate<T>(size_);
     }
 
-    static int64_t scratch_size(int64_t N) { return N * kVectors * L; }
+    int64_t bytes() const { return size_ * int64_t(sizeof(T)); }
 
-    // The products of N rows: for every tile of rows and every vector of units, ahead(row, vector) for
-    // each of its rows before its last product, then use(first row, end, vector, sums, stride): gate g
-    // of a row's units is at sums + g * L, the next row's `stride` further.
+    // A thread packs its part: weight(k, column) = data[k * w.row + column * w.column]. All must have
+    // done so before any multiplies.
+    void pack(const Matrix& w, const Share& share) {
+        const Range part = part_of(int64_t(blocks_.size()), share.thread, share.threads);
+        for (int64_t i = part.first; i < part.end; ++i) pack(w, blocks_[i], memory_.get() + offsets_[i]);
+    }
+
+    // What `multiply` needs besides.
+    static Memory<T> scratch(const Share& share) { return allocate<T>(share.rows().count() * kVectors * L); }
+
+    // A thread's share of the products of N rows: for every tile of rows and every vector of units,
+    // ahead(row, vector) for each of its rows before its last product, then use(first row, end, vector,
+    // sums, stride): gate g of a row's units is at sums + g * L, the next row's `stride` further.
     template <class Ahead, class Use>
-    void multiply(int64_t N, const Operand<T>* operands, int count, T* scratch, const Ahead& ahead,
+    void multiply(const Share& share, const Operand<T>* operands, int count, T* scratch, const Ahead& ahead,
                   const Use& use) const {
-        for (size_t i = 0; i < blocks_.size(); ++i) {
+        const Range N = share.rows(), own = share.units(int64_t(blocks_.size()));
+        for (int64_t i = own.first; i < own.end; ++i) {
             const int V = blocks_[i].count * G;
             const T* panel = memory_.get() + offsets_[i];
             bool more = false;
@@ -164,13 +177,14 @@ private:
     };
 
     template <int V, class Ahead, class Use>
-    static void rows(const Block& block, int64_t N, const Slice& slice, const T* panel, T* scratch,
+    static void rows(const Block& block, Range N, const Slice& slice, const T* panel, T* scratch,
                      const Ahead& ahead, const Use& use) {
         if constexpr (V % G == 0) {
-            const int64_t tiles = (N + kRows<T, V> - 1) / kRows<T, V>;
+            const int64_t tiles = (N.count() + kRows<T, V> - 1) / kRows<T, V>;
             for (int64_t j = 0; j < tiles; ++j) {
-                const int64_t n = N * j / tiles, end = N * (j + 1) / tiles;
-                T* sums = scratch + n * V * L;
+                const Range tile = part_of(N.count(), int(j), int(tiles));
+                const int64_t n = N.first + tile.first, end = N.first + tile.end;
+                T* sums = scratch + tile.first * V * L;
                 const T* next = panel + slice.depth * (V * L + j * kHalfLine<T>);
                 if (slice.last)
                     for (int64_t m = n; m < end; ++m)
@@ -184,12 +198,12 @@ private:
         }
     }
 
-    void pack(const Matrix& w, int64_t H, const Block& block, T* out) const {
+    void pack(const Matrix& w, const Block& block, T* out) const {
         const T* data = static_cast<const T*>(w.data);
         const int V = block.count * G;
-        const auto column = [&](int v) { return v % G * H + int64_t(block.start + v / G) * L; };
+        const auto column = [&](int v) { return v % G * H_ + int64_t(block.start + v / G) * L; };
         const auto valid = [&](int v) {
-            return int(std::min<int64_t>(L, H - int64_t(block.start + v / G) * L));
+            return int(std::min<int64_t>(L, H_ - int64_t(block.start + v / G) * L));
         };
         if (w.column == 1) {
             for (int64_t k = 0; k < K_; ++k)
@@ -206,7 +220,7 @@ private:
                             l < valid(v) ? data[k * w.row + (column(v) + l) * w.column] : T(0);
     }
 
-    int64_t K_;
+    int64_t K_, H_, size_ = 0;
     std::vector<Block> blocks_;
     std::vector<int64_t> offsets_;
     Memory<T> memory_;

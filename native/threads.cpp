@@ -4,7 +4,6 @@
 #include <pthread.h>
 #endif
 
-#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -17,9 +16,6 @@ namespace {
 // A wait is shorter than this unless another process runs where the other thread should, or a step is
 // long.
 constexpr int kSpins = 2000;
-
-using Clock = std::chrono::steady_clock;
-std::atomic<int64_t> nanoseconds{0};
 
 inline void pause() {
 #if defined(__x86_64__) || defined(_M_X64)
@@ -127,13 +123,8 @@ void Barrier::wait() {
         if (generation_.load(std::memory_order_acquire) != generation) return;
         pause();
     }
-    const auto begun = Clock::now();
     while (generation_.load(std::memory_order_acquire) == generation) std::this_thread::yield();
-    const std::chrono::nanoseconds lost = Clock::now() - begun;
-    nanoseconds.fetch_add(lost.count(), std::memory_order_relaxed);
 }
-
-double waited() { return 1e-9 * double(nanoseconds.load(std::memory_order_relaxed)); }
 
 void use_openmp(void* parallel, void* thread_num, void* num_threads) {
     openmp.parallel = reinterpret_cast<decltype(openmp.parallel)>(parallel);

@@ -20,9 +20,6 @@ private:
     alignas(64) std::atomic<uint32_t> generation_{0};
 };
 
-// The seconds that threads of this process have waited for each other, short waits left out.
-double waited();
-
 // The entry of the process's OpenMP runtime: GOMP_parallel, omp_get_thread_num and
 // omp_get_num_threads. Its idle threads spin for work, so a second pool beside them would have to
 // share their cores. Without it the library keeps threads of its own.

@@ -22,14 +22,17 @@ struct TwoProducts {
     static constexpr bool projects = second < 0, relays = Cell::inner_from < Cell::outer_fields;
 
     static void forward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
-            const Panels<T, U> first(r.W_h, r.P, r.H, thread, threads);
-            const Panels<T, W> then(r.W_m, r.H, r.P, thread, threads);
-            const auto scratch = allocate<T>(first.scratch_size(r.N));
+        Panels<T, U> first(r.P, r.H, r.threads);
+        Panels<T, W> then(r.H, r.P, r.threads);
+        share_out(r, first.bytes() + then.bytes(), [&](const Share& share) {
+            first.pack(r.W_h, share);
+            then.pack(r.W_m, share);
+            share.barrier.wait();
+            const auto scratch = first.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, thread, threads, barrier);
+                const auto h = recurrent_operand<T>(r, t, share);
                 first.multiply(
-                    r.N, &h, 1, scratch.get(),
+                    share, &h, 1, scratch.get(),
                     [&](int64_t n, int v) {
                         for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
                     },
@@ -38,32 +41,34 @@ struct TwoProducts {
                             inner(r, p, sums + i * stride);
                         });
                     });
-                barrier.wait();
+                share.meet();
                 const Operand<T> m{at<T>(r.m, t, 0, 0), r.m.row, r.H};
                 then.multiply(
-                    r.N, &m, 1, scratch.get(), [](int64_t, int) {},
+                    share, &m, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             outer(r, p, sums + i * stride);
                         });
                     });
-                barrier.wait();
+                share.meet();
             }
         });
     }
 
     static void backward(const Recurrence& r) {
-        parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
-            const Panels<T, 1> first({r.W_h.data, r.W_h.column, r.W_h.row}, U * r.H, r.P, thread, threads);
-            const Panels<T, 1> then({r.W_m.data, r.W_m.column, r.W_m.row}, W * r.P, r.H, thread, threads);
-            const auto scratch = allocate<T>(first.scratch_size(r.N));
+        Panels<T, 1> first(U * r.H, r.P, r.threads), then(W * r.P, r.H, r.threads);
+        share_out(r, first.bytes() + then.bytes(), [&](const Share& share) {
+            first.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
+            then.pack({r.W_m.data, r.W_m.column, r.W_m.row}, share);
+            share.barrier.wait();
+            const auto scratch = first.scratch(share);
             for (int64_t t = r.T - 1; t >= -1; --t) {
                 const auto& from = D > 0 ? r.d_a : r.d_u;
                 const Operand<T> d_u = t == r.T - 1
                                            ? Operand<T>{nullptr, 0, 0}
                                            : Operand<T>{at<T>(from, t + 1, 0, 0), from.row, U * r.H};
                 first.multiply(
-                    r.N, &d_u, 1, scratch.get(),
+                    share, &d_u, 1, scratch.get(),
                     [&](int64_t n, int v) {
                         if (t >= 0 && !projects)
                             for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
@@ -74,17 +79,17 @@ struct TwoProducts {
                         });
                     });
                 if (t < 0) break;
-                barrier.wait();
+                share.meet();
                 const Operand<T> d_w{projects ? at<T>(r.d_w, t, 0, 0) : at<T>(r.d_a, t, 0, second * r.H),
                                      projects ? r.d_w.row : r.d_a.row, W * r.P};
                 then.multiply(
-                    r.N, &d_w, 1, scratch.get(), [](int64_t, int) {},
+                    share, &d_w, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             inner_backward(r, p, sums + i * stride);
                         });
                     });
-                barrier.wait();
+                share.meet();
             }
         });
     }

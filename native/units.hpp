@@ -2,7 +2,6 @@
 #pragma once
 
 #include "product.hpp"
-#include "threads.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -125,16 +124,16 @@ SUNHWAN_INLINE void add_extra(const Recurrence& r, int e, int64_t t, int64_t n, 
     if ((done + 1) % kSteps == 0 || t == 0) store(all, done < kSteps ? v : load(all, count) + v, count);
 }
 
-// h_{t-1} as W_h reads it; with a drop it is made here, by all threads.
+// h_{t-1} as W_h reads it; with a drop it is made here, each thread its rows.
 template <class T>
-Operand<T> recurrent_operand(const Recurrence& r, int64_t t, int thread, int threads, Barrier& barrier) {
+Operand<T> recurrent_operand(const Recurrence& r, int64_t t, const Share& share) {
     const T* h = t == 0 ? static_cast<const T*>(r.initial[0]) : at<T>(r.states[0], t - 1, 0, 0);
     const int64_t row = t == 0 ? r.P : r.states[0].row;
     if (!r.drop) return {h, row, r.P};
     const T* drop = static_cast<const T*>(r.drop);
-    for (int64_t n = r.N * thread / threads; n < r.N * (thread + 1) / threads; ++n)
+    for (int64_t n = share.own_rows().first; n < share.own_rows().end; ++n)
         for (int64_t k = 0; k < r.P; ++k) *at<T>(r.operand, t, n, k) = h[n * row + k] * drop[n * r.P + k];
-    barrier.wait();
+    share.meet();
     return {at<T>(r.operand, t, 0, 0), r.operand.row, r.P};
 }
 

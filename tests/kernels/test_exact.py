@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from sunhwan.ops import native
-from sunhwan.ops.library import library
 from tests.kernels.problems import (
     Shape,
     built,
@@ -29,9 +28,9 @@ WHOLE, RAGGED = (9, 64), (11, 75)
 
 @each_cell
 @each_set
-@pytest.mark.parametrize(("N", "H"), [(1, 1), (3, 200), RAGGED])
+@pytest.mark.parametrize(("N", "H"), [(1, 1), (3, 200), RAGGED, (49, 37)])
 def test_threads_change_no_bit(name, instruction_set, N, H, monkeypatch):
-    """However few units there are: some threads then have none."""
+    """However few units there are: some threads then have none. Many rows are what threads share."""
     monkeypatch.setattr(native, "SHARED", -1)
     for dtype, hold in ((torch.float32, None), (torch.float32, "mixed"), (torch.float64, "rows")):
         torch.set_num_threads(1)
@@ -52,24 +51,6 @@ def test_threads_change_no_bit_of_a_step_that_they_share_by_themselves(name):
     one = posed.run()
     torch.set_num_threads(2)
     same_bits(posed.run(), one)
-
-
-@each_cell
-@each_set
-def test_rows_shared_out_among_the_threads_change_no_bit(name, instruction_set, monkeypatch):
-    """As on a crowded machine: then a thread has rows, not units."""
-    monkeypatch.setattr(native, "SHARED", -1)
-    posed = given(Shape(name, 3, *RAGGED, 3, hold="mixed", drop=True))
-    share_rows = library().dll.sunhwan_share_rows
-    with instructions(instruction_set):
-        torch.set_num_threads(1)
-        one = posed.run()
-        torch.set_num_threads(3)
-        share_rows(1000)
-        try:
-            same_bits(posed.run(), one)
-        finally:
-            share_rows(0)
 
 
 WIDE = ("indrnn", "mingru", "minlstm", "rglru")

@@ -215,7 +215,7 @@ class RecurrentLayer(nn.Module):
             if not rate:
                 hold.append(padding)
             elif self.training:
-                drawn = like.new_empty(T, N, field.shape[1]).bernoulli_(rate)
+                drawn = torch.rand_like(field.expand(T, -1, -1)).lt_(rate)
                 hold.append(drawn if lengths is None else torch.maximum(drawn, padding))
             else:
                 hold.append(padding.clamp_min(rate))

@@ -41,7 +41,6 @@ class Library:
         size.argtypes, size.restype = [], ctypes.c_int64
         if size() != ctypes.sizeof(Problem):
             raise OSError("its records have another size")
-        dll.sunhwan_share_rows.argtypes, dll.sunhwan_share_rows.restype = [ctypes.c_int64], None
         dll.sunhwan_generates.argtypes = [ctypes.c_char_p]
         dll.sunhwan_generates_fast.argtypes = [ctypes.c_int64]
         dll.sunhwan_engine.argtypes, dll.sunhwan_engine.restype = [ctypes.c_void_p], ctypes.c_void_p
