@@ -100,7 +100,7 @@ def plain_step(cell: str, layers: int, H: int, T: int) -> Callable[[], float]:
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        return float(loss)
+        return float(loss.detach())
 
     return step
 

@@ -165,7 +165,7 @@ class NativeRecurrence(torch.autograd.Function):
                 first, later = operand[0], operand[1:]
             # One product over the steps, and the first one's own.
             sums = [torch.addmm(p[0].T @ first, rows(p[1:]).T, rows(later)) for p in parts]
-            d_W_h = torch.cat(sums).T
+            d_W_h = (sums[0] if len(sums) == 1 else torch.cat(sums)).T
             if loop.b_h is not None:
                 d_b_h = torch.cat([rows(part).sum(0) for part in parts])
         if d_w is not None:
