@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -79,7 +80,12 @@ struct Scratch {
 
     Rows rows(int place, int64_t precision, const float* data, int64_t row, int64_t K, int64_t N) {
         Rows x{K, data, row, nullptr, nullptr, nullptr};
-        if (precision != kInt8 || K == 0) return x;
+        if (precision != kInt8 || K == 0) {
+            // Other threads have written of them: fetched together they are here sooner.
+            for (int64_t n = 0; n < N; ++n)
+                for (int64_t k = 0; k < K; k += L) prefetch(data + n * row + k);
+            return x;
+        }
         const int64_t width = (K + 3) / 4 * 4;
         q[place].resize(N * width), low[place].resize(N), step[place].resize(N);
         for (int64_t n = 0; n < N; ++n)
@@ -90,7 +96,7 @@ struct Scratch {
 };
 
 // The panels of one matrix or two that a thread owns: block by block those of the first, of the second.
-class Share {
+class OwnPanels {
 public:
     struct Piece {
         Block block;
@@ -98,7 +104,7 @@ public:
     };
 
     // The columns are G blocks of H; a panel has all blocks of a few vectors of units.
-    Share(const Matrix& first, int64_t K1, const Matrix& second, int64_t K2, int G, int64_t H)
+    OwnPanels(const Matrix& first, int64_t K1, const Matrix& second, int64_t K2, int G, int64_t H)
         : first_(first), second_(second), K1_(K1), K2_(K2), G_(G), H_(H) {}
 
     // Lay out the panels of a thread from an offset on; the offset behind them.
@@ -151,7 +157,7 @@ public:
     virtual ~Layer() = default;
     virtual void step(int thread, const char* weights, const Step& s, Scratch& scratch) const = 0;
 
-    std::vector<Share> shares;  // one a thread
+    std::vector<OwnPanels> panels;  // one a thread
     int64_t D = 0, H = 0;
     int fields = 0;
     bool residual = false;
@@ -169,13 +175,13 @@ public:
         table_ = padded_copy(m.table, m.table ? model.V * G : 0, H);
         b_ = padded_copy(m.b, G, H), b_h_ = padded_copy(m.b_h, G, H), extra_ = padded_copy(m.extra, E, H);
         for (int f = 0; f < F; ++f) hold_[f] = float(m.hold[f]), holds_ |= m.hold[f] != 0;
-        for (int64_t i = 0; i < model.threads; ++i) shares.emplace_back(m.W_x, D, m.W_h, K_, G, H);
+        for (int64_t i = 0; i < model.threads; ++i) panels.emplace_back(m.W_x, D, m.W_h, K_, G, H);
     }
 
     void step(int thread, const char* weights, const Step& s, Scratch& scratch) const override {
         const Rows x = scratch.rows(0, precision_, s.x, s.x_row, D, s.N);
         const Rows h = scratch.rows(1, precision_, s.h_before, width_, K_, s.N);
-        for (const auto& piece : shares[thread].pieces()) {
+        for (const auto& piece : panels[thread].pieces()) {
             const int vectors = piece.block.count * G;
             const Product product = product_of(precision_, vectors);
             if (D) product(weights + piece.first, x, s.N, scratch.a.get());
@@ -244,38 +250,53 @@ public:
         parallel(threads_, [&](int thread, Barrier&, int threads) {
             for (int i = thread; i < threads_; i += threads) {
                 int64_t bytes = 0;
-                for (auto& layer : layers_) bytes = layer->shares[i].plan(i, threads_, precision_, bytes);
+                for (auto& layer : layers_) bytes = layer->panels[i].plan(i, threads_, precision_, bytes);
                 bytes = output_[i].plan(i, threads_, precision_, bytes);
                 memory_[i] = allocate_pages(bytes_[i] = bytes);
-                for (auto& layer : layers_) layer->shares[i].fill(precision_, memory_[i].get());
+                for (auto& layer : layers_) layer->panels[i].fill(precision_, memory_[i].get());
                 output_[i].fill(precision_, memory_[i].get());
             }
         });
     }
 
+    // On a crowded machine threads that meet at every layer wait for each other most of the time: then the
+    // first one goes on alone, and so does that of the next calls.
     void run(const Row* rows, int64_t N) const override {
+        constexpr int kCalls = 4;
+        constexpr double kLost = 0.4;
         Work work = work_for(rows, N);
-        parallel(threads_, [&](int thread, Barrier& barrier, int threads) {
+        std::atomic<int64_t> alone_from{std::numeric_limits<int64_t>::max()};
+        const bool alone = alone_.load() > 0;
+        if (alone) --alone_;
+        parallel(alone ? 1 : threads_, [&](int thread, Barrier& all, int threads) {
+            Barrier none(1);
+            Barrier* barrier = &all;
             Scratch scratch(N);
             std::vector<int64_t> tokens(N);
             int64_t t = 0;
             for (; next_tokens(rows, N, t, work, tokens.data()); ++t) {
+                if (t >= alone_from && threads > 1) {
+                    if (thread > 0) return;
+                    threads = 1, barrier = &none, alone_ = kCalls;
+                }
+                // All read it at the next step, for they meet before.
+                if (thread == 0 && t + 1 < alone_from && all.lost() > kLost) alone_from = t + 1;
                 if (work.x) {
                     embed(N, tokens.data(), thread, threads, work);
-                    barrier.wait();
+                    barrier->wait();
                 }
                 for (size_t l = 0; l < layers_.size(); ++l) {
                     const Step s = step_of(int(l), t, N, tokens.data(), work);
                     for (int i = thread; i < threads_; i += threads)
                         layers_[l]->step(i, memory_[i].get(), s, scratch);
-                    barrier.wait();
+                    barrier->wait();
                 }
                 if (!wanted(rows, N, t)) continue;
                 for (int i = thread; i < threads_; i += threads) output(i, t, N, work, scratch);
-                barrier.wait();
+                barrier->wait();
                 for (int64_t n = thread; n < N; n += threads)
                     if (tokens[n] >= 0) use(rows[n], n, t, work, scratch);
-                barrier.wait();
+                barrier->wait();
             }
             if (thread == 0) work.steps = t;
         });
@@ -401,11 +422,12 @@ private:
     const int64_t V_, precision_;
     const int threads_;
     std::vector<std::unique_ptr<Layer>> layers_;
-    std::vector<Share> output_;
+    std::vector<OwnPanels> output_;
     Memory<float> output_bias_;
     std::vector<float> embedding_;
     std::vector<Pages> memory_;
     std::vector<int64_t> bytes_;
+    mutable std::atomic<int> alone_{0};  // calls that one thread makes
 };
 
 struct Known {

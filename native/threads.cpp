@@ -123,7 +123,17 @@ void Barrier::wait() {
         if (generation_.load(std::memory_order_acquire) != generation) return;
         pause();
     }
+    const auto begun = Clock::now();
     while (generation_.load(std::memory_order_acquire) == generation) std::this_thread::yield();
+    const std::chrono::nanoseconds lost = Clock::now() - begun;
+    lost_.fetch_add(lost.count(), std::memory_order_relaxed);
+}
+
+double Barrier::lost() const {
+    const int64_t lost = lost_.load(std::memory_order_relaxed);
+    if (lost < 6'000'000) return 0;
+    const std::chrono::nanoseconds all = Clock::now() - made_;
+    return double(lost) / double(all.count());
 }
 
 void use_openmp(void* parallel, void* thread_num, void* num_threads) {

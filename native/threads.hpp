@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 
@@ -14,8 +15,16 @@ public:
     explicit Barrier(int threads) : threads_(threads) {}
     void wait();
 
+    // Of the time since it was made, the share that threads lost in long waits, all together. A few
+    // milliseconds may be lost anywhere: they count as none.
+    double lost() const;
+
 private:
+    using Clock = std::chrono::steady_clock;
+
     const int threads_;
+    const Clock::time_point made_ = Clock::now();
+    std::atomic<int64_t> lost_{0};  // nanoseconds
     alignas(64) std::atomic<int> arrived_{0};
     alignas(64) std::atomic<uint32_t> generation_{0};
 };

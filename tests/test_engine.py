@@ -1,6 +1,9 @@
 """The compiled engine: its numbers against the model's, its draws against the definition."""
 
 import math
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -128,6 +131,32 @@ def test_rows_and_threads_change_no_bit(precision: str, instructions: str) -> No
             close(wanted, model(ids)[0], {"fp32": 1e-5, "fp16": 0.02, "int8": 0.3}[precision])
     finally:
         found.use_instructions(before)
+
+
+@built
+def test_a_crowded_machine_changes_no_bit() -> None:
+    """Where threads wait for each other too long one of them goes on alone, in the middle of a text."""
+    model = build(V=70, hidden_size=96)
+    ids = ids_for(model, 2, 20_000)
+    one, two = (Engine(model, "fp32", threads) for threads in (1, 2))
+    state = one.initial_state(2)
+    expected = one.read(ids, state)
+    command = [sys.executable, "-c", "print(flush=True)\nwhile True: pass"]
+    others = [
+        subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2 * (os.cpu_count() or 1))
+    ]
+    try:
+        for other in others:
+            assert other.stdout is not None
+            other.stdout.readline()  # it has begun
+        for _ in range(2):
+            after = two.initial_state(2)
+            assert torch.equal(two.read(ids, after), expected)
+            assert torch.equal(after, state)
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
 
 
 @built

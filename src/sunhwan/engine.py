@@ -27,7 +27,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
-SHARED = 1_000_000
+SHARED = 50_000
 """Weights from which two threads are faster than one, though they meet at every layer."""
 
 
