@@ -305,17 +305,22 @@ public:
 
     int64_t sweep(int64_t times) const override {
         using Bits = Vector<float>::bits;
+        constexpr int kSums = 8;
         parallel(threads_, [&](int thread, Barrier&, int threads) {
-            Bits sum[4] = {};
+            Bits sum[kSums] = {};
             for (int64_t time = 0; time < times; ++time)
-                for (int i = thread; i < threads_; i += threads)
-                    for (int64_t at = 0; at + 4 * kBytes <= bytes_[i]; at += 4 * kBytes)
-                        for (int v = 0; v < 4; ++v) {
+                for (int i = thread; i < threads_; i += threads) {
+                    const char* memory = memory_[i].get();
+                    for (int64_t at = 0; at + kSums * kBytes <= bytes_[i]; at += kSums * kBytes)
+#pragma GCC unroll 8
+                        for (int v = 0; v < kSums; ++v) {
                             Bits bits;
-                            std::memcpy(&bits, memory_[i].get() + at + v * kBytes, kBytes);
+                            std::memcpy(&bits, memory + at + v * kBytes, kBytes);
                             sum[v] += bits;
                         }
-            volatile int32_t kept = (sum[0] + sum[1] + sum[2] + sum[3])[0];
+                }
+            for (int v = 1; v < kSums; ++v) sum[0] += sum[v];
+            volatile int32_t kept = sum[0][0];
             (void)kept;
         });
         return std::accumulate(bytes_.begin(), bytes_.end(), int64_t(0));
