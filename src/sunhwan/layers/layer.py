@@ -215,7 +215,8 @@ class RecurrentLayer(nn.Module):
             if not rate:
                 hold.append(padding)
             elif self.training:
-                drawn = torch.rand_like(field.expand(T, -1, -1)).lt_(rate)
+                sizes = T, N, field.shape[1]
+                drawn = torch.rand(sizes, dtype=like.dtype, device=like.device).lt_(rate)
                 hold.append(drawn if lengths is None else torch.maximum(drawn, padding))
             else:
                 hold.append(padding.clamp_min(rate))
