@@ -35,7 +35,7 @@ struct Units {
     }
 
     static constexpr Kernel kernel(const char* name, int recurrent_gates, Pass forward, Pass backward) {
-        Kernel k{name, sizeof(T), G, F, S, {}, recurrent_gates, D, -1, false, forward, backward};
+        Kernel k{name, G, F, S, {}, recurrent_gates, D, -1, false, forward, backward};
         for (int s = 0; s < S; ++s) k.saved_width[s] = 1;
         return k;
     }

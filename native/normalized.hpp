@@ -114,7 +114,7 @@ struct Normalized {
     }
 
     static constexpr Kernel kernel(const char* name) {
-        Kernel k{name, sizeof(T), G, Cell::fields, S, {}, G, 0, -1, true, forward, backward};
+        Kernel k{name, G, Cell::fields, S, {}, G, 0, -1, true, forward, backward};
         for (int s = 0; s < S; ++s) k.saved_width[s] = s < Cell::product ? 1 : s == Cell::product ? G : -4;
         return k;
     }

@@ -27,7 +27,7 @@ struct Recurrence {
     int64_t H;  // units of a gate
     int64_t P;  // units of h
     int64_t threads;
-    int64_t field_size[kFields], extra_size[kExtra];
+    int64_t extra_size[kExtra];
     double constant;  // of the cell's equation
 
     // The parameters of the loop; b_h and extra may be null.
@@ -65,7 +65,6 @@ using Pass = void (*)(const Recurrence&);
 // A cell's kernel, and what it reads and writes, in blocks of H units.
 struct Kernel {
     const char* name;
-    int32_t number_size;  // 4 or 8 bytes
     int32_t gates, fields;
     // Saved values: how many, and how wide each is; below 0 the width is in numbers, not in blocks.
     // The first `gates` of them may stand in the memory of a.

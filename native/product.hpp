@@ -182,9 +182,9 @@ private:
         if constexpr (V % G == 0) {
             const int64_t tiles = (N.count() + kRows<T, V> - 1) / kRows<T, V>;
             for (int64_t j = 0; j < tiles; ++j) {
-                const Range tile = part_of(N.count(), int(j), int(tiles));
-                const int64_t n = N.first + tile.first, end = N.first + tile.end;
-                T* sums = scratch + tile.first * V * L;
+                const Range part = part_of(N.count(), int(j), int(tiles));
+                const int64_t n = N.first + part.first, end = N.first + part.end;
+                T* sums = scratch + part.first * V * L;
                 const T* next = panel + slice.depth * (V * L + j * kHalfLine<T>);
                 if (slice.last)
                     for (int64_t m = n; m < end; ++m)

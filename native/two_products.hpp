@@ -95,7 +95,7 @@ struct TwoProducts {
     }
 
     static constexpr Kernel kernel(const char* name) {
-        Kernel k{name, sizeof(T), G, F, S, {}, U, D, second, true, forward, backward};
+        Kernel k{name, G, F, S, {}, U, D, second, true, forward, backward};
         for (int s = 0; s < S; ++s) k.saved_width[s] = 1;
         return k;
     }

@@ -199,7 +199,6 @@ def _describe(cell: Cell, loop: Loop, noise: Noise, values: Forward) -> Problem:
     p.b_h = _pointer(loop.b_h)
     p.extra[: len(loop.extra)] = [_pointer(extra) for extra in loop.extra]
     p.extra_size[: len(loop.extra)] = [extra.numel() for extra in loop.extra]
-    p.field_size[: len(values.initial)] = [field.shape[1] for field in values.initial]
     p.a = _series(values.a)
     for where, what in ((p.states, values.states), (p.made, values.made), (p.saved, values.saved)):
         where[: len(what)] = [_series(value) for value in what]

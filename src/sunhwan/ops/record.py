@@ -26,7 +26,6 @@ class Problem(ctypes.Structure):
         ("H", ctypes.c_int64),
         ("P", ctypes.c_int64),
         ("threads", ctypes.c_int64),
-        ("field_size", ctypes.c_int64 * FIELDS),
         ("extra_size", ctypes.c_int64 * EXTRA),
         ("constant", ctypes.c_double),
         ("W_h", Matrix),
@@ -59,7 +58,6 @@ class Kernel(ctypes.Structure):
 
     _fields_ = [
         ("name", ctypes.c_char_p),
-        ("number_size", ctypes.c_int32),
         ("gates", ctypes.c_int32),
         ("fields", ctypes.c_int32),
         ("saved", ctypes.c_int32),
