@@ -33,10 +33,11 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C libr
 
 def outcome(**environment: str) -> tuple[bool, int]:
     """Whether memory is kept, and the pages that a third equal step asks the system for."""
-    command = [sys.executable, "-c", FAULTS]
+    small_pages = os.environ | {"THP_MEM_ALLOC_ENABLE": "0"}
     done = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=os.environ | environment
-    )
+        [sys.executable, "-c", FAULTS],
+        capture_output=True, text=True, check=True, env=small_pages | environment,
+    )  # fmt: skip
     kept, pages = done.stdout.split()
     return kept == "True", int(pages)
 

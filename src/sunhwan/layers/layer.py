@@ -217,7 +217,7 @@ class RecurrentLayer(nn.Module):
             elif self.training:
                 sizes = T, N, field.shape[1]
                 drawn = torch.rand(sizes, dtype=like.dtype, device=like.device).lt_(rate)
-                hold.append(drawn if lengths is None else torch.maximum(drawn, padding))
+                hold.append(torch.maximum(drawn, padding))
             else:
                 hold.append(padding.clamp_min(rate))
         return tuple(hold)

@@ -56,7 +56,7 @@ FAULTS: list[Fault] = [
         ("hold.append(torch.maximum", "hold.append(torch.minimum", "masks"),
         ("padding.clamp_min(rate)", "padding", "evaluation"),
         ("[self.zoneout_cell] *", "[self.zoneout] *", "masks"),
-        ("< rate", ">= rate", "no rate"),
+        (".lt_(rate)", ".ge_(rate)", "no rate"),
         ("elif self.training:", "elif True:", "evaluation"),
         ("is_padding(T, lengths)", "is_padding(T, lengths).roll(1, 0)", PADDED),
     ),
