@@ -5,50 +5,24 @@ in a process of its own, as it comes.
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
 """
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
 
+from benchmarks.kernels import PEERS, SHAPES, Shape, peer_step, step_of
 from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
 from sunhwan.layers import Recurrent
-from sunhwan.ops import fast_products, keep_freed_memory
-
-SHAPES = [(32, 64, 256), (64, 100, 512), (16, 256, 128)]
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "elman": nn.RNN}
+from sunhwan.ops import keep_freed_memory
 
 
-def step_of(layer: nn.Module, shape: tuple[int, int, int]) -> Callable[[], Tensor]:
-    """Forward and backward of a layer."""
-    x, gradient = torch.randn(*shape, requires_grad=True), torch.randn(*shape)
-
-    def step() -> Tensor:
-        layer.zero_grad(set_to_none=True)
-        x.grad = None
-        output: Tensor = layer(x)[0]
-        output.backward(gradient)  # type: ignore[no-untyped-call]
-        return output
-
-    return step
-
-
-def peer_step(cell: str, shape: tuple[int, int, int]) -> Callable[[], Tensor]:
-    """A training step of torch.nn's layer."""
-    return step_of(CELLS[cell](shape[2], shape[2], batch_first=True), shape)
-
-
-def measure(cell: str, shape: tuple[int, int, int], rounds: int) -> dict[str, object]:
+def measure(cell: str, shape: Shape, rounds: int) -> dict[str, object]:
     """One row: tokens/s of torch.nn, of ours, and of ours as `sunhwan train` runs it."""
     N, T, H = shape
     ours = Recurrent(cell, H, H)
-    step = step_of(ours, shape)
-
-    def shipped() -> Tensor:
-        with fast_products():
-            return step()
-
+    sides = {
+        "ours": step_of(ours, shape, H, fast=False),
+        "shipped": step_of(ours, shape, H, fast=True),
+    }
     with apart(peer_step, cell, shape) as torch_step:
-        seconds = in_turn({"torch": torch_step, "ours": step, "shipped": shipped}, rounds=rounds)
+        seconds = in_turn({"torch": torch_step, **sides}, rounds=rounds)
     return {
         "cell": cell,
         "N": N,
@@ -70,7 +44,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     keep_freed_memory()
-    rows = [measure(cell, shape, arguments.rounds) for cell in CELLS for shape in SHAPES]
+    rows = [measure(cell, shape, arguments.rounds) for cell in PEERS for shape in SHAPES[:3]]
     header = ["cell", "(N, T, D=H)", "kernel", "torch.nn", "sunhwan", "ratio", "ratio as shipped"]
     text = table(
         header,
