@@ -7,13 +7,13 @@ from torch import Tensor
 
 from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
 from sunhwan.errors import ConfigError
-from sunhwan.ops import fused, native, reference, scan
+from sunhwan.ops import fused, native, operators, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
 BACKENDS: dict[str, Any] = {
-    "native": native.run,
+    "native": operators.run,
     "fused": fused.run,
     "scan": scan.run,
     "reference": reference.run,

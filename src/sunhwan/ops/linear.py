@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+
+from sunhwan.ops.reference import transformed
 
 CHUNK = 8
 """Steps of a chunk. Longer chunks take more operations a level, shorter ones more levels."""
@@ -27,6 +28,12 @@ WIDE = 4096
 
 def linear_recurrence(f: Tensor, v: Tensor, h0: Tensor) -> Tensor:
     """f, v (T, N, H), h0 (N, H) → h (T, N, H), with gradients of all three."""
+    if transformed():
+        steps = []
+        for f_t, v_t in zip(f.unbind(0), v.unbind(0), strict=True):
+            h0 = torch.addcmul(v_t, f_t, h0)
+            steps.append(h0)
+        return torch.stack(steps) if steps else v
     h: Tensor = LinearRecurrence.apply(f, v, h0)  # type: ignore[no-untyped-call]
     return h
 
@@ -41,11 +48,12 @@ class LinearRecurrence(torch.autograd.Function):
         return h
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_h: Tensor) -> tuple[Tensor | None, ...]:
         f, h0, h = ctx.saved_tensors
         if not len(f):
             return torch.zeros_like(f), d_h, torch.zeros_like(h0)
+        if torch.is_grad_enabled() or transformed():
+            return _differentiable_gradient(f, h0, h, d_h)
         # d v_t = d h_t + f_{t+1} d v_{t+1}, and after the last step there is nothing.
         d_v = torch.empty_like(h)
         d_v[-1] = d_h[-1]
@@ -56,6 +64,16 @@ class LinearRecurrence(torch.autograd.Function):
             torch.mul(d_v[0], h0, out=d_f[0])
             torch.mul(d_v[1:], h[:-1], out=d_f[1:])
         return d_f, d_v, f[0] * d_v[0]
+
+
+def _differentiable_gradient(
+    f: Tensor, h0: Tensor, h: Tensor, d_h: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """d f, d v and d h_0 as functions of all four, for a second derivative."""
+    # The same recurrence with time turned around, from the last step's gradient on.
+    later = linear_recurrence(f[1:].flip(0), d_h[:-1].flip(0), d_h[-1])
+    d_v = torch.cat((later.flip(0), d_h[-1:]))
+    return d_v * torch.cat((h0.unsqueeze(0), h[:-1])), d_v, f[0] * d_v[0]
 
 
 def linear_scan(f: Tensor, v: Tensor, h0: Tensor, *, reverse: bool = False) -> Tensor:

@@ -1,30 +1,36 @@
-"""Recurrences by the compiled library: the reference loop's signature, parameters and numbers."""
+"""Forward and backward pass of the compiled library: tensors in, tensors out, no autograd.
+
+Every tensor whose address goes to the library passes `check`, which compares type, device and size
+with what the kernel reads. Sequences are (T, N, size), or, of rows of unequal length, packed: (S, size)
+with S the sum of the lengths, step t holding `counts[t]` rows, the longest rows first.
+"""
 
 import ctypes
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from sunhwan.cells import CELLS, Cell, Loop, Parameters, State
+from sunhwan.cells import CELLS, Cell
 from sunhwan.cells.base import rows, weight_gradient
-from sunhwan.ops.embedded import Embedded
+from sunhwan.errors import ShapeError
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.record import Kernel, Matrix, Problem, Series
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, split
+
+DTYPES = (torch.float32, torch.float64)
 
 
 def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
     """The library's kernel for exactly this equation (a subclass may be another one), or None."""
-    found, name = library(), name_of(cell)
-    if found is None or name is None:
+    if dtype not in DTYPES:
         return None
-    address = found.kernel(name, dtype)
-    return None if address is None else ctypes.cast(address, ctypes.POINTER(Kernel)).contents
+    found, name = library(), name_of(cell)
+    return None if found is None or name is None else _kernel(found.instructions, name, dtype)
 
 
+@lru_cache(maxsize=256)
 def name_of(cell: Cell) -> str | None:
     """What the library calls exactly this equation, or None."""
     return next((name for name, known in CELLS.items() if _alike(cell, known)), None)
@@ -36,180 +42,365 @@ def _alike(cell: Cell, other: Cell) -> bool:
     return same and getattr(cell, "nonlinearity", None) == getattr(other, "nonlinearity", None)
 
 
-def run(
-    cell: Cell,
-    x: Tensor | Embedded,
-    parameters: Parameters,
-    state: State,
-    noise: Noise = NO_NOISE,
-    *,
-    onlooker: bool = False,
-) -> Outcome:
-    """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
-    parameters = cell.effective(parameters)
-    folded = isinstance(x, Embedded) and x.folds
-    b = None
-    if type(cell).inputs is Cell.inputs and not folded:
-        # A kernel adds it on the way: a pass over a less.
-        b, parameters = parameters.get("b"), {n: p for n, p in parameters.items() if n != "b"}
-    a = input_products(cell, x, parameters)
-    # The products of the contract's own `inputs`, and a table's rows, are kept by nobody: a kernel may
-    # write over them.
-    ours = folded or type(cell).inputs is Cell.inputs
-    if noise.hold is not None:
-        noise = noise._replace(hold=tuple(map(Tensor.contiguous, noise.hold)))
-    values: Iterable[Tensor | None] = (a, b, *cell.loop(parameters).values(), *state)
-    if not torch.is_grad_enabled():
-        # A function is not told, and would save for a backward pass that never comes.
-        values = (None if value is None else value.detach() for value in values)
-    found = NativeRecurrence.apply(cell, noise, ours, *values)  # type: ignore[no-untyped-call]
-    F = len(state)
-    return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
+@cache
+def _kernel(instructions: str, name: str, dtype: torch.dtype) -> Kernel | None:
+    address = _library().kernel(name, dtype)
+    return None if address is None else ctypes.cast(address, ctypes.POINTER(Kernel)).contents
 
 
-class Forward(NamedTuple):
-    """What a forward pass leaves for the backward one: everything that a kernel reads."""
+def _library() -> Library:
+    found = library()
+    if found is None:
+        raise RuntimeError("the compiled library was not built")
+    return found
 
-    initial: tuple[Tensor, ...]
+
+def kernel_named(name: str, dtype: torch.dtype) -> Kernel:
+    """The kernel of that name; ShapeError where there is none in this type."""
+    found = _kernel(_library().instructions, name, dtype) if dtype in DTYPES else None
+    if found is None:
+        raise ShapeError(f"there is no compiled kernel for {name} in {dtype}")
+    return found
+
+
+class Inputs(NamedTuple):
+    """What a recurrence reads.
+
+    name, constant: of the cell. x (T, N, D), or the table (V, D) of which `ids` (T, N) takes rows;
+    without W_x, x holds the input products a (T, N, G·H) themselves. loop: W_h, b_h, W_m and the
+    cell's extra parameters. hold, drop: see `Noise`. counts: rows of each step, of packed
+    sequences; None: all.
+    """
+
+    name: str
+    constant: float
+    x: Tensor
+    ids: Tensor | None
+    W_x: Tensor | None
+    b: Tensor | None
+    loop: Sequence[Tensor | None]
+    initial: Sequence[Tensor]
+    hold: Sequence[Tensor]
+    drop: Tensor | None
+    counts: Tensor | None
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """The leading axes of values over time: (T, N), or (S,) of packed sequences."""
+        values = self.x if self.ids is None else self.ids
+        return tuple(values.shape) if self.ids is not None else tuple(values.shape[:-1])
+
+    @property
+    def owns_products(self) -> bool:
+        """Whether the input products are made here, so that saved values may take their place."""
+        return self.W_x is not None
+
+
+class Passed(NamedTuple):
+    """What a forward pass gives: every field over time, and what the backward pass needs besides.
+
+    products: (T, N, G·H), the memory of the input products, now of the first saved values; further:
+    saved values with memory of their own; made: the state before `hold`; operand: what W_h was
+    multiplied with where that is not h; m: what W_m was multiplied with.
+    """
+
     states: tuple[Tensor, ...]
+    products: Tensor | None
+    further: tuple[Tensor, ...]
     made: tuple[Tensor, ...]
-    a: Tensor
-    saved: tuple[Tensor, ...]
     operand: Tensor | None
     m: Tensor | None
 
+    def kept(self) -> list[Tensor]:
+        """All but the states, in a row."""
+        ends = (self.products, *self.further, *self.made, self.operand, self.m)
+        return [value for value in ends if value is not None]
 
-class NativeRecurrence(torch.autograd.Function):
-    """(a before its bias b, b, the loop's parameters, state) → every field over time, and the last."""
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        cell: Cell,
-        noise: Noise,
-        ours: bool,
-        a: Tensor,
-        b: Tensor | None,
-        *rest: Tensor | None,
-    ) -> tuple[Tensor, ...]:
-        kernel = _kernel(cell, a.dtype)
-        loop, initial = split(cell, rest)
-        loop = loop.map(lambda p: p if p.dim() == 2 else p.contiguous())
-        initial = tuple(map(Tensor.contiguous, initial))
-        learning = any(ctx.needs_input_grad)
-        saves = learning or bool(kernel.always_saves)
-        (T, N), H = a.shape[:2], initial[-1].shape[1]
-        sizes = [field.shape[1] for field in initial]
+def passed(inputs: Inputs, kernel: Kernel, states: Sequence[Tensor], kept: Sequence[Tensor]) -> Passed:
+    """What `Passed.kept` laid in a row, by its names again."""
+    left = list(kept)
+    within = _within(inputs, kernel)
+    products = left.pop(0) if within else None
+    further = [left.pop(0) for _ in range(kernel.saved - within)]
+    made = [left.pop(0) for _ in states] if inputs.hold else list(states)
+    operand = None if inputs.drop is None else left.pop(0)
+    m = None if inputs.loop[2] is None else left.pop(0)
+    return Passed(tuple(states), products, tuple(further), tuple(made), operand, m)
 
-        def over_time(sizes: Sequence[int]) -> tuple[Tensor, ...]:
-            return tuple(a.new_empty(T, N, size) for size in sizes)
 
-        states = over_time(sizes)
-        made = states if noise.hold is None else over_time(sizes if saves else ())
-        # What is saved of a gate takes the place of its input, where nobody else reads that.
-        inside = min(kernel.gates, kernel.saved) if ours and saves else 0
-        widths = [w * H if w > 0 else -w for w in kernel.saved_width[inside : kernel.saved]]
-        blocks = torch.split(a, H, -1)[:inside]
-        saved = (*blocks, *over_time(widths if saves else ()))
-        operand = None if noise.drop is None else a.new_empty(T, N, sizes[0])
-        m = None if loop.W_m is None else a.new_empty(T if learning else 1, N, H)
-        values = Forward(initial, states, made, a, saved, operand, m)
-        problem = _describe(cell, loop, noise, values)
-        b = None if b is None else b.contiguous()
-        problem.b = _pointer(b)
-        _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
-        if learning:
-            ctx.cell, ctx.noise, ctx.inside = cell, noise, inside
-            ctx.set_materialize_grads(False)
-            kept = (*initial, *states, *made, operand, m, a if inside else None, *saved[inside:])
-            ctx.save_for_backward(*loop.values(), *kept)
-        return *states, *(field[-1].clone() for field in states)
+def _within(inputs: Inputs, kernel: Kernel) -> int:
+    """How many saved values take the place of the input products."""
+    return min(kernel.gates, kernel.saved) if inputs.owns_products else 0
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
-        cell, noise = ctx.cell, ctx.noise
-        F, n = len(cell.state_type._fields), 3 + len(cell.extra)
-        tensors = ctx.saved_tensors
-        loop, initial = split(cell, tensors[: n + F])
-        states, made = tensors[n + F : n + 2 * F], tensors[n + 2 * F : n + 3 * F]
-        operand, m, a, *further = tensors[n + 3 * F :]
-        T, N, P = states[0].shape
-        H = initial[-1].shape[1]
-        kernel = _kernel(cell, states[0].dtype)
-        new = states[0].new_empty
-        d_a = new(T, N, kernel.gates * H)
-        shared = min(kernel.distinct, kernel.recurrent_gates)
-        d_u = new(T, N, (kernel.recurrent_gates - shared) * H)
-        d_w = None
-        if loop.W_m is not None:
-            first = kernel.second * H
-            d_w = d_a[..., first : first + loop.W_m.shape[1]] if first >= 0 else new(T, N, P)
-        blocks = () if a is None else torch.split(a, H, -1)[: ctx.inside]
-        values = Forward(initial, states, made, d_a, (*blocks, *further), operand, m)
-        problem = _describe(cell, loop, noise, values)
-        d_initial = [torch.empty_like(field) for field in initial]
-        d_extra = [new(N, 2, extra.numel()) for extra in loop.extra]
-        d = tuple(None if field is None else field.contiguous() for field in d)
-        problem.d_states[:F] = [_series(field) for field in d[:F]]
-        problem.d_last[:F] = [_pointer(field) for field in d[F:]]
-        problem.d_a, problem.d_u, problem.d_w = _series(d_a), _series(d_u), _series(d_w)
-        problem.d_initial[:F] = [_pointer(field) for field in d_initial]
-        problem.d_extra[: len(d_extra)] = [_pointer(sums) for sums in d_extra]
-        _library().dll.sunhwan_backward(ctypes.byref(kernel), ctypes.byref(problem))
-        d_W_h = d_b_h = d_W_m = None
-        if loop.W_h is not None:
-            parts = [part for part in (d_a[..., : shared * H], d_u) if part.shape[-1]]
-            first, later = initial[0], states[0][:-1]
-            if operand is not None:
-                first, later = operand[0], operand[1:]
-            # One product over the steps, and the first one's own.
-            sums = [torch.addmm(p[0].T @ first, rows(p[1:]).T, rows(later)) for p in parts]
-            d_W_h = (sums[0] if len(sums) == 1 else torch.cat(sums)).T
-            if loop.b_h is not None:
-                d_b_h = torch.cat([rows(part).sum(0) for part in parts])
-        if d_w is not None:
-            d_W_m = weight_gradient(m, d_w)
-        d_extra = [sums[:, 0].sum(0) for sums in d_extra]
-        d_b = rows(d_a).sum(0) if ctx.needs_input_grad[4] else None
-        return None, None, None, d_a, d_b, d_W_h, d_b_h, d_W_m, *d_extra, *d_initial
+
+def room(inputs: Inputs, kernel: Kernel, products: Tensor | None, *, save: bool) -> Passed:
+    """Memory for what a forward pass gives, unwritten; with fake tensors their shapes alone."""
+    lead, H = inputs.lead, inputs.initial[-1].shape[1]
+    new = inputs.x.new_empty
+    saves = save or bool(kernel.always_saves)
+    within = _within(inputs, kernel) if saves else 0
+    if within and products is None:
+        products = new((*lead, kernel.gates * H))
+    sizes = [field.shape[1] for field in inputs.initial]
+    states = tuple(new((*lead, size)) for size in sizes)
+    widths = [w * H if w > 0 else -w for w in kernel.saved_width[within : kernel.saved]]
+    further = tuple(new((*lead, width)) for width in widths) if saves else ()
+    made = tuple(new((*lead, size)) for size in sizes) if inputs.hold and saves else ()
+    operand = None if inputs.drop is None else new((*lead, sizes[0]))
+    m = None if inputs.loop[2] is None else new((*lead, H))
+    return Passed(states, products if within else None, further, made, operand, m)
+
+
+def forward(inputs: Inputs, *, save: bool) -> tuple[Passed, list[Tensor]]:
+    """Every state over time and after the last step, and what a backward pass needs."""
+    kernel = kernel_named(inputs.name, inputs.x.dtype)
+    inputs = check(inputs, kernel)
+    a, b = _input_products(inputs)
+    found = room(inputs, kernel, a if inputs.owns_products else None, save=save)
+    problem = _describe(inputs, kernel, a, found)
+    problem.b = _pointer(b)
+    _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
+    return found, last_states(inputs, found.states)
+
+
+def last_states(inputs: Inputs, states: Sequence[Tensor]) -> list[Tensor]:
+    """The state after each row's last step, in memory of its own."""
+    if inputs.counts is None:
+        return [field[-1].clone() for field in states]
+    return [field.index_select(0, _ends(inputs.counts)) for field in states]
+
+
+def _ends(counts: Tensor) -> Tensor:
+    """Where each row's last step lies in packed values."""
+    start = counts.cumsum(0) - counts
+    fewer = counts - torch.cat((counts[1:], counts.new_zeros(1)))
+    # Rows that end at step t are the last ones of that step; the longest row comes first.
+    t = torch.arange(len(counts)).repeat_interleave(fewer).flip(0)
+    return start[t] + torch.arange(int(counts[0]))
+
+
+def backward(
+    inputs: Inputs,
+    found: Passed,
+    d_states: Sequence[Tensor | None],
+    d_last: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Gradients of x, W_x, b, the loop's parameters and the initial state, in a row.
+
+    needs: whether that of x, of W_x and of b is wanted.
+    """
+    kernel = kernel_named(inputs.name, inputs.x.dtype)
+    inputs = check(inputs, kernel)
+    W_h, b_h, W_m, *extra = inputs.loop
+    lead, H, P = inputs.lead, inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
+    new = inputs.x.new_empty
+    d_a = new((*lead, kernel.gates * H))
+    shared = min(kernel.distinct, kernel.recurrent_gates)
+    d_u = new((*lead, (kernel.recurrent_gates - shared) * H))
+    d_w = None
+    if W_m is not None:
+        first = kernel.second * H
+        d_w = d_a[..., first : first + W_m.shape[1]] if first >= 0 else new((*lead, P))
+    problem = _describe(inputs, kernel, d_a, found)
+    F = len(inputs.initial)
+    d_initial = [torch.empty_like(field) for field in inputs.initial]
+    d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
+    outside = [None if d is None else _like(d, inputs.x) for d in d_states]
+    behind = [None if d is None else _like(d, inputs.x) for d in d_last]
+    problem.d_states[:F] = [_series(field) for field in outside]
+    problem.d_last[:F] = [_pointer(field) for field in behind]
+    problem.d_a, problem.d_u, problem.d_w = _series(d_a), _series(d_u), _series(d_w)
+    problem.d_initial[:F] = [_pointer(field) for field in d_initial]
+    problem.d_extra[: len(d_extra)] = [_pointer(sums) for sums in d_extra]
+    _library().dll.sunhwan_backward(ctypes.byref(kernel), ctypes.byref(problem))
+    d_W_h = d_b_h = d_W_m = None
+    if W_h is not None:
+        parts = [part for part in (d_a[..., : shared * H], d_u) if part.shape[-1]]
+        sums = [_recurrent_gradient(inputs, found, part) for part in parts]
+        d_W_h = (sums[0] if len(sums) == 1 else torch.cat(sums)).T
+        if b_h is not None:
+            d_b_h = torch.cat([rows(part).sum(0) for part in parts])
+    if d_w is not None and found.m is not None:
+        d_W_m = weight_gradient(found.m, d_w)
+    sums = [each[:, 0].sum(0) for each in d_extra]
+    return [*_input_gradients(inputs, d_a, needs), d_W_h, d_b_h, d_W_m, *sums, *d_initial]
+
+
+def _recurrent_gradient(inputs: Inputs, found: Passed, d_u: Tensor) -> Tensor:
+    """d W_hᵀ of some of its blocks: d uᵀ times what W_h was multiplied with."""
+    if inputs.counts is not None:
+        if found.operand is not None:
+            return d_u.T @ found.operand
+        N = len(inputs.initial[0])
+        before = _previous(inputs.counts)
+        later = torch.addmm(d_u[:N].T @ inputs.initial[0], d_u[N:].T, found.states[0][before])
+        return later
+    if found.operand is not None:
+        first, later = found.operand[0], found.operand[1:]
+    else:
+        first, later = inputs.initial[0], found.states[0][:-1]
+    # One product over the steps, and the first one's own.
+    return torch.addmm(d_u[0].T @ first, rows(d_u[1:]).T, rows(later))
+
+
+def _previous(counts: Tensor) -> Tensor:
+    """Of packed values from the second step on: where the same row's step before lies."""
+    own = torch.arange(int(counts[0]), int(counts.sum()))
+    return own - counts[:-1].repeat_interleave(counts[1:])
+
+
+def _input_products(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    """a over time, and the bias that the kernel is to add to it."""
+    x, W_x, ids = inputs.x, inputs.W_x, inputs.ids
+    b = None if inputs.b is None else inputs.b.contiguous()
+    if W_x is None:
+        return x, b
+    if ids is not None:
+        table = x @ W_x if b is None else torch.addmm(b, x, W_x)
+        return torch.nn.functional.embedding(ids, table), None
+    return torch.mm(rows(x), W_x).view(*inputs.lead, W_x.shape[1]), b
+
+
+def _input_gradients(
+    inputs: Inputs, d_a: Tensor, needs: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """d x, d W_x and d b."""
+    x, W_x, ids = inputs.x, inputs.W_x, inputs.ids
+    d = d_a
+    if ids is not None:
+        d = torch.ops.aten.embedding_dense_backward(d_a, ids, len(x), -1, False)
+    d_b = rows(d).sum(0) if needs[2] else None
+    if W_x is None:
+        return d, None, d_b
+    d_x = torch.mm(rows(d), W_x.T).view(x.shape) if needs[0] else None
+    d_W_x = weight_gradient(x, d) if needs[1] else None
+    return d_x, d_W_x, d_b
+
+
+# The gate in front of every address.
+
+
+def check(inputs: Inputs, kernel: Kernel) -> Inputs:
+    """The same, laid out as the library reads it; ShapeError where a type, device or size differs."""
+    x, H, P = inputs.x, inputs.initial[-1].shape[-1], inputs.initial[0].shape[-1]
+    lead, N = inputs.lead, len(inputs.initial[0])
+    steps = len(lead)
+    if inputs.counts is None:
+        if steps != 2 or lead[1] != N or not lead[0]:
+            raise ShapeError(f"values over time of {lead} do not belong to {N} rows of state")
+    else:
+        _check_counts(inputs.counts, lead, N)
+    if inputs.ids is not None and (inputs.W_x is None or x.dim() != 2):
+        raise ShapeError("token numbers need a table (V, D) and W_x")
+    W_h, b_h, W_m, *extra = inputs.loop
+    width = kernel.gates * H
+    wanted: list[tuple[str, Tensor | None, tuple[int, ...] | None]] = [
+        ("x", x, None if inputs.W_x is not None else (*lead, width)),
+        ("W_x", inputs.W_x, (x.shape[-1], width)),
+        ("b", inputs.b, (width,)),
+        ("W_h", W_h, (P, kernel.recurrent_gates * H)),
+        ("b_h", b_h, (kernel.recurrent_gates * H,)),
+        ("drop", inputs.drop, (N, P)),
+    ]
+    if extra or W_m is not None:
+        of_cell = _sizes(inputs.name, H)
+        wanted.append(("W_m", W_m, (H, P) if kernel.second < 0 else of_cell["W_m"]))
+        names = CELLS[inputs.name].extra
+        wanted += [(name, e, of_cell[name]) for name, e in zip(names, extra, strict=True)]
+    sizes = [field.shape[-1] for field in inputs.initial]
+    wanted += [("state", f, (N, s)) for f, s in zip(inputs.initial, sizes, strict=True)]
+    for field, size in zip(inputs.hold, sizes, strict=False):
+        wanted.append(("hold", field, (*lead, size if field.shape[-1] > 1 else 1)))
+    if len(inputs.initial) != kernel.fields or (W_h is None) != (kernel.recurrent_gates == 0):
+        raise ShapeError(f"{inputs.name} reads {kernel.fields} state fields and its own parameters")
+    for name, value, shape in wanted:
+        if value is None:
+            continue
+        if value.dtype != x.dtype or value.device.type != x.device.type:
+            raise ShapeError(
+                f"{name} is {value.dtype} on {value.device}, but the input is {x.dtype} on "
+                f"{x.device}: convert one of them with .to(…)"
+            )
+        if shape is not None and tuple(value.shape) != shape:
+            raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
+    if inputs.ids is not None and inputs.ids.dtype not in (torch.int64, torch.int32):
+        raise ShapeError(f"token numbers must be whole numbers, not {inputs.ids.dtype}")
+    loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
+    return inputs._replace(
+        x=x if inputs.W_x is not None else x.contiguous(),
+        loop=loop,
+        initial=[field.contiguous() for field in inputs.initial],
+        hold=[field.contiguous() for field in inputs.hold],
+        drop=None if inputs.drop is None else inputs.drop.contiguous(),
+    )
+
+
+@lru_cache(maxsize=256)
+def _sizes(name: str, H: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of a cell's further parameters; of its second matrix, where that does not project."""
+    cell = CELLS[name]
+    with torch.device("meta"):
+        fresh = cell.initial_parameters(1, H)
+    return {name: tuple(value.shape) for name, value in fresh.items()}
+
+
+def _check_counts(counts: Tensor, lead: tuple[int, ...], N: int) -> None:
+    fits = counts.dim() == 1 and counts.dtype == torch.int64 and counts.device.type == "cpu"
+    if not fits or len(lead) != 1 or not len(counts) or int(counts.sum()) != lead[0]:
+        raise ShapeError(f"the counts of packed rows do not add up to {lead[0]}")
+    if int(counts[0]) != N or int(counts[-1]) < 1 or bool((counts[1:] > counts[:-1]).any()):
+        raise ShapeError("the counts of packed rows must fall, from all rows to at least one")
 
 
 SHARED = 30_000
 """Multiplications between two meetings of the threads from which two are faster than one."""
 
 
-def _threads(T: int, N: int, H: int, loop: Loop) -> int:
+def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
     """As many as PyTorch uses, where there is work enough for more than one."""
-    products = sum(W.numel() for W in (loop.W_h, loop.W_m) if W is not None)
+    matrices = (inputs.loop[0], inputs.loop[2])
+    products = sum(W.numel() for W in matrices if W is not None)
     # Without a product they meet at the end alone.
     work = N * products if products else T * N * H
     return torch.get_num_threads() if work > SHARED else 1
 
 
-def _describe(cell: Cell, loop: Loop, noise: Noise, values: Forward) -> Problem:
+def _describe(inputs: Inputs, kernel: Kernel, a: Tensor, found: Passed) -> Problem:
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
-    (T, N), H, P = values.a.shape[:2], values.initial[-1].shape[1], values.initial[0].shape[1]
-    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(T, N, H, loop))
-    p.constant = getattr(cell, "epsilon", 0.0)
-    for name in ("W_h", "W_m"):
-        W = getattr(loop, name)
-        if W is not None:
-            setattr(p, name, Matrix(W.data_ptr(), *W.stride()))
-    p.b_h = _pointer(loop.b_h)
-    p.extra[: len(loop.extra)] = [_pointer(extra) for extra in loop.extra]
-    p.extra_size[: len(loop.extra)] = [extra.numel() for extra in loop.extra]
-    p.a = _series(values.a)
-    for where, what in ((p.states, values.states), (p.made, values.made), (p.saved, values.saved)):
+    T, N = len(a), len(inputs.initial[0])
+    H, P = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
+    W_h, b_h, W_m, *extra = inputs.loop
+    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(inputs, T, N, H))
+    p.constant = inputs.constant
+    if W_h is not None:
+        p.W_h = Matrix(W_h.data_ptr(), *W_h.stride())
+    if W_m is not None:
+        p.W_m = Matrix(W_m.data_ptr(), *W_m.stride())
+    p.b_h = _pointer(b_h)
+    for i, e in enumerate(extra):
+        if e is not None:
+            p.extra[i], p.extra_size[i] = _pointer(e), e.numel()
+    p.a = _series(a)
+    within = _within(inputs, kernel)
+    blocks = () if found.products is None else torch.split(found.products, H, -1)[:within]
+    saved = (*blocks, *found.further)
+    made = found.made or (() if inputs.hold else found.states)
+    for where, what in ((p.states, found.states), (p.made, made), (p.saved, saved)):
         where[: len(what)] = [_series(value) for value in what]
-    p.initial[: len(values.initial)] = [_pointer(field) for field in values.initial]
-    if noise.hold is not None:
-        for k, hold in enumerate(noise.hold):
-            p.hold[k], p.hold_unit[k] = _series(hold), int(hold.shape[2] > 1)
-    p.drop, p.operand, p.m = _pointer(noise.drop), _series(values.operand), _series(values.m)
-    if values.m is not None and len(values.m) == 1:
-        p.m.step = 0  # every step writes over the last one's
+    p.initial[: len(inputs.initial)] = [_pointer(field) for field in inputs.initial]
+    for k, hold in enumerate(inputs.hold):
+        p.hold[k], p.hold_unit[k] = _series(hold), int(hold.shape[-1] > 1)
+    p.drop, p.operand, p.m = _pointer(inputs.drop), _series(found.operand), _series(found.m)
     return p
+
+
+def _like(d: Tensor, x: Tensor) -> Tensor:
+    """A gradient from outside, as the library reads it."""
+    if d.dtype != x.dtype or d.device.type != "cpu":
+        raise ShapeError(f"a gradient is {d.dtype} on {d.device}, but the input {x.dtype} on {x.device}")
+    return d.contiguous()
 
 
 def _series(x: Tensor | None) -> Series:
@@ -225,17 +416,3 @@ def _pointer(x: Tensor | None) -> int | None:
     if x is not None and not x.is_contiguous():
         raise ValueError("the rows must lie one after another in memory")
     return None if x is None else x.data_ptr()
-
-
-def _kernel(cell: Cell, dtype: torch.dtype) -> Kernel:
-    kernel = kernel_of(cell, dtype)
-    if kernel is None:
-        raise TypeError(f"there is no compiled kernel here for {type(cell).__name__} in {dtype}")
-    return kernel
-
-
-def _library() -> Library:
-    found = library()
-    if found is None:
-        raise RuntimeError("the compiled library was not built")
-    return found

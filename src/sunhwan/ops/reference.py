@@ -5,12 +5,12 @@ a cell's saved values and states, T·N·H numbers each, the states also before `
 one, and nothing per step.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd import forward_ad
 
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
 from sunhwan.ops.embedded import Embedded, materialised
@@ -63,12 +63,12 @@ def forward(
     state: State,
     noise: Noise = NO_NOISE,
     *,
-    apart: bool = False,
+    separate_nodes: bool = False,
 ) -> tuple[list[State], list[State], list[State]]:
     """Run the loop: every state_t, what the cell made before `hold`, every step's saved values.
 
     a (T, N, G·H) holds the input products of all steps; state is that before the first one.
-    apart: each field of a state is a node of its own in PyTorch's graph, also where the cell made one
+    separate_nodes: each field of a state is a node of its own in PyTorch's graph, also where the cell made one
     of another, so that each has the gradient that comes from what read it.
     """
     states, fresh, saved = [], [], []
@@ -80,7 +80,7 @@ def forward(
         new, saved_t = cell.advance(a_t, state, loop, noise.drop)
         if held is None:
             state = new
-            if apart:
+            if separate_nodes:
                 state = cell.state_type(*(field.view_as(field) for field in state))
         else:
             fields = zip(new, state, held[t], strict=True)
@@ -89,6 +89,34 @@ def forward(
         states.append(state)
         saved.append(saved_t)
     return states, fresh or states, saved
+
+
+def forward_packed(
+    cell: Cell, a: Tensor, loop: Loop, state: State, noise: Noise, counts: Sequence[int]
+) -> tuple[State, State]:
+    """The loop over packed sequences: every field of all steps (S, size), and each row's last state.
+
+    a (S, G·H) holds counts[t] rows of step t, the longest rows first, as
+    `torch.nn.utils.rnn.PackedSequence` does.
+    """
+    steps: list[State] = []
+    ended: list[State] = []
+    held = None if noise.hold is None else [field.split(list(counts)) for field in noise.hold]
+    for t, a_t in enumerate(a.split(list(counts))):
+        n = len(a_t)
+        if n < len(state[0]):
+            ended.append(tuple(field[n:] for field in state))
+            state = cell.state_type(*(field[:n] for field in state))
+        drop = None if noise.drop is None else noise.drop[:n]
+        new, _ = cell.advance(a_t, state, loop, drop)
+        if held is not None:
+            share = (field[t] for field in held)
+            new = tuple(_held(*three) for three in zip(new, state, share, strict=True))
+        state = cell.state_type(*new)
+        steps.append(state)
+    ended.append(state)
+    last = (torch.cat(field) for field in zip(*reversed(ended), strict=True))
+    return tuple(torch.cat(field) for field in zip(*steps, strict=True)), tuple(last)
 
 
 def backward(
@@ -124,7 +152,7 @@ def backward(
             d_prev = cell.retreat(made, steps[t], loop, noise.drop)
             d_state = tuple(h + d for h, d in zip(held, d_prev, strict=True))
     d_new.reverse()
-    return _stack(d_new), d_state
+    return stacked(d_new), d_state
 
 
 class Recurrence(torch.autograd.Function):
@@ -141,25 +169,33 @@ class Recurrence(torch.autograd.Function):
         # Row by row in memory: read at every step, so the one copy pays.
         rows = loop.map(Tensor.contiguous) if len(a) > 8 else loop
         states, fresh, saved = forward(cell, a, rows, initial, noise)
-        over_time = _stack(states)
-        fields = _stack(saved) if onlooker or any(ctx.needs_input_grad) else ()
+        over_time = stacked(states)
+        fields = stacked(saved) if onlooker or any(ctx.needs_input_grad) else ()
         if any(ctx.needs_input_grad):
-            made = over_time if fresh is states else _stack(fresh)
+            made = over_time if fresh is states else stacked(fresh)
             ctx.cell, ctx.noise = cell, noise
             ctx.set_materialize_grads(False)
-            kept = (*loop.values(), *initial, *over_time, *made, *fields)
-            ctx.save_for_backward(*kept)
+            ctx.save_for_backward(a, *rest, *over_time, *made, *fields)
         seen = fields if onlooker else ()
         ctx.mark_non_differentiable(*seen)
         return *over_time, *seen
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *d_fields: Tensor | None) -> tuple[Tensor | None, ...]:
         cell: Cell = ctx.cell
         noise: Noise = ctx.noise
         width, n = len(cell.state_type._fields), 3 + len(cell.extra)
-        kept = ctx.saved_tensors
+        a, *kept = ctx.saved_tensors
+        if torch.is_grad_enabled() or transformed():
+
+            def again(a: Tensor, *rest: Tensor | None) -> State:
+                loop, initial = split(cell, rest)
+                return stacked(forward(cell, a, loop, initial, noise, separate_nodes=True)[0])
+
+            inputs = (a, *kept[: n + width])
+            return None, None, None, *differentiable_gradients(
+                again, inputs, d_fields[:width], ctx.needs_input_grad[3:]
+            )
         loop, initial = split(cell, kept[: n + width])
         over_time, made, saved = (
             kept[n + width : n + 2 * width],
@@ -178,6 +214,46 @@ class Recurrence(torch.autograd.Function):
         operand = before[0] if noise.drop is None else before[0] * noise.drop
         d_a, d = cell.parameter_gradients(d_states, factors, saved, before, operand, loop)
         return None, None, None, d_a, *d.values(), *d_initial
+
+
+def transformed() -> bool:
+    """Whether forward mode or a transform of `torch.func` is at work, which need PyTorch's own operations."""
+    level: int = getattr(forward_ad, "_current_level", -1)
+    return level >= 0 or bool(torch._C._are_functorch_transforms_active())
+
+
+def differentiable_gradients(
+    function: Callable[..., Sequence[Tensor]],
+    inputs: Sequence[Tensor | None],
+    d_outputs: Sequence[Tensor | None],
+    needs: Sequence[bool],
+) -> list[Tensor | None]:
+    """Gradients of a function's inputs that can be differentiated once more; None where none is needed.
+
+    The function runs again in PyTorch's own operations, so that its gradient is part of the graph.
+    """
+    with torch.enable_grad():
+        # Aliases, so that a tensor given twice has a gradient for each place.
+        own = [
+            p.view_as(p) if p is not None and need else p
+            for p, need in zip(inputs, needs, strict=True)
+        ]
+        outputs = function(*own)
+    pairs = [
+        (value, d)
+        for value, d in zip(outputs, d_outputs, strict=True)
+        if d is not None and value.requires_grad
+    ]
+    wanted = [p for p, need in zip(own, needs, strict=True) if need and p is not None]
+    if not pairs or not wanted:
+        return [None] * len(own)
+    values, gradients = zip(*pairs, strict=True)
+    found = iter(
+        torch.autograd.grad(
+            values, wanted, gradients, create_graph=torch.is_grad_enabled(), allow_unused=True
+        )
+    )
+    return [next(found) if need and p is not None else None for p, need in zip(own, needs, strict=True)]
 
 
 def run(
@@ -217,8 +293,8 @@ def run_unrolled(
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
     parameters = cell.effective(parameters)
     a = input_products(cell, x, parameters)
-    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise, apart=True)
-    found = outcome(cell, cell.state_type(*_stack(states)), _stack(saved) if onlooker else ())
+    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise, separate_nodes=True)
+    found = outcome(cell, cell.state_type(*stacked(states)), stacked(saved) if onlooker else ())
     return found._replace(steps=tuple(states))
 
 
@@ -260,5 +336,6 @@ def split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:
     return Loop(W_h, b_h, W_m, tuple(more[:n])), cell.state_type(*more[n:])
 
 
-def _stack(steps: Sequence[State]) -> State:
+def stacked(steps: Sequence[State]) -> State:
+    """Every field over time, of the state at each step."""
     return tuple(torch.stack(field) for field in zip(*steps, strict=True))

@@ -4,12 +4,19 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from sunhwan.cells import LinearCell, Parameters, State, has_backward
 from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.linear import linear_recurrence
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, input_products, outcome
+from sunhwan.ops.reference import (
+    NO_NOISE,
+    Noise,
+    Outcome,
+    differentiable_gradients,
+    input_products,
+    outcome,
+    transformed,
+)
 
 
 class Coefficients(torch.autograd.Function):
@@ -19,14 +26,20 @@ class Coefficients(torch.autograd.Function):
     def forward(ctx: Any, cell: LinearCell, a: Tensor, *extra: Tensor) -> tuple[Tensor, ...]:
         f, v, saved = cell.coefficients(a, *extra)
         ctx.cell, ctx.count = cell, len(extra)
-        ctx.save_for_backward(*extra, f, *saved)
+        ctx.save_for_backward(a, *extra, f, *saved)
         ctx.mark_non_differentiable(*saved)
         return f, v, *saved
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_f: Tensor, d_v: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        kept = ctx.saved_tensors
+        a, *kept = ctx.saved_tensors
+        if torch.is_grad_enabled() or transformed():
+            return None, *differentiable_gradients(
+                lambda *given: ctx.cell.coefficients(*given)[:2],
+                (a, *kept[: ctx.count]),
+                (d_f, d_v),
+                ctx.needs_input_grad[1:],
+            )
         extra, f, saved = kept[: ctx.count], kept[ctx.count], kept[ctx.count + 1 :]
         d_a, d_extra = ctx.cell.coefficients_backward(d_f, d_v, f, saved, *extra)
         return None, d_a, *d_extra
@@ -45,7 +58,7 @@ def run(
     parameters = cell.effective(parameters)
     a = input_products(cell, x, parameters)
     extra = cell.loop(parameters).extra
-    if has_backward(cell):
+    if has_backward(cell) and not transformed():
         f, v, *saved = Coefficients.apply(cell, a, *extra)  # type: ignore[no-untyped-call]
     else:
         f, v, saved = cell.coefficients(a, *extra)

@@ -1,0 +1,287 @@
+"""The compiled recurrence as operators of PyTorch, `torch.ops.sunhwan.recurrence` and its backward.
+
+Registered through `torch.library`: schema, shapes for fake and meta tensors, autograd, a rule for
+vmap, autocast. So `torch.compile` and `torch.export` take a recurrence as one node.
+
+The gradient of the operator is the compiled backward pass. Where that is not enough (a second
+derivative, forward mode, a transform of `torch.func`) the same recurrence runs step by step in
+PyTorch's own operations, which can be differentiated any number of times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan.cells import CELLS, Cell, Parameters, State
+from sunhwan.ops import native
+from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.native import Inputs
+from sunhwan.ops.reference import (
+    NO_NOISE,
+    Noise,
+    Outcome,
+    differentiable_gradients,
+    forward_packed,
+    input_products,
+    split,
+    stacked,
+    transformed,
+)
+from sunhwan.ops.reference import forward as loop_over_time
+
+LIBRARY = torch.library.Library("sunhwan", "DEF")
+READS = (
+    "str cell, float constant, Tensor x, Tensor? ids, Tensor? W_x, Tensor? b, Tensor?[] loop, "
+    "Tensor[] initial, Tensor[] hold, Tensor? drop, Tensor? counts"
+)
+LIBRARY.define(f"recurrence({READS}, bool save) -> Tensor[]", tags=(torch.Tag.pt2_compliant_tag,))
+LIBRARY.define(
+    f"recurrence_backward({READS}, Tensor[] states, Tensor[] kept, Tensor?[] d_states, "
+    "Tensor?[] d_last, bool[] needs) -> Tensor[]",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+Below: Any = torch._C._AutoDispatchBelowAutograd
+
+
+def recurrence(inputs: Inputs, *, save: bool = False) -> list[Tensor]:
+    """Every field over time, then every field after the last step."""
+    found: list[Tensor] = torch.ops.sunhwan.recurrence(*inputs, save)
+    return found[: 2 * len(inputs.initial)]
+
+
+def run(
+    cell: Cell,
+    x: Tensor | Embedded,
+    parameters: Parameters,
+    state: State,
+    noise: Noise = NO_NOISE,
+    *,
+    onlooker: bool = False,
+) -> Outcome:
+    """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
+    parameters = cell.effective(parameters)
+    ids = x.ids if isinstance(x, Embedded) and x.folds else None
+    values = x.weight if isinstance(x, Embedded) and ids is not None else materialised(x)
+    W_x, b = parameters["W_x"], parameters.get("b")
+    if type(cell).inputs is not Cell.inputs:
+        # A cell that reads its input in a way of its own.
+        given = values if ids is None else Embedded(ids, values)
+        values, ids, W_x, b = input_products(cell, given, parameters), None, None, None
+    name = native.name_of(cell)
+    if name is None:
+        raise TypeError(f"there is no compiled kernel for {type(cell).__name__}")
+    found = recurrence(
+        Inputs(
+            name, constant_of(cell), values, ids, W_x, b, cell.loop(parameters).values(), state,
+            noise.hold or (), noise.drop, None,
+        )  # fmt: skip
+    )
+    F = len(state)
+    return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
+
+
+def constant_of(cell: Cell) -> float:
+    """The number of the cell's equation that the library is told."""
+    return float(getattr(cell, "epsilon", 0.0))
+
+
+@lru_cache(maxsize=256)
+def cell_named(name: str, constant: float, projection: int) -> Cell:
+    """The cell behind an operator's arguments."""
+    cell = CELLS[name]
+    names = {field.name for field in fields(cell)}
+    if "epsilon" in names:
+        cell = replace(cell, epsilon=constant)  # type: ignore[call-arg]
+    if "projection_size" in names:
+        cell = replace(cell, projection_size=projection)  # type: ignore[call-arg]
+    return cell
+
+
+# On a CPU, and as shapes.
+
+
+def _recurrence(*reads: Any) -> list[Tensor]:
+    *given, save = reads
+    found, last = native.forward(Inputs(*given), save=save)
+    return [*found.states, *last, *(found.kept() if save else [])]
+
+
+def _recurrence_shapes(*reads: Any) -> list[Tensor]:
+    *given, save = reads
+    inputs = Inputs(*given)
+    kernel = native.kernel_named(inputs.name, inputs.x.dtype)
+    found = native.room(inputs, kernel, None, save=save)
+    last = [torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial]
+    return [*found.states, *last, *(found.kept() if save else [])]
+
+
+def _recurrence_backward(*reads: Any) -> list[Tensor]:
+    *given, states, kept, d_states, d_last, needs = reads
+    inputs = Inputs(*given)
+    kernel = native.kernel_named(inputs.name, inputs.x.dtype)
+    found = native.passed(inputs, kernel, states, kept)
+    gradients = native.backward(inputs, found, d_states, d_last, needs)
+    # An operator's list holds no None: nothing, of size 0, stands for it.
+    return [inputs.x.new_empty(0) if d is None else d for d in gradients]
+
+
+def _backward_shapes(*reads: Any) -> list[Tensor]:
+    *given, _states, _kept, _d_states, _d_last, needs = reads
+    inputs = Inputs(*given)
+    new = inputs.x.new_empty
+    first = [
+        new(p.shape) if p is not None and wanted else new(0)
+        for p, wanted in zip((inputs.x, inputs.W_x, inputs.b), needs, strict=True)
+    ]
+    if inputs.W_x is None:
+        first[0] = new(inputs.x.shape)
+    if inputs.W_x is not None and needs[1]:
+        first[1] = new(inputs.W_x.shape[::-1]).T
+    loop = [new(0) if p is None else new(p.shape[::-1]).T for p in inputs.loop]
+    initial = [
+        torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial
+    ]
+    return [*first, *loop, *initial]
+
+
+# Gradients.
+
+
+class Layout(NamedTuple):
+    """How many tensors of each kind lie in a row."""
+
+    name: str
+    constant: float
+    loop: int
+    initial: int
+    hold: int
+
+    def inputs(self, tensors: Sequence[Tensor | None]) -> Inputs:
+        """The operator's arguments, of tensors in a row."""
+        x, ids, W_x, b, *rest = tensors
+        ends = (self.loop, self.loop + self.initial, self.loop + self.initial + self.hold)
+        loop, initial, hold = rest[: ends[0]], rest[ends[0] : ends[1]], rest[ends[1] : ends[2]]
+        drop, counts = rest[ends[2] :]
+        given: Any = (x, ids, W_x, b, loop, initial, hold, drop, counts)
+        return Inputs(self.name, self.constant, *given)
+
+
+def flat(inputs: Inputs) -> tuple[Layout, list[Tensor | None]]:
+    """The operator's arguments as tensors in a row, for autograd."""
+    layout = Layout(
+        inputs.name, inputs.constant, len(inputs.loop), len(inputs.initial), len(inputs.hold)
+    )
+    first = (inputs.x, inputs.ids, inputs.W_x, inputs.b)
+    return layout, [*first, *inputs.loop, *inputs.initial, *inputs.hold, inputs.drop, inputs.counts]
+
+
+class Recurrence(torch.autograd.Function):
+    """(the operator's tensors in a row) → every field over time and the last."""
+
+    @staticmethod
+    def forward(ctx: Any, layout: Layout, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        inputs = layout.inputs(tensors)
+        with Below():
+            found = torch.ops.sunhwan.recurrence(*inputs, True)
+        F = layout.initial
+        ctx.layout = layout
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*tensors, *found[:F], *found[2 * F :])
+        return tuple(found[: 2 * F])
+
+    @staticmethod
+    def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
+        layout: Layout = ctx.layout
+        F, n = layout.initial, 6 + layout.loop + layout.initial + layout.hold
+        saved = ctx.saved_tensors
+        needs = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():
+            return None, *differentiable_gradients(
+                lambda *tensors: unrolled(layout.inputs(tensors)), saved[:n], d, needs
+            )
+        inputs = layout.inputs(saved[:n])
+        found = torch.ops.sunhwan.recurrence_backward(
+            *inputs, saved[n : n + F], saved[n + F :], list(d[:F]), list(d[F:]),
+            [needs[0], needs[2], needs[3]],
+        )  # fmt: skip
+        d_x, d_W_x, d_b, *rest = found
+        inner, last = rest[: layout.loop], rest[layout.loop :]
+        every = [d_x, None, d_W_x, d_b, *inner, *last, *[None] * (layout.hold + 2)]
+        wanted = zip(every, needs, saved[:n], strict=True)
+        return None, *(g if need and p is not None else None for g, need, p in wanted)
+
+
+def unrolled(inputs: Inputs) -> list[Tensor]:
+    """The same in PyTorch's own operations, step by step: differentiable any number of times."""
+    cell = cell_named(inputs.name, inputs.constant, inputs.initial[0].shape[1])
+    loop, initial = split(cell, (*inputs.loop, *inputs.initial))
+    a: Tensor = inputs.x
+    if inputs.W_x is not None:
+        # Not addmm: an input without a batch of its own, under vmap, is a matrix too.
+        a = a @ inputs.W_x
+    if inputs.b is not None:
+        a = a + inputs.b
+    if inputs.ids is not None:
+        a = torch.nn.functional.embedding(inputs.ids, a)
+    noise = NO_NOISE
+    if inputs.hold or inputs.drop is not None:
+        noise = Noise(tuple(inputs.hold) or None, inputs.drop)
+    if inputs.counts is not None:
+        found, last = forward_packed(cell, a, loop, initial, noise, inputs.counts.tolist())
+        return [*found, *last]
+    states, _, _ = loop_over_time(cell, a, loop, initial, noise, separate_nodes=True)
+    return [*stacked(states), *states[-1]]
+
+
+def _with_gradient(*reads: Any) -> list[Tensor]:
+    *given, save = reads
+    inputs = Inputs(*given)
+    layout, tensors = flat(inputs)
+    if not save and torch.is_grad_enabled() and any(p is not None and p.requires_grad for p in tensors):
+        if transformed():
+            return unrolled(inputs)
+        return list(Recurrence.apply(layout, *tensors))  # type: ignore[no-untyped-call]
+    with Below():
+        found: list[Tensor] = torch.ops.sunhwan.recurrence(*inputs, save)
+    return found
+
+
+# vmap: one call for each entry of the mapped axis.
+
+
+def _each(op: Any) -> Any:
+    def rule(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        def entry(value: Any, dim: Any, i: int) -> Any:
+            if isinstance(value, list | tuple):
+                dims = dim if isinstance(dim, list | tuple) else [dim] * len(value)
+                return [entry(v, d, i) for v, d in zip(value, dims, strict=True)]
+            return value.select(dim, i) if dim is not None and isinstance(value, Tensor) else value
+
+        calls = []
+        for i in range(info.batch_size):
+            calls.append(op(*(entry(v, d, i) for v, d in zip(arguments, in_dims, strict=True))))
+        found = [torch.stack(values) for values in zip(*calls, strict=True)]
+        return found, [0] * len(found)
+
+    return rule
+
+
+LIBRARY.impl("recurrence", _recurrence, "CPU")
+LIBRARY.impl("recurrence_backward", _recurrence_backward, "CPU")
+LIBRARY.impl("recurrence", _with_gradient, "Autograd")
+for _name, _shapes in (
+    ("recurrence", _recurrence_shapes),
+    ("recurrence_backward", _backward_shapes),
+):
+    torch.library.register_fake(f"sunhwan::{_name}", _shapes, lib=LIBRARY)
+    torch.library.register_vmap(
+        f"sunhwan::{_name}", _each(getattr(torch.ops.sunhwan, _name)), lib=LIBRARY
+    )
+for _device in ("cpu", "cuda"):
+    torch.library.register_autocast(
+        "sunhwan::recurrence", _device, torch.float32, lib=LIBRARY
+    )
