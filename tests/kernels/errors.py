@@ -7,7 +7,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from sunhwan.ops import native, reference
+from sunhwan.ops import operators, reference
 from tests.kernels.problems import KINKED, Shape, instructions, problem
 
 EPS = torch.finfo(torch.float32).eps
@@ -82,8 +82,8 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
     near = problem(shape, torch.float32).run(reference.run)
     for name in sets:
         with instructions(name):
-            twice = problem(shape, torch.float64).run(native.run)
-            single = problem(shape, torch.float32).run(native.run)
+            twice = problem(shape, torch.float64).run(operators.run)
+            single = problem(shape, torch.float32).run(operators.run)
         for value, wanted in truth.items():
             norm = _norm(wanted)
             unsure, theirs = _distance(shaken[value], wanted), _distance(near[value], wanted)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sunhwan.cells import CELLS, Cell, Loop, Parameters, State
 from sunhwan.laws.case import generator, random_state, seeded
-from sunhwan.ops import native
+from sunhwan.ops import native, operators
 from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.reference import Noise, Outcome, input_products
@@ -224,11 +224,17 @@ class Given(NamedTuple):
     def run(self, *, inside: bool = False) -> dict[str, Tensor]:
         """What the kernel gives: outputs, and the gradients that it makes itself.
 
-        inside: it may write over a.
+        inside: the products are made by the operator (of the unit matrix), which saves in their memory.
         """
         a = self.a.clone().detach().requires_grad_()
-        found = native.NativeRecurrence.apply(  # type: ignore[no-untyped-call]
-            self.cell, self.noise, inside, a, self.b, *self.loop.values(), *self.state
+        W_x = torch.eye(a.shape[-1], dtype=a.dtype) if inside else None
+        name = native.name_of(self.cell)
+        assert name is not None
+        found = operators.recurrence(
+            native.Inputs(
+                name, operators.constant_of(self.cell), a, None, W_x, self.b,
+                self.loop.values(), self.state, self.noise.hold or (), self.noise.drop, None,
+            )  # fmt: skip
         )
         named = {f"output {i}": value for i, value in enumerate(found)}
         pairs = [(v, d) for v, d in zip(found, self.upstream, strict=True) if d is not None]

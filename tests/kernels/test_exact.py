@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.ops import native
+from sunhwan.ops import native, operators
 from tests.kernels.problems import (
     Shape,
     built,
@@ -141,7 +141,7 @@ def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monk
             ),
         )
         with instructions(instruction_set), monkeypatch.context() as patched:
-            patched.setattr(Tensor, "new_empty", lambda x, *size, g=guarded: g.new_empty(x, *size))
+            patched.setattr(Tensor, "new_empty", lambda x, size, g=guarded: g.new_empty(x, *size))
             patched.setattr(torch, "empty_like", lambda x, g=guarded: g.new_empty(x, *x.shape))
             before = len(guarded.blocks)
             found = own.run()
@@ -156,15 +156,15 @@ def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monk
 def test_inference_is_training_without_the_gradient(name):
     for hold in (None, "mixed"):
         posed = problem(Shape(name, 5, 6, 33, 3, hold=hold, drop=hold is not None), torch.float32)
-        learning = outputs(native.run(*posed[:5]))
+        learning = outputs(operators.run(*posed[:5]))
         with torch.no_grad():
-            same_bits(outputs(native.run(*posed[:5])), _detached(learning))
+            same_bits(outputs(operators.run(*posed[:5])), _detached(learning))
         bare = posed._replace(
             x=posed.x.detach(),
             parameters={n: p.detach() for n, p in posed.parameters.items()},
             state=posed.cell.state_type(*(field.detach() for field in posed.state)),
         )
-        same_bits(outputs(native.run(*bare[:5])), _detached(learning))
+        same_bits(outputs(operators.run(*bare[:5])), _detached(learning))
 
 
 def _detached(values: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -178,7 +178,7 @@ def test_a_second_backward_pass_gives_the_same(name, embedded):
         Shape(name, 5, 6, 33, 3, hold="mixed", embedded=embedded, reads="both"), torch.float32
     )
     sources = list(posed.sources().values())
-    found = outputs(native.run(*posed[:5]))
+    found = outputs(operators.run(*posed[:5]))
     pairs = [(v, d) for v, d in zip(found.values(), posed.upstream, strict=True) if d is not None]
     values, upstream = zip(*pairs, strict=True)
     before = {name: value.detach().clone() for name, value in found.items()}
@@ -205,7 +205,7 @@ def test_what_was_given_is_not_written_to():
             for value in (posed.a, *posed.loop.values(), *posed.state, *posed.noise.hold)
             if value is not None
         ]
-        posed.run(inside=False)
+        posed.run()
         now = [posed.a, *posed.loop.values(), *posed.state, *posed.noise.hold]
         for value, before in zip([v for v in now if v is not None], kept, strict=True):
             assert torch.equal(value, before)

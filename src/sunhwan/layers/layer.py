@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sunhwan.cells import Cell, Parameters, State
-from sunhwan.errors import ConfigError
+from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Embedded, Noise, Outcome, choose, recur
 
@@ -91,27 +91,33 @@ class RecurrentLayer(nn.Module):
             for field, size in zip(cell.state_type._fields, sizes, strict=True):
                 if cell.learned_fields is None or field in cell.learned_fields:
                     self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(size)))
+        self._shapes = {where: tuple(getattr(self, where).shape) for where in self._stored.values()}
         self._check_regularisation()
+
+    if TYPE_CHECKING:
+        W_x_T: Tensor
+        W_h_T: Tensor
 
     @property
     def W_x(self) -> Tensor:  # noqa: N802
         """W_x (D, G·H), a view of the parameter `W_x_T`."""
-        return self.get_parameter("W_x_T").T
+        return self.W_x_T.T
 
     @property
     def W_h(self) -> Tensor:  # noqa: N802
         """W_h (H, G·H), a view of the parameter `W_h_T`; AttributeError where the cell has none."""
-        return self.get_parameter("W_h_T").T
+        return self.W_h_T.T
 
     @property
     def matrices(self) -> list[nn.Parameter]:
         """The parameters that are matrices, as they are stored."""
-        return [self.get_parameter(f"{n}_T") for n, s in self._stored.items() if s != n]
+        return [self.get_parameter(s) for n, s in self._stored.items() if s != n]
 
     @property
     def parameters_of_cell(self) -> Parameters:
         """The tensors by the names of the cell's equation."""
-        stored = {name: self.get_parameter(where) for name, where in self._stored.items()}
+        # Attributes, not registered parameters: a parametrisation may make them at each call.
+        stored = {name: getattr(self, where) for name, where in self._stored.items()}
         return {name: p.T if p.dim() == 2 else p for name, p in stored.items()}
 
     @property
@@ -129,7 +135,7 @@ class RecurrentLayer(nn.Module):
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first step: (N, H) in every field."""
-        like = self.get_parameter("W_x_T")
+        like = self.W_x_T
         state = self.cell.zero_state(
             batch_size, self.hidden_size, dtype=like.dtype, device=like.device
         )
@@ -145,10 +151,10 @@ class RecurrentLayer(nn.Module):
 
     def draw_masks(self, batch_size: int, locked_dropout: float = 0.0) -> Masks:
         """Fresh masks for a sequence, from PyTorch's random numbers; none in evaluation."""
-        if not self.training:
+        if not self.training or not (self.weight_drop or self.recurrent_dropout or locked_dropout):
             return NO_MASKS
-        like = self.get_parameter("W_x_T")
-        drop_W = mask(self.weight_drop, self._parameters.get("W_h_T"))
+        like = self.W_x_T
+        drop_W = mask(self.weight_drop, getattr(self, "W_h_T", None))
         drop_h = mask(self.recurrent_dropout, like, (batch_size, self.output_size))
         drop_x = mask(locked_dropout, like, (1, batch_size, self.input_size))
         return Masks(drop_W, drop_h, drop_x)
@@ -170,13 +176,16 @@ class RecurrentLayer(nn.Module):
         From a row's length on its state stays as it is. look: what else the outcome must hold.
         """
         parameters = self.parameters_of_cell
+        self._check_parameters(parameters)
         if masks.W_h is not None:
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
+        T = x.shape[0]
+
         def run(start: int, end: int, state: State) -> Outcome:
             # Not a slice of all, whose gradient would be copied.
-            whole = (start, end) == (0, len(x))
+            whole = resets is None or (start, end) == (0, T)
             part = noise if whole else noise.part(start, end)
             return recur(
                 self.cell, x if whole else x[start:end], parameters, state,
@@ -185,9 +194,9 @@ class RecurrentLayer(nn.Module):
             )  # fmt: skip
 
         if resets is None or not bool(resets.any()):
-            return run(0, len(x), state)
+            return run(0, T, state)
         parts = []
-        start, T = 0, x.shape[0]
+        start = 0
         for cut in [*resets.any(1).nonzero().flatten().tolist(), T]:
             if cut > start:
                 parts.append(run(start, cut, state))
@@ -206,7 +215,7 @@ class RecurrentLayer(nn.Module):
         if lengths is None and not any(rates):
             return None
         T, N = x.shape[:2]
-        like = self.get_parameter("W_x_T")  # the recurrence keeps its precision, whatever x has
+        like = self.W_x_T  # the recurrence keeps its precision, whatever x has
         padding = like.new_zeros(T, N, 1)
         if lengths is not None:
             padding = is_padding(T, lengths).unsqueeze(-1).to(like)
@@ -221,6 +230,20 @@ class RecurrentLayer(nn.Module):
             else:
                 hold.append(padding.clamp_min(rate))
         return tuple(hold)
+
+    def _check_parameters(self, parameters: Parameters) -> None:
+        """ShapeError where a parameter was replaced by one of another size, type or device."""
+        like = parameters["W_x"]
+        for name, value in parameters.items():
+            stored = self._stored[name]
+            shape = tuple(value.shape) if value.dim() != 2 else tuple(value.shape[::-1])
+            if shape != self._shapes[stored]:
+                raise ShapeError(f"{stored} has shape {shape}, not {self._shapes[stored]}")
+            if value.dtype != like.dtype or value.device != like.device:
+                raise ShapeError(
+                    f"{stored} is {value.dtype} on {value.device}, but W_x_T {like.dtype} on "
+                    f"{like.device}: convert the layer as a whole with .to(…)"
+                )
 
     def _check_regularisation(self) -> None:
         names = ("weight_drop", "recurrent_dropout", "zoneout", "zoneout_cell")

@@ -1,6 +1,7 @@
 """A stack of recurrent layers: (x, state) → (output, state)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple, Self, cast
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from sunhwan.cells import Cell, State, check_state, get_cell
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
+from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
 from sunhwan.layers.layer import Look, Masks, RecurrentLayer
 from sunhwan.layers.sequences import (
@@ -67,8 +69,9 @@ class Recurrent(nn.Module):
         bias: whether the gates have biases.
         learned_initial_state: whether the state before the first step is a parameter.
         stateful: keep the state from call to call; `reset_state`, `set_state` change it.
-        backend: force an implementation ("reference", "fused", "scan", "unrolled") instead of the
-            dispatcher's choice, which `explain` tells.
+        backend: force an implementation ("native", "reference", "fused", "scan", "unrolled") instead
+            of the dispatcher's choice, which `explain` tells.
+        device, dtype: of the parameters, as in `torch.nn`; on "meta" nothing is drawn.
 
     Raises ShapeError for an input or a state of the wrong size and ConfigError for unusable options.
     """
@@ -94,8 +97,12 @@ class Recurrent(nn.Module):
         learned_initial_state: bool = False,
         stateful: bool = False,
         backend: str | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        if dtype is not None and not dtype.is_floating_point:
+            raise ConfigError(f"dtype must be a floating-point type, not {dtype}")
         cells = [cell] if isinstance(cell, str | Cell) else list(cell)
         sizes = [hidden_size] if isinstance(hidden_size, int) else list(hidden_size)
         depth = max(len(cells), len(sizes)) if num_layers is None else num_layers
@@ -123,33 +130,36 @@ class Recurrent(nn.Module):
         self.stateful, self.locked_dropout = stateful, locked_dropout
         self.dropout = nn.Dropout(dropout)
         layers, norms, connections, width = [], [], [], input_size
-        for level, (one, H) in enumerate(
-            zip(chosen, _one_a_layer(sizes, depth, "hidden_size"), strict=True)
-        ):
-            for _ in range(self.directions):
-                layers.append(
-                    RecurrentLayer(
-                        one,
-                        width,
-                        H,
-                        bias=bias,
-                        learned_initial_state=learned_initial_state,
-                        backend=backend,
-                        weight_drop=weight_drop,
-                        recurrent_dropout=recurrent_dropout,
-                        zoneout=zoneout,
-                        zoneout_cell=zoneout_cell,
+        with torch.device(device) if device is not None else nullcontext():
+            for level, (one, H) in enumerate(
+                zip(chosen, _one_a_layer(sizes, depth, "hidden_size"), strict=True)
+            ):
+                for _ in range(self.directions):
+                    layers.append(
+                        RecurrentLayer(
+                            one,
+                            width,
+                            H,
+                            bias=bias,
+                            learned_initial_state=learned_initial_state,
+                            backend=backend,
+                            weight_drop=weight_drop,
+                            recurrent_dropout=recurrent_dropout,
+                            zoneout=zoneout,
+                            zoneout_cell=zoneout_cell,
+                        )
                     )
-                )
-            own = layers[-1].output_size * (self.directions if merge == "concat" else 1)
-            norms.append(nn.LayerNorm(width) if layer_norm and level else nn.Identity())
-            around = make_connection(connection, width, own, level)
-            connections.append(around)
-            width = around.output_size
+                own = layers[-1].output_size * (self.directions if merge == "concat" else 1)
+                norms.append(nn.LayerNorm(width) if layer_norm and level else nn.Identity())
+                around = make_connection(connection, width, own, level)
+                connections.append(around)
+                width = around.output_size
         self.output_size = width
         self.layers = nn.ModuleList(layers)
         self.norms, self.connections = nn.ModuleList(norms), nn.ModuleList(connections)
         self._state: list[State] | None = None
+        if dtype is not None:
+            self.to(dtype)
 
     @property
     def directions(self) -> int:
@@ -204,6 +214,8 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, list[State]]:
         """x (N, T, D), state (one a layer) → output (N, T, H), state.
 
+        One sequence (T, D) without a batch gives (T, H), its state fields (H).
+        A state of another floating-point type is converted to the weights'.
         x may be `Embedded` (N, T): the first layer then need not make it, where nobody else reads it.
         resets (N, T) bool: a row whose resets[n, t] is true reads x_t from the initial state.
         lengths: how many steps of each row are real, (N) whole numbers, or a mask (N, T) that is
@@ -211,8 +223,29 @@ class Recurrent(nn.Module):
             last state is that of its last real step.
         masks: from `draw_masks`; drawn anew by default.
         """
+        if isinstance(x, Tensor) and x.dim() == 2:
+            return self._without_batch(x, state, resets, lengths, masks)
         output, last, _ = self._run(x, state, resets, lengths, masks)
         return output, last
+
+    def _without_batch(
+        self,
+        x: Tensor,
+        state: Sequence[State] | None,
+        resets: Tensor | None,
+        lengths: Tensor | Sequence[int] | None,
+        masks: Sequence[Masks] | None,
+    ) -> tuple[Tensor, list[State]]:
+        """One sequence (T, D) with a state of (H), as a batch of one row."""
+        check_input(x, self.input_size, self.layers[0].W_x)
+        if lengths is not None:
+            raise ShapeError("lengths belong to a batch (N, T, D): cut the one sequence instead")
+        if state is not None:
+            state = [type(one)(*(field.unsqueeze(0) for field in one)) for one in state]
+        resets = None if resets is None else resets.unsqueeze(0)
+        output, last, _ = self._run(x.unsqueeze(0), state, resets, None, masks)
+        alone = [type(one)(*(field.squeeze(0) for field in one)) for one in last]
+        return output.squeeze(0), alone
 
     def trace(
         self,
@@ -247,8 +280,15 @@ class Recurrent(nn.Module):
         masks: Sequence[Masks] | None,
         look: Look | None = None,
     ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
-        self._check_input(x, resets)
+        like = self.layers[0].W_x
+        check_input(x, self.input_size, like)
+        if x.dim() == 2:
+            raise ShapeError(f"a look inside needs a batch (N, T, {self.input_size}): x.unsqueeze(0)")
+        if self.stateful:
+            check_stateful_call()
         N, T = x.shape[:2]
+        if resets is not None and resets.shape != x.shape[:2]:
+            raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
         real = None if lengths is None else checked_lengths(lengths, x)
         if state is None and self.stateful:
             state = self._state and [
@@ -256,8 +296,10 @@ class Recurrent(nn.Module):
                 for layer, layer_state in zip(self.stack, self._state, strict=True)
             ]
         states = self.initial_state(N) if state is None else self._checked(state, N)
-        masks = self.draw_masks(N) if masks is None else masks
-        self._check_masks(masks, N)
+        if masks is None:
+            masks = self.draw_masks(N)
+        else:
+            self._check_masks(masks, N)
         unread = lengths is None and masks[0].x is None and self._passes_input_on
         y: Any = (x if unread else materialised(x)).transpose(0, 1)
         resets = None if resets is None else resets.T
@@ -295,7 +337,7 @@ class Recurrent(nn.Module):
         if padding is not None:
             y = torch.where(padding, 0, y)
         if self.stateful:
-            self._state = detach(last)
+            self._state = detach(last) if torch.compiler.is_compiling() else kept(last)
         return y.transpose(0, 1), last, seen
 
     def explain(self) -> str:
@@ -319,11 +361,30 @@ class Recurrent(nn.Module):
 
     @classmethod
     def from_torch(cls, module: nn.RNNBase) -> Self:
-        """The same network as a `torch.nn.RNN`, `GRU` or `LSTM`, bidirectional and projected too."""
+        """The same network as a `torch.nn.RNN`, `GRU` or `LSTM`, bidirectional and projected too.
+
+        It reads (N, T, D) whatever `batch_first` of the module is: exchange the first two axes of a
+        time-major input.
+        """
         options: dict[str, Any] = torch_modules.options_of(module)
-        recurrent = cls(**options).to(cast(Tensor, module.weight_hh_l0))
+        like = cast(Tensor, module.weight_hh_l0)
+        recurrent = cls(**options, device="meta", dtype=like.dtype).to_empty(device=like.device)
         torch_modules.copy_weights(module, recurrent.stack, recurrent.directions)
         return recurrent.train(module.training)
+
+    def torch_state_dict(self) -> dict[str, Tensor]:
+        """The weights under the names of `torch.nn.RNN`, `GRU` or `LSTM` (weight_ih_l0 …)."""
+        return dict(self.to_torch().state_dict())
+
+    def load_torch_state_dict(self, weights: Mapping[str, Tensor]) -> None:
+        """Take weights under the names of `torch.nn`; ConfigError where names or shapes are others."""
+        module = self.to_torch()
+        try:
+            module.load_state_dict(weights)
+        except RuntimeError as error:
+            told = " ".join(str(error).split())
+            raise ConfigError(f"these weights are not of this network: {told}") from None
+        torch_modules.copy_weights(module, self.stack, self.directions)
 
     def to_torch(self) -> nn.RNNBase:
         """The same network as a batch-first `torch.nn.RNN`, `GRU` or `LSTM`.
@@ -345,15 +406,6 @@ class Recurrent(nn.Module):
         """Whether x goes to one cell as it is, and nowhere else."""
         return not self.bidirectional and type(self.connections[0]) is CONNECTIONS["none"]
 
-    def _check_input(self, x: Tensor | Embedded, resets: Tensor | None) -> None:
-        if x.dim() != 3 or x.shape[2] != self.input_size:
-            raise ShapeError(
-                f"the input has shape {tuple(x.shape)}, but (N, T, {self.input_size}) is needed: "
-                "batch rows, time steps, input size"
-            )
-        if resets is not None and resets.shape != x.shape[:2]:
-            raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
-
     def _check_masks(self, masks: Sequence[Masks], batch_size: int) -> None:
         if len(masks) != len(self.layers):
             raise ShapeError(f"there are masks for {len(masks)} of {len(self.layers)} layers")
@@ -373,10 +425,11 @@ class Recurrent(nn.Module):
             )
         if batch_size is None:
             batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
-        return [
+        checked = [
             check_state(layer.cell, layer_state, batch_size, layer.hidden_size)
             for layer, layer_state in zip(self.stack, state, strict=True)
         ]
+        return converted_state(checked, self.layers[0].W_x)
 
 
 def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
@@ -386,6 +439,14 @@ def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
         type(layer)(*(field.clone() if copy else field for field in fields))
         for layer, fields in zip(state, values, strict=True)
     ]
+
+
+def kept(state: Sequence[State]) -> list[State]:
+    """The same without history, fit for training also where it was made under `inference_mode`."""
+    if not torch.is_inference_mode_enabled():
+        return detach(state)
+    with torch.inference_mode(False):
+        return detach(state, copy=True)
 
 
 def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
-from sunhwan.errors import ConfigError
+from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fused, native, operators, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
+from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, transformed
 
 BACKENDS: dict[str, Any] = {
     "native": operators.run,
@@ -69,6 +69,17 @@ def choose(
     which PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
     """
     inside = inside or onlooker
+    if backend != "unrolled" and transformed():
+        return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
+    if torch.onnx.is_in_onnx_export() and not torch.jit.is_tracing():
+        raise UsageError(
+            "torch.onnx.export with dynamo=True has no node for a recurrence of this layer: pass "
+            "dynamo=False, or export the module that to_torch() gives"
+        )
+    if torch.jit.is_tracing() and backend is None:
+        if fused.supports(cell) and not inside:
+            return Choice("fused", "a trace records PyTorch's own operators")
+        return Choice("unrolled", "a trace records PyTorch's own operations")
     if backend is not None:
         if backend not in BACKENDS:
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
@@ -77,7 +88,7 @@ def choose(
         closed = (inside and backend == "fused") or (onlooker and backend == "native")
         if not closed:
             return Choice(backend, "asked for")
-    if device.type == "cpu" and not onlooker and native.kernel_of(cell, dtype) is not None:
+    if device.type in ("cpu", "meta") and not onlooker and native.kernel_of(cell, dtype) is not None:
         return Choice("native", "the compiled kernel runs the whole sequence")
     if isinstance(cell, LinearCell):
         return Choice("scan", "a linear recurrence is computed for all steps at once")
@@ -127,17 +138,34 @@ def recur(
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
         return reference.nothing(cell, materialised(x), parameters, state)
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
         warn_if_missing()
-    H = state[-1].shape[1]
-    choice = choose(
-        cell, x.device, x.dtype,
-        hidden_size=H, backend=backend, inside=noise.acts or states, onlooker=onlooker,
-    )  # fmt: skip
-    run = BACKENDS[choice.backend]
+    # From a parameter: the sizes of x and state may be symbols in an exported program.
+    H = parameters["W_x"].shape[1] // len(cell.gates)
+    chosen = backend_for(
+        cell, x.device.type, x.dtype, H, backend, noise.acts or states, onlooker
+    )
+    run = BACKENDS[chosen]
     outcome: Outcome = (
         run(cell, x, parameters, state)
-        if choice.backend == "fused"
+        if chosen == "fused"
         else run(cell, x, parameters, state, noise, onlooker=onlooker)
     )
     return outcome
+
+
+@torch.compiler.assume_constant_result
+def backend_for(
+    cell: Cell,
+    device: str,
+    dtype: torch.dtype,
+    hidden_size: int,
+    backend: str | None,
+    inside: bool,
+    onlooker: bool,
+) -> str:
+    """The name `choose` gives, as a constant of a compiled program."""
+    return choose(
+        cell, torch.device(device), dtype,
+        hidden_size=hidden_size, backend=backend, inside=inside, onlooker=onlooker,
+    ).backend  # fmt: skip

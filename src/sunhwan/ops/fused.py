@@ -1,11 +1,14 @@
 """PyTorch's fused recurrent operators (oneDNN, cuDNN) behind the same signature and parameters."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
 from sunhwan.ops.embedded import Embedded, materialised
-from sunhwan.ops.reference import Outcome
+from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled, transformed
 
 
 def supports(cell: Cell) -> bool:
@@ -13,24 +16,79 @@ def supports(cell: Cell) -> bool:
     return type(cell) in (Elman, IRNN, GRU, LSTM)
 
 
+class Fused(torch.autograd.Function):
+    """A fused operator, whose gradient has none of its own, with a second derivative step by step."""
+
+    @staticmethod
+    def forward(ctx: Any, operator: Any, again: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
+        with torch.enable_grad():
+            own = [
+                p.detach().requires_grad_(need)
+                for p, need in zip(inputs, ctx.needs_input_grad[2:], strict=True)
+            ]
+            outputs = tuple(operator(*own))
+        ctx.own, ctx.outputs, ctx.again = own, outputs, again
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs)
+        return tuple(value.detach() for value in outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
+        saved, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
+        if torch.is_grad_enabled() or transformed():
+            return None, None, *differentiable_gradients(ctx.again, saved, d, needs)
+        pairs = [(v, g) for v, g in zip(ctx.outputs, d, strict=True) if g is not None]
+        wanted = [p for p in ctx.own if p.requires_grad]
+        values, gradients = zip(*pairs, strict=True)
+        found = iter(
+            torch.autograd.grad(values, wanted, gradients, retain_graph=True, allow_unused=True)
+        )
+        return None, None, *(next(found) if need else None for need in needs)
+
+
 def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) -> Outcome:
     """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
     weights = torch_weights(parameters, chunk=x.device.type == "cuda")
     x = materialised(x)
-    has_bias = "b" in parameters
-    # has_biases, num_layers, dropout, train, bidirectional, batch_first
-    options = (has_bias, 1, 0.0, torch.is_grad_enabled(), False, False)
-    layers = [field.unsqueeze(0).contiguous() for field in state]
-    if isinstance(cell, LSTM):
-        y, *last = torch.lstm(x, layers, weights, *options)
-    elif isinstance(cell, GRU):
-        y, *last = torch.gru(x, layers[0], weights, *options)
-    elif isinstance(cell, Elman):
-        operator = torch.rnn_tanh if cell.nonlinearity == "tanh" else torch.rnn_relu
-        y, *last = operator(x, layers[0], weights, *options)
+    learning = torch.is_grad_enabled()
+    F = len(state)
+
+    def operator(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:
+        layers = [field.unsqueeze(0).contiguous() for field in rest[:F]]
+        return _operator(cell, x, layers, list(rest[F:]), learning)
+
+    def again(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:
+        names = ("W_x", "W_h", "b", "b_h")[: len(rest) - F]
+        own = {n: w.T if n[0] == "W" else w for n, w in zip(names, rest[F:], strict=True)}
+        if "b_h" in own and not cell.recurrent_bias:
+            own["b"] = own["b"] + own.pop("b_h")
+        found = run_unrolled(cell, x, own, cell.state_type(*rest[:F]))
+        return found.output, *(field.unsqueeze(0) for field in found.last)
+
+    inputs = (x, *state, *weights)
+    # oneDNN's and cuDNN's backward passes cannot be differentiated; PyTorch's own loops can.
+    closed = isinstance(cell, LSTM) or x.device.type == "cuda"
+    plain = torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
+    if learning and closed and not plain and any(p.requires_grad for p in inputs):
+        y, *last = Fused.apply(operator, again, *inputs)  # type: ignore[no-untyped-call]
     else:
-        raise TypeError(f"PyTorch has no fused operator for {type(cell).__name__}")
+        y, *last = operator(*inputs)
     return Outcome(y, cell.state_type(*(field.squeeze(0) for field in last)))
+
+
+def _operator(
+    cell: Cell, x: Tensor, layers: list[Tensor], weights: list[Tensor], learning: bool
+) -> Sequence[Tensor]:
+    # has_biases, num_layers, dropout, train, bidirectional, batch_first
+    options = (len(weights) > 2, 1, 0.0, learning, False, False)
+    if isinstance(cell, LSTM):
+        return torch.lstm(x, layers, weights, *options)
+    if isinstance(cell, GRU):
+        return torch.gru(x, layers[0], weights, *options)
+    if isinstance(cell, Elman):
+        operator = torch.rnn_tanh if cell.nonlinearity == "tanh" else torch.rnn_relu
+        return operator(x, layers[0], weights, *options)
+    raise TypeError(f"PyTorch has no fused operator for {type(cell).__name__}")
 
 
 def torch_weights(parameters: Parameters, *, chunk: bool = False) -> list[Tensor]:

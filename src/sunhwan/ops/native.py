@@ -205,7 +205,7 @@ def backward(
         d_w = d_a[..., first : first + W_m.shape[1]] if first >= 0 else new((*lead, P))
     problem = _describe(inputs, kernel, d_a, found)
     F = len(inputs.initial)
-    d_initial = [torch.empty_like(field) for field in inputs.initial]
+    d_initial = [new(field.shape) for field in inputs.initial]
     d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
     outside = [None if d is None else _like(d, inputs.x) for d in d_states]
     behind = [None if d is None else _like(d, inputs.x) for d in d_last]
@@ -260,7 +260,9 @@ def _input_products(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
     if ids is not None:
         table = x @ W_x if b is None else torch.addmm(b, x, W_x)
         return torch.nn.functional.embedding(ids, table), None
-    return torch.mm(rows(x), W_x).view(*inputs.lead, W_x.shape[1]), b
+    a = x.new_empty((*inputs.lead, W_x.shape[1]))
+    torch.mm(rows(x), W_x, out=a.view(-1, W_x.shape[1]))
+    return a, b
 
 
 def _input_gradients(

@@ -71,9 +71,7 @@ def run(
         # A cell that reads its input in a way of its own.
         given = values if ids is None else Embedded(ids, values)
         values, ids, W_x, b = input_products(cell, given, parameters), None, None, None
-    name = native.name_of(cell)
-    if name is None:
-        raise TypeError(f"there is no compiled kernel for {type(cell).__name__}")
+    name = name_in_library(cell)
     found = recurrence(
         Inputs(
             name, constant_of(cell), values, ids, W_x, b, cell.loop(parameters).values(), state,
@@ -82,6 +80,15 @@ def run(
     )
     F = len(state)
     return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
+
+
+@torch.compiler.assume_constant_result
+def name_in_library(cell: Cell) -> str:
+    """The cell's name there; TypeError where it has none."""
+    name = native.name_of(cell)
+    if name is None:
+        raise TypeError(f"there is no compiled kernel for {type(cell).__name__}")
+    return name
 
 
 def constant_of(cell: Cell) -> float:
@@ -126,7 +133,7 @@ def _recurrence_backward(*reads: Any) -> list[Tensor]:
     found = native.passed(inputs, kernel, states, kept)
     gradients = native.backward(inputs, found, d_states, d_last, needs)
     # An operator's list holds no None: nothing, of size 0, stands for it.
-    return [inputs.x.new_empty(0) if d is None else d for d in gradients]
+    return [inputs.x.new_empty((0,)) if d is None else d for d in gradients]
 
 
 def _backward_shapes(*reads: Any) -> list[Tensor]:
@@ -134,14 +141,18 @@ def _backward_shapes(*reads: Any) -> list[Tensor]:
     inputs = Inputs(*given)
     new = inputs.x.new_empty
     first = [
-        new(p.shape) if p is not None and wanted else new(0)
+        new(p.shape) if p is not None and wanted else new((0,))
         for p, wanted in zip((inputs.x, inputs.W_x, inputs.b), needs, strict=True)
     ]
     if inputs.W_x is None:
         first[0] = new(inputs.x.shape)
     if inputs.W_x is not None and needs[1]:
         first[1] = new(inputs.W_x.shape[::-1]).T
-    loop = [new(0) if p is None else new(p.shape[::-1]).T for p in inputs.loop]
+    # Gradients of matrices are laid out as the parameters are stored, transposed.
+    loop = [
+        new((0,)) if p is None else new(p.shape[::-1]).T if p.dim() == 2 else new(p.shape)
+        for p in inputs.loop
+    ]
     initial = [
         torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial
     ]

@@ -1,0 +1,69 @@
+"""Checks of what a recurrent layer is called with: input, state, and the place of the call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from sunhwan.cells import State
+from sunhwan.errors import ConfigError, ShapeError
+from sunhwan.ops import Embedded
+
+
+def check_input(x: Any, input_size: int, like: Tensor) -> None:
+    """ShapeError unless x is (N, T, D) or (T, D), of the type and on the device of the weights."""
+    needed = f"(N, T, {input_size}): batch rows, time steps, input size"
+    if isinstance(x, PackedSequence):
+        raise ShapeError(
+            "the input is a PackedSequence: pass the padded tensor and lengths=, of "
+            "torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True)"
+        )
+    if not isinstance(x, Tensor | Embedded):
+        raise ShapeError(
+            f"the input is a {type(x).__name__}, but a tensor {needed} is needed: torch.as_tensor makes one"
+        )
+    if x.dim() not in (2, 3) or x.shape[-1] != input_size:
+        raise ShapeError(f"the input has shape {tuple(x.shape)}, but {needed} is needed")
+    if not x.dtype.is_floating_point:
+        raise ShapeError(
+            f"the input holds {x.dtype}, but numbers with a fraction are needed: x.float(), or the "
+            "vectors of torch.nn.Embedding for token numbers"
+        )
+    if x.device != like.device:
+        raise ShapeError(
+            f"the input is on {x.device}, but the weights on {like.device}: move one of them with .to(…)"
+        )
+    if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(
+            f"the input is {x.dtype}, but the weights are {like.dtype}: convert one of them with .to(…)"
+        )
+
+
+def converted_state(state: Sequence[State], like: Tensor) -> list[State]:
+    """The state in the type of the weights; ShapeError where it is not made of numbers with a fraction.
+
+    A state of another type goes on from the same values, rounded to the layer's own.
+    """
+    found = []
+    for fields in state:
+        for value in fields:
+            if not value.dtype.is_floating_point or value.device != like.device:
+                raise ShapeError(
+                    f"the state is {value.dtype} on {value.device}, but the weights are {like.dtype} "
+                    f"on {like.device}: convert it with .to(…)"
+                )
+        whole = all(value.dtype == like.dtype for value in fields)
+        kind: Any = type(fields)
+        found.append(fields if whole else kind(*(value.to(like.dtype) for value in fields)))
+    return found
+
+
+def check_stateful_call() -> None:
+    """ConfigError where a layer that keeps its state would run twice for one step of training."""
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
+        raise ConfigError(
+            "a stateful layer cannot be run again inside a backward pass, as torch.utils.checkpoint "
+            "does: its state has gone on; make it with stateful=False and pass the state"
+        )
