@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sunhwan.cells import State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import Embedded
+from sunhwan.ops.precision import under_autocast
 
 
 def check_input(x: Any, input_size: int, like: Tensor) -> None:
@@ -35,7 +36,7 @@ def check_input(x: Any, input_size: int, like: Tensor) -> None:
         raise ShapeError(
             f"the input is on {x.device}, but the weights on {like.device}: move one of them with .to(…)"
         )
-    if x.dtype != like.dtype and not torch.is_autocast_enabled(x.device.type):
+    if x.dtype != like.dtype and not under_autocast(x.device):
         raise ShapeError(
             f"the input is {x.dtype}, but the weights are {like.dtype}: convert one of them with .to(…)"
         )

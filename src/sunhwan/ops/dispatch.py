@@ -10,6 +10,7 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fused, native, operators, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
+from sunhwan.ops.precision import under_autocast
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, transformed
 
 BACKENDS: dict[str, Any] = {
@@ -128,7 +129,7 @@ def recur(
     keeps the precision of its parameters.
     """
     like = parameters["W_x"]
-    if torch.is_autocast_enabled(x.device.type):
+    if under_autocast(x.device):
         # A recurrence adds to one state for many steps: it stays in the precision of its weights.
         with torch.autocast(x.device.type, enabled=False):
             state = cell.state_type(*(field.to(like) for field in state))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
 from sunhwan.ops.embedded import Embedded, materialised
-from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled, transformed
+from sunhwan.ops.reference import Outcome, differentiable_gradients, needs_graph, run_unrolled, transformed
 
 
 def supports(cell: Cell) -> bool:
@@ -35,7 +35,7 @@ class Fused(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
         saved, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
-        if torch.is_grad_enabled() or transformed():
+        if needs_graph(d):
             return None, None, *differentiable_gradients(ctx.again, saved, d, needs)
         pairs = [(v, g) for v, g in zip(ctx.outputs, d, strict=True) if g is not None]
         wanted = [p for p in ctx.own if p.requires_grad]

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.ops.reference import transformed
+from sunhwan.ops.reference import needs_graph, transformed
 
 CHUNK = 8
 """Steps of a chunk. Longer chunks take more operations a level, shorter ones more levels."""
@@ -52,7 +52,7 @@ class LinearRecurrence(torch.autograd.Function):
         f, h0, h = ctx.saved_tensors
         if not len(f):
             return torch.zeros_like(f), d_h, torch.zeros_like(h0)
-        if torch.is_grad_enabled() or transformed():
+        if needs_graph((d_h,)):
             return _differentiable_gradient(f, h0, h, d_h)
         # d v_t = d h_t + f_{t+1} d v_{t+1}, and after the last step there is nothing.
         d_v = torch.empty_like(h)

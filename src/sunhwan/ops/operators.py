@@ -27,6 +27,7 @@ from sunhwan.ops.reference import (
     differentiable_gradients,
     forward_packed,
     input_products,
+    is_batched,
     split,
     stacked,
     transformed,
@@ -210,7 +211,7 @@ class Recurrence(torch.autograd.Function):
         F, n = layout.initial, 6 + layout.loop + layout.initial + layout.hold
         saved = ctx.saved_tensors
         needs = ctx.needs_input_grad[1:]
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or any(p is not None and is_batched(p) for p in d):
             return None, *differentiable_gradients(
                 lambda *tensors: unrolled(layout.inputs(tensors)), saved[:n], d, needs
             )

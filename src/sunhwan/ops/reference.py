@@ -186,7 +186,7 @@ class Recurrence(torch.autograd.Function):
         noise: Noise = ctx.noise
         width, n = len(cell.state_type._fields), 3 + len(cell.extra)
         a, *kept = ctx.saved_tensors
-        if torch.is_grad_enabled() or transformed():
+        if needs_graph(d_fields):
 
             def again(a: Tensor, *rest: Tensor | None) -> State:
                 loop, initial = split(cell, rest)
@@ -220,6 +220,22 @@ def transformed() -> bool:
     """Whether forward mode or a transform of `torch.func` is at work, which need PyTorch's own operations."""
     level: int = getattr(forward_ad, "_current_level", -1)
     return level >= 0 or bool(torch._C._are_functorch_transforms_active())
+
+
+def needs_graph(d_outputs: Sequence[Tensor | None]) -> bool:
+    """Whether a backward pass must run in PyTorch's own operations.
+
+    So it is where its result is differentiated again, under a transform of `torch.func`, and where
+    many gradients come at once (`is_grads_batched`).
+    """
+    return (
+        torch.is_grad_enabled()
+        or transformed()
+        or any(d is not None and is_batched(d) for d in d_outputs)
+    )
+
+
+is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
 
 
 def differentiable_gradients(

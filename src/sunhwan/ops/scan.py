@@ -14,6 +14,7 @@ from sunhwan.ops.reference import (
     Outcome,
     differentiable_gradients,
     input_products,
+    needs_graph,
     outcome,
     transformed,
 )
@@ -33,7 +34,7 @@ class Coefficients(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_f: Tensor, d_v: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         a, *kept = ctx.saved_tensors
-        if torch.is_grad_enabled() or transformed():
+        if needs_graph((d_f, d_v)):
             return None, *differentiable_gradients(
                 lambda *given: ctx.cell.coefficients(*given)[:2],
                 (a, *kept[: ctx.count]),
