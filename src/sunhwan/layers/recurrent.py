@@ -226,6 +226,9 @@ class Recurrent(nn.Module):
         if isinstance(x, Tensor) and x.dim() == 2:
             return self._without_batch(x, state, resets, lengths, masks)
         output, last, _ = self._run(x, state, resets, lengths, masks)
+        if torch.jit.is_tracing():
+            # A trace gives plain tuples alone.
+            return output, tuple(map(tuple, last))  # type: ignore[return-value]
         return output, last
 
     def _without_batch(
