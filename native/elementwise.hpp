@@ -20,16 +20,16 @@ struct Units {
 
     // Rows from `first` to `end` of one vector of units: gate g of a row's product is at sums + g * L,
     // the next row's `stride` further.
-    static void forward(const Recurrence& r, int64_t t, int64_t first, int64_t end, int v, const T* sums,
+    static void forward(const Recurrence& r, const Step& s, int64_t first, int64_t end, int v, const T* sums,
                         int64_t stride) {
-        each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+        each_row<T>(s, r.H, first, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
             forward(r, p, sums + i * stride);
         });
     }
 
-    static void backward(const Recurrence& r, int64_t t, int64_t first, int64_t end, int v, const T* sums,
+    static void backward(const Recurrence& r, const Step& s, int64_t first, int64_t end, int v, const T* sums,
                          int64_t stride) {
-        each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+        each_row<T>(s, r.H, first, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
             backward(r, p, sums + i * stride);
         });
     }
@@ -57,7 +57,7 @@ private:
         load_extras(r, p, extra);
         Cell::forward(a, u, prev, extra, next, saved);
         if (r.saved[0].data)
-            for (int s = 0; s < S; ++s) store(at<T>(r.saved[s], p.t, p.n, p.unit), saved[s], p.count);
+            for (int s = 0; s < S; ++s) store(at<T>(r.saved[s], p.row, p.unit), saved[s], p.count);
         for (int f = 0; f < F; ++f) store_made<T>(r, f, p, next[f], prev[f]);
     }
 
@@ -74,12 +74,12 @@ private:
             prev[f] = load_before<T>(r, f, p);
             made[f] = load_made<T>(r, f, p);
         }
-        for (int s = 0; s < S; ++s) saved[s] = load(at<T>(r.saved[s], p.t, p.n, p.unit), p.count);
+        for (int s = 0; s < S; ++s) saved[s] = load(at<T>(r.saved[s], p.row, p.unit), p.count);
         load_extras(r, p, extra);
         Cell::backward(d, saved, prev, made, extra, d_a, d_u, carry, d_extra);
         for (int f = 0; f < F; ++f) carry[f] += keep[f];
-        for (int g = 0; g < G; ++g) store(at<T>(r.d_a, p.t, p.n, g * r.H + p.unit), d_a[g], p.count);
-        for (int g = D; g < G; ++g) store(at<T>(r.d_u, p.t, p.n, (g - D) * r.H + p.unit), d_u[g], p.count);
+        for (int g = 0; g < G; ++g) store(at<T>(r.d_a, p.row, g * r.H + p.unit), d_a[g], p.count);
+        for (int g = D; g < G; ++g) store(at<T>(r.d_u, p.row, (g - D) * r.H + p.unit), d_u[g], p.count);
         for (int f = 0; f < F; ++f) store(at<T>(r.d_initial[f], r.H, p.n, p.unit), carry[f], p.count);
         for (int e = 0; e < E; ++e) add_extra<T>(r, 0, p.t, p.n, e * r.H + p.unit, d_extra[e], p.count);
     }
@@ -98,14 +98,15 @@ struct Elementwise {
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, share);
+                const Step s(r, t);
+                const auto h = recurrent_operand<T>(r, s, share);
                 panels.multiply(
-                    share, &h, 1, scratch.get(),
+                    share, s.all(), &h, 1, scratch.get(),
                     [&](int64_t n, int v) {
-                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
+                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, s.first + n, g * r.H + v * L));
                     },
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        U::forward(r, t, n, end, v, sums, stride);
+                        U::forward(r, s, n, end, v, sums, stride);
                     });
                 share.meet();
             }
@@ -120,24 +121,21 @@ struct Elementwise {
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
             for (int64_t t = r.T - 1; t >= -1; --t) {
+                const Step s(r, t);
                 // d u_{t+1}: the blocks it shares with d a, then those that differ.
                 Operand<T> d_u[2];
                 int count = 0;
-                if (t == r.T - 1)
-                    d_u[count++] = {nullptr, 0, 0};
-                else {
-                    if (D > 0) d_u[count++] = {at<T>(r.d_a, t + 1, 0, 0), r.d_a.row, D * r.H};
-                    if (D < G) d_u[count++] = {at<T>(r.d_u, t + 1, 0, 0), r.d_u.row, (G - D) * r.H};
-                }
-                panels.multiply(
-                    share, d_u, count, scratch.get(),
+                if (D > 0) d_u[count++] = {at<T>(r.d_a, s.after, 0), r.d_a.row, D * r.H};
+                if (D < G) d_u[count++] = {at<T>(r.d_u, s.after, 0), r.d_u.row, (G - D) * r.H};
+                backward_product(
+                    panels, share, s, d_u, count, scratch.get(),
                     [&](int64_t n, int v) {
                         if (t < 0) return;
-                        for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
-                        if (r.d_states[0].data) prefetch(at<T>(r.d_states[0], t, n, v * L));
+                        for (int k = 0; k < S; ++k) prefetch(at<T>(r.saved[k], s.first + n, v * L));
+                        if (r.d_states[0].data) prefetch(at<T>(r.d_states[0], s.first + n, v * L));
                     },
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        U::backward(r, t, n, end, v, sums, stride);
+                        U::backward(r, s, n, end, v, sums, stride);
                     });
                 if (t >= 0) share.meet();
             }
@@ -156,16 +154,16 @@ struct Alone {
     static void forward(const Recurrence& r) {
         alignas(kBytes) const T none[Cell::gates * L] = {};
         each(r, [&](int64_t n, int64_t first, int64_t last) {
-            for (int64_t t = 0; t < r.T; ++t)
-                for (int64_t v = first; v < last; ++v) U::forward(r, t, n, n + 1, int(v), none, 0);
+            for (int64_t t = 0; t < r.lengths[n]; ++t)
+                for (int64_t v = first; v < last; ++v) U::forward(r, Step(r, t), n, n + 1, int(v), none, 0);
         });
     }
 
     static void backward(const Recurrence& r) {
         alignas(kBytes) const T none[L] = {};
         each(r, [&](int64_t n, int64_t first, int64_t last) {
-            for (int64_t t = r.T - 1; t >= -1; --t)
-                for (int64_t v = first; v < last; ++v) U::backward(r, t, n, n + 1, int(v), none, 0);
+            for (int64_t t = r.lengths[n] - 1; t >= -1; --t)
+                for (int64_t v = first; v < last; ++v) U::backward(r, Step(r, t), n, n + 1, int(v), none, 0);
         });
     }
 
@@ -176,11 +174,11 @@ private:
     template <class Body>
     static void each(const Recurrence& r, const Body& body) {
         parallel(int(r.threads), [&](int thread, Barrier&, int threads) {
-            const int64_t units = (r.H + L - 1) / L, all = r.N * units;
-            int64_t i = all * thread / threads;
-            const int64_t end = all * (thread + 1) / threads;
-            while (i < end) {
-                const int64_t n = i / units, next = std::min(end, (n + 1) * units);
+            const int64_t units = (r.H + L - 1) / L;
+            const Range own = part_of_steps(r, units, thread, threads);
+            int64_t i = own.first;
+            while (i < own.end) {
+                const int64_t n = i / units, next = std::min(own.end, (n + 1) * units);
                 body(n, i - n * units, next - n * units);
                 i = next;
             }

@@ -67,7 +67,9 @@ SUNHWAN_PUBLIC const char* sunhwan_use_instructions(const char* name) {
     return nullptr;
 }
 
-// The size of the record that forward and backward read: a caller built for another one must not call.
+// The version and the size of the record that forward and backward read: a caller built for another one
+// must not call.
+SUNHWAN_PUBLIC int64_t sunhwan_record_version() { return kVersion; }
 SUNHWAN_PUBLIC int64_t sunhwan_record_size() { return sizeof(Recurrence); }
 
 SUNHWAN_PUBLIC void sunhwan_use_openmp(void* parallel, void* thread_num, void* num_threads) {

@@ -70,19 +70,20 @@ struct Normalized {
             panels.pack(r.W_h, share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
-            const Range own = share.own_rows();
             const Series& u = r.saved[Cell::product];
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, share);
+                const Step s(r, t);
+                const Range own = share.own_rows(s.count);
+                const auto h = recurrent_operand<T>(r, s, share);
                 panels.multiply(
-                    share, &h, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &h, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(G * r.H, t, first, end, v, [&](const Place& p, int64_t i) {
-                            store(at<T>(u, t, p.n, p.unit), load(sums + i * stride), p.count);
+                        each_row<T>(s, G * r.H, first, end, v, [&](const Place& p, int64_t i) {
+                            store(at<T>(u, p.row, p.unit), load(sums + i * stride), p.count);
                         });
                     });
                 share.meet();
-                for (int64_t n = own.first; n < own.end; ++n) Cell::forward(r, t, n);
+                for (int64_t n = own.first; n < own.end; ++n) Cell::forward(r, s, n);
                 share.meet();
             }
         });
@@ -94,15 +95,16 @@ struct Normalized {
             panels.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
-            const Range own = share.own_rows();
             for (int64_t t = r.T - 1; t >= 0; --t) {
-                for (int64_t n = own.first; n < own.end; ++n) Cell::backward(r, t, n);
+                const Step s(r, t);
+                const Range own = share.own_rows(s.count);
+                for (int64_t n = own.first; n < own.end; ++n) Cell::backward(r, s, n);
                 share.meet();
-                const Operand<T> d_u{at<T>(r.d_u, t, 0, 0), r.d_u.row, G * r.H};
+                const Operand<T> d_u{at<T>(r.d_u, s.first, 0), r.d_u.row, G * r.H};
                 panels.multiply(
-                    share, &d_u, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &d_u, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(r.H, t, first, end, v, [&](const Place& p, int64_t i) {
+                        each_row<T>(s, r.H, first, end, v, [&](const Place& p, int64_t i) {
                             T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);
                             const Vec<T> d = dropped<T>(r, p, load(sums + i * stride));
                             store(d_h, load(d_h, p.count) + d, p.count);

@@ -11,10 +11,14 @@ constexpr int kFields = 4;  // of a state, at most
 constexpr int kSaved = 8;
 constexpr int kExtra = 4;
 
-// Values over time, (T, N, size): data[t * step + n * row + unit]. Null: there are none.
+// The version of these records: another one whenever they change, also where their size does not.
+constexpr int64_t kVersion = 2;
+
+// Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
+// is data[(start[t] + n) * row + unit]. Null: there are none.
 struct Series {
     void* data;
-    int64_t step, row;
+    int64_t row;
 };
 
 struct Matrix {
@@ -23,7 +27,11 @@ struct Matrix {
 };
 
 struct Recurrence {
+    // Rows may differ in length: they stand in the order of falling lengths, all at least 1, and a step has
+    // the first of them, those that are as long. Step t has the rows start[t] to start[t + 1] - 1 of the
+    // S = start[T] of all steps; start[T + 1] is S too. N is the number of rows of step 0.
     int64_t T, N;
+    const int64_t *start, *lengths;
     int64_t H;  // units of a gate
     int64_t P;  // units of h
     int64_t threads;
@@ -47,8 +55,10 @@ struct Recurrence {
     int64_t hold_unit[kFields];
     const void* drop;
     Series operand;
-    // What the second product of a step reads (T, N, H); its step is 0 where nobody wants it later.
+    // What the second product of a step reads: (S, H), or where nobody wants it later, with m_kept 0,
+    // (N, H), each step over the last.
     Series m;
+    int64_t m_kept;
 
     // Backward. d_states and d_last may be null. d_u: the gradient of the blocks of u that differ
     // from those of a. d_extra (N, 2, size of the extra parameter): the first is the sum over

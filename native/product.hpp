@@ -135,15 +135,16 @@ public:
     }
 
     // What `multiply` needs besides.
-    static Memory<T> scratch(const Share& share) { return allocate<T>(share.rows().count() * kVectors * L); }
+    static Memory<T> scratch(const Share& share) { return allocate<T>(share.rows({0, share.N}).count() * kVectors * L); }
 
-    // A thread's share of the products of N rows: for every tile of rows and every vector of units,
+    // A thread's share of the products of the rows `of`: for every tile of rows and every vector of units,
     // ahead(row, vector) for each of its rows before its last product, then use(first row, end, vector,
     // sums, stride): gate g of a row's units is at sums + g * L, the next row's `stride` further.
     template <class Ahead, class Use>
-    void multiply(const Share& share, const Operand<T>* operands, int count, T* scratch, const Ahead& ahead,
-                  const Use& use) const {
-        const Range N = share.rows(), own = share.units(int64_t(blocks_.size()));
+    void multiply(const Share& share, Range of, const Operand<T>* operands, int count, T* scratch,
+                  const Ahead& ahead, const Use& use) const {
+        const Range N = share.rows(of), own = share.units(int64_t(blocks_.size()));
+        if (N.count() == 0) return;
         for (int64_t i = own.first; i < own.end; ++i) {
             const int V = blocks_[i].count * G;
             const T* panel = memory_.get() + offsets_[i];

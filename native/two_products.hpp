@@ -30,23 +30,24 @@ struct TwoProducts {
             share.barrier.wait();
             const auto scratch = first.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
-                const auto h = recurrent_operand<T>(r, t, share);
+                const Step s(r, t);
+                const auto h = recurrent_operand<T>(r, s, share);
                 first.multiply(
-                    share, &h, 1, scratch.get(),
+                    share, s.all(), &h, 1, scratch.get(),
                     [&](int64_t n, int v) {
-                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, t, n, g * r.H + v * L));
+                        for (int g = 0; g < G; ++g) prefetch(at<T>(r.a, s.first + n, g * r.H + v * L));
                     },
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                        each_row<T>(s, r.H, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             inner(r, p, sums + i * stride);
                         });
                     });
                 share.meet();
-                const Operand<T> m{at<T>(r.m, t, 0, 0), r.m.row, r.H};
+                const Operand<T> m{at<T>(r.m, r.m_kept ? s.first : 0, 0), r.m.row, r.H};
                 then.multiply(
-                    share, &m, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &m, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                        each_row<T>(s, r.P, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             outer(r, p, sums + i * stride);
                         });
                     });
@@ -63,29 +64,28 @@ struct TwoProducts {
             share.barrier.wait();
             const auto scratch = first.scratch(share);
             for (int64_t t = r.T - 1; t >= -1; --t) {
+                const Step s(r, t);
                 const auto& from = D > 0 ? r.d_a : r.d_u;
-                const Operand<T> d_u = t == r.T - 1
-                                           ? Operand<T>{nullptr, 0, 0}
-                                           : Operand<T>{at<T>(from, t + 1, 0, 0), from.row, U * r.H};
-                first.multiply(
-                    share, &d_u, 1, scratch.get(),
+                const Operand<T> d_u{at<T>(from, s.after, 0), from.row, U * r.H};
+                backward_product(
+                    first, share, s, &d_u, 1, scratch.get(),
                     [&](int64_t n, int v) {
                         if (t >= 0 && !projects)
-                            for (int s = 0; s < S; ++s) prefetch(at<T>(r.saved[s], t, n, v * L));
+                            for (int k = 0; k < S; ++k) prefetch(at<T>(r.saved[k], s.first + n, v * L));
                     },
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(r.P, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                        each_row<T>(s, r.P, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             outer_backward(r, p, sums + i * stride);
                         });
                     });
                 if (t < 0) break;
                 share.meet();
-                const Operand<T> d_w{projects ? at<T>(r.d_w, t, 0, 0) : at<T>(r.d_a, t, 0, second * r.H),
+                const Operand<T> d_w{projects ? at<T>(r.d_w, s.first, 0) : at<T>(r.d_a, s.first, second * r.H),
                                      projects ? r.d_w.row : r.d_a.row, W * r.P};
                 then.multiply(
-                    share, &d_w, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &d_w, 1, scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(r.H, t, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
+                        each_row<T>(s, r.H, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             inner_backward(r, p, sums + i * stride);
                         });
                     });
@@ -108,8 +108,8 @@ private:
         for (int f = Cell::inner_from; f < F; ++f) prev[f] = load_before<T>(r, f, p);
         Cell::inner(a, u, prev, next, m, keep);
         for (int s = Cell::inner_first; s < Cell::inner_last; ++s)
-            store(at<T>(r.saved[s], p.t, p.n, p.unit), keep[s], p.count);
-        store(at<T>(r.m, p.t, p.n, p.unit), m[0], p.count);
+            store(at<T>(r.saved[s], p.row, p.unit), keep[s], p.count);
+        store(at<T>(r.m, r.m_kept ? p.row : p.n, p.unit), m[0], p.count);
         for (int f = Cell::outer_fields; f < F; ++f) store_made<T>(r, f, p, next[f], prev[f]);
     }
 
@@ -118,14 +118,14 @@ private:
         if (!projects) {
             for (int g = 0; g < G; ++g) a[g] = load_input<T>(r, g, p);
             for (int s = Cell::inner_first; s < Cell::inner_last; ++s)
-                keep[s] = load(at<T>(r.saved[s], p.t, p.n, p.unit), p.count);
+                keep[s] = load(at<T>(r.saved[s], p.row, p.unit), p.count);
         }
         for (int g = 0; g < W; ++g) w[g] = load(sums + g * L);
         for (int f = 0; f < Cell::outer_fields; ++f) prev[f] = load_before<T>(r, f, p);
         Cell::outer(a, w, prev, next, keep);
         for (int s = 0; s < S; ++s)
             if (s < Cell::inner_first || s >= Cell::inner_last)
-                store(at<T>(r.saved[s], p.t, p.n, p.unit), keep[s], p.count);
+                store(at<T>(r.saved[s], p.row, p.unit), keep[s], p.count);
         for (int f = 0; f < Cell::outer_fields; ++f) store_made<T>(r, f, p, next[f], prev[f]);
     }
 
@@ -142,10 +142,10 @@ private:
             made[f] = load_made<T>(r, f, p);
         }
         if (!projects)
-            for (int s = 0; s < S; ++s) kept[s] = load(at<T>(r.saved[s], p.t, p.n, p.unit), p.count);
+            for (int s = 0; s < S; ++s) kept[s] = load(at<T>(r.saved[s], p.row, p.unit), p.count);
         Cell::outer_backward(d, kept, prev, made, d_w, carry);
         for (int g = 0; g < W; ++g)
-            store(projects ? at<T>(r.d_w, p.t, p.n, p.unit) : at<T>(r.d_a, p.t, p.n, (second + g) * r.H + p.unit),
+            store(projects ? at<T>(r.d_w, p.row, p.unit) : at<T>(r.d_a, p.row, (second + g) * r.H + p.unit),
                   d_w[g], p.count);
         if (!relays)
             for (int f = 0; f < Cell::outer_fields; ++f)
@@ -162,12 +162,12 @@ private:
             made[f] = load_made<T>(r, f, p);
         }
         d_m[0] = load(sums);
-        for (int s = 0; s < S; ++s) kept[s] = load(at<T>(r.saved[s], p.t, p.n, p.unit), p.count);
+        for (int s = 0; s < S; ++s) kept[s] = load(at<T>(r.saved[s], p.row, p.unit), p.count);
         Cell::inner_backward(d, d_m, kept, prev, made, d_a, d_u, carry);
         for (int g = 0; g < G; ++g)
             if (projects || g < second || g >= second + W)
-                store(at<T>(r.d_a, p.t, p.n, g * r.H + p.unit), d_a[g], p.count);
-        for (int g = D; g < U; ++g) store(at<T>(r.d_u, p.t, p.n, (g - D) * r.H + p.unit), d_u[g], p.count);
+                store(at<T>(r.d_a, p.row, g * r.H + p.unit), d_a[g], p.count);
+        for (int g = D; g < U; ++g) store(at<T>(r.d_u, p.row, (g - D) * r.H + p.unit), d_u[g], p.count);
         for (int f = Cell::inner_from; f < F; ++f)
             store(at<T>(r.d_initial[f], r.H, p.n, p.unit), carry[f] + held[f], p.count);
     }

@@ -49,8 +49,8 @@ x = torch.zeros(N, T, D)
 def test_an_input_of_the_wrong_shape():
     with says(ShapeError, (N, T, D + 1), f"(N, T, {D})"):
         make()(torch.zeros(N, T, D + 1))
-    with says(ShapeError, (N, D), f"(N, T, {D})"):
-        make()(torch.zeros(N, D))
+    with says(ShapeError, (D,), f"(N, T, {D})"):
+        make()(torch.zeros(D))
     with says(ShapeError, (1, N, T, D), f"(N, T, {D})"):
         make()(x.unsqueeze(0))
 

@@ -151,7 +151,7 @@ class RecurrentLayer(nn.Module):
 
     def draw_masks(self, batch_size: int, locked_dropout: float = 0.0) -> Masks:
         """Fresh masks for a sequence, from PyTorch's random numbers; none in evaluation."""
-        if not self.training or not (self.weight_drop or self.recurrent_dropout or locked_dropout):
+        if not self.training:
             return NO_MASKS
         like = self.W_x_T
         drop_W = mask(self.weight_drop, getattr(self, "W_h_T", None))

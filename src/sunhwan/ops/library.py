@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from sunhwan.errors import UsageError
-from sunhwan.ops.record import Problem
+from sunhwan.ops.record import VERSION, Problem
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 NAME = f"sunhwan_native{SUFFIX}"
@@ -37,8 +37,11 @@ class Library:
             [ctypes.c_void_p] * 3,
             None,
         )
-        size = dll.sunhwan_record_size
-        size.argtypes, size.restype = [], ctypes.c_int64
+        version, size = dll.sunhwan_record_version, dll.sunhwan_record_size
+        for number in (version, size):
+            number.argtypes, number.restype = [], ctypes.c_int64
+        if version() != VERSION:
+            raise OSError(f"its records are of version {version()}, not {VERSION}")
         if size() != ctypes.sizeof(Problem):
             raise OSError("its records have another size")
         dll.sunhwan_generates.argtypes = [ctypes.c_char_p]

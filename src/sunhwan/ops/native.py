@@ -158,26 +158,50 @@ def forward(inputs: Inputs, *, save: bool) -> tuple[Passed, list[Tensor]]:
     inputs = check(inputs, kernel)
     a, b = _input_products(inputs)
     found = room(inputs, kernel, a if inputs.owns_products else None, save=save)
-    problem = _describe(inputs, kernel, a, found)
+    layout = layout_of(inputs)
+    problem = _describe(inputs, layout, kernel, a, found)
     problem.b = _pointer(b)
     _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
-    return found, last_states(inputs, found.states)
+    if layout.last is None:
+        return found, [field[-1].clone() for field in found.states]
+    return found, [field.index_select(0, layout.last) for field in found.states]
 
 
-def last_states(inputs: Inputs, states: Sequence[Tensor]) -> list[Tensor]:
-    """The state after each row's last step, in memory of its own."""
+class Layout(NamedTuple):
+    """Which rows each step has, as native/problem.hpp wants it told.
+
+    start (T + 2): the first row of each step, then S twice. lengths (N): of the rows, falling.
+    before (S − N): of the rows of the steps from 1 on, the same rows a step before; last (N): the
+    rows of the last steps; both None where all rows are as long.
+    """
+
+    T: int
+    N: int
+    start: Tensor
+    lengths: Tensor
+    before: Tensor | None = None
+    last: Tensor | None = None
+
+
+def layout_of(inputs: Inputs) -> Layout:
+    """Of dense sequences, or of packed ones by their counts."""
     if inputs.counts is None:
-        return [field[-1].clone() for field in states]
-    return [field.index_select(0, _ends(inputs.counts)) for field in states]
+        T, N = inputs.lead
+        return _dense(T, N)
+    counts = inputs.counts
+    T, N, S = len(counts), int(counts[0]), int(counts.sum())
+    start = torch.cat((counts.new_zeros(1), counts.cumsum(0), counts.new_full((1,), S)))
+    ends = counts - torch.cat((counts[1:], counts.new_zeros(1)))
+    lengths = torch.arange(T, 0, -1, device="cpu").repeat_interleave(ends.flip(0))
+    before = torch.arange(N, S, device="cpu") - counts[:-1].repeat_interleave(counts[1:])
+    return Layout(T, N, start, lengths, before, start[lengths - 1] + torch.arange(N, device="cpu"))
 
 
-def _ends(counts: Tensor) -> Tensor:
-    """Where each row's last step lies in packed values."""
-    start = counts.cumsum(0) - counts
-    fewer = counts - torch.cat((counts[1:], counts.new_zeros(1)))
-    # Rows that end at step t are the last ones of that step; the longest row comes first.
-    t = torch.arange(len(counts)).repeat_interleave(fewer).flip(0)
-    return start[t] + torch.arange(int(counts[0]))
+@lru_cache(maxsize=16)
+def _dense(T: int, N: int) -> Layout:
+    with torch.inference_mode(False):
+        start = (torch.arange(T + 2, device="cpu") * N).clamp_(max=T * N)
+        return Layout(T, N, start, torch.full((N,), T, device="cpu"))
 
 
 def backward(
@@ -203,7 +227,8 @@ def backward(
     if W_m is not None:
         first = kernel.second * H
         d_w = d_a[..., first : first + W_m.shape[1]] if first >= 0 else new((*lead, P))
-    problem = _describe(inputs, kernel, d_a, found)
+    layout = layout_of(inputs)
+    problem = _describe(inputs, layout, kernel, d_a, found)
     F = len(inputs.initial)
     d_initial = [new(field.shape) for field in inputs.initial]
     d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
@@ -218,7 +243,7 @@ def backward(
     d_W_h = d_b_h = d_W_m = None
     if W_h is not None:
         parts = [part for part in (d_a[..., : shared * H], d_u) if part.shape[-1]]
-        sums = [_recurrent_gradient(inputs, found, part) for part in parts]
+        sums = [_recurrent_gradient(inputs, layout, found, rows(part)) for part in parts]
         d_W_h = (sums[0] if len(sums) == 1 else torch.cat(sums)).T
         if b_h is not None:
             d_b_h = torch.cat([rows(part).sum(0) for part in parts])
@@ -228,27 +253,16 @@ def backward(
     return [*_input_gradients(inputs, d_a, needs), d_W_h, d_b_h, d_W_m, *sums, *d_initial]
 
 
-def _recurrent_gradient(inputs: Inputs, found: Passed, d_u: Tensor) -> Tensor:
+def _recurrent_gradient(inputs: Inputs, layout: Layout, found: Passed, d_u: Tensor) -> Tensor:
     """d W_hᵀ of some of its blocks: d uᵀ times what W_h was multiplied with."""
-    if inputs.counts is not None:
-        if found.operand is not None:
-            return d_u.T @ found.operand
-        N = len(inputs.initial[0])
-        before = _previous(inputs.counts)
-        later = torch.addmm(d_u[:N].T @ inputs.initial[0], d_u[N:].T, found.states[0][before])
-        return later
+    N = layout.N
     if found.operand is not None:
-        first, later = found.operand[0], found.operand[1:]
+        first, later = rows(found.operand)[:N], rows(found.operand)[N:]
     else:
-        first, later = inputs.initial[0], found.states[0][:-1]
+        first, later = inputs.initial[0], rows(found.states[0])
+        later = later[:-N] if layout.before is None else later.index_select(0, layout.before)
     # One product over the steps, and the first one's own.
-    return torch.addmm(d_u[0].T @ first, rows(d_u[1:]).T, rows(later))
-
-
-def _previous(counts: Tensor) -> Tensor:
-    """Of packed values from the second step on: where the same row's step before lies."""
-    own = torch.arange(int(counts[0]), int(counts.sum()))
-    return own - counts[:-1].repeat_interleave(counts[1:])
+    return torch.addmm(d_u[:N].T @ first, d_u[N:].T, later)
 
 
 def _input_products(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
@@ -369,12 +383,16 @@ def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
     return torch.get_num_threads() if work > SHARED else 1
 
 
-def _describe(inputs: Inputs, kernel: Kernel, a: Tensor, found: Passed) -> Problem:
+def _describe(
+    inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: Passed
+) -> Problem:
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
-    T, N = len(a), len(inputs.initial[0])
+    T, N = layout.T, layout.N
     H, P = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
     W_h, b_h, W_m, *extra = inputs.loop
-    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(inputs, T, N, H))
+    active = -(-a.shape[:-1].numel() // T)
+    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(inputs, T, active, H))
+    p.start, p.lengths = _pointer(layout.start), _pointer(layout.lengths)
     p.constant = inputs.constant
     if W_h is not None:
         p.W_h = Matrix(W_h.data_ptr(), *W_h.stride())
@@ -395,6 +413,7 @@ def _describe(inputs: Inputs, kernel: Kernel, a: Tensor, found: Passed) -> Probl
     for k, hold in enumerate(inputs.hold):
         p.hold[k], p.hold_unit[k] = _series(hold), int(hold.shape[-1] > 1)
     p.drop, p.operand, p.m = _pointer(inputs.drop), _series(found.operand), _series(found.m)
+    p.m_kept = int(found.m is not None)
     return p
 
 
@@ -406,12 +425,19 @@ def _like(d: Tensor, x: Tensor) -> Tensor:
 
 
 def _series(x: Tensor | None) -> Series:
-    """(T, N, size) as the library reads it."""
+    """(T, N, size) or (S, size) as the library reads it."""
     if x is None:
         return Series()
     if x.stride(-1) != 1 and x.shape[-1] > 1:
         raise ValueError("the units of a row must be neighbours in memory")
-    return Series(x.data_ptr(), x.stride(0), x.stride(1))
+    if x.dim() == 2:
+        return Series(x.data_ptr(), x.stride(0))
+    (T, N), (step, row) = x.shape[:2], x.stride()[:2]
+    if N == 1:
+        row = step
+    elif T > 1 and step != N * row:
+        raise ValueError("the rows of a step must follow those of the step before in memory")
+    return Series(x.data_ptr(), row)
 
 
 def _pointer(x: Tensor | None) -> int | None:

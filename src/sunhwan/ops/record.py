@@ -2,13 +2,14 @@
 
 import ctypes
 
-FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of the arrays in native/problem.hpp
+VERSION = 2  # kVersion of native/problem.hpp
+FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of its arrays
 
 
 class Series(ctypes.Structure):
     """Mirrors `Series` of native/problem.hpp: values over time."""
 
-    _fields_ = [("data", ctypes.c_void_p), ("step", ctypes.c_int64), ("row", ctypes.c_int64)]
+    _fields_ = [("data", ctypes.c_void_p), ("row", ctypes.c_int64)]
 
 
 class Matrix(ctypes.Structure):
@@ -23,6 +24,8 @@ class Problem(ctypes.Structure):
     _fields_ = [
         ("T", ctypes.c_int64),
         ("N", ctypes.c_int64),
+        ("start", ctypes.c_void_p),
+        ("lengths", ctypes.c_void_p),
         ("H", ctypes.c_int64),
         ("P", ctypes.c_int64),
         ("threads", ctypes.c_int64),
@@ -43,6 +46,7 @@ class Problem(ctypes.Structure):
         ("drop", ctypes.c_void_p),
         ("operand", Series),
         ("m", Series),
+        ("m_kept", ctypes.c_int64),
         ("d_states", Series * FIELDS),
         ("d_last", ctypes.c_void_p * FIELDS),
         ("d_a", Series),
