@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.sequences import is_padding
-from sunhwan.ops import Embedded, Noise, Outcome, choose, recur
+from sunhwan.layers.segments import segments
+from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
 
 
 class Masks(NamedTuple):
@@ -179,6 +180,9 @@ class RecurrentLayer(nn.Module):
         self._check_parameters(parameters)
         if masks.W_h is not None:
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
+        packed = look is None and (resets is not None or lengths is not None)
+        if packed and self._packs(x, masks):
+            return self._run_packed(x, state, resets, lengths, parameters, masks)
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
         T = x.shape[0]
@@ -207,6 +211,41 @@ class RecurrentLayer(nn.Module):
                 state = self.cell.state_type(*(torch.where(where, new, old) for new, old in pairs))
             start = cut
         return _joined(self.cell, parts)
+
+    def _packs(self, x: Tensor | Embedded, masks: Masks) -> bool:
+        """Whether rows of unequal length and resets go to the compiled kernel as packed sequences."""
+        if torch.compiler.is_compiling() or x.device.type != "cpu" or 0 in x.shape[:2]:
+            return False
+        inside = masks.h is not None or self.reaches_inside
+        like = self.W_x_T
+        return backend_for(
+            self.cell, "cpu", like.dtype, self.hidden_size, self.backend, inside, False
+        ) == "native"
+
+    def _run_packed(
+        self,
+        x: Tensor | Embedded,
+        state: State,
+        resets: Tensor | None,
+        lengths: Tensor | None,
+        parameters: Parameters,
+        masks: Masks,
+    ) -> Outcome:
+        """Every sequence that the rows hold as a row of its own, without padding."""
+        T, N = x.shape[:2]
+        if resets is not None:
+            resets = resets.to(torch.bool)
+        found = segments(T, N, lengths, resets)
+        if found is None:
+            output = x.weight if isinstance(x, Embedded) else x
+            zeros = (0 * output.sum()).expand(T, N, self.output_size)
+            return Outcome(zeros.to(self.W_x_T), state)
+        noise = found.noise(Noise(self._hold(x, state, None), masks.h))
+        first = found.begin(self.cell, state, self.initial_state(N))
+        states, ends = recur_packed(
+            self.cell, found.pack_input(x), parameters, first, found.counts, noise
+        )
+        return Outcome(found.unpack(states[0]), found.last(self.cell, ends, state))
 
     def _hold(
         self, x: Tensor | Embedded, state: State, lengths: Tensor | None

@@ -155,6 +155,25 @@ def recur(
     return outcome
 
 
+def recur_packed(
+    cell: Cell,
+    x: Tensor | Embedded,
+    parameters: Parameters,
+    state: State,
+    counts: Tensor,
+    noise: Noise = NO_NOISE,
+) -> tuple[State, State]:
+    """Packed sequences x (S, D) by the compiled kernel: every field over time, and each row's last state.
+
+    counts: rows of each step, the longest sequences first; state and noise.drop are in that order,
+    and noise.hold is packed as x is.
+    """
+    like = parameters["W_x"]
+    with torch.autocast("cpu", enabled=False):
+        state = cell.state_type(*(field.to(like) for field in state))
+        return operators.run_packed(cell, x.to(like), parameters, state, counts, noise)
+
+
 @torch.compiler.assume_constant_result
 def backend_for(
     cell: Cell,

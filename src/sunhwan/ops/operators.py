@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import CELLS, Cell, Parameters, State
+from sunhwan.cells.base import rows
 from sunhwan.ops import native
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.native import Inputs
@@ -26,7 +27,6 @@ from sunhwan.ops.reference import (
     Outcome,
     differentiable_gradients,
     forward_packed,
-    input_products,
     is_batched,
     split,
     stacked,
@@ -64,23 +64,40 @@ def run(
     onlooker: bool = False,
 ) -> Outcome:
     """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
+    over_time, last = run_packed(cell, x, parameters, state, None, noise)
+    return Outcome(over_time[0], last, over_time)
+
+
+def run_packed(
+    cell: Cell,
+    x: Tensor | Embedded,
+    parameters: Parameters,
+    state: State,
+    counts: Tensor | None,
+    noise: Noise = NO_NOISE,
+) -> tuple[State, State]:
+    """x (S, D) of packed sequences, (T, N, D) without counts → every field over time, and the last."""
     parameters = cell.effective(parameters)
     ids = x.ids if isinstance(x, Embedded) and x.folds else None
     values = x.weight if isinstance(x, Embedded) and ids is not None else materialised(x)
     W_x, b = parameters["W_x"], parameters.get("b")
     if type(cell).inputs is not Cell.inputs:
         # A cell that reads its input in a way of its own.
-        given = values if ids is None else Embedded(ids, values)
-        values, ids, W_x, b = input_products(cell, given, parameters), None, None, None
-    name = name_in_library(cell)
+        table = cell.inputs(rows(values), parameters)
+        values = (
+            table.view(*values.shape[:-1], table.shape[1])
+            if ids is None
+            else Embedded(ids, table).materialise()
+        )
+        ids, W_x, b = None, None, None
     found = recurrence(
         Inputs(
-            name, constant_of(cell), values, ids, W_x, b, cell.loop(parameters).values(), state,
-            noise.hold or (), noise.drop, None,
+            name_in_library(cell), constant_of(cell), values, ids, W_x, b,
+            cell.loop(parameters).values(), state, noise.hold or (), noise.drop, counts,
         )  # fmt: skip
     )
     F = len(state)
-    return Outcome(found[0], cell.state_type(*found[F:]), cell.state_type(*found[:F]))
+    return cell.state_type(*found[:F]), cell.state_type(*found[F:])
 
 
 @torch.compiler.assume_constant_result
