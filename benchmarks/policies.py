@@ -75,7 +75,8 @@ def peer_environment(copies: int) -> Any:
             super().__init__(
                 copies, Box(0, 1, (ppo.Recall.size,), np.float32), Discrete(ppo.Recall.symbols)
             )
-            self.inner, self.actions = ppo.Recall(copies), None
+            self.inner = ppo.Recall(copies)
+            self.actions: Any = None
 
         def reset(self) -> Any:
             return self.inner.reset()[0]
