@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -109,6 +110,8 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "mycells.py").write_text("\n".join(mine), encoding="utf-8")
     if page.name.startswith("tasks"):
         files_of_the_tasks(tmp_path)
+    if page.name.startswith("policies"):
+        shutil.copy(ROOT / "examples" / "recurrent_policy.py", tmp_path)
     namespace: dict[str, Any] = {}
     with ExitStack() as open_:
         port = 8000

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 Run = Callable[..., str]
@@ -102,6 +103,79 @@ def test_own_loop_remembers_over_block_borders(run: Run) -> None:
     assert carried > 0.97
     # A third of the targets lies before the block; without the state they are coin tosses.
     assert 0.78 < forgotten < 0.88
+
+
+def test_recurrent_policy_recalls_what_an_episode_began_with(run: Run) -> None:
+    sizes = ("--copies", 128, "--steps", 16, "--hidden-size", 32, "--learning-rate", 0.01)
+    effort = ("--updates", 30, "--minibatches", 1, "--epochs", 6)
+    output = run("recurrent_policy.py", "--cell", "gru", "none", *sizes, *effort)
+    recurrent, memoryless = numbers("greedy return", output)
+    assert recurrent > 0.9
+    assert 0.15 < memoryless < 0.35  # one of four symbols, guessed
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "none"])
+def test_recurrent_policy_reads_a_rollout_as_it_was_played(cell: str) -> None:
+    """One call with resets gives the probabilities and the state of the single steps."""
+    script = runpy.run_path(str(EXAMPLES / "recurrent_policy.py"))
+    torch.manual_seed(1)
+    environment, size, actions = script["make_environment"](None, 6, 1)
+    policy = script["Policy"](size, actions, cell, 8)
+    collector = script["Collector"](environment, policy, 6)
+    for _ in range(3):  # the second and third begin in the middle of episodes
+        rollout = collector.play(40)
+        log_p, values, state = policy(rollout.x, rollout.state, rollout.resets)
+        chosen = log_p.gather(2, rollout.actions.unsqueeze(2)).squeeze(2)
+        torch.testing.assert_close(chosen, rollout.log_p)
+        torch.testing.assert_close(values, rollout.returns - rollout.advantages)
+        for ours, carried in zip(state, collector.state, strict=True):
+            torch.testing.assert_close(tuple(ours), tuple(carried))
+        assert int(rollout.resets.sum(1).min()) >= 2
+        # The mark of a first step is the reset; the mark of a last step stands one before it.
+        assert torch.equal(rollout.resets, rollout.x[..., -2] == 1)
+        assert torch.equal(rollout.resets[:, 1:], rollout.x[:, :-1, -1] == 1)
+    rows = [batch.actions for batch in script["minibatches"](rollout, 3)]
+    assert sorted(torch.cat(rows).tolist()) == sorted(rollout.actions.tolist())
+
+
+def test_recurrent_policy_estimates_advantages_by_their_definition() -> None:
+    script = runpy.run_path(str(EXAMPLES / "recurrent_policy.py"))
+    rewards, values = torch.randn(3, 7), torch.randn(3, 8)
+    done = torch.rand(3, 7) < 0.3
+    found = script["estimate_advantages"](rewards, values, done)
+    gamma, decay = script["GAMMA"], script["LAMBDA"]
+    for n in range(3):
+        for t in range(7):
+            wanted, weight = 0.0, 1.0
+            for k in range(t, 7):
+                after = 0.0 if done[n, k] else gamma * values[n, k + 1].item()
+                wanted += weight * (rewards[n, k].item() + after - values[n, k].item())
+                weight *= 0.0 if done[n, k] else gamma * decay
+            assert found[n, t].item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_recurrent_policy_plays_gymnasium(run: Run) -> None:
+    pytest.importorskip("gymnasium")
+    sizes = ("--copies", 4, "--steps", 30, "--hidden-size", 8, "--updates", 2)
+    output = run("recurrent_policy.py", "--env", "CartPole-v1", *sizes)
+    assert numbers("greedy return", output)[0] > 5
+
+
+def test_recurrent_policy_values_what_a_time_limit_cuts_off() -> None:
+    gymnasium = pytest.importorskip("gymnasium")
+    script = runpy.run_path(str(EXAMPLES / "recurrent_policy.py"))
+    mode = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
+    environment = gymnasium.make_vec(
+        "CartPole-v1", 3, "sync", vector_kwargs=mode, max_episode_steps=5
+    )
+    torch.manual_seed(1)
+    policy = script["Policy"](4, 2, "gru", 8)
+    torch.nn.init.constant_(policy.heads.weight, 0.0)
+    policy.heads.bias.data = torch.tensor([0.0, 0.0, 7.0])  # V is 7 everywhere
+    rollout = script["Collector"](environment, policy, 3).play(5)
+    assert rollout.resets[:, 0].all()
+    wanted = 1 + script["GAMMA"] * 7 - 7  # the last step's, as if the episode went on
+    assert rollout.advantages[:, -1].tolist() == pytest.approx([wanted] * 3, abs=1e-5)
 
 
 def test_own_cell_obeys_the_laws_and_writes(run: Run) -> None:
