@@ -1,0 +1,84 @@
+"""Every row of the table of capabilities, for every cell."""
+
+from functools import cache
+
+import pytest
+
+from benchmarks.capabilities import (
+    CAPABILITIES,
+    FOREIGN,
+    NONE,
+    REFUSED,
+    RIGHT,
+    NotApplicable,
+    Subject,
+    classify,
+    outcomes,
+    worst,
+)
+from sunhwan.cells import CELLS
+from tests.citizen.isolation import assert_sentence, isolated
+
+RISKY = ("meta", "FakeTensorMode", "state", "weights", "input on another device", "stateful")
+"""Words of capabilities where memory could be read that is not there."""
+
+CHEAP = [(cell, name) for cell in CELLS for name, c in CAPABILITIES.items() if not c.dear]
+FORCED = [(cell, backend, name)
+          for cell, backend in (("lstm", "fused"), ("gru", "reference"), ("rglru", "scan"))
+          for name, c in CAPABILITIES.items() if not c.dear]  # fmt: skip
+DEAR = [(cell, name) for cell in ("lstm", "minlstm") for name, c in CAPABILITIES.items() if c.dear]
+
+subject = cache(Subject)
+
+
+def check(cell: str, name: str, backend: str | None = None) -> None:
+    use, wants = CAPABILITIES[name].use, CAPABILITIES[name].wants
+    network = subject(cell, backend, compiler="aot_eager")
+
+    def call() -> None:
+        try:
+            use(network)
+        except NotApplicable:
+            pytest.skip("not applicable")
+        except Exception as error:
+            if type(error).__module__.startswith("sunhwan") or FOREIGN not in wants:
+                raise
+
+    if name.startswith(RISKY):
+        told = isolated(call)
+    else:
+        told = isolated(call) if REFUSED in wants else call()
+    if told is None:
+        assert RIGHT in wants, "accepted without a word"
+    else:
+        assert REFUSED in wants, told
+        assert_sentence(told)
+
+
+@pytest.mark.parametrize(("cell", "name"), CHEAP)
+def test_a_use_by_default(cell, name):
+    check(cell, name)
+
+
+@pytest.mark.parametrize(("cell", "backend", "name"), FORCED)
+def test_a_use_with_a_backend_forced(cell, backend, name):
+    if backend == "fused":
+        # Whatever PyTorch's operator cannot do may be refused in its own words; no number is wrong.
+        entry = classify(subject(cell, backend, compiler="aot_eager"), name)
+        assert entry.outcome in (RIGHT, REFUSED, FOREIGN, NONE), entry.message
+    else:
+        check(cell, name, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("cell", "name"), DEAR)
+def test_a_dear_use(cell, name):
+    check(cell, name)
+
+
+def test_the_table_survives_a_crash(monkeypatch):
+    """Entries of a process that ends are those of a crash, and the rest comes from a new one."""
+    names = ["forward", "no such use", "double backward through the input"]
+    found = outcomes("gru", None, names)
+    assert [entry.outcome for entry in found] == [RIGHT, "crash", RIGHT]
+    assert worst(found) == "crash (1 of 3)"
