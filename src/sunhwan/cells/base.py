@@ -344,6 +344,11 @@ def check_state(
         )
         raise ShapeError(f"the state must be a {name} of {shape}: wrap it as {name}(…)")
     for field, value, size in zip(fields, state, sizes, strict=True):
+        if not isinstance(value, Tensor):
+            raise ShapeError(
+                f"state field {field} is a {type(value).__name__}: give a tensor of shape "
+                f"{(batch_size, size)}"
+            )
         if tuple(value.shape) != (batch_size, size):
             raise ShapeError(
                 f"state field {field} has shape {tuple(value.shape)}, but a batch of "

@@ -32,6 +32,8 @@ def check_input(x: Any, input_size: int, like: Tensor) -> None:
             f"the input holds {x.dtype}, but numbers with a fraction are needed: x.float(), or the "
             "vectors of torch.nn.Embedding for token numbers"
         )
+    if isinstance(x, Tensor) and x.layout != torch.strided:
+        raise ShapeError(f"the input is {x.layout}: x.to_dense() makes a dense tensor of it")
     if x.device != like.device:
         raise ShapeError(
             f"the input is on {x.device}, but the weights on {like.device}: move one of them with .to(…)"

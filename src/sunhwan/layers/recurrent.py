@@ -382,11 +382,18 @@ class Recurrent(nn.Module):
     def load_torch_state_dict(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights under the names of `torch.nn`; ConfigError where names or shapes are others."""
         module = self.to_torch()
-        try:
-            module.load_state_dict(weights)
-        except RuntimeError as error:
-            told = " ".join(str(error).split())
-            raise ConfigError(f"these weights are not of this network: {told}") from None
+        own = module.state_dict()
+        for name in [*own, *weights]:
+            if name not in own or name not in weights:
+                raise ConfigError(
+                    f"the weights have no {name}, which this network needs"
+                    if name in own
+                    else f"the weights have {name}, which this network has not"
+                )
+            if weights[name].shape != own[name].shape:
+                shapes = tuple(weights[name].shape), tuple(own[name].shape)
+                raise ConfigError(f"{name} has shape {shapes[0]}, but this network needs {shapes[1]}")
+        module.load_state_dict(weights)
         torch_modules.copy_weights(module, self.stack, self.directions)
 
     def to_torch(self) -> nn.RNNBase:

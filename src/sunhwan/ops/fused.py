@@ -50,7 +50,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
     """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
     weights = torch_weights(parameters, chunk=x.device.type == "cuda")
     x = materialised(x)
-    learning = torch.is_grad_enabled()
+    learning = torch.is_grad_enabled() or torch.jit.is_tracing()  # a trace holds for both
     F = len(state)
 
     def operator(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:

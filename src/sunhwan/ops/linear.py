@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.ops.reference import needs_graph, transformed
+from sunhwan.ops.reference import is_batched, needs_graph, transformed
 
 CHUNK = 8
 """Steps of a chunk. Longer chunks take more operations a level, shorter ones more levels."""
@@ -28,7 +28,7 @@ WIDE = 4096
 
 def linear_recurrence(f: Tensor, v: Tensor, h0: Tensor) -> Tensor:
     """f, v (T, N, H), h0 (N, H) → h (T, N, H), with gradients of all three."""
-    if transformed():
+    if transformed() or any(map(is_batched, (f, v, h0))):
         steps = []
         for f_t, v_t in zip(f.unbind(0), v.unbind(0), strict=True):
             h0 = torch.addcmul(v_t, f_t, h0)
