@@ -21,6 +21,7 @@ from sunhwan.cells.minlstm import MinLSTM
 from sunhwan.cells.own import OWN, own_cell, probe
 from sunhwan.cells.rglru import RGLRU
 from sunhwan.cells.slstm import SLSTM, SLSTMState
+from sunhwan.cells.structure import why_not_derived
 from sunhwan.cells.two_products import TwoProductCell
 from sunhwan.cells.ugrnn import UGRNN
 from sunhwan.errors import ConfigError
@@ -99,4 +100,5 @@ __all__ = [
     "has_backward",
     "own_cell",
     "probe",
+    "why_not_derived",
 ]

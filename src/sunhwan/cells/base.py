@@ -97,6 +97,22 @@ class Cell:
     source: ClassVar[str] = ""
     """Authors and year, for listings."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__eq__" not in vars(cls):  # and a dataclass keeps these
+            setattr(cls, "__eq__", Cell.__eq__)  # noqa: B010
+            setattr(cls, "__hash__", Cell.__hash__)  # noqa: B010
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are of one class with equal attributes, fields of a dataclass or not.
+
+        Backward steps are derived once for all equal cells.
+        """
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), frozenset(vars(self).items())))
+
     def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
         """a, u (N, G·H), state of (N, H) → the next state, and values to save.
 

@@ -11,12 +11,13 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from sunhwan.cells.base import Bypass, Cell, Parameters, State, rows
 from sunhwan.cells.linear import LinearCell
-from sunhwan.cells.two_products import TwoProductCell
+from sunhwan.cells.structure import is_unitwise, why_not_derived, why_not_derived_at
+from sunhwan.errors import ConfigError
 
 
 def can_derive(cell: Cell) -> bool:
-    """Whether `derive` serves the cell: one with two products is differentiated step by step."""
-    return not isinstance(cell, TwoProductCell)
+    """Whether `derive` serves the cell; if not, autograd differentiates it step by step."""
+    return why_not_derived(cell) is None
 
 
 def has_backward(cell: Cell) -> bool:
@@ -30,13 +31,25 @@ def has_backward(cell: Cell) -> bool:
 def derive(cell: Cell) -> "DerivedCell":
     """The same cell with a backward step, which keeps the one-product structure of the loop.
 
-    Where unit j of every result depends on unit j of its arguments alone, which is probed once on
-    numbers, the Jacobian of a step is a few diagonals: they are computed for all t at once, by
-    one vector-Jacobian product a field of the state, and the loop only multiplies with them. Where
-    units are mixed (a norm over them, say), the vector-Jacobian product is traced once into a flat
-    list of operations, which the loop runs. Neither builds a graph step by step.
+    Where it is proved that unit j of every result depends on unit j of its arguments alone, the
+    Jacobian of a step is a few diagonals: they are computed for all t at once, by one
+    vector-Jacobian product a field of the state, and the loop only multiplies with them. Otherwise
+    (a norm over the units, say) the vector-Jacobian product is traced once into a flat list of
+    operations, which the loop runs. Neither builds a graph step by step.
     """
-    return UnitwiseCell(cell) if is_unitwise(cell) else MixedCell(cell)
+    return BySizeCell(cell)
+
+
+@lru_cache(maxsize=256)
+def derive_at(cell: Cell, hidden_size: int) -> "DerivedCell":
+    """The same for one hidden size: how units meet may depend on how many there are."""
+    reason = why_not_derived_at(cell, hidden_size)
+    if reason is not None:
+        raise ConfigError(
+            f"the backward step of {type(cell).__name__} cannot be derived for {hidden_size} hidden "
+            f'units, {reason}: choose backend="unrolled"'
+        )
+    return UnitwiseCell(cell) if is_unitwise(cell, hidden_size) else MixedCell(cell)
 
 
 @dataclass(frozen=True)
@@ -139,8 +152,33 @@ class DerivedCell(Cell):
 
 
 @dataclass(frozen=True)
+class BySizeCell(DerivedCell):
+    """A derived cell that has its backward step proved and made for the hidden size at hand."""
+
+    def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
+        return self._at(state).factors(saved, state_prev, state, *extra)
+
+    def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
+        return self._at(d_state).pointwise_backward(d_state, factors)
+
+    def gradients(
+        self,
+        d_state: State,
+        d_u: Tensor,
+        factors: State,
+        saved: State,
+        state_prev: State,
+        *extra: Tensor,
+    ) -> tuple[Tensor, State]:
+        return self._at(d_state).gradients(d_state, d_u, factors, saved, state_prev, *extra)
+
+    def _at(self, state: State) -> DerivedCell:
+        return derive_at(self.of, state[-1].shape[-1])
+
+
+@dataclass(frozen=True)
 class UnitwiseCell(DerivedCell):
-    """Units do not meet but in W_h: the factors are the diagonals of the Jacobian."""
+    """Units interact only through W_h: the factors are the diagonals of the Jacobian."""
 
     # For each field k of the new state: by gate, what of d field_k goes to d a and to d u; then what
     # goes to each field of d state_prev.
@@ -237,7 +275,9 @@ class MixedCell(DerivedCell):
 
             if len(_TRACES) >= 256:
                 _TRACES.clear()
-            graph = make_fx(one_step)(*arguments)
+            # Without values: what depends on one is an error instead of a part of the list.
+            like = (torch.empty_strided(v.shape, v.stride(), dtype=v.dtype, device=v.device) for v in arguments)
+            graph = make_fx(one_step, tracing_mode="fake", _allow_non_fake_inputs=True)(*like)
             graph.graph.eliminate_dead_code()
             graph.recompile()
             _TRACES[key] = graph
@@ -251,39 +291,3 @@ class MixedCell(DerivedCell):
 
 
 _TRACES: dict[Any, Any] = {}
-
-
-@torch.no_grad()
-def is_unitwise(cell: Cell, hidden_size: int = 5) -> bool:
-    """Whether unit j of the step's results depends on unit j of its arguments alone.
-
-    Probed: other numbers in the first unit of every argument must leave all other units the same.
-    """
-    H = hidden_size
-    if any(size != H for size in cell.state_sizes(H)):
-        return False
-    draw = torch.Generator().manual_seed(0)
-    recurrent = cell.gates_of_W_h
-    blocks = (len(cell.gates), *([len(recurrent)] if recurrent else []))
-    fresh = cell.initial_extra(H)
-    extra = [
-        torch.randn(fresh[name].shape, generator=draw, dtype=torch.float64) for name in cell.extra
-    ]
-
-    def others(arguments: list[Tensor]) -> Tensor:
-        a, *rest = (values.reshape(2, -1) for values in arguments)
-        u: Any = rest.pop(0) if recurrent else None
-        after, _ = cell.pointwise(a, u, cell.state_type(*rest), *extra)
-        return torch.stack(tuple(after))[..., 1:]
-
-    for scale in (0.3, 1.0, 3.0, 30.0):
-        arguments = [
-            scale * torch.randn(2, k, H, generator=draw, dtype=torch.float64)
-            for k in (*blocks, *[1] * len(cell.state_type._fields))
-        ]
-        before = others(arguments)
-        for values in arguments:
-            values[..., 0] = scale * torch.randn(2, 1, generator=draw, dtype=torch.float64)
-        if not torch.equal(before.nan_to_num(), others(arguments).nan_to_num()):
-            return False
-    return True

@@ -1,7 +1,8 @@
 """Faults in what the cells share: products, two of them, normalisation, derived gradients."""
 
 from sunhwan.cells import Cell, TwoProductCell, base, normalization
-from tests.laws.planted.fault import DERIVE, Fault, of
+from tests.laws.planted.fault import DERIVE, STRUCTURE, Fault, of
+from tests.laws.test_own_structure import own_cells_are_right
 
 EQUATION, PIECES, GRADIENTS = "equation", "pieces of a step", "gradients"
 INSIDE, DERIVED = "gradients inside", "derived backward"
@@ -182,10 +183,21 @@ FAULTS: list[Fault] = [
         ("*state_prev,", "*state,", DERIVED),
     ),
     *of(
-        DERIVE,
-        "is_unitwise",
+        STRUCTURE,
+        "_proves",
         "lstm_layer_norm",
-        ("[..., 1:]", "[..., :0]", DERIVED),
-        ("            return False", "            break", DERIVED),
+        ("return all(", "return any((True,)) or all(", DERIVED),
+    ),
+    *of(
+        STRUCTURE._Units,
+        "run_node",
+        "lstm_layer_norm",
+        ("_filled(n, MIXED)", "_filled(n, CONSTANT)", DERIVED),
+    ),
+    *of(
+        STRUCTURE,
+        "_met",
+        None,
+        ("& (found != other)", "& (found == -9)", own_cells_are_right),
     ),
 ]
