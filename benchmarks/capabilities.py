@@ -1064,7 +1064,10 @@ def pages(entries: Sequence[Entry], names: Sequence[str]) -> str:
     forced = [b for b in BACKENDS if any(e.backend == b for e in entries)]
     if forced:
         rows = [
-            (name, *(of(name, lambda e, b=b: e.subject == "lstm" and e.backend == b) for b in forced))  # type: ignore[misc]
+            (
+                name,
+                *(of(name, lambda e, b=b: e.subject == "lstm" and e.backend == b) for b in forced),
+            )  # type: ignore[misc]
             for name in names
         ]
         text += "\n`lstm` with a backend forced:\n\n" + table(["", *forced], rows)  # type: ignore[arg-type]

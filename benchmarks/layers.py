@@ -3,7 +3,13 @@
 Forward and backward of one layer, float32, gradients of the input and of all parameters. torch.nn runs
 in a process of its own, as it comes.
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
+`python -m benchmarks.layers --sweep [--quick]`: as a plain layer, without any setting of ours, beside
+torch.nn in one process, over many shapes, on one thread and on two.
 """
+
+import statistics
+from collections.abc import Sequence
+from itertools import product
 
 import torch
 
@@ -36,13 +42,94 @@ def measure(cell: str, shape: Shape, rounds: int) -> dict[str, object]:
     }
 
 
+WORK = 2e10
+"""Operations of a training step up to which a shape belongs to the sweep, of an LSTM."""
+
+SWEEP: list[Shape] = [
+    (N, T, H)
+    for N, T, H in product((1, 8, 32, 128, 256), (1, 16, 100, 1000), (16, 64, 256, 1024))
+    if 48.0 * N * T * H * H <= WORK
+]
+
+TARGET = 0.97
+"""The ratio to torch.nn below which a shape is counted as slower."""
+
+
+def sweep_row(cell: str, shape: Shape, threads: int, rounds: int) -> dict[str, object]:
+    """One row: the same network by torch.nn and by ours, in turn in one process."""
+    torch.set_num_threads(threads)
+    theirs = PEERS[cell](shape[2], shape[2], batch_first=True)
+    sides = {
+        "torch": step_of(theirs, shape, shape[2], fast=False),
+        "ours": step_of(Recurrent.from_torch(theirs), shape, shape[2], fast=False),
+    }
+    seconds = in_turn(sides, rounds=rounds, seconds=0.03)
+    N, T, H = shape
+    return {
+        "cell": cell,
+        "threads": threads,
+        "N": N,
+        "T": T,
+        "H": H,
+        "torch_ms": 1e3 * seconds["torch"],
+        "ms": 1e3 * seconds["ours"],
+        "ratio_to_torch": seconds["torch"] / seconds["ours"],
+    }
+
+
+def sweep_table(rows: Sequence[dict[str, object]]) -> str:
+    """A line a cell, number of threads and class of T: median and least ratio, and how many are slower."""
+    lines: list[tuple[object, ...]] = []
+    classes = {"T = 1": (1, 1), "T = 16": (16, 16), "T ≥ 100": (100, 10**9), "all": (1, 10**9)}
+    for cell, threads in product(PEERS, (1, 2)):
+        for name, (least, most) in classes.items():
+            found = {
+                (row["N"], row["T"], row["H"]): float(str(row["ratio_to_torch"]))
+                for row in rows
+                if (row["cell"], row["threads"]) == (cell, threads)
+                and least <= int(str(row["T"])) <= most
+            }
+            if not found:
+                continue
+            worst = min(found, key=lambda shape: found[shape])
+            slower = sum(ratio < TARGET for ratio in found.values())
+            median = f"{statistics.median(found.values()):.2f}"
+            lines.append(
+                (cell, threads, name, len(found), median, f"{found[worst]:.2f}", worst, slower)
+            )
+    header = ["cell", "threads", "shapes", "count", "median", "least", "at (N, T, D=H)"]
+    return table([*header, f"under {TARGET}"], lines)
+
+
+def sweep(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
+    """The sweep's text and rows."""
+    shapes = SWEEP[::12] if quick else SWEEP
+    rows = [
+        sweep_row(cell, shape, threads, rounds)
+        for threads in (1, 2)
+        for cell in PEERS
+        for shape in shapes
+    ]
+    text = sweep_table(rows) + (
+        f"\nRatio of seconds, torch.nn to ours, of a training step as a plain layer: {len(shapes)} "
+        f"shapes, medians of {rounds} rounds in turn in one process; {machine()}.\n"
+    )
+    return text, rows
+
+
 def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--sweep", action="store_true", help="many shapes, as a plain layer")
+    parser.add_argument("--quick", action="store_true", help="a few shapes of the sweep")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    if arguments.sweep:
+        rounds = min(arguments.rounds, 3) if arguments.quick else arguments.rounds
+        publish(*sweep(quick=arguments.quick, rounds=rounds), arguments)
+        return
     keep_freed_memory()
     rows = [measure(cell, shape, arguments.rounds) for cell in PEERS for shape in SHAPES[:3]]
     header = ["cell", "(N, T, D=H)", "kernel", "torch.nn", "sunhwan", "ratio", "ratio as shipped"]

@@ -232,9 +232,18 @@ class Given(NamedTuple):
         assert name is not None
         found = operators.recurrence(
             native.Inputs(
-                name, operators.constant_of(self.cell), a, None, W_x, self.b,
-                self.loop.values(), self.state, self.noise.hold or (), self.noise.drop, None,
-            )  # fmt: skip
+                name,
+                operators.constant_of(self.cell),
+                a,
+                None,
+                W_x,
+                self.b,
+                self.loop.values(),
+                self.state,
+                self.noise.hold or (),
+                self.noise.drop,
+                None,
+            )
         )
         named = {f"output {i}": value for i, value in enumerate(found)}
         pairs = [(v, d) for v, d in zip(found, self.upstream, strict=True) if d is not None]

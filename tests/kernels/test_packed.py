@@ -65,7 +65,17 @@ def call(
     noise = posed.noise
     return operators.recurrence(
         native.Inputs(
-            str(name), constant, a, None, W_x, b, loop, posed.state, noise.hold or (), noise.drop, counts
+            str(name),
+            constant,
+            a,
+            None,
+            W_x,
+            b,
+            loop,
+            posed.state,
+            noise.hold or (),
+            noise.drop,
+            counts,
         )
     )
 
@@ -181,7 +191,9 @@ def posed_with(counts: list[int]) -> native.Inputs:
     state = [torch.zeros(N, 2)] * 2
     a, W_h = torch.zeros(S, 8), torch.zeros(2, 8)
     of_steps = torch.tensor(counts, dtype=torch.int64)
-    return native.Inputs("lstm", 0.0, a, None, None, None, [W_h, None, None], state, [], None, of_steps)
+    return native.Inputs(
+        "lstm", 0.0, a, None, None, None, [W_h, None, None], state, [], None, of_steps
+    )
 
 
 def test_a_layout_says_where_rows_are():

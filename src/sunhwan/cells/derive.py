@@ -276,7 +276,10 @@ class MixedCell(DerivedCell):
             if len(_TRACES) >= 256:
                 _TRACES.clear()
             # Without values: what depends on one is an error instead of a part of the list.
-            like = (torch.empty_strided(v.shape, v.stride(), dtype=v.dtype, device=v.device) for v in arguments)
+            like = (
+                torch.empty_strided(v.shape, v.stride(), dtype=v.dtype, device=v.device)
+                for v in arguments
+            )
             graph = make_fx(one_step, tracing_mode="fake", _allow_non_fake_inputs=True)(*like)
             graph.graph.eliminate_dead_code()
             graph.recompile()

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sunhwan.cells import State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import Embedded
-from sunhwan.ops.precision import under_autocast
+from sunhwan.ops.modes import under_autocast
 
 
 def check_input(x: Any, input_size: int, like: Tensor) -> None:

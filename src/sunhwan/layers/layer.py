@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.layers.sequences import is_padding
 from sunhwan.layers.segments import segments
+from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
 
 
@@ -218,9 +218,10 @@ class RecurrentLayer(nn.Module):
             return False
         inside = masks.h is not None or self.reaches_inside
         like = self.W_x_T
-        return backend_for(
-            self.cell, "cpu", like.dtype, self.hidden_size, self.backend, inside, False
-        ) == "native"
+        return (
+            backend_for(self.cell, "cpu", like.dtype, self.hidden_size, self.backend, inside, False)
+            == "native"
+        )
 
     def _run_packed(
         self,

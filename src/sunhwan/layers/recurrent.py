@@ -21,6 +21,7 @@ from sunhwan.layers.sequences import (
     resets_in_order,
 )
 from sunhwan.ops import Embedded, Outcome, choose, materialised
+from sunhwan.ops.modes import tracing
 
 MERGES = ("concat", "sum")
 
@@ -226,7 +227,7 @@ class Recurrent(nn.Module):
         if isinstance(x, Tensor) and x.dim() == 2:
             return self._without_batch(x, state, resets, lengths, masks)
         output, last, _ = self._run(x, state, resets, lengths, masks)
-        if torch.jit.is_tracing():
+        if tracing():
             # A trace gives plain tuples alone.
             return output, tuple(map(tuple, last))  # type: ignore[return-value]
         return output, last
@@ -240,7 +241,7 @@ class Recurrent(nn.Module):
         masks: Sequence[Masks] | None,
     ) -> tuple[Tensor, list[State]]:
         """One sequence (T, D) with a state of (H), as a batch of one row."""
-        check_input(x, self.input_size, self.layers[0].W_x)
+        check_input(x, self.input_size, self.stack[0].W_x)
         if lengths is not None:
             raise ShapeError("lengths belong to a batch (N, T, D): cut the one sequence instead")
         if state is not None:
@@ -283,10 +284,12 @@ class Recurrent(nn.Module):
         masks: Sequence[Masks] | None,
         look: Look | None = None,
     ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
-        like = self.layers[0].W_x
+        like = self.stack[0].W_x
         check_input(x, self.input_size, like)
         if x.dim() == 2:
-            raise ShapeError(f"a look inside needs a batch (N, T, {self.input_size}): x.unsqueeze(0)")
+            raise ShapeError(
+                f"a look inside needs a batch (N, T, {self.input_size}): x.unsqueeze(0)"
+            )
         if self.stateful:
             check_stateful_call()
         N, T = x.shape[:2]
@@ -392,7 +395,9 @@ class Recurrent(nn.Module):
                 )
             if weights[name].shape != own[name].shape:
                 shapes = tuple(weights[name].shape), tuple(own[name].shape)
-                raise ConfigError(f"{name} has shape {shapes[0]}, but this network needs {shapes[1]}")
+                raise ConfigError(
+                    f"{name} has shape {shapes[0]}, but this network needs {shapes[1]}"
+                )
         module.load_state_dict(weights)
         torch_modules.copy_weights(module, self.stack, self.directions)
 
@@ -439,7 +444,7 @@ class Recurrent(nn.Module):
             check_state(layer.cell, layer_state, batch_size, layer.hidden_size)
             for layer, layer_state in zip(self.stack, state, strict=True)
         ]
-        return converted_state(checked, self.layers[0].W_x)
+        return converted_state(checked, self.stack[0].W_x)
 
 
 def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:

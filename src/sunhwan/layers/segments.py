@@ -86,7 +86,9 @@ class Segments(NamedTuple):
         return Noise(hold, None if noise.drop is None else noise.drop.index_select(0, self.row))
 
 
-def segments(steps: int, rows: int, lengths: Tensor | None, resets: Tensor | None) -> Segments | None:
+def segments(
+    steps: int, rows: int, lengths: Tensor | None, resets: Tensor | None
+) -> Segments | None:
     """Of lengths (N) and resets (T, N); None where no row has a step."""
     T, N = steps, rows
     t = torch.arange(T)

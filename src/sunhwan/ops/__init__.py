@@ -2,7 +2,15 @@
 
 from sunhwan.ops.allocation import keep_freed_memory
 from sunhwan.ops.cross_entropy import output_cross_entropy
-from sunhwan.ops.dispatch import BACKENDS, Choice, backend_for, choose, recur, recur_packed, supports
+from sunhwan.ops.dispatch import (
+    BACKENDS,
+    Choice,
+    backend_for,
+    choose,
+    recur,
+    recur_packed,
+    supports,
+)
 from sunhwan.ops.embedded import Embedded, materialised, pays
 from sunhwan.ops.precision import fast_products
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome

@@ -5,13 +5,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.cells import LSTM, Cell, LinearCell, Parameters, State, can_derive, has_backward
+from sunhwan.cells import (
+    LSTM,
+    Cell,
+    LinearCell,
+    Parameters,
+    State,
+    can_derive,
+    has_backward,
+    why_not_derived,
+)
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fused, native, operators, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
-from sunhwan.ops.precision import under_autocast
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome, transformed
+from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
+from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 
 BACKENDS: dict[str, Any] = {
     "native": operators.run,
@@ -72,12 +81,12 @@ def choose(
     inside = inside or onlooker
     if backend != "unrolled" and transformed():
         return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
-    if torch.onnx.is_in_onnx_export() and not torch.jit.is_tracing():
+    if torch.onnx.is_in_onnx_export() and not tracing():
         raise UsageError(
             "torch.onnx.export with dynamo=True has no node for a recurrence of this layer: pass "
             "dynamo=False, or export the module that to_torch() gives"
         )
-    if torch.jit.is_tracing() and backend is None:
+    if tracing() and backend is None:
         if fused.supports(cell) and not inside:
             return Choice("fused", "a trace records PyTorch's own operators")
         return Choice("unrolled", "a trace records PyTorch's own operations")
@@ -89,12 +98,18 @@ def choose(
         closed = (inside and backend == "fused") or (onlooker and backend == "native")
         if not closed:
             return Choice(backend, "asked for")
-    if device.type in ("cpu", "meta") and not onlooker and native.kernel_of(cell, dtype) is not None:
+    if (
+        device.type in ("cpu", "meta")
+        and not onlooker
+        and native.kernel_of(cell, dtype) is not None
+    ):
         return Choice("native", "the compiled kernel runs the whole sequence")
     if isinstance(cell, LinearCell):
         return Choice("scan", "a linear recurrence is computed for all steps at once")
     if not (has_backward(cell) or can_derive(cell)):
-        return Choice("unrolled", "two products and no backward step: autograd step by step")
+        return Choice(
+            "unrolled", f"no backward step, and {why_not_derived(cell)}: autograd step by step"
+        )
     if not has_backward(cell):
         return Choice("reference", "the backward step is derived from the forward one")
     if not fused.supports(cell):
@@ -143,9 +158,7 @@ def recur(
         warn_if_missing()
     # From a parameter: the sizes of x and state may be symbols in an exported program.
     H = parameters["W_x"].shape[1] // len(cell.gates)
-    chosen = backend_for(
-        cell, x.device.type, x.dtype, H, backend, noise.acts or states, onlooker
-    )
+    chosen = backend_for(cell, x.device.type, x.dtype, H, backend, noise.acts or states, onlooker)
     run = BACKENDS[chosen]
     outcome: Outcome = (
         run(cell, x, parameters, state)
@@ -174,7 +187,7 @@ def recur_packed(
         return operators.run_packed(cell, x.to(like), parameters, state, counts, noise)
 
 
-@torch.compiler.assume_constant_result
+@constant_when_compiled
 def backend_for(
     cell: Cell,
     device: str,

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
 from sunhwan.ops.embedded import Embedded, materialised
-from sunhwan.ops.reference import Outcome, differentiable_gradients, needs_graph, run_unrolled, transformed
+from sunhwan.ops.modes import needs_graph, tracing, transformed
+from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled
 
 
 def supports(cell: Cell) -> bool:
@@ -50,7 +51,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
     """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
     weights = torch_weights(parameters, chunk=x.device.type == "cuda")
     x = materialised(x)
-    learning = torch.is_grad_enabled() or torch.jit.is_tracing()  # a trace holds for both
+    learning = torch.is_grad_enabled() or tracing()  # a trace holds for both
     F = len(state)
 
     def operator(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:
@@ -68,7 +69,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
     inputs = (x, *state, *weights)
     # oneDNN's and cuDNN's backward passes cannot be differentiated; PyTorch's own loops can.
     closed = isinstance(cell, LSTM) or x.device.type == "cuda"
-    plain = torch.compiler.is_compiling() or torch.jit.is_tracing() or transformed()
+    plain = torch.compiler.is_compiling() or tracing() or transformed()
     if learning and closed and not plain and any(p.requires_grad for p in inputs):
         y, *last = Fused.apply(operator, again, *inputs)  # type: ignore[no-untyped-call]
     else:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.ops.reference import is_batched, needs_graph, transformed
+from sunhwan.ops.modes import is_batched, needs_graph, transformed
 
 CHUNK = 8
 """Steps of a chunk. Longer chunks take more operations a level, shorter ones more levels."""

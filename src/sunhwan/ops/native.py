@@ -117,7 +117,9 @@ class Passed(NamedTuple):
         return [value for value in ends if value is not None]
 
 
-def passed(inputs: Inputs, kernel: Kernel, states: Sequence[Tensor], kept: Sequence[Tensor]) -> Passed:
+def passed(
+    inputs: Inputs, kernel: Kernel, states: Sequence[Tensor], kept: Sequence[Tensor]
+) -> Passed:
     """What `Passed.kept` laid in a row, by its names again."""
     left = list(kept)
     within = _within(inputs, kernel)
@@ -232,8 +234,8 @@ def backward(
     F = len(inputs.initial)
     d_initial = [new(field.shape) for field in inputs.initial]
     d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
-    outside = [None if d is None else _like(d, inputs.x) for d in d_states]
-    behind = [None if d is None else _like(d, inputs.x) for d in d_last]
+    outside = [_gradient(d, like) for d, like in zip(d_states, found.states, strict=True)]
+    behind = [_gradient(d, like) for d, like in zip(d_last, inputs.initial, strict=True)]
     problem.d_states[:F] = [_series(field) for field in outside]
     problem.d_last[:F] = [_pointer(field) for field in behind]
     problem.d_a, problem.d_u, problem.d_w = _series(d_a), _series(d_u), _series(d_w)
@@ -383,9 +385,7 @@ def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
     return torch.get_num_threads() if work > SHARED else 1
 
 
-def _describe(
-    inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: Passed
-) -> Problem:
+def _describe(inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: Passed) -> Problem:
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
     T, N = layout.T, layout.N
     H, P = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
@@ -417,10 +417,15 @@ def _describe(
     return p
 
 
-def _like(d: Tensor, x: Tensor) -> Tensor:
+def _gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
     """A gradient from outside, as the library reads it."""
-    if d.dtype != x.dtype or d.device.type != "cpu":
-        raise ShapeError(f"a gradient is {d.dtype} on {d.device}, but the input {x.dtype} on {x.device}")
+    if d is None:
+        return None
+    if d.dtype != like.dtype or d.device != like.device or d.shape != like.shape:
+        raise ShapeError(
+            f"a gradient is {d.dtype} {tuple(d.shape)} on {d.device}, but its value is {like.dtype} "
+            f"{tuple(like.shape)} on {like.device}"
+        )
     return d.contiguous()
 
 

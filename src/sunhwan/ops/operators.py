@@ -20,6 +20,7 @@ from sunhwan.cells import CELLS, Cell, Parameters, State
 from sunhwan.cells.base import rows
 from sunhwan.ops import native
 from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
 from sunhwan.ops.native import Inputs
 from sunhwan.ops.reference import (
     NO_NOISE,
@@ -27,14 +28,12 @@ from sunhwan.ops.reference import (
     Outcome,
     differentiable_gradients,
     forward_packed,
-    is_batched,
     split,
     stacked,
-    transformed,
 )
 from sunhwan.ops.reference import forward as loop_over_time
 
-LIBRARY = torch.library.Library("sunhwan", "DEF")
+LIBRARY: Any = torch.library.Library("sunhwan", "DEF")  # type: ignore[no-untyped-call]
 READS = (
     "str cell, float constant, Tensor x, Tensor? ids, Tensor? W_x, Tensor? b, Tensor?[] loop, "
     "Tensor[] initial, Tensor[] hold, Tensor? drop, Tensor? counts"
@@ -80,7 +79,8 @@ def run_packed(
     parameters = cell.effective(parameters)
     ids = x.ids if isinstance(x, Embedded) and x.folds else None
     values = x.weight if isinstance(x, Embedded) and ids is not None else materialised(x)
-    W_x, b = parameters["W_x"], parameters.get("b")
+    W_x: Tensor | None = parameters["W_x"]
+    b = parameters.get("b")
     if type(cell).inputs is not Cell.inputs:
         # A cell that reads its input in a way of its own.
         table = cell.inputs(rows(values), parameters)
@@ -92,15 +92,24 @@ def run_packed(
         ids, W_x, b = None, None, None
     found = recurrence(
         Inputs(
-            name_in_library(cell), constant_of(cell), values, ids, W_x, b,
-            cell.loop(parameters).values(), state, noise.hold or (), noise.drop, counts,
-        )  # fmt: skip
+            name_in_library(cell),
+            constant_of(cell),
+            values,
+            ids,
+            W_x,
+            b,
+            cell.loop(parameters).values(),
+            state,
+            noise.hold or (),
+            noise.drop,
+            counts,
+        )
     )
     F = len(state)
     return cell.state_type(*found[:F]), cell.state_type(*found[F:])
 
 
-@torch.compiler.assume_constant_result
+@constant_when_compiled
 def name_in_library(cell: Cell) -> str:
     """The cell's name there; TypeError where it has none."""
     name = native.name_of(cell)
@@ -140,7 +149,9 @@ def _recurrence_shapes(*reads: Any) -> list[Tensor]:
     inputs = Inputs(*given)
     kernel = native.kernel_named(inputs.name, inputs.x.dtype)
     found = native.room(inputs, kernel, None, save=save)
-    last = [torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial]
+    last = [
+        torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial
+    ]
     return [*found.states, *last, *(found.kept() if save else [])]
 
 
@@ -270,7 +281,11 @@ def _with_gradient(*reads: Any) -> list[Tensor]:
     *given, save = reads
     inputs = Inputs(*given)
     layout, tensors = flat(inputs)
-    if not save and torch.is_grad_enabled() and any(p is not None and p.requires_grad for p in tensors):
+    if (
+        not save
+        and torch.is_grad_enabled()
+        and any(p is not None and p.requires_grad for p in tensors)
+    ):
         if transformed():
             return unrolled(inputs)
         return list(Recurrence.apply(layout, *tensors))  # type: ignore[no-untyped-call]
@@ -311,6 +326,4 @@ for _name, _shapes in (
         f"sunhwan::{_name}", _each(getattr(torch.ops.sunhwan, _name)), lib=LIBRARY
     )
 for _device in ("cpu", "cuda"):
-    torch.library.register_autocast(
-        "sunhwan::recurrence", _device, torch.float32, lib=LIBRARY
-    )
+    torch.library.register_autocast("sunhwan::recurrence", _device, torch.float32, lib=LIBRARY)

@@ -46,8 +46,3 @@ def fast_products(enabled: bool = True) -> Iterator[None]:
     finally:
         for (setting, _), precision in zip(settings, before, strict=True):
             setting.fp32_precision = precision
-
-
-def under_autocast(device: torch.device) -> bool:
-    """Whether autocast is on for tensors of a device; "meta" has none."""
-    return device.type != "meta" and torch.is_autocast_enabled(device.type)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
 from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.modes import needs_graph
 
 
 class Noise(NamedTuple):
@@ -68,8 +68,8 @@ def forward(
     """Run the loop: every state_t, what the cell made before `hold`, every step's saved values.
 
     a (T, N, G·H) holds the input products of all steps; state is that before the first one.
-    separate_nodes: each field of a state is a node of its own in PyTorch's graph, also where the cell made one
-    of another, so that each has the gradient that comes from what read it.
+    separate_nodes: each field of a state is a node of its own in PyTorch's graph, also where the cell
+    made one of another, so that each has the gradient that comes from what read it.
     """
     states, fresh, saved = [], [], []
     held = (
@@ -101,8 +101,10 @@ def forward_packed(
     """
     steps: list[State] = []
     ended: list[State] = []
-    held = None if noise.hold is None else [field.split(list(counts)) for field in noise.hold]
-    for t, a_t in enumerate(a.split(list(counts))):
+    held = (
+        None if noise.hold is None else [torch.split(field, list(counts)) for field in noise.hold]
+    )
+    for t, a_t in enumerate(torch.split(a, list(counts))):
         n = len(a_t)
         if n < len(state[0]):
             ended.append(tuple(field[n:] for field in state))
@@ -193,8 +195,13 @@ class Recurrence(torch.autograd.Function):
                 return stacked(forward(cell, a, loop, initial, noise, separate_nodes=True)[0])
 
             inputs = (a, *kept[: n + width])
-            return None, None, None, *differentiable_gradients(
-                again, inputs, d_fields[:width], ctx.needs_input_grad[3:]
+            return (
+                None,
+                None,
+                None,
+                *differentiable_gradients(
+                    again, inputs, d_fields[:width], ctx.needs_input_grad[3:]
+                ),
             )
         loop, initial = split(cell, kept[: n + width])
         over_time, made, saved = (
@@ -214,28 +221,6 @@ class Recurrence(torch.autograd.Function):
         operand = before[0] if noise.drop is None else before[0] * noise.drop
         d_a, d = cell.parameter_gradients(d_states, factors, saved, before, operand, loop)
         return None, None, None, d_a, *d.values(), *d_initial
-
-
-def transformed() -> bool:
-    """Whether forward mode or a transform of `torch.func` is at work, which need PyTorch's own operations."""
-    level: int = getattr(forward_ad, "_current_level", -1)
-    return level >= 0 or bool(torch._C._are_functorch_transforms_active())
-
-
-def needs_graph(d_outputs: Sequence[Tensor | None]) -> bool:
-    """Whether a backward pass must run in PyTorch's own operations.
-
-    So it is where its result is differentiated again, under a transform of `torch.func`, and where
-    many gradients come at once (`is_grads_batched`).
-    """
-    return (
-        torch.is_grad_enabled()
-        or transformed()
-        or any(d is not None and is_batched(d) for d in d_outputs)
-    )
-
-
-is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
 
 
 def differentiable_gradients(
@@ -269,7 +254,9 @@ def differentiable_gradients(
             values, wanted, gradients, create_graph=torch.is_grad_enabled(), allow_unused=True
         )
     )
-    return [next(found) if need and p is not None else None for p, need in zip(own, needs, strict=True)]
+    return [
+        next(found) if need and p is not None else None for p, need in zip(own, needs, strict=True)
+    ]
 
 
 def run(

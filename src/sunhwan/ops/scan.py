@@ -8,15 +8,14 @@ from torch import Tensor
 from sunhwan.cells import LinearCell, Parameters, State, has_backward
 from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.linear import linear_recurrence
+from sunhwan.ops.modes import needs_graph, transformed
 from sunhwan.ops.reference import (
     NO_NOISE,
     Noise,
     Outcome,
     differentiable_gradients,
     input_products,
-    needs_graph,
     outcome,
-    transformed,
 )
 
 

@@ -1,0 +1,50 @@
+"""Modes of PyTorch that a call may run under: autocast, tracing, transforms of `torch.func`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def under_autocast(device: torch.device) -> bool:
+    """Whether autocast is on for tensors of a device; "meta" has none."""
+    return device.type != "meta" and torch.is_autocast_enabled(device.type)
+
+
+def tracing() -> bool:
+    """Whether `torch.jit.trace` (and so the exporter built on it) records the call."""
+    recording: Any = torch.jit
+    return bool(recording.is_tracing())
+
+
+def transformed() -> bool:
+    """Whether forward mode or a transform of `torch.func` is at work: they see PyTorch's own operations."""
+    level: int = getattr(forward_ad, "_current_level", -1)
+    return level >= 0 or bool(torch._C._are_functorch_transforms_active())
+
+
+is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor
+"""Whether a tensor stands for many at once, as gradients do under `is_grads_batched`."""
+
+
+def needs_graph(d_outputs: Sequence[Tensor | None]) -> bool:
+    """Whether a backward pass must run in PyTorch's own operations.
+
+    So it is where its result is differentiated again, under a transform of `torch.func`, and where
+    many gradients come at once.
+    """
+    return (
+        torch.is_grad_enabled()
+        or transformed()
+        or any(d is not None and is_batched(d) for d in d_outputs)
+    )
+
+
+def constant_when_compiled(function: F) -> F:
+    """Mark a function whose result a compiled program may keep as a constant."""
+    marked: F = torch.compiler.assume_constant_result(function)  # type: ignore[no-untyped-call]
+    return marked
