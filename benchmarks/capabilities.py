@@ -1,8 +1,9 @@
 """What the layer can do inside PyTorch: capability × cell × backend, with torch.nn.LSTM beside.
 
 Each entry runs the use once and compares every number with plain autograd, step by step in float64.
-Entries run in processes of their own, so that a crash or a hang is an entry too. Full: about ten
-minutes on one core, most of them in `torch.compile`.
+Entries run in processes of their own, so that a crash or a hang is an entry too. `torch.compile` runs
+its default compiler for nn.LSTM and the main cells, and elsewhere captures the graphs alone, which is
+what a cell or a backend can fail in.
 `python -m benchmarks.capabilities [--quick] [--json FILE] [--markdown FILE]`
 """
 
@@ -164,8 +165,8 @@ def gradients(loss: Tensor, leaves: Sequence[Tensor], **options: Any) -> list[Te
 
 def rows_of_jacobian(values: Tensor, x: Tensor) -> Tensor:
     """d values / d x by one backward pass an entry."""
-    found = [torch.autograd.grad(v, x, retain_graph=True)[0] for v in values.flatten()]
-    return torch.stack(found).view(*values.shape, *x.shape)
+    rows = [gradients(v, [x], retain_graph=True)[0] for v in values.flatten()]
+    return torch.stack(rows).view(*values.shape, *x.shape)
 
 
 def refused(call: Callable[[], object]) -> None:
@@ -839,8 +840,7 @@ if name == "nn.LSTM":
     net = nn.LSTM(size, size, batch_first=True)
 else:
     net = Recurrent(name, size, size, backend=backend)
-    other = Recurrent(name, size, size, backend=backend)
-    other.load_state_dict(net.state_dict())
+    Recurrent.from_torch(nn.LSTM(20, 20))
 child = os.fork()
 if not child:
     net(torch.ones(64, 3, size))[0].sum().backward()
@@ -849,7 +849,7 @@ os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-@capability("fork after construction and load", dear=True)
+@capability("fork after construction", dear=True)
 def forked(s: Subject) -> None:
     import signal
 
@@ -860,7 +860,7 @@ def forked(s: Subject) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        code = child.wait(60)
+        code = child.wait(20)
     except subprocess.TimeoutExpired:
         raise Wrong("the child hangs") from None
     finally:
@@ -954,8 +954,9 @@ class Entry(NamedTuple):
 
 def classify(s: Subject, name: str) -> Entry:
     """Run one use."""
+    use = CAPABILITIES[name].use
     try:
-        CAPABILITIES[name].use(s)
+        use(s)
     except NotApplicable:
         return Entry(s.name, s.backend, name, NONE)
     except Wrong as error:
@@ -996,7 +997,8 @@ def outcomes(
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=_read, args=(child, lines), daemon=True).start()
+        reader = threading.Thread(target=_read, args=(child, lines), daemon=True)
+        reader.start()
         before, hung = len(found), False
         try:
             while (line := lines.get(timeout=seconds)) is not None:
@@ -1006,6 +1008,9 @@ def outcomes(
             hung = True
             child.kill()
         code = child.wait()
+        reader.join()
+        if child.stdout is not None:
+            child.stdout.close()
         if len(found) < len(names) and (code or hung or len(found) == before):
             message = f"no answer in {seconds:.0f} s" if hung else f"exit code {code}"
             found.append(Entry(name, backend, names[len(found)], CRASH, message))
@@ -1080,7 +1085,9 @@ def main() -> None:
     entries: list[Entry] = []
     for name, backend in subjects(arguments.quick):
         print(name, backend or "", file=sys.stderr, flush=True)
-        entries += outcomes(name, backend, names)
+        usual = name in (PEER, *MAIN) and backend is None
+        compiler = "inductor" if usual else "aot_eager"
+        entries += outcomes(name, backend, names, compiler=compiler)
     publish(pages(entries, names), [entry._asdict() for entry in entries], arguments)
 
 
