@@ -59,7 +59,9 @@ class Worker:
             self.pipe, there = context.Pipe()
             self.child = context.Process(target=self._answer, args=(there,), daemon=True)
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a fork of a process with threads: the child uses one
+                warnings.simplefilter(
+                    "ignore"
+                )  # a fork of a process with threads: the child uses one
                 self.child.start()
             there.close()
         self.pipe.send(arguments)
