@@ -42,11 +42,11 @@ RIGHT, REFUSED, FOREIGN, WRONG, CRASH, NONE = (
 BY_MERIT = (NONE, RIGHT, REFUSED, FOREIGN, WRONG, CRASH)
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """The network has no such feature."""
 
 
-class Wrong(AssertionError):
+class WrongError(AssertionError):
     """A value differs from that of plain autograd, or something wrong was accepted."""
 
 
@@ -74,7 +74,8 @@ class Network(nn.Module):
         """The module and name of W_h, of W_x where the cell has no W_h."""
         if isinstance(self.inner, nn.LSTM):
             return self.inner, "weight_hh_l0"
-        layer = self.inner.layers[0]  # type: ignore[index]
+        layers: Any = self.inner.layers
+        layer = layers[0]
         return layer, "W_h_T" if "W_h_T" in dict(layer.named_parameters()) else "W_x_T"
 
 
@@ -100,7 +101,7 @@ class Subject:
             torch.manual_seed(3)
             if self.peer:
                 if options.keys() & {"stateful"}:
-                    raise NotApplicable
+                    raise NotApplicableError
                 inner: nn.Module = nn.LSTM(D, H, batch_first=True, **options)
             else:
                 inner = Recurrent(self.name, D, H, **{"backend": self.backend} | options)
@@ -136,16 +137,16 @@ class Subject:
 
 
 def same(got: Iterable[Tensor], wanted: Iterable[Tensor], bound: float = 1e-8) -> None:
-    """Values within `bound`, relative where they are large; or `Wrong`."""
+    """Values within `bound`, relative where they are large; or `WrongError`."""
     for i, (one, other) in enumerate(zip(got, wanted, strict=True)):
         if one.shape != other.shape:
-            raise Wrong(f"value {i} has shape {tuple(one.shape)}, not {tuple(other.shape)}")
+            raise WrongError(f"value {i} has shape {tuple(one.shape)}, not {tuple(other.shape)}")
         if not one.numel():
             continue
         one, other = one.detach().double(), other.detach().double()
         off = float((one - other).abs().max() / (1 + other.abs().max()))
         if not off <= bound:
-            raise Wrong(f"value {i} is off by {off:.3g}")
+            raise WrongError(f"value {i} is off by {off:.3g}")
 
 
 def weighted(values: Iterable[Tensor]) -> Tensor:
@@ -172,7 +173,7 @@ def rows_of_jacobian(values: Tensor, x: Tensor) -> Tensor:
 def refused(call: Callable[[], object]) -> None:
     """What has no right answer must raise; the caller classifies the error."""
     call()
-    raise Wrong("accepted without a word")
+    raise WrongError("accepted without a word")
 
 
 class Capability(NamedTuple):
@@ -339,7 +340,7 @@ def penalty(s: Subject) -> None:
     def run(net: Network) -> list[Tensor]:
         net, x = copy.deepcopy(net), s.x.detach().clone().requires_grad_()
         (g,) = torch.autograd.grad(net(x)[0].sum(), x, create_graph=True)
-        ((g.norm() - 1) ** 2).backward()  # type: ignore[no-untyped-call]
+        ((g.norm() - 1) ** 2).backward()
         found = [x, *net.parameters()]
         return [torch.zeros_like(v) if v.grad is None else v.grad for v in found]
 
@@ -401,7 +402,7 @@ def ensemble(s: Subject) -> None:
         for net in (nets[1], truths[1]):
             for parameter in net.parameters():
                 parameter.mul_(0.5)
-    parameters, buffers = stack_module_state(nets)  # type: ignore[arg-type]
+    parameters, buffers = stack_module_state(nets)
     base = copy.deepcopy(s.net)
 
     def one(p: Any, b: Any) -> Any:
@@ -429,7 +430,9 @@ def each_row(s: Subject) -> None:
 
     own = {n: p.detach() for n, p in s.net.named_parameters()}
     got = vmap(grad(loss), (None, 0))(own, s.x.detach())
-    rows = [gradients(weighted(s.truth(row)), list(s.truth.parameters())) for row in s.x.split(1)]
+    rows = [
+        gradients(weighted(s.truth(row)), list(s.truth.parameters())) for row in torch.split(s.x, 1)
+    ]
     same(got.values(), [torch.stack(g) for g in zip(*rows, strict=True)])
 
 
@@ -437,7 +440,7 @@ def each_row(s: Subject) -> None:
 def forward_mode(s: Subject) -> None:
     x = s.x.detach()
     tangent = torch.cos(torch.arange(x.numel(), dtype=x.dtype)).view(x.shape)
-    value, got = jvp(lambda x: pooled(s, s.net, x), (x,), (tangent,))
+    value, got = jvp(lambda x: pooled(s, s.net, x), (x,), (tangent,))  # type: ignore[misc]
     plain = pooled(s, s.truth, s.x)
     jacobian = rows_of_jacobian(plain, s.x)
     same([value, got], [plain, (jacobian * tangent).sum((1, 2, 3))])
@@ -454,10 +457,11 @@ def dual(s: Subject) -> None:
     tangent = torch.cos(torch.arange(W.numel(), dtype=W.dtype)).view(W.shape)
     with forward_ad.dual_level():
         del module._parameters[name]
-        setattr(module, name, forward_ad.make_dual(W.detach(), tangent))
-        got = forward_ad.unpack_dual(pooled(s, net, s.x.detach())).tangent
+        setattr(module, name, forward_ad.make_dual(W.detach(), tangent))  # type: ignore[no-untyped-call]
+        value = pooled(s, net, s.x.detach())
+        got = forward_ad.unpack_dual(value).tangent  # type: ignore[no-untyped-call]
         if got is None:
-            raise Wrong("the output has no tangent")
+            raise WrongError("the output has no tangent")
     jacobian = rows_of_jacobian(pooled(s, s.truth, s.x), W)
     same([got], [(jacobian * tangent).sum((1, 2))])
 
@@ -483,7 +487,7 @@ def second_order(s: Subject) -> None:
     h = h.requires_grad_()
     (g,) = torch.autograd.grad(weighted(s.truth(x, h, *rest)), h, create_graph=True)
     if not g.requires_grad:
-        raise NotApplicable  # linear in the state
+        raise NotApplicableError  # linear in the state
     same([got], [rows_of_jacobian(g, h)])
 
 
@@ -526,7 +530,8 @@ def traced(s: Subject) -> None:
     args = tuple(value.detach() for value in (s.x, *s.fields))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.jit.trace(copy.deepcopy(s.net).requires_grad_(False), args)
+        net = copy.deepcopy(s.net).requires_grad_(False)
+        program = torch.jit.trace(net, args)  # type: ignore[no-untyped-call]
     same(program(*args), s.truth(*args))
 
 
@@ -555,7 +560,7 @@ def reparametrised(s: Subject, wrap: Callable[[nn.Module, str], object]) -> None
     found = torch.autograd.grad(weighted(got), own, allow_unused=True)
     pairs = [(a, b) for a, b in zip(found, through, strict=True) if b is not None]
     if any(a is None for a, _ in pairs):
-        raise Wrong("a parameter behind the weight has no gradient")
+        raise WrongError("a parameter behind the weight has no gradient")
     same([a for a, _ in pairs], [b for _, b in pairs])
 
 
@@ -611,7 +616,9 @@ def replicas(s: Subject) -> None:
     own = dict(net.named_parameters())
     parts = [
         functional_call(net, {n: p.view_as(p) for n, p in own.items()}, (row, *fields))
-        for row, *fields in zip(s.x.split(1), *(f.split(1) for f in s.fields), strict=True)
+        for row, *fields in zip(
+            torch.split(s.x, 1), *(torch.split(f, 1) for f in s.fields), strict=True
+        )
     ]
     got = [torch.cat(values) for values in zip(*parts, strict=True)]
     wanted = s.truth(s.x, *s.fields)
@@ -653,7 +660,7 @@ def assigned(s: Subject) -> None:
 @capability("state_dict in the names of torch.nn")
 def torch_names(s: Subject) -> None:
     if s.name not in MAIN:
-        raise NotApplicable
+        raise NotApplicableError
     module: Any = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[s.name]
     module = module(D, H, batch_first=True, dtype=torch.float64)
     layer: Any = s.build().inner
@@ -671,11 +678,11 @@ def torch_names(s: Subject) -> None:
 def placed(s: Subject) -> None:
     net = s.build(device="cpu", dtype=torch.float32)
     if {p.dtype for p in net.parameters()} != {torch.float32}:
-        raise Wrong("dtype= was ignored")
+        raise WrongError("dtype= was ignored")
     net.load_state_dict(s.net.state_dict())
     same(net(s.x.float()), s.truth(s.x), 1e-4)
     if not all(p.is_meta for p in s.build(device="meta", dtype=torch.float64).parameters()):
-        raise Wrong("device= was ignored")
+        raise WrongError("device= was ignored")
 
 
 @capability("meta: shapes")
@@ -685,7 +692,7 @@ def meta(s: Subject) -> None:
     for given in (args, args[:1]):
         for value, wanted in zip(net(*given), s.truth(s.x, *s.fields), strict=True):
             if not value.is_meta or value.shape != wanted.shape:
-                raise Wrong(f"{value.device} {tuple(value.shape)}, not {tuple(wanted.shape)}")
+                raise WrongError(f"{value.device} {tuple(value.shape)}, not {tuple(wanted.shape)}")
 
 
 @capability("meta, then to_empty and load")
@@ -704,7 +711,7 @@ def fake(s: Subject) -> None:
         values = s.net(x)
     for value, wanted in zip(values, s.truth(s.x), strict=True):
         if not isinstance(value, FakeTensor) or value.shape != wanted.shape:
-            raise Wrong(f"{type(value).__name__} of {tuple(value.shape)}")
+            raise WrongError(f"{type(value).__name__} of {tuple(value.shape)}")
 
 
 @capability("state on another device", REFUSED)
@@ -724,7 +731,8 @@ def process_group() -> None:
     import torch.distributed as dist
 
     if not dist.is_initialized():
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        store = dist.HashStore()  # type: ignore[attr-defined]
+        dist.init_process_group("gloo", store=store, rank=0, world_size=1)
 
 
 @capability("DistributedDataParallel", dear=True)
@@ -796,15 +804,19 @@ def inference(s: Subject) -> None:
 def hooks(s: Subject) -> None:
     net = copy.deepcopy(s.net)
     seen: list[Tensor] = []
-    net.register_full_backward_hook(lambda module, d_in, d_out: seen.append(d_in[0]))
-    next(net.parameters()).register_hook(seen.append)
+
+    def look(module: nn.Module, d_in: Any, d_out: Any) -> None:
+        seen.append(d_in[0])
+
+    net.register_full_backward_hook(look)
+    next(net.parameters()).register_hook(seen.append)  # type: ignore[no-untyped-call]
     with torch.autograd.graph.saved_tensors_hooks(lambda v: v.numpy(), torch.from_numpy):
         values = net(s.x, *s.fields)
     got = gradients(weighted(values), s.leaves(net))
     wanted = gradients(weighted(s.truth(s.x, *s.fields)), s.leaves(s.truth))
     same(got, wanted)
     if len(seen) != 2:
-        raise Wrong(f"{len(seen)} hooks of 2 were called")
+        raise WrongError(f"{len(seen)} hooks of 2 were called")
 
 
 @capability("threads at once")
@@ -862,13 +874,13 @@ def forked(s: Subject) -> None:
     try:
         code = child.wait(20)
     except subprocess.TimeoutExpired:
-        raise Wrong("the child hangs") from None
+        raise WrongError("the child hangs") from None
     finally:
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGKILL)  # the group of this child alone
             child.wait()
     if code:
-        raise Wrong(f"the child ended with {code}")
+        raise WrongError(f"the child ended with {code}")
 
 
 # What has no right answer.
@@ -957,9 +969,9 @@ def classify(s: Subject, name: str) -> Entry:
     use = CAPABILITIES[name].use
     try:
         use(s)
-    except NotApplicable:
+    except NotApplicableError:
         return Entry(s.name, s.backend, name, NONE)
-    except Wrong as error:
+    except WrongError as error:
         return Entry(s.name, s.backend, name, WRONG, str(error))
     except SunhwanError as error:
         lines = str(error).splitlines()
@@ -1046,31 +1058,21 @@ def worst(entries: Sequence[Entry]) -> str:
 def pages(entries: Sequence[Entry], names: Sequence[str]) -> str:
     """The two tables."""
 
-    def of(capability: str, keep: Callable[[Entry], bool]) -> str:
-        return worst([e for e in entries if e.capability == capability and keep(e)])
+    def of(capability: str, subject: str, backend: str | None = None) -> str:
+        return worst([e for e in entries if e[:3] == (subject, backend, capability)])
 
-    rows = [
-        (
-            name,
-            of(name, lambda e: e.subject == PEER),
-            *(of(name, lambda e, c=c: e.subject == c and e.backend is None) for c in MAIN),  # type: ignore[misc]
-            of(name, lambda e: e.subject not in (PEER, *MAIN)),
-        )
-        for name in names
-    ]
-    others = len({e.subject for e in entries} - {PEER, *MAIN})
-    last = f"{others} other cells, the worst" if others else "other cells"
+    def of_others(capability: str) -> str:
+        others = [e for e in entries if e.subject not in (PEER, *MAIN)]
+        return worst([e for e in others if e.capability == capability])
+
+    count = len({e.subject for e in entries} - {PEER, *MAIN})
+    last = f"{count} other cells, the worst" if count else "other cells"
+    rows = [(name, *(of(name, c) for c in (PEER, *MAIN)), of_others(name)) for name in names]
     text = table(["", PEER, *MAIN, last], rows)
     forced = [b for b in BACKENDS if any(e.backend == b for e in entries)]
     if forced:
-        rows = [
-            (
-                name,
-                *(of(name, lambda e, b=b: e.subject == "lstm" and e.backend == b) for b in forced),
-            )  # type: ignore[misc]
-            for name in names
-        ]
-        text += "\n`lstm` with a backend forced:\n\n" + table(["", *forced], rows)  # type: ignore[arg-type]
+        by_backend = [(name, *(of(name, "lstm", b) for b in forced)) for name in names]
+        text += "\n`lstm` with a backend forced:\n\n" + table(["", *forced], by_backend)
     return text + (
         "\n*right*: every value is that of plain autograd in float64; *refused*: an error of one "
         "sentence that says what to do; *torch's words*: an error from inside PyTorch; "

@@ -3,19 +3,19 @@
 from functools import cache
 
 import pytest
-
 from benchmarks.capabilities import (
     CAPABILITIES,
     FOREIGN,
     NONE,
     REFUSED,
     RIGHT,
-    NotApplicable,
+    NotApplicableError,
     Subject,
     classify,
     outcomes,
     worst,
 )
+
 from sunhwan.cells import CELLS
 from tests.citizen.isolation import assert_sentence, isolated
 
@@ -45,16 +45,14 @@ def check(cell: str, name: str, backend: str | None = None) -> None:
     def call() -> None:
         try:
             use(network)
-        except NotApplicable:
+        except NotApplicableError:
             return
         except Exception as error:
             if type(error).__module__.startswith("sunhwan") or FOREIGN not in wants:
                 raise
 
-    if name.startswith(RISKY):
-        told = isolated(call)
-    else:
-        told = isolated(call) if REFUSED in wants else call()
+    apart = name.startswith(RISKY) or REFUSED in wants
+    told = isolated(call) if apart else call()
     if told is None:
         assert wants != (REFUSED,), "accepted without a word"
     else:
