@@ -96,6 +96,8 @@ def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) 
         inputs += len(cell.gates) * H  # a product before something else is done with it
     backend = backend_of(layer, ragged=ragged)
     gates = _by_kernel(layer, plain or table) if backend == "native" else _by_cell(layer)
+    if backend == "reference":
+        gates += len(cell.gates) * H  # the input products, for a second derivative
     if backend == "scan":
         gates += (len(cell.gates) - 1) * H  # what is saved as a part of a keeps all of it
     sizes = cell.state_sizes(H)

@@ -180,6 +180,12 @@ class RecurrentLayer(nn.Module):
         self._check_parameters(parameters)
         if masks.W_h is not None:
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
+        if not torch.compiler.is_compiling():
+            # What changes nothing costs nothing.
+            if resets is not None and not bool(resets.any()):
+                resets = None
+            if lengths is not None and bool((lengths == x.shape[0]).all()):
+                lengths = None
         packed = look is None and (resets is not None or lengths is not None)
         if packed and self._packs(x, masks):
             return self._run_packed(x, state, resets, lengths, parameters, masks)
