@@ -11,7 +11,7 @@ from torch import Tensor
 from sunhwan.cells import CELLS
 from sunhwan.config import Config
 from sunhwan.data import Block
-from sunhwan.inspection.kept import kept_by_layers
+from sunhwan.inspection.kept import backend_of, kept_by_layers
 from sunhwan.inspection.plain import plain
 from sunhwan.inspection.subject import subject_of
 from sunhwan.inspection.unrolling import Unrolling, unrolled
@@ -66,12 +66,15 @@ def check_bytes(task: WriteText, config: Config, backend: str | None, tolerance:
         pytest.skip("PyTorch's fused operators do not tell what they keep")
     block = block_of(task, config)
     measured = saved_bytes(lambda: task.model.train().loss(block), task.model.parameters())
-    # Random numbers that decide which units are held are kept too, but not by PyTorch's graph.
+    # Random numbers that decide which units are held are kept too, by the reference loop not in
+    # PyTorch's graph.
     model = config.model
     fields = len(task.model.recurrent.stack[0].cell.state_type._fields)
     drawn = H * ((model.zoneout > 0) + (model.zoneout_cell > 0) * (fields - 1)) * model.num_layers
     assert found.bytes is not None
-    said = found.bytes - 4 * N * T * drawn
+    layers = task.model.recurrent.stack
+    by_kernel = all(backend_of(layer, ragged=False) == "native" for layer in layers)
+    said = found.bytes - (0 if by_kernel else 4 * N * T * drawn)
     assert said == pytest.approx(measured, rel=tolerance)
 
 
@@ -146,7 +149,13 @@ def test_what_is_kept_of_rows_with_ends(
     measured = saved_bytes(lambda: net(x, lengths=lengths), net.parameters())
     kept = kept_by_layers(net, ragged=True, folded=False)
     assert len(kept) == len(net.stack)
-    assert 4 * N * T * sum(one.total for one in kept) == pytest.approx(measured, rel=0.1)
+    packed = all(backend_of(layer, ragged=True) == "native" for layer in net.stack)
+    total = 4 * sum(one.total for one in kept)
+    if packed:
+        # Packed sequences keep real steps alone; the copies around them are as long as the rows.
+        assert total * int(lengths.sum()) <= 1.1 * measured <= 1.1 * 1.1 * total * N * T
+    else:
+        assert total * N * T == pytest.approx(measured, rel=0.1)
 
 
 # Blocks.

@@ -19,7 +19,8 @@ class Kept(NamedTuple):
 
     inputs: what the input product, dropout and norms need of what it reads; 0 where that is the state
     of the layer below, which is kept anyway. gates: what is saved of the cell's equation. states: every
-    field, twice where padding or zoneout may hold it, and the random numbers of zoneout.
+    field, twice where padding or zoneout may hold it, and the random numbers of zoneout. The compiled
+    kernels keep nothing of padding.
     """
 
     inputs: int
@@ -96,14 +97,18 @@ def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) 
         inputs += len(cell.gates) * H  # a product before something else is done with it
     backend = backend_of(layer, ragged=ragged)
     gates = _by_kernel(layer, plain or table) if backend == "native" else _by_cell(layer)
-    if backend == "reference":
+    if backend == "reference" or (backend == "native" and not plain):
         gates += len(cell.gates) * H  # the input products, for a second derivative
     if backend == "scan":
         gates += (len(cell.gates) - 1) * H  # what is saved as a part of a keeps all of it
     sizes = cell.state_sizes(H)
     rates = [layer.zoneout, *[layer.zoneout_cell] * (len(sizes) - 1)]
     drawn = sum(size for size, rate in zip(sizes, rates, strict=True) if rate)
-    twice = ragged or drawn > 0
+    packs = ragged and backend == "native"
+    if packs:
+        # A copy of what is read, without padding, and where each step lies in the rows and back.
+        inputs = layer.input_size + 4
+    twice = (ragged and not packs) or drawn > 0
     return Kept(inputs, gates, sum(sizes) * (1 + twice) + drawn)
 
 
