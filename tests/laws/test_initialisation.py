@@ -1,6 +1,9 @@
 """How a cell begins: what its literature says of the weights before training, and by the seed."""
 
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +20,8 @@ from sunhwan.cells import (
     PeepholeLSTM,
     ProjectedLSTM,
 )
+from sunhwan.cells.initial import BY_QR
+from sunhwan.cells.initial import orthogonal as orthogonal_matrix
 from sunhwan.layers import Recurrent
 
 D, H, P = 48, 96, 48
@@ -237,3 +242,87 @@ def test_the_forget_bias_is_an_option(kind):
     cell = kind(forget_bias=2.5)
     b = cell.initial_parameters(3, H)["b"].split(H)
     assert bool((b[cell.gates.index("f")] == 2.5).all())
+
+
+LARGE = [(257, 257), (300, 300), (512, 512), (1021, 1021), (1021, 300), (300, 1021)]
+"""Beyond the sizes that a QR decomposition serves; 257 and 1021 are primes."""
+
+
+@pytest.mark.parametrize(("rows", "columns"), LARGE)
+def test_a_large_orthogonal_matrix(rows, columns):
+    torch.manual_seed(63)
+    W = orthogonal_matrix(rows, columns, 2)
+    orthogonal(W, 2, rows, columns)
+    for block in W.double().split(columns, 1):
+        lengths = torch.linalg.svdvals(block)
+        assert float((lengths - 1).abs().max()) < 1e-6
+        # Spread like numbers drawn from N(0, 1/n), neither few and large nor with a bias.
+        entries = block * math.sqrt(max(rows, columns))
+        assert float(entries.abs().max()) < 6
+        assert 2 < float((entries**4).mean()) < 4.5
+        assert abs(float(entries.mean())) < 0.05
+        assert 0.03 < float((entries.abs() < 0.1).double().mean()) < 0.15
+    torch.manual_seed(63)
+    assert torch.equal(orthogonal_matrix(rows, columns, 2), W)
+    assert not torch.equal(orthogonal_matrix(rows, columns, 2), W)
+
+
+def test_eigenvalues_of_a_large_orthogonal_matrix_lie_all_around_the_circle():
+    torch.manual_seed(64)
+    values = torch.linalg.eigvals(orthogonal_matrix(512, 512).double())
+    angles = values.angle().sort().values
+    gaps = angles.diff() * 512 / math.tau  # 1 in the mean
+    # Eigenvalues of a Haar-distributed matrix repel one another: 0.42; angles by chance: 1.
+    assert 0.3 < float(gaps.std()) < 0.55
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(5, 5), (96, 96), (48, 96), (BY_QR, BY_QR)])
+def test_a_small_orthogonal_matrix_is_that_of_pytorch(rows, columns):
+    torch.manual_seed(65)
+    W = orthogonal_matrix(rows, columns, 2)
+    torch.manual_seed(65)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        parts = [torch.nn.init.orthogonal_(torch.empty(rows, columns)) for _ in range(2)]
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(W, torch.cat(parts, 1))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_on_the_meta_device_nothing_is_computed(name):
+    cell = CELLS[name]
+    with torch.device("meta"):
+        found = cell.initial_parameters(7, 16)
+    wanted = cell.initial_parameters(7, 16)
+    assert {key: p.shape for key, p in found.items()} == {k: p.shape for k, p in wanted.items()}
+    assert all(p.is_meta for p in found.values())
+
+
+NO_THREADS = """
+import re
+import torch
+import sunhwan
+
+def threads():
+    return int(re.search(r"Threads:\\s+(\\d+)", open("/proc/self/status").read())[1])
+
+torch.set_num_threads(2)
+before = threads()
+for size in (8, 200, 256, 700):
+    sunhwan.Recurrent("lstm", size, size)
+    sunhwan.Recurrent("gru_reset_before", size, size)
+assert torch.get_num_threads() == 2
+assert threads() == before, (before, threads())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads by /proc")
+def test_construction_starts_no_threads():
+    """Or a process that makes a layer and forks, for a DataLoader say, hangs in the child."""
+    free = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREADS], env=free, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

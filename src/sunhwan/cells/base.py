@@ -30,6 +30,8 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from sunhwan.cells.initial import glorot, orthogonal
+from sunhwan.cells.sizes import check_hidden_size
 from sunhwan.errors import ShapeError
 
 State = tuple[Tensor, ...]
@@ -191,8 +193,10 @@ class Cell:
         """Fresh parameters, gate by gate: Glorot-uniform W_x, orthogonal W_h, `initial_bias`.
 
         Glorot and Bengio 2010; orthogonal recurrent matrices after Saxe et al. 2014, so that a
-        gradient keeps its length through W_h at the start of training.
+        gradient keeps its length through W_h at the start of training. ConfigError where the cell
+        cannot have so many units.
         """
+        check_hidden_size(self, hidden_size)
         D, H, P = input_size, hidden_size, self.output_size(hidden_size)
         recurrent_gates = self.gates_of_W_h
         parameters = {"W_x": glorot(D, H, len(self.gates))}
@@ -332,20 +336,6 @@ def weight_gradient(operand: Tensor, d_product: Tensor) -> Tensor:
     Laid out in memory as the parameter is, transposed.
     """
     return (rows(d_product).T @ rows(operand)).T
-
-
-def glorot(fan_in: int, fan_out: int, blocks: int = 1) -> Tensor:
-    """(fan_in, blocks · fan_out), each block Glorot-uniform (Glorot and Bengio 2010)."""
-    W = torch.empty(fan_in, blocks * fan_out)
-    for block in torch.split(W, fan_out, 1):
-        torch.nn.init.xavier_uniform_(block)
-    return W
-
-
-def orthogonal(fan_in: int, fan_out: int, blocks: int = 1) -> Tensor:
-    """(fan_in, blocks · fan_out), each block orthogonal (Saxe et al. 2014)."""
-    parts = (torch.nn.init.orthogonal_(torch.empty(fan_in, fan_out)) for _ in range(blocks))
-    return torch.cat(list(parts), 1)
 
 
 def check_state(

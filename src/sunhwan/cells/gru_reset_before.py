@@ -6,7 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Bypass, HiddenState, Parameters, State, orthogonal
+from sunhwan.cells.base import Bypass, HiddenState, Parameters, State
+from sunhwan.cells.initial import orthogonal
 from sunhwan.cells.two_products import TwoProductCell
 
 

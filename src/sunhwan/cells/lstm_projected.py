@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from sunhwan.cells.base import Bypass, Parameters, State, orthogonal
+from sunhwan.cells.base import Bypass, Parameters, State
+from sunhwan.cells.initial import orthogonal
 from sunhwan.cells.lstm import LSTM, LSTMState
 from sunhwan.cells.two_products import TwoProductCell
 

@@ -3,12 +3,14 @@
 import importlib.util
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from sunhwan.cells.base import Cell, check_state
+from sunhwan.cells.sizes import SIZES
 from sunhwan.errors import ConfigError, ShapeError
 
 OWN: dict[str, Cell] = {}
@@ -48,8 +50,22 @@ def own_cell(spec: str) -> str:
 
 
 def probe(cell: Cell, name: str, path: Path | None = None) -> None:
-    """Run one step on numbers; ConfigError says what a cell gives that it should not."""
-    N, D, H = 2, 3, 4
+    """Run a step on numbers, with some hidden sizes; ConfigError says what is wrong with it.
+
+    A cell that works with some of the sizes is let pass, with a warning: one that pairs units, say.
+    """
+    refused = [error for size in SIZES if (error := _refusal(cell, name, path, size))]
+    if len(refused) == len(SIZES):
+        raise refused[0]
+    if refused:
+        said = str(refused[0])
+        few = "works for some hidden sizes only"
+        warnings.warn(said if few in said else f"{name} {few}: {said}", stacklevel=2)
+
+
+def _refusal(cell: Cell, name: str, path: Path | None, hidden_size: int) -> ConfigError | None:
+    """What is wrong with a step of a hidden size."""
+    N, D, H = 2, 3, hidden_size
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             if not getattr(cell, "gates", ()) or not getattr(cell.state_type, "_fields", ()):
@@ -61,11 +77,11 @@ def probe(cell: Cell, name: str, path: Path | None = None) -> None:
             state = cell.step(torch.randn(N, D), cell.zero_state(N, H), parameters)
             check_state(cell, state, N, H)
     except (ConfigError, ShapeError) as error:
-        raise ConfigError(
-            f"a step of {name}: {error}" if name not in str(error) else str(error)
-        ) from None
+        said = str(error)
+        return ConfigError(said if name in said else f"a step of {name}: {said}")
     except Exception as error:
-        raise ConfigError(f"a step of {name} fails: {place_of(error, path)}") from None
+        return ConfigError(f"a step of {name} fails: {place_of(error, path)}")
+    return None
 
 
 def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:

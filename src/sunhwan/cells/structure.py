@@ -34,6 +34,9 @@ SIZES = (24, 31)
 _COPIES = {"clone", "detach", "alias", "lift_fresh_copy", "_to_copy"}
 """Operations that return their first argument, whatever else they are given."""
 
+_FRESH = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
+"""Operations that read nothing of their first argument but its shape."""
+
 _ELEMENTWISE = {"log_sigmoid_forward", "hardswish"}
 """Operations value by value that PyTorch does not mark as such."""
 
@@ -200,7 +203,7 @@ class _Units(Interpreter):
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         units = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         packet, _, overload = str(n.target).removeprefix("aten.").partition(".")
-        if all(bool((value == CONSTANT).all()) for value in units):
+        if packet in _FRESH or all(bool((value == CONSTANT).all()) for value in units):
             return _filled(n, CONSTANT)
         if packet in _COPIES:
             return args[0]
@@ -218,7 +221,8 @@ def _filled(node: Node, number: int) -> Any:
 def _met(units: Sequence[Tensor], shape: torch.Size) -> Tensor:
     """The units after an operation value by value: mixed where two different ones meet."""
     found = torch.full(shape, CONSTANT)
-    for other in torch.functional.broadcast_tensors(found, *units)[1:]:
+    every = torch.broadcast_tensors(found, *units)  # type: ignore[no-untyped-call]
+    for other in every[1:]:
         if other.shape != shape:  # the operation did something else besides
             return torch.full(shape, MIXED)
         differs = (found != CONSTANT) & (other != CONSTANT) & (found != other)
