@@ -153,7 +153,7 @@ def test_what_is_kept_of_rows_with_ends(
     total = 4 * sum(one.total for one in kept)
     if packed:
         # Packed sequences keep real steps alone; the copies around them are as long as the rows.
-        assert total * int(lengths.sum()) <= 1.1 * measured <= 1.1 * 1.1 * total * N * T
+        assert total * int(lengths.sum()) <= 1.1 * measured <= 1.2 * 1.1 * total * N * T
     else:
         assert total * N * T == pytest.approx(measured, rel=0.1)
 

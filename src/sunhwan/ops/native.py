@@ -30,7 +30,6 @@ def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
     return None if found is None or name is None else _kernel(found.instructions, name, dtype)
 
 
-@lru_cache(maxsize=256)
 def name_of(cell: Cell) -> str | None:
     """What the library calls exactly this equation, or None."""
     return next((name for name, known in CELLS.items() if _alike(cell, known)), None)
