@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 
 from sunhwan.cells import CELLS
-from sunhwan.ops import operators
+from sunhwan.errors import ShapeError
+from sunhwan.ops import native, operators
 from tests.kernels.problems import Shape, built, given
 
 pytestmark = built
@@ -22,3 +24,64 @@ def test_opcheck_finds_nothing(name, hold, drop):
     )  # fmt: skip
     found = torch.library.opcheck(torch.ops.sunhwan.recurrence.default, arguments)
     assert set(found.values()) == {"SUCCESS"}
+
+
+def lstm(rows: int = 3) -> native.Inputs:
+    """An LSTM in float64, with gradients."""
+    draw = torch.Generator().manual_seed(3)
+
+    def leaf(*sizes: int) -> torch.Tensor:
+        return torch.randn(sizes, generator=draw, dtype=torch.float64).requires_grad_()
+
+    loop, state = [leaf(5, 20), None, None], [leaf(rows, 5), leaf(rows, 5)]
+    return native.Inputs(
+        "lstm", 0.0, leaf(4, rows, 2), None, leaf(2, 20), leaf(20), loop, state, [], None, None
+    )
+
+
+def output(inputs: native.Inputs, x: torch.Tensor) -> torch.Tensor:
+    return operators.recurrence(inputs._replace(x=x))[0]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_the_operator_itself_under_transforms():
+    inputs = lstm()
+    x, d = inputs.x.detach(), torch.ones_like(inputs.x)
+    wanted = torch.autograd.functional.jvp(
+        lambda x: operators.unrolled(inputs._replace(x=x))[0], x, d
+    )
+    found = torch.func.jvp(lambda x: output(inputs, x), (x,), (d,))
+    torch.testing.assert_close(found, wanted)
+    with forward_ad.dual_level(), torch.no_grad():
+        dual = output(inputs, forward_ad.make_dual(x, d))
+        torch.testing.assert_close(forward_ad.unpack_dual(dual).tangent, wanted[1])
+    several = torch.stack((x, 2 * x, -x))
+    alone = torch.stack([output(inputs, one) for one in several])
+    with torch.no_grad():
+        torch.testing.assert_close(torch.vmap(lambda x: output(inputs, x))(several), alone)
+    slope = torch.func.grad(lambda x: output(inputs, x).square().sum())
+    by_rows = torch.vmap(slope)(several)
+    torch.testing.assert_close(by_rows, torch.stack([slope(one) for one in several]))
+
+
+@pytest.mark.parametrize("broken", ["missing", "narrow", "float32"])
+def test_what_a_backward_pass_is_given_is_checked(broken):
+    inputs = lstm()
+    states = [torch.zeros(4, 3, 5, dtype=torch.float64) for _ in range(2)]
+    kept = [torch.zeros(4, 3, 20, dtype=torch.float64)]
+    if broken == "missing":
+        kept = []
+    elif broken == "narrow":
+        kept = [kept[0][..., :10].contiguous()]
+    else:
+        states[1] = states[1].float()
+    given = [states[0], None], [None, None], [True] * 3
+    with torch.no_grad(), pytest.raises(ShapeError):
+        torch.ops.sunhwan.recurrence_backward(*inputs, states, kept, *given)
+
+
+def test_memory_that_was_freed_is_refused():
+    inputs = lstm()
+    inputs.loop[0].untyped_storage().resize_(0)
+    with torch.no_grad(), pytest.raises(ShapeError, match="freed"):
+        operators.recurrence(inputs)

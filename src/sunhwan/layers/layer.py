@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.layers.segments import segments
+from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
 
@@ -169,26 +169,22 @@ class RecurrentLayer(nn.Module):
         masks: Masks = NO_MASKS,
         *,
         look: Look | None = None,
+        segments: Segments | None = None,
     ) -> Outcome:
         """x (T, N, D), state, resets (T, N), lengths (N) → `Outcome` of h (T, N, H) and last state.
 
         Where resets is true the row reads x_t from the initial state. The sequence is cut at the
         steps that have a reset, so every kernel serves and the gradient stops where it should.
         From a row's length on its state stays as it is. look: what else the outcome must hold.
+        segments: the same resets and lengths as `segments_of` gives them; a compiled kernel then reads
+        packed sequences, and the output behind a row's end is 0.
         """
         parameters = self.parameters_of_cell
         self._check_parameters(parameters)
         if masks.W_h is not None:
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
-        if not torch.compiler.is_compiling():
-            # What changes nothing costs nothing.
-            if resets is not None and not bool(resets.any()):
-                resets = None
-            if lengths is not None and bool((lengths == x.shape[0]).all()):
-                lengths = None
-        packed = look is None and (resets is not None or lengths is not None)
-        if packed and self._packs(x, masks):
-            return self._run_packed(x, state, resets, lengths, parameters, masks)
+        if segments is not None and self._packs(masks):
+            return self._run_packed(x, state, segments, parameters, masks)
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
         T = x.shape[0]
@@ -218,10 +214,8 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
-    def _packs(self, x: Tensor | Embedded, masks: Masks) -> bool:
-        """Whether rows of unequal length and resets go to the compiled kernel as packed sequences."""
-        if torch.compiler.is_compiling() or x.device.type != "cpu" or 0 in x.shape[:2]:
-            return False
+    def _packs(self, masks: Masks) -> bool:
+        """Whether the compiled kernel runs the layer, which reads packed sequences."""
         inside = masks.h is not None or self.reaches_inside
         like = self.W_x_T
         return (
@@ -233,26 +227,17 @@ class RecurrentLayer(nn.Module):
         self,
         x: Tensor | Embedded,
         state: State,
-        resets: Tensor | None,
-        lengths: Tensor | None,
+        segments: Segments,
         parameters: Parameters,
         masks: Masks,
     ) -> Outcome:
         """Every sequence that the rows hold as a row of its own, without padding."""
-        T, N = x.shape[:2]
-        if resets is not None:
-            resets = resets.to(torch.bool)
-        found = segments(T, N, lengths, resets)
-        if found is None:
-            output = x.weight if isinstance(x, Embedded) else x
-            zeros = (0 * output.sum()).expand(T, N, self.output_size)
-            return Outcome(zeros.to(self.W_x_T), state)
-        noise = found.noise(Noise(self._hold(x, state, None), masks.h))
-        first = found.begin(self.cell, state, self.initial_state(N))
+        noise = segments.noise(Noise(self._hold(x, state, None), masks.h))
+        first = segments.begin(self.cell, state, self.initial_state(x.shape[1]))
         states, ends = recur_packed(
-            self.cell, found.pack_input(x), parameters, first, found.counts, noise
+            self.cell, segments.pack_input(x), parameters, first, segments.counts, noise
         )
-        return Outcome(found.unpack(states[0]), found.last(self.cell, ends, state))
+        return Outcome(segments.unpack(states[0]), segments.last(self.cell, ends, state))
 
     def _hold(
         self, x: Tensor | Embedded, state: State, lengths: Tensor | None

@@ -13,6 +13,7 @@ from sunhwan.layers import torch_modules
 from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
 from sunhwan.layers.layer import Look, Masks, RecurrentLayer
+from sunhwan.layers.segments import Segments, segments_of
 from sunhwan.layers.sequences import (
     backwards,
     checked_lengths,
@@ -296,6 +297,12 @@ class Recurrent(nn.Module):
         if resets is not None and resets.shape != x.shape[:2]:
             raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
         real = None if lengths is None else checked_lengths(lengths, x)
+        if not torch.compiler.is_compiling():
+            # What changes nothing costs nothing.
+            if resets is not None and not bool(resets.any()):
+                resets = None
+            if real is not None and bool((real == T).all()):
+                real = None
         if state is None and self.stateful:
             state = self._state and [
                 layer.cell.state_type(*(field.to(layer.W_x) for field in layer_state))
@@ -306,7 +313,7 @@ class Recurrent(nn.Module):
             masks = self.draw_masks(N)
         else:
             self._check_masks(masks, N)
-        unread = lengths is None and masks[0].x is None and self._passes_input_on
+        unread = real is None and masks[0].x is None and self._passes_input_on
         y: Any = (x if unread else materialised(x)).transpose(0, 1)
         resets = None if resets is None else resets.T
         padding = None if real is None else is_padding(T, real).unsqueeze(-1)
@@ -315,6 +322,9 @@ class Recurrent(nn.Module):
             if resets is not None:
                 resets = resets.to(x.device, torch.bool) & ~padding.squeeze(-1)
         orders = [None, backwards(T, real, x.device)] if self.bidirectional else [None]
+        cuts: list[Segments | None] = [None] * len(orders)
+        if look is None and x.device.type == "cpu" and not (real is None and resets is None):
+            cuts = [segments_of(T, N, real, resets_in_order(resets, order)) for order in orders]
         last: list[State] = []
         seen: list[tuple[Outcome, Tensor | None]] = []
         for level in range(len(self.connections)):
@@ -328,7 +338,7 @@ class Recurrent(nn.Module):
                 dropped = y if masks[i].x is None else y * masks[i].x
                 outcome = self.layers[i](
                     in_order(dropped, order), states[i], resets_in_order(resets, order), real, masks[i],
-                    look=look,
+                    look=look, segments=cuts[direction],
                 )  # fmt: skip
                 outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)

@@ -86,10 +86,15 @@ class Segments(NamedTuple):
         return Noise(hold, None if noise.drop is None else noise.drop.index_select(0, self.row))
 
 
-def segments(
+def segments_of(
     steps: int, rows: int, lengths: Tensor | None, resets: Tensor | None
 ) -> Segments | None:
-    """Of lengths (N) and resets (T, N); None where no row has a step."""
+    """Of lengths (N) and resets (T, N); None where no row has a step.
+
+    For `torch.compile` and off the CPU, where the numbers are not at hand, None too.
+    """
+    if torch.compiler.is_compiling() or not steps or not rows:
+        return None
     T, N = steps, rows
     t = torch.arange(T)
     length = torch.full((N,), T) if lengths is None else lengths.cpu().long()
@@ -97,7 +102,7 @@ def segments(
     begins = torch.zeros(N, T, dtype=torch.bool)
     begins[:, 0] = True
     if resets is not None:
-        begins |= resets.T.cpu()
+        begins |= resets.T.cpu().bool()
     begins &= real
     where = begins.flatten().nonzero().squeeze(1)
     if not len(where):
@@ -119,7 +124,7 @@ def segments(
     take[put[inside]] = inside.nonzero().squeeze(1)
     going = first == 0
     if resets is not None:
-        going &= ~resets[0].cpu()[row]
+        going &= ~resets[0].cpu().bool()[row]
     # Of several segments of a row the last.
     is_last = torch.cat((row[1:] != row[:-1], row.new_ones(1, dtype=torch.bool)))
     end = torch.zeros(N, dtype=torch.int64)

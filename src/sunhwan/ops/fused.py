@@ -17,7 +17,7 @@ def supports(cell: Cell) -> bool:
     return type(cell) in (Elman, IRNN, GRU, LSTM)
 
 
-class Fused(torch.autograd.Function):
+class FusedRecurrence(torch.autograd.Function):
     """A fused operator, whose gradient has none of its own, with a second derivative step by step."""
 
     @staticmethod
@@ -71,7 +71,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
     closed = isinstance(cell, LSTM) or x.device.type == "cuda"
     plain = torch.compiler.is_compiling() or tracing() or transformed()
     if learning and closed and not plain and any(p.requires_grad for p in inputs):
-        y, *last = Fused.apply(operator, again, *inputs)  # type: ignore[no-untyped-call]
+        y, *last = FusedRecurrence.apply(operator, again, *inputs)  # type: ignore[no-untyped-call]
     else:
         y, *last = operator(*inputs)
     return Outcome(y, cell.state_type(*(field.squeeze(0) for field in last)))

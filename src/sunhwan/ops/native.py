@@ -89,13 +89,8 @@ class Inputs(NamedTuple):
         values = self.x if self.ids is None else self.ids
         return tuple(values.shape) if self.ids is not None else tuple(values.shape[:-1])
 
-    @property
-    def owns_products(self) -> bool:
-        """Whether the input products are made here, so that saved values may take their place."""
-        return self.W_x is not None
 
-
-class Passed(NamedTuple):
+class ForwardResult(NamedTuple):
     """What a forward pass gives: every field over time, and what the backward pass needs besides.
 
     products: (T, N, G·H), the memory of the input products, now of the first saved values; further:
@@ -103,10 +98,10 @@ class Passed(NamedTuple):
     multiplied with where that is not h; m: what W_m was multiplied with.
     """
 
-    states: tuple[Tensor, ...]
+    states: Sequence[Tensor]
     products: Tensor | None
-    further: tuple[Tensor, ...]
-    made: tuple[Tensor, ...]
+    further: Sequence[Tensor]
+    made: Sequence[Tensor]
     operand: Tensor | None
     m: Tensor | None
 
@@ -116,49 +111,88 @@ class Passed(NamedTuple):
         return [value for value in ends if value is not None]
 
 
-def passed(
-    inputs: Inputs, kernel: Kernel, states: Sequence[Tensor], kept: Sequence[Tensor]
-) -> Passed:
-    """What `Passed.kept` laid in a row, by its names again."""
-    left = list(kept)
-    within = _within(inputs, kernel)
-    products = left.pop(0) if within else None
-    further = [left.pop(0) for _ in range(kernel.saved - within)]
-    made = [left.pop(0) for _ in states] if inputs.hold else list(states)
-    operand = None if inputs.drop is None else left.pop(0)
-    m = None if inputs.loop[2] is None else left.pop(0)
-    return Passed(tuple(states), products, tuple(further), tuple(made), operand, m)
+class KeptWidths(NamedTuple):
+    """How many numbers a step of each tensor of `ForwardResult` has; None where there is no tensor."""
+
+    states: list[int]
+    products: int | None
+    further: list[int]
+    made: list[int]
+    operand: int | None
+    m: int | None
 
 
-def _within(inputs: Inputs, kernel: Kernel) -> int:
-    """How many saved values take the place of the input products."""
-    return min(kernel.gates, kernel.saved) if inputs.owns_products else 0
-
-
-def room(inputs: Inputs, kernel: Kernel, products: Tensor | None, *, save: bool) -> Passed:
-    """Memory for what a forward pass gives, unwritten; with fake tensors their shapes alone."""
-    lead, H = inputs.lead, inputs.initial[-1].shape[1]
-    new = inputs.x.new_empty
+def kept_widths(inputs: Inputs, kernel: Kernel, *, save: bool) -> KeptWidths:
+    """Those of a forward pass, which without `save` writes what the kernel itself reads again."""
+    H = inputs.initial[-1].shape[1]
     saves = save or bool(kernel.always_saves)
-    within = _within(inputs, kernel) if saves else 0
-    if within and products is None:
-        products = new((*lead, kernel.gates * H))
-    sizes = [field.shape[1] for field in inputs.initial]
-    states = tuple(new((*lead, size)) for size in sizes)
-    widths = [w * H if w > 0 else -w for w in kernel.saved_width[within : kernel.saved]]
-    further = tuple(new((*lead, width)) for width in widths) if saves else ()
-    made = tuple(new((*lead, size)) for size in sizes) if inputs.hold and saves else ()
-    operand = None if inputs.drop is None else new((*lead, sizes[0]))
-    m = None if inputs.loop[2] is None else new((*lead, H))
-    return Passed(states, products if within else None, further, made, operand, m)
+    # Saved values take the place of the input products, where those are made here.
+    within = min(kernel.gates, kernel.saved) if inputs.W_x is not None and saves else 0
+    states = [field.shape[1] for field in inputs.initial]
+    further = [w * H if w > 0 else -w for w in kernel.saved_width[within : kernel.saved]]
+    return KeptWidths(
+        states,
+        kernel.gates * H if within else None,
+        further if saves else [],
+        states if inputs.hold and saves else [],
+        None if inputs.drop is None else states[0],
+        None if inputs.loop[2] is None else H,
+    )
 
 
-def forward(inputs: Inputs, *, save: bool) -> tuple[Passed, list[Tensor]]:
+def allocate(
+    inputs: Inputs, kernel: Kernel, products: Tensor | None, *, save: bool
+) -> ForwardResult:
+    """Memory for what a forward pass gives, unwritten; with fake tensors their shapes alone."""
+
+    def new(width: int) -> Tensor:
+        return inputs.x.new_empty((*inputs.lead, width))
+
+    widths = kept_widths(inputs, kernel, save=save)
+    if widths.products is None:
+        products = None
+    elif products is None:
+        products = new(widths.products)
+    return ForwardResult(
+        list(map(new, widths.states)),
+        products,
+        list(map(new, widths.further)),
+        list(map(new, widths.made)),
+        None if widths.operand is None else new(widths.operand),
+        None if widths.m is None else new(widths.m),
+    )
+
+
+def result_of(
+    inputs: Inputs, kernel: Kernel, states: Sequence[Tensor], kept: Sequence[Tensor]
+) -> ForwardResult:
+    """What `ForwardResult.kept` laid in a row, by its names again; ShapeError where it is not that."""
+    widths = kept_widths(inputs, kernel, save=True)
+    single = [width for width in (widths.operand, widths.m) if width is not None]
+    first = [] if widths.products is None else [widths.products]
+    wanted = [*widths.states, *first, *widths.further, *widths.made, *single]
+    given = [*states, *kept]
+    if len(given) != len(wanted):
+        raise ShapeError(f"a backward pass reads {len(wanted)} tensors over time, not {len(given)}")
+    for value, width in zip(given, wanted, strict=True):
+        _check("a value kept for the backward pass", value, (*inputs.lead, width), inputs.x)
+    left = iter(kept)
+    return ForwardResult(
+        states,
+        None if widths.products is None else next(left),
+        [next(left) for _ in widths.further],
+        [next(left) for _ in widths.made],
+        None if widths.operand is None else next(left),
+        None if widths.m is None else next(left),
+    )
+
+
+def forward(inputs: Inputs, *, save: bool) -> tuple[ForwardResult, list[Tensor]]:
     """Every state over time and after the last step, and what a backward pass needs."""
     kernel = kernel_named(inputs.name, inputs.x.dtype)
     inputs = check(inputs, kernel)
     a, b = _input_products(inputs)
-    found = room(inputs, kernel, a if inputs.owns_products else None, save=save)
+    found = allocate(inputs, kernel, None if inputs.W_x is None else a, save=save)
     layout = layout_of(inputs)
     problem = _describe(inputs, layout, kernel, a, found)
     problem.b = _pointer(b)
@@ -207,7 +241,7 @@ def _dense(T: int, N: int) -> Layout:
 
 def backward(
     inputs: Inputs,
-    found: Passed,
+    found: ForwardResult,
     d_states: Sequence[Tensor | None],
     d_last: Sequence[Tensor | None],
     needs: Sequence[bool],
@@ -254,7 +288,9 @@ def backward(
     return [*_input_gradients(inputs, d_a, needs), d_W_h, d_b_h, d_W_m, *sums, *d_initial]
 
 
-def _recurrent_gradient(inputs: Inputs, layout: Layout, found: Passed, d_u: Tensor) -> Tensor:
+def _recurrent_gradient(
+    inputs: Inputs, layout: Layout, found: ForwardResult, d_u: Tensor
+) -> Tensor:
     """d W_hᵀ of some of its blocks: d uᵀ times what W_h was multiplied with."""
     N = layout.N
     if found.operand is not None:
@@ -333,15 +369,8 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
     if len(inputs.initial) != kernel.fields or (W_h is None) != (kernel.recurrent_gates == 0):
         raise ShapeError(f"{inputs.name} reads {kernel.fields} state fields and its own parameters")
     for name, value, shape in wanted:
-        if value is None:
-            continue
-        if value.dtype != x.dtype or value.device.type != x.device.type:
-            raise ShapeError(
-                f"{name} is {value.dtype} on {value.device}, but the input is {x.dtype} on "
-                f"{x.device}: convert one of them with .to(…)"
-            )
-        if shape is not None and tuple(value.shape) != shape:
-            raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
+        if value is not None:
+            _check(name, value, shape, x)
     if inputs.ids is not None and inputs.ids.dtype not in (torch.int64, torch.int32):
         raise ShapeError(f"token numbers must be whole numbers, not {inputs.ids.dtype}")
     loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
@@ -352,6 +381,17 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         hold=[field.contiguous() for field in inputs.hold],
         drop=None if inputs.drop is None else inputs.drop.contiguous(),
     )
+
+
+def _check(name: str, value: Tensor, shape: tuple[int, ...] | None, like: Tensor) -> None:
+    """ShapeError unless a tensor is of the type, on the device and of the shape it should be."""
+    if value.dtype != like.dtype or value.device != like.device:
+        raise ShapeError(
+            f"{name} is {value.dtype} on {value.device}, but the input is {like.dtype} on "
+            f"{like.device}: convert one of them with .to(…)"
+        )
+    if shape is not None and value.shape != shape:
+        raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
 
 
 @lru_cache(maxsize=256)
@@ -384,7 +424,9 @@ def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
     return torch.get_num_threads() if work > SHARED else 1
 
 
-def _describe(inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: Passed) -> Problem:
+def _describe(
+    inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: ForwardResult
+) -> Problem:
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
     T, N = layout.T, layout.N
     H, P = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
@@ -394,16 +436,17 @@ def _describe(inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: 
     p.start, p.lengths = _pointer(layout.start), _pointer(layout.lengths)
     p.constant = inputs.constant
     if W_h is not None:
-        p.W_h = Matrix(W_h.data_ptr(), *W_h.stride())
+        p.W_h = Matrix(_address(W_h), *W_h.stride())
     if W_m is not None:
-        p.W_m = Matrix(W_m.data_ptr(), *W_m.stride())
+        p.W_m = Matrix(_address(W_m), *W_m.stride())
     p.b_h = _pointer(b_h)
     for i, e in enumerate(extra):
         if e is not None:
             p.extra[i], p.extra_size[i] = _pointer(e), e.numel()
     p.a = _series(a)
-    within = _within(inputs, kernel)
-    blocks = () if found.products is None else torch.split(found.products, H, -1)[:within]
+    blocks: Sequence[Tensor] = ()
+    if found.products is not None:
+        blocks = torch.split(found.products, H, -1)[: min(kernel.gates, kernel.saved)]
     saved = (*blocks, *found.further)
     made = found.made or (() if inputs.hold else found.states)
     for where, what in ((p.states, found.states), (p.made, made), (p.saved, saved)):
@@ -420,12 +463,16 @@ def _gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
     """A gradient from outside, as the library reads it."""
     if d is None:
         return None
-    if d.dtype != like.dtype or d.device != like.device or d.shape != like.shape:
-        raise ShapeError(
-            f"a gradient is {d.dtype} {tuple(d.shape)} on {d.device}, but its value is {like.dtype} "
-            f"{tuple(like.shape)} on {like.device}"
-        )
+    _check("a gradient", d, tuple(like.shape), like)
     return d.contiguous()
+
+
+def _address(x: Tensor) -> int:
+    """Where a tensor's numbers are; ShapeError where its memory was given back."""
+    address: int = x.data_ptr()
+    if not address and x.numel():
+        raise ShapeError(f"a tensor of shape {tuple(x.shape)} has no memory: it was freed")
+    return address
 
 
 def _series(x: Tensor | None) -> Series:
@@ -435,16 +482,16 @@ def _series(x: Tensor | None) -> Series:
     if x.stride(-1) != 1 and x.shape[-1] > 1:
         raise ValueError("the units of a row must be neighbours in memory")
     if x.dim() == 2:
-        return Series(x.data_ptr(), x.stride(0))
+        return Series(_address(x), x.stride(0))
     (T, N), (step, row) = x.shape[:2], x.stride()[:2]
     if N == 1:
         row = step
     elif T > 1 and step != N * row:
         raise ValueError("the rows of a step must follow those of the step before in memory")
-    return Series(x.data_ptr(), row)
+    return Series(_address(x), row)
 
 
 def _pointer(x: Tensor | None) -> int | None:
     if x is not None and not x.is_contiguous():
         raise ValueError("the rows must lie one after another in memory")
-    return None if x is None else x.data_ptr()
+    return None if x is None else _address(x)

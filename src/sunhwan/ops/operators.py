@@ -148,7 +148,7 @@ def _recurrence_shapes(*reads: Any) -> list[Tensor]:
     *given, save = reads
     inputs = Inputs(*given)
     kernel = native.kernel_named(inputs.name, inputs.x.dtype)
-    found = native.room(inputs, kernel, None, save=save)
+    found = native.allocate(inputs, kernel, None, save=save)
     last = [
         torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial
     ]
@@ -159,7 +159,7 @@ def _recurrence_backward(*reads: Any) -> list[Tensor]:
     *given, states, kept, d_states, d_last, needs = reads
     inputs = Inputs(*given)
     kernel = native.kernel_named(inputs.name, inputs.x.dtype)
-    found = native.passed(inputs, kernel, states, kept)
+    found = native.result_of(inputs, kernel, states, kept)
     gradients = native.backward(inputs, found, d_states, d_last, needs)
     # An operator's list holds no None: nothing, of size 0, stands for it.
     return [inputs.x.new_empty((0,)) if d is None else d for d in gradients]
@@ -191,7 +191,7 @@ def _backward_shapes(*reads: Any) -> list[Tensor]:
 # Gradients.
 
 
-class Layout(NamedTuple):
+class ArgumentCounts(NamedTuple):
     """How many tensors of each kind lie in a row."""
 
     name: str
@@ -210,47 +210,57 @@ class Layout(NamedTuple):
         return Inputs(self.name, self.constant, *given)
 
 
-def flat(inputs: Inputs) -> tuple[Layout, list[Tensor | None]]:
+def flat(inputs: Inputs) -> tuple[ArgumentCounts, list[Tensor | None]]:
     """The operator's arguments as tensors in a row, for autograd."""
-    layout = Layout(
+    sizes = ArgumentCounts(
         inputs.name, inputs.constant, len(inputs.loop), len(inputs.initial), len(inputs.hold)
     )
     first = (inputs.x, inputs.ids, inputs.W_x, inputs.b)
-    return layout, [*first, *inputs.loop, *inputs.initial, *inputs.hold, inputs.drop, inputs.counts]
+    return sizes, [
+        *first,
+        *inputs.loop,
+        *inputs.initial,
+        *inputs.hold,
+        inputs.drop,
+        inputs.counts,
+    ]
 
 
-class Recurrence(torch.autograd.Function):
+class NativeRecurrence(torch.autograd.Function):
     """(the operator's tensors in a row) → every field over time and the last."""
 
     @staticmethod
-    def forward(ctx: Any, layout: Layout, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        inputs = layout.inputs(tensors)
+    def forward(ctx: Any, sizes: ArgumentCounts, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        inputs = sizes.inputs(tensors)
         with Below():
             found = torch.ops.sunhwan.recurrence(*inputs, True)
-        F = layout.initial
-        ctx.layout = layout
+        F = sizes.initial
+        ctx.sizes = sizes
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *found[:F], *found[2 * F :])
         return tuple(found[: 2 * F])
 
     @staticmethod
     def backward(ctx: Any, *d: Tensor | None) -> tuple[Tensor | None, ...]:
-        layout: Layout = ctx.layout
-        F, n = layout.initial, 6 + layout.loop + layout.initial + layout.hold
+        sizes: ArgumentCounts = ctx.sizes
+        F, n = (
+            sizes.initial,
+            6 + sizes.loop + sizes.initial + sizes.hold,
+        )
         saved = ctx.saved_tensors
         needs = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled() or any(p is not None and is_batched(p) for p in d):
             return None, *differentiable_gradients(
-                lambda *tensors: unrolled(layout.inputs(tensors)), saved[:n], d, needs
+                lambda *tensors: unrolled(sizes.inputs(tensors)), saved[:n], d, needs
             )
-        inputs = layout.inputs(saved[:n])
+        inputs = sizes.inputs(saved[:n])
         found = torch.ops.sunhwan.recurrence_backward(
             *inputs, saved[n : n + F], saved[n + F :], list(d[:F]), list(d[F:]),
             [needs[0], needs[2], needs[3]],
         )  # fmt: skip
         d_x, d_W_x, d_b, *rest = found
-        inner, last = rest[: layout.loop], rest[layout.loop :]
-        every = [d_x, None, d_W_x, d_b, *inner, *last, *[None] * (layout.hold + 2)]
+        inner, last = rest[: sizes.loop], rest[sizes.loop :]
+        every = [d_x, None, d_W_x, d_b, *inner, *last, *[None] * (sizes.hold + 2)]
         wanted = zip(every, needs, saved[:n], strict=True)
         return None, *(g if need and p is not None else None for g, need, p in wanted)
 
@@ -280,15 +290,12 @@ def unrolled(inputs: Inputs) -> list[Tensor]:
 def _with_gradient(*reads: Any) -> list[Tensor]:
     *given, save = reads
     inputs = Inputs(*given)
-    layout, tensors = flat(inputs)
-    if (
-        not save
-        and torch.is_grad_enabled()
-        and any(p is not None and p.requires_grad for p in tensors)
-    ):
-        if transformed():
-            return unrolled(inputs)
-        return list(Recurrence.apply(layout, *tensors))  # type: ignore[no-untyped-call]
+    sizes, tensors = flat(inputs)
+    if not save and transformed():
+        return unrolled(inputs)
+    learning = torch.is_grad_enabled() and any(p is not None and p.requires_grad for p in tensors)
+    if learning and not save:
+        return list(NativeRecurrence.apply(sizes, *tensors))  # type: ignore[no-untyped-call]
     with Below():
         found: list[Tensor] = torch.ops.sunhwan.recurrence(*inputs, save)
     return found
