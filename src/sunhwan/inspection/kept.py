@@ -107,7 +107,7 @@ def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) 
     packs = ragged and backend == "native"
     if packs:
         # A copy of what is read, without padding, and where each step lies in the rows and back.
-        inputs = layer.input_size + 4
+        inputs = max(inputs, layer.input_size) + 4
     twice = (ragged and not packs) or drawn > 0
     return Kept(inputs, gates, sum(sizes) * (1 + twice) + drawn)
 

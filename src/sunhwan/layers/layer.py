@@ -176,14 +176,14 @@ class RecurrentLayer(nn.Module):
         Where resets is true the row reads x_t from the initial state. The sequence is cut at the
         steps that have a reset, so every kernel serves and the gradient stops where it should.
         From a row's length on its state stays as it is. look: what else the outcome must hold.
-        segments: the same resets and lengths as `segments_of` gives them; a compiled kernel then reads
-        packed sequences, and the output behind a row's end is 0.
+        segments: in the place of resets and lengths, where `packs`: the sequences that the rows hold, in
+        the order of reading; the output behind a row's end is then 0.
         """
         parameters = self.parameters_of_cell
         self._check_parameters(parameters)
         if masks.W_h is not None:
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
-        if segments is not None and self._packs(masks):
+        if segments is not None:
             return self._run_packed(x, state, segments, parameters, masks)
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
@@ -214,8 +214,8 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
-    def _packs(self, masks: Masks) -> bool:
-        """Whether the compiled kernel runs the layer, which reads packed sequences."""
+    def packs(self, masks: Masks = NO_MASKS) -> bool:
+        """Whether the compiled kernel runs the layer: it can read packed sequences."""
         inside = masks.h is not None or self.reaches_inside
         like = self.W_x_T
         return (

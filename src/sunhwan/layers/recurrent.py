@@ -324,7 +324,7 @@ class Recurrent(nn.Module):
         orders = [None, backwards(T, real, x.device)] if self.bidirectional else [None]
         cuts: list[Segments | None] = [None] * len(orders)
         if look is None and x.device.type == "cpu" and not (real is None and resets is None):
-            cuts = [segments_of(T, N, real, resets_in_order(resets, order)) for order in orders]
+            cuts = [segments_of(T, N, real, resets, order) for order in orders]
         last: list[State] = []
         seen: list[tuple[Outcome, Tensor | None]] = []
         for level in range(len(self.connections)):
@@ -336,11 +336,16 @@ class Recurrent(nn.Module):
             for direction, order in enumerate(orders):
                 i = len(orders) * level + direction
                 dropped = y if masks[i].x is None else y * masks[i].x
-                outcome = self.layers[i](
-                    in_order(dropped, order), states[i], resets_in_order(resets, order), real, masks[i],
-                    look=look, segments=cuts[direction],
-                )  # fmt: skip
-                outputs.append(in_order(outcome.output, order))
+                segments = cuts[direction] if self.stack[i].packs(masks[i]) else None
+                if segments is not None:
+                    outcome = self.layers[i](dropped, states[i], masks=masks[i], segments=segments)
+                    outputs.append(outcome.output)
+                else:
+                    outcome = self.layers[i](
+                        in_order(dropped, order), states[i], resets_in_order(resets, order), real,
+                        masks[i], look=look,
+                    )  # fmt: skip
+                    outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
                 seen.append((outcome, order))
             if not self.bidirectional:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import Cell, State
+from sunhwan.layers.sequences import resets_in_order
 from sunhwan.ops import Embedded, Noise
 
 
@@ -87,15 +88,21 @@ class Segments(NamedTuple):
 
 
 def segments_of(
-    steps: int, rows: int, lengths: Tensor | None, resets: Tensor | None
+    steps: int,
+    rows: int,
+    lengths: Tensor | None,
+    resets: Tensor | None,
+    order: Tensor | None = None,
 ) -> Segments | None:
     """Of lengths (N) and resets (T, N); None where no row has a step.
 
+    order (T, N) or (T, 1): for each step of a backward direction the step it reads, see `backwards`.
     For `torch.compile` and off the CPU, where the numbers are not at hand, None too.
     """
     if torch.compiler.is_compiling() or not steps or not rows:
         return None
     T, N = steps, rows
+    resets = resets_in_order(resets, order)
     t = torch.arange(T)
     length = torch.full((N,), T) if lengths is None else lengths.cpu().long()
     real = t < length.unsqueeze(1)
@@ -111,9 +118,9 @@ def segments_of(
     # A segment ends where the next one of its row begins, or with the row.
     after = torch.cat((where[1:], where.new_full((1,), N * T)))
     size = torch.minimum(after - row * T, length[row]) - first
-    order = size.argsort(descending=True, stable=True)
-    rank = torch.empty_like(order)
-    rank[order] = torch.arange(len(order))
+    longest_first = size.argsort(descending=True, stable=True)
+    rank = torch.empty_like(longest_first)
+    rank[longest_first] = torch.arange(len(rank))
     counts = size.bincount().flip(0).cumsum(0).flip(0)[1:]
     start = counts.cumsum(0) - counts
     own = (begins.flatten().cumsum(0) - 1).clamp_(min=0)
@@ -130,6 +137,17 @@ def segments_of(
     end = torch.zeros(N, dtype=torch.int64)
     end[row[is_last]] = rank[is_last]
     whole = bool(inside.all())
+    if order is not None:
+        # Each segment is read from its end: what lay at step t lies at order[t].
+        turned = (torch.arange(N).unsqueeze(1) * T + order.T.cpu()).expand(N, T).flatten()
+        take, put = turned[take], put[turned]
     return Segments(
-        counts, take, put, None if whole else ~inside, row[order], going[order], end, length == 0
+        counts,
+        take,
+        put,
+        None if whole else ~inside,
+        row[longest_first],
+        going[longest_first],
+        end,
+        length == 0,
     )
