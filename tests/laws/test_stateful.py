@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from sunhwan import Recurrent
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.laws.stateful import (
     no_gradient_crosses_calls,
@@ -81,3 +82,14 @@ def test_what_keeps_no_state_says_so():
         Case("gru").build().reset_state()
     with pytest.raises(ConfigError, match="bidirectional"):
         Case("gru").build(stateful=True, bidirectional=True)
+
+
+def test_a_state_read_under_inference_mode_can_be_trained_from():
+    """Also where it was handed back there."""
+    layer = Recurrent("lstm", 2, 3, stateful=True)
+    x = torch.ones(1, 4, 2)
+    with torch.inference_mode():
+        layer(x)
+        layer.set_state(layer.state)
+    layer(x)[0].sum().backward()
+    assert layer.layers[0].W_h_T.grad is not None

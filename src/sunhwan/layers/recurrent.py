@@ -335,15 +335,16 @@ class Recurrent(nn.Module):
             outputs = []
             for direction, order in enumerate(orders):
                 i = len(orders) * level + direction
+                before = states[i]
                 dropped = y if masks[i].x is None else y * masks[i].x
                 segments = cuts[direction] if self.stack[i].packs(masks[i]) else None
                 if segments is not None:
-                    outcome = self.layers[i](dropped, states[i], masks=masks[i], segments=segments)
+                    outcome = self.layers[i](dropped, before, masks=masks[i], segments=segments)
                     outputs.append(outcome.output)
                 else:
                     outcome = self.layers[i](
-                        in_order(dropped, order), states[i], resets_in_order(resets, order), real,
-                        masks[i], look=look,
+                        in_order(dropped, order), before, resets_in_order(resets, order), real, masks[i],
+                        look=look,
                     )  # fmt: skip
                     outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
@@ -358,7 +359,7 @@ class Recurrent(nn.Module):
         if padding is not None:
             y = torch.where(padding, 0, y)
         if self.stateful:
-            self._state = detach(last) if torch.compiler.is_compiling() else kept(last)
+            self._state = detach(last)
         return y.transpose(0, 1), last, seen
 
     def explain(self) -> str:
@@ -463,20 +464,18 @@ class Recurrent(nn.Module):
 
 
 def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
-    """The same values without their history: where truncated BPTT cuts the gradient."""
+    """The same values without their history: where truncated BPTT cuts the gradient.
+
+    Under `inference_mode` they are copied, for PyTorch does not train from tensors that were made there.
+    """
+    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            return detach(state, copy=True)
     values = [[field.detach() for field in layer] for layer in state]
     return [
         type(layer)(*(field.clone() if copy else field for field in fields))
         for layer, fields in zip(state, values, strict=True)
     ]
-
-
-def kept(state: Sequence[State]) -> list[State]:
-    """The same without history, fit for training also where it was made under `inference_mode`."""
-    if not torch.is_inference_mode_enabled():
-        return detach(state)
-    with torch.inference_mode(False):
-        return detach(state, copy=True)
 
 
 def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:

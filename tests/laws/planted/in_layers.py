@@ -125,8 +125,8 @@ FAULTS: list[Fault] = [
             "dropout",
         ),
         (
-            "in_order(dropped, order), states",
-            "in_order(x.new_zeros(y.shape) + y.detach(), order), states",
+            "in_order(dropped, order), before",
+            "in_order(x.new_zeros(y.shape) + y.detach(), order), before",
             GRADIENTS,
         ),
     ),

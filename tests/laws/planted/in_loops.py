@@ -49,7 +49,7 @@ FAULTS: list[Fault] = [
         "lstm",
         ("fields[k] + d[t]", "d[t]", GRADIENTS),
         ("fields[k] + d[t]", "fields[k] + d[t - 1]", GRADIENTS),
-        ("_stack(d_new), d_state", "_stack(d_new), tuple(0 * d for d in d_state)", GRADIENTS),
+        ("stacked(d_new), d_state", "stacked(d_new), tuple(0 * d for d in d_state)", GRADIENTS),
         ("d_new.reverse()", "pass", GRADIENTS),
         ("cell.retreat(d_state, steps[t]", "cell.retreat(d_state, steps[t - 1]", "jacobian"),
         (
