@@ -5,6 +5,8 @@ in a process of its own, as it comes.
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
 `python -m benchmarks.layers --sweep [--quick]`: as a plain layer, without any setting of ours, beside
 torch.nn in one process, over many shapes, on one thread and on two.
+`python -m benchmarks.layers --ragged [--quick]`: rows of very unequal length beside
+`pack_padded_sequence`, and resets beside none.
 """
 
 import statistics
@@ -12,6 +14,8 @@ from collections.abc import Sequence
 from itertools import product
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.kernels import PEERS, SHAPES, Shape, peer_step, step_of
 from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
@@ -117,18 +121,103 @@ def sweep(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
     return text, rows
 
 
+RAGGED: list[Shape] = [(64, 4000, 64), (32, 4000, 128)]
+"""Where one row has all T steps and the others, drawn evenly, up to 7 % of them."""
+
+RESETS: Shape = (128, 128, 256)
+"""Where 3 % of the steps begin anew."""
+
+
+def ragged_row(shape: Shape, rounds: int) -> dict[str, object]:
+    """One row: forward and backward of an LSTM on rows of unequal length, torch.nn's packed."""
+    N, T, H = shape
+    theirs = torch.nn.LSTM(H, H, batch_first=True)
+    ours = Recurrent.from_torch(theirs)
+    lengths = torch.randint(1, max(2, 7 * T // 100), (N,))
+    lengths[0] = T
+    x = torch.randn(N, T, H, requires_grad=True)
+
+    def packed() -> None:
+        given = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        theirs(given)[0].data.sum().backward()
+
+    def by_lengths() -> None:
+        output: Tensor = ours(x, lengths=lengths)[0]
+        output.sum().backward()  # type: ignore[no-untyped-call]
+
+    seconds = in_turn({"torch": packed, "ours": by_lengths}, rounds=rounds)
+    return {
+        "what": f"{float(lengths.float().mean() / T):.1%} of the longest row on average",
+        "shape": shape,
+        "other": "torch.nn, packed",
+        "other_ms": 1e3 * seconds["torch"],
+        "ms": 1e3 * seconds["ours"],
+        "ratio": seconds["torch"] / seconds["ours"],
+    }
+
+
+def resets_row(shape: Shape, rounds: int) -> dict[str, object]:
+    """One row: forward and backward of our LSTM with resets, beside none."""
+    N, T, H = shape
+    layer, x = Recurrent("lstm", H, H), torch.randn(N, T, H, requires_grad=True)
+    resets = torch.rand(N, T) < 0.03
+
+    def without() -> None:
+        layer(x)[0].sum().backward()
+
+    def with_resets() -> None:
+        layer(x, resets=resets)[0].sum().backward()
+
+    seconds = in_turn({"without": without, "with": with_resets}, rounds=rounds)
+    return {
+        "what": "resets at 3 % of the steps",
+        "shape": shape,
+        "other": "ours, no resets",
+        "other_ms": 1e3 * seconds["without"],
+        "ms": 1e3 * seconds["with"],
+        "ratio": seconds["without"] / seconds["with"],
+    }
+
+
+def ragged(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
+    """The text and rows of unequal lengths and resets."""
+    shapes, resets = ([(4, 100, 16)], (8, 16, 32)) if quick else (RAGGED, RESETS)
+    rows = [ragged_row(shape, rounds) for shape in shapes] + [resets_row(resets, rounds)]
+    text = table(
+        ["", "(N, T, D=H)", "beside", "ms", "sunhwan, ms", "×"],
+        [
+            (
+                row["what"],
+                row["shape"],
+                row["other"],
+                f"{row['other_ms']:.1f}",
+                f"{row['ms']:.1f}",
+                f"{row['ratio']:.2f}",
+            )
+            for row in rows
+        ],
+    )
+    text += (
+        f"\nForward and backward of an LSTM, as a plain layer, medians of {rounds} rounds in turn in "
+        f"one process; {machine()}.\n"
+    )
+    return text, rows
+
+
 def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--sweep", action="store_true", help="many shapes, as a plain layer")
-    parser.add_argument("--quick", action="store_true", help="a few shapes of the sweep")
+    parser.add_argument("--ragged", action="store_true", help="unequal lengths, and resets")
+    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    if arguments.sweep:
+    if arguments.sweep or arguments.ragged:
         rounds = min(arguments.rounds, 3) if arguments.quick else arguments.rounds
-        publish(*sweep(quick=arguments.quick, rounds=rounds), arguments)
+        chosen = sweep if arguments.sweep else ragged
+        publish(*chosen(quick=arguments.quick, rounds=rounds), arguments)
         return
     keep_freed_memory()
     rows = [measure(cell, shape, arguments.rounds) for cell in PEERS for shape in SHAPES[:3]]
