@@ -22,6 +22,7 @@
     python -m benchmarks.forecasting --markdown benchmarks/results/forecasting.md
     python -m benchmarks.inside --pictures docs --markdown benchmarks/results/inside.md
     python -m benchmarks.horizons --markdown benchmarks/results/horizons.md
+    python -m benchmarks.capabilities --markdown benchmarks/results/capabilities.md
     python -m benchmarks.policies --markdown benchmarks/results/policies.md
 """
 
@@ -35,6 +36,7 @@ GUIDES = ("docs/guide.md", "docs/guide.ko.md")
 SPEED = ("docs/speed.md", "docs/speed.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 INSIDE = ("docs/inside.md", "docs/inside.ko.md")
+PYTORCH = ("docs/pytorch.md", "docs/pytorch.ko.md")
 POLICIES = ("docs/policies.md", "docs/policies.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
@@ -75,6 +77,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "horizons": "`python -m benchmarks.horizons`: how far the gradient reaches, by cell",
         },
     ),
+    "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),

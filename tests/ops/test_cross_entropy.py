@@ -58,6 +58,18 @@ def test_the_gradient_is_the_slope() -> None:
 
 
 @pytest.mark.usefixtures("small_pieces")
+def test_a_gradient_penalty_is_that_of_plain_cross_entropy() -> None:
+    *floats, targets = operands(7, 5)
+    found = []
+    for function in (chunked, plain):
+        first = torch.autograd.grad(function(*floats, targets), floats, create_graph=True)
+        penalty = torch.stack([d.square().sum() for d in first]).sum()
+        found.append([*first, *torch.autograd.grad(penalty, floats)])
+    for got, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("fixed", range(3))
 def test_what_needs_no_gradient_gets_none(fixed: int) -> None:
     *floats, targets = operands(7, 5)

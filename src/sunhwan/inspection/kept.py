@@ -79,14 +79,14 @@ def kept_by_output(
     """What the output layer keeps over `rows` steps of a language model: numbers a step, and in all.
 
     Up to 2²² logits their softmax is kept; beyond that, in its place, the gradients of what it reads
-    and of its parameters.
+    and of its parameters. What it reads is kept too, where that is not the state of the layer below.
     """
     V, H = output.weight.shape
     plain = not recurrent.bidirectional and type(recurrent.connections[-1]) is Plain
     made = not plain or config.dropout > 0
     mask = H if config.dropout and not config.locked_dropout else 0
     if rows * V > WHOLE:
-        return mask + H, V * H + V
+        return mask + (H if made else 0) + H, V * H + V
     return mask + (H if made else 0) + V, 0
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from sunhwan.ops.modes import needs_graph
+from sunhwan.ops.reference import differentiable_gradients
 
 WHOLE = 2**22
 """Logits up to which all are held together."""
@@ -21,13 +23,15 @@ def output_cross_entropy(y: Tensor, weight: Tensor, bias: Tensor, targets: Tenso
     gradients of y, weight and bias are kept: O(R · H + V · H) of memory instead of O(R · V).
     """
     if len(y) * len(bias) <= WHOLE:
-        return functional.cross_entropy(
-            functional.linear(y, weight, bias), targets, reduction="sum"
-        )
+        return _whole(y, weight, bias, targets)
     total: Tensor = ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
         y, weight, bias, targets
     )
     return total
+
+
+def _whole(y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    return functional.cross_entropy(functional.linear(y, weight, bias), targets, reduction="sum")
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -46,13 +50,22 @@ class ChunkedCrossEntropy(torch.autograd.Function):
                 y.detach().to(dtype), weight.detach().to(dtype), bias, targets, ctx.needs_input_grad
             )
         ctx.types = y.dtype, weight.dtype, bias.dtype
-        ctx.save_for_backward(*gradients)
+        ctx.low = low
+        ctx.save_for_backward(y, weight, bias, targets, *gradients)
         return total
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:
-        pairs = zip(ctx.saved_tensors, ctx.types, strict=True)
+        inputs, gradients = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
+        if needs_graph((d_total,)):
+            # With all logits together, for a second derivative.
+            device = inputs[0].device.type
+            with torch.autocast(device, enabled=ctx.low):
+                found = differentiable_gradients(
+                    lambda *given: (_whole(*given),), inputs, (d_total,), ctx.needs_input_grad
+                )
+            return tuple(found)
+        pairs = zip(gradients, ctx.types, strict=True)
         return *(None if g is None else (d_total * g).to(dtype) for g, dtype in pairs), None
 
 
