@@ -1,5 +1,6 @@
 """Cells of the user's own are differentiated rightly, whichever units they let meet."""
 
+import random
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -440,3 +441,65 @@ class Counted(Cell):
 def test_a_field_that_is_constant():
     assert is_unitwise(Counted(), 5)
     check_gradients(Counted(), 5)
+
+
+FACTOR, CALLS = [0.5], [0]
+NOT_A_FUNCTION = {
+    "random": lambda s: random.random() * s.h.flip(-1),
+    "random, units apart": lambda s: random.random() * s.h,
+    "counter": lambda s: _count() * s.h,
+    "mode": lambda s: (0.5 if torch.is_grad_enabled() else 0.1) * s.h,
+    "rows": lambda s: 0.5 * s.h.roll(1, 0),
+    "all rows": lambda s: s.h / (1 + s.h.std()),
+}
+
+
+def _count() -> int:
+    CALLS[0] += 1
+    return CALLS[0]
+
+
+def cell_with(term) -> Cell:
+    class Term(Cell):
+        gates = ("a",)
+        state_type = HiddenState
+
+        def pointwise(self, a, u, state, *extra):
+            return HiddenState(torch.tanh(a + u) + term(state)), ()
+
+    return Term()
+
+
+def two_ways(layer) -> list[list[torch.Tensor]]:
+    """Gradients by the layer's own way and step by step."""
+    other = Recurrent(layer.layers[0].cell, 3, 4, backend="unrolled").double()
+    other.load_state_dict(layer.state_dict())
+    x = torch.linspace(-1, 1, 45, dtype=torch.float64).view(3, 5, 3)
+    found = []
+    for network in (layer, other):
+        leaf = x.clone().requires_grad_()
+        energy = network(leaf)[0].square().sum()
+        found.append(list(torch.autograd.grad(energy, [leaf, *network.parameters()])))
+    return found
+
+
+@pytest.mark.parametrize("name", NOT_A_FUNCTION)
+def test_a_step_that_is_no_function_of_its_row_is_refused(name):
+    """It would be differentiated at another place than where it was."""
+    layer = Recurrent(cell_with(NOT_A_FUNCTION[name]), 3, 4).double()
+    with pytest.raises(ConfigError, match="taken again gives another state"):
+        two_ways(layer)
+
+
+def test_a_number_of_a_module_may_change_between_steps_of_training():
+    layer = Recurrent(cell_with(lambda s: FACTOR[0] * s.h.flip(-1)), 3, 4).double()
+    for factor in (0.5, 1.5):
+        FACTOR[0] = factor
+        torch.testing.assert_close(*two_ways(layer))
+
+
+def test_a_step_that_changes_the_shape_and_back():
+    def turned(s):
+        return 0.3 * s.h.reshape(s.h.shape[0], 2, -1).transpose(-1, -2).reshape(s.h.shape)
+
+    torch.testing.assert_close(*two_ways(Recurrent(cell_with(turned), 3, 4).double()))

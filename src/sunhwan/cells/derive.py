@@ -117,10 +117,29 @@ class DerivedCell(Cell):
     def _split(self, saved: State) -> tuple[Tensor, Any]:
         return (saved[-1], None) if self._without_product else (saved[-2], saved[-1])
 
+    def _check_repeated(self, again: State, state: State) -> None:
+        """ConfigError where the step of the forward pass, taken again, gives another state.
+
+        It does where `pointwise` depends on more than its arguments (random numbers, a counter, a
+        number that was changed meanwhile), or lets rows meet. Only rounding may differ.
+        """
+        for new, old in zip(again, state, strict=True):
+            difference = (new.detach() - rows(old)).abs()
+            most = 1e-3 * (1 + rows(old).abs())
+            if bool((difference > most).any()):
+                raise ConfigError(
+                    f"a step of {type(self.of).__name__} taken again gives another state, so its "
+                    "backward step cannot be derived: let pointwise depend on its arguments alone, "
+                    'and no row on another, or choose backend="unrolled"'
+                )
+
     def _vjp(
-        self, a: Tensor, u: Any, state: State, extra: State
+        self, a: Tensor, u: Any, state: State, extra: State, state_after: State | None = None
     ) -> Callable[[State], tuple[Tensor, Any, State, State]]:
-        """d state → d a, d u, d state_prev, d extra of steps that lie along all leading axes."""
+        """d state → d a, d u, d state_prev, d extra of steps that lie along all leading axes.
+
+        state_after: what the forward pass made of the same, to be compared with.
+        """
         lead, n, width = a.shape[:-1], len(state), len(self.state_type._fields)
         with torch.enable_grad():
             flat = [rows(v).detach().requires_grad_() for v in (a, *state)]
@@ -133,6 +152,8 @@ class DerivedCell(Cell):
                 *more,
             )
         inputs = [*flat, *([] if product is None else [product]), *more]
+        if state_after is not None:
+            self._check_repeated(after, state_after)
 
         def vjp(d_state: State) -> tuple[Tensor, Any, State, State]:
             pairs = [(f, rows(d)) for f, d in zip(after, d_state, strict=True) if f.requires_grad]
@@ -185,7 +206,7 @@ class UnitwiseCell(DerivedCell):
 
     def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         a, u = self._split(saved)
-        vjp = self._vjp(a, u, state_prev, extra)
+        vjp = self._vjp(a, u, state_prev, extra, state)
         found: list[Tensor] = []
         for k in range(len(state)):
             one = tuple(
@@ -246,7 +267,30 @@ class MixedCell(DerivedCell):
     def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         lead = state[0].shape[:-1]
         a, u = self._split(saved)
-        return (*self._arguments(a, u), *state_prev, *(e.expand(*lead, *e.shape) for e in extra))
+        found = (*self._arguments(a, u), *state_prev, *(e.expand(*lead, *e.shape) for e in extra))
+        vjp = self._vjp(a, u, state_prev, extra, state)
+        if len(lead) > 1:
+            self._renew_trace(vjp, state, found)
+        return found
+
+    def _renew_trace(self, vjp: Any, state: State, factors: State) -> None:
+        """Trace anew where a number that the list holds, of a module or a class, has changed."""
+        ones = tuple(torch.ones_like(field) for field in state)
+        _, d_u, d_prev, _ = vjp(ones)
+        wanted = (d_u, *d_prev)
+        for attempt in range(2):
+            found = self._traced(
+                tuple(field[0] for field in ones), tuple(value[0] for value in factors)
+            )
+            pairs = [(f, w[0]) for f, w in zip(found, wanted, strict=True) if f is not None]
+            if all(torch.allclose(f, w, 1e-3, 1e-3, equal_nan=True) for f, w in pairs):
+                return
+            if not attempt:
+                _TRACES.clear()
+        raise ConfigError(
+            f"the derivative of a step of {type(self.of).__name__} is another one each time: let "
+            'pointwise depend on its arguments alone, or choose backend="unrolled"'
+        )
 
     def pointwise_backward(self, d_state: State, factors: State) -> tuple[Tensor, Bypass]:
         if factors[0].dim() > 2:
@@ -263,7 +307,7 @@ class MixedCell(DerivedCell):
 
     def _traced(self, d_state: State, factors: State) -> State:
         arguments = (*d_state, *factors)
-        key = (self, tuple((tuple(v.shape), v.dtype, v.device) for v in arguments))
+        key = (self, tuple((tuple(v.shape), v.stride(), v.dtype, v.device) for v in arguments))
         if key not in _TRACES:
             width = len(d_state)
 
@@ -283,7 +327,12 @@ class MixedCell(DerivedCell):
             graph = make_fx(one_step, tracing_mode="fake", _allow_non_fake_inputs=True)(*like)
             graph.graph.eliminate_dead_code()
             graph.recompile()
-            _TRACES[key] = graph
+            try:
+                graph(*arguments)
+                _TRACES[key] = graph
+            except RuntimeError:
+                # A view that the list takes for granted, and these numbers lie otherwise in memory.
+                _TRACES[key] = one_step
         result: State = _TRACES[key](*arguments)
         return result
 

@@ -44,7 +44,7 @@ _MOVES = {
     "cat.default", "expand.default", "flip.default", "permute.default", "repeat.default",
     "roll.default", "select.int", "slice.Tensor", "split.Tensor", "split_with_sizes.default",
     "squeeze.dim", "squeeze.default", "stack.default", "t.default", "transpose.int", "unbind.int",
-    "unsqueeze.default", "view.default", "_unsafe_view.default",
+    "unsqueeze.default",
 }  # fmt: skip
 """Operations of which each result is a copy of one value of the arguments."""
 
@@ -207,6 +207,9 @@ class _Units(Interpreter):
             return _filled(n, CONSTANT)
         if packet in _COPIES:
             return args[0]
+        if packet in ("view", "_unsafe_view"):
+            # Numbers of units lie otherwise in memory than the values they stand for.
+            return args[0].reshape(args[1])
         if f"{packet}.{overload}" in _MOVES:
             return super().run_node(n)
         if torch.Tag.pointwise in getattr(n.target, "tags", ()) or packet in _ELEMENTWISE:
