@@ -71,8 +71,11 @@ def make_environment(name: str | None, copies: int, seed: int) -> tuple[Any, int
     """N copies of an environment, the size of an observation, and the number of actions."""
     if name is None:
         return Recall(copies, seed), Recall.size, Recall.symbols
-    import gymnasium
-    from gymnasium.wrappers import FlattenObservation
+    try:
+        import gymnasium
+        from gymnasium.wrappers import FlattenObservation
+    except ImportError:
+        raise SystemExit("--env needs gymnasium: pip install gymnasium") from None
 
     if name.startswith("popgym-"):
         import popgym  # noqa: F401  (registers its environments)
@@ -203,7 +206,9 @@ def ppo_loss(policy: Policy, batch: Rollout) -> Tensor:
     log_p, values, _ = policy(batch.x, batch.state, batch.resets)
     chosen = (log_p * one_hot(batch.actions, log_p.shape[-1])).sum(-1)
     ratio = (chosen - batch.log_p).exp()
-    advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+    advantages = (batch.advantages - batch.advantages.mean()) / (
+        batch.advantages.std(correction=0) + 1e-8
+    )
     gain = torch.min(ratio * advantages, ratio.clamp(1 - CLIP, 1 + CLIP) * advantages).mean()
     error = (values - batch.returns).square().mean()
     entropy = -(log_p.exp() * log_p).sum(-1).mean()

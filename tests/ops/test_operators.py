@@ -85,3 +85,30 @@ def test_memory_that_was_freed_is_refused():
     inputs.loop[0].untyped_storage().resize_(0)
     with torch.no_grad(), pytest.raises(ShapeError, match="freed"):
         operators.recurrence(inputs)
+
+
+def freed(value: torch.Tensor) -> torch.Tensor:
+    copy = value.detach().clone()
+    copy.untyped_storage().resize_(0)
+    return copy
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        lambda i: i._replace(x=freed(i.x)),
+        lambda i: i._replace(W_x=i.W_x.detach().to("meta")),
+        lambda i: i._replace(name="lstm_projected"),
+        lambda i: i._replace(name="lstm_multiplicative"),
+        lambda i: i._replace(name="rglru"),
+        lambda i: i._replace(loop=i.loop[:2]),
+        lambda i: i._replace(loop=[None, *i.loop[1:]]),
+        lambda i: i._replace(initial=i.initial[:1]),
+        lambda i: i._replace(initial=[i.initial[0][0], i.initial[1]]),
+        lambda i: i._replace(hold=[torch.zeros(4, 3, 1, dtype=torch.float64)]),
+        lambda i: i._replace(counts=torch.tensor([12])),
+    ],
+)
+def test_what_a_kernel_would_read_wrongly_is_refused(broken):
+    with torch.no_grad(), pytest.raises(ShapeError):
+        operators.recurrence(broken(lstm()))

@@ -344,7 +344,7 @@ def check_state(
     """The state as the cell's NamedTuple, or a ShapeError that carries the offending sizes."""
     fields, sizes = cell.state_type._fields, cell.state_sizes(hidden_size)
     name = cell.state_type.__name__
-    if isinstance(state, Tensor) or len(state) != len(fields):
+    if not isinstance(state, tuple | list) or len(state) != len(fields):
         shape = ", ".join(
             f"{f} ({batch_size}, {size})" for f, size in zip(fields, sizes, strict=True)
         )

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from sunhwan.cells import State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import Embedded
-from sunhwan.ops.modes import under_autocast
+from sunhwan.ops.modes import tracing, transformed, under_autocast
 
 
 def check_input(x: Any, input_size: int, like: Tensor) -> None:
@@ -22,15 +22,25 @@ def check_input(x: Any, input_size: int, like: Tensor) -> None:
             "torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True)"
         )
     if not isinstance(x, Tensor | Embedded):
+        kind = type(x).__name__
         raise ShapeError(
-            f"the input is a {type(x).__name__}, but a tensor {needed} is needed: torch.as_tensor makes one"
+            f"the input is {kind}, but a tensor {needed} is needed"
+            + (": torch.as_tensor makes one" if hasattr(x, "__array__") else "")
         )
+    if isinstance(x, Embedded) and x.ids.dtype not in (torch.int64, torch.int32):
+        raise ShapeError(f"token numbers must be int64 or int32, not {x.ids.dtype}: ids.long()")
+    if isinstance(x, Embedded) and x.dim() != 3:
+        raise ShapeError(f"token numbers have shape {tuple(x.ids.shape)}, but (N, T) is needed")
     if x.dim() not in (2, 3) or x.shape[-1] != input_size:
         raise ShapeError(f"the input has shape {tuple(x.shape)}, but {needed} is needed")
     if not x.dtype.is_floating_point:
+        cure = (
+            "take real and imaginary part apart"
+            if x.dtype.is_complex
+            else ("x.float(), or the vectors of torch.nn.Embedding for token numbers")
+        )
         raise ShapeError(
-            f"the input holds {x.dtype}, but numbers with a fraction are needed: x.float(), or the "
-            "vectors of torch.nn.Embedding for token numbers"
+            f"the input holds {x.dtype}, but real floating-point numbers are needed: {cure}"
         )
     if isinstance(x, Tensor) and x.layout != torch.strided:
         raise ShapeError(f"the input is {x.layout}: x.to_dense() makes a dense tensor of it")
@@ -64,7 +74,12 @@ def converted_state(state: Sequence[State], like: Tensor) -> list[State]:
 
 
 def check_stateful_call() -> None:
-    """ConfigError where a layer that keeps its state would run twice for one step of training."""
+    """ConfigError where a layer that keeps its state would keep it in a graph, or would run twice."""
+    if tracing() or torch.compiler.is_exporting() or transformed():
+        raise ConfigError(
+            "a stateful layer keeps its state outside of a graph, so it cannot be traced, exported or "
+            "transformed by torch.func: make it with stateful=False and pass the state"
+        )
     if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
         raise ConfigError(
             "a stateful layer cannot be run again inside a backward pass, as torch.utils.checkpoint "

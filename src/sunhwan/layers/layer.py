@@ -12,6 +12,7 @@ from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
+from sunhwan.ops.modes import values_known
 
 
 class Masks(NamedTuple):
@@ -118,7 +119,14 @@ class RecurrentLayer(nn.Module):
     def parameters_of_cell(self) -> Parameters:
         """The tensors by the names of the cell's equation."""
         # Attributes, not registered parameters: a parametrisation may make them at each call.
-        stored = {name: getattr(self, where) for name, where in self._stored.items()}
+        stored: dict[str, Tensor] = {}
+        for name, where in self._stored.items():
+            value = getattr(self, where, None)
+            if not isinstance(value, Tensor):
+                raise ShapeError(
+                    f"the parameter {where} was taken away: a layer without biases is made with bias=False"
+                )
+            stored[name] = value
         return {name: p.T if p.dim() == 2 else p for name, p in stored.items()}
 
     @property
@@ -199,11 +207,14 @@ class RecurrentLayer(nn.Module):
                 backend="unrolled" if look is Look.STEPS else self.backend,
             )  # fmt: skip
 
-        if resets is None or not bool(resets.any()):
+        if resets is None:
             return run(0, T, state)
         parts = []
         start = 0
-        for cut in [*resets.any(1).nonzero().flatten().tolist(), T]:
+        # Where the numbers are not at hand, every step may have a reset.
+        known = values_known(resets)
+        cuts = resets.any(1).nonzero().flatten().tolist() if known else range(T)
+        for cut in [*cuts, T]:
             if cut > start:
                 parts.append(run(start, cut, state))
                 state = parts[-1].last

@@ -1,5 +1,6 @@
 """A stack of recurrent layers: (x, state) → (output, state)."""
 
+import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple, Self, cast
@@ -17,12 +18,13 @@ from sunhwan.layers.segments import Segments, segments_of
 from sunhwan.layers.sequences import (
     backwards,
     checked_lengths,
+    checked_resets,
     in_order,
     is_padding,
     resets_in_order,
 )
 from sunhwan.ops import Embedded, Outcome, choose, materialised
-from sunhwan.ops.modes import tracing
+from sunhwan.ops.modes import tracing, values_known
 
 MERGES = ("concat", "sum")
 
@@ -103,11 +105,20 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if dtype is not None and not dtype.is_floating_point:
-            raise ConfigError(f"dtype must be a floating-point type, not {dtype}")
-        cells = [cell] if isinstance(cell, str | Cell) else list(cell)
-        sizes = [hidden_size] if isinstance(hidden_size, int) else list(hidden_size)
-        depth = max(len(cells), len(sizes)) if num_layers is None else num_layers
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise ConfigError(f"dtype must be a floating-point type of PyTorch, not {dtype}")
+        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
+        for one in cells:
+            if not isinstance(one, str | Cell):
+                raise ConfigError(
+                    f"cell must be a name, a Cell, or a list of them, not {one!r:.60}"
+                )
+        given = list(hidden_size) if isinstance(hidden_size, list | tuple) else [hidden_size]
+        sizes = [_whole("hidden_size", size) for size in given]
+        input_size = _whole("input_size", input_size)
+        depth = max(len(cells), len(sizes))
+        if num_layers is not None:
+            depth = _whole("num_layers", num_layers)
         if min(input_size, depth, *sizes) < 1 or not sizes or not cells:
             raise ConfigError(
                 f"input_size {input_size}, hidden_size {hidden_size} and num_layers {depth} "
@@ -246,8 +257,8 @@ class Recurrent(nn.Module):
         if lengths is not None:
             raise ShapeError("lengths belong to a batch (N, T, D): cut the one sequence instead")
         if state is not None:
-            state = [type(one)(*(field.unsqueeze(0) for field in one)) for one in state]
-        resets = None if resets is None else resets.unsqueeze(0)
+            state = [tuple(_as_batch(field) for field in one) for one in state]
+        resets = None if resets is None else torch.as_tensor(resets).unsqueeze(0)
         output, last, _ = self._run(x.unsqueeze(0), state, resets, None, masks)
         alone = [type(one)(*(field.squeeze(0) for field in one)) for one in last]
         return output.squeeze(0), alone
@@ -294,10 +305,16 @@ class Recurrent(nn.Module):
         if self.stateful:
             check_stateful_call()
         N, T = x.shape[:2]
-        if resets is not None and resets.shape != x.shape[:2]:
-            raise ShapeError(f"resets has shape {tuple(resets.shape)}, not {tuple(x.shape[:2])}")
+        if tracing() and not (resets is None and lengths is None):
+            raise ConfigError(
+                "torch.jit.trace would keep the resets and lengths of this call for all others: trace "
+                "without them, or export a layer whose rows are all as long"
+            )
+        if resets is not None:
+            resets = checked_resets(resets, x)
         real = None if lengths is None else checked_lengths(lengths, x)
-        if not torch.compiler.is_compiling():
+        known = all(values_known(value) for value in (resets, real) if value is not None)
+        if known:
             # What changes nothing costs nothing.
             if resets is not None and not bool(resets.any()):
                 resets = None
@@ -313,6 +330,9 @@ class Recurrent(nn.Module):
             masks = self.draw_masks(N)
         else:
             self._check_masks(masks, N)
+        if isinstance(x, Embedded) and real is not None:
+            # A token behind a row's end may be any number.
+            x = Embedded(torch.where(is_padding(T, real).T, 0, x.ids), x.weight)
         unread = real is None and masks[0].x is None and self._passes_input_on
         y: Any = (x if unread else materialised(x)).transpose(0, 1)
         resets = None if resets is None else resets.T
@@ -320,10 +340,10 @@ class Recurrent(nn.Module):
         if padding is not None:
             y = torch.where(padding, 0, y)
             if resets is not None:
-                resets = resets.to(x.device, torch.bool) & ~padding.squeeze(-1)
+                resets = resets & ~padding.squeeze(-1)
         orders = [None, backwards(T, real, x.device)] if self.bidirectional else [None]
         cuts: list[Segments | None] = [None] * len(orders)
-        if look is None and x.device.type == "cpu" and not (real is None and resets is None):
+        if known and look is None and x.device.type == "cpu" and (real, resets) != (None, None):
             cuts = [segments_of(T, N, real, resets, order) for order in orders]
         last: list[State] = []
         seen: list[tuple[Outcome, Tensor | None]] = []
@@ -448,11 +468,13 @@ class Recurrent(nn.Module):
                 "draw_masks(batch_size) makes new ones"
             )
 
-    def _checked(self, state: Sequence[State], batch_size: int | None) -> list[State]:
-        if len(state) != len(self.layers):
+    def _checked(self, state: Any, batch_size: int | None) -> list[State]:
+        names = ", ".join(self.stack[0].cell.state_type._fields)
+        entries = len(state) if isinstance(state, Sequence) or getattr(state, "ndim", False) else 0
+        if entries != len(self.layers):
             raise ShapeError(
-                f"the state has {len(state)} entries for {len(self.layers)} layers: give one a layer"
-                + (" and direction" if self.bidirectional else "")
+                f"the state has {entries} entries for {len(self.layers)} layers: give a list, one tuple "
+                f"({names}) of (N, H) a layer" + (" and direction" if self.bidirectional else "")
             )
         if batch_size is None:
             batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
@@ -476,6 +498,21 @@ def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
         type(layer)(*(field.clone() if copy else field for field in fields))
         for layer, fields in zip(state, values, strict=True)
     ]
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number, NumPy's too; ConfigError where it is not one."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise ConfigError(f"{name} must be a whole number, not {value!r:.60}") from None
+
+
+def _as_batch(field: Any) -> Any:
+    """(H) → (1, H); what is no tensor is refused where states are."""
+    return field.unsqueeze(0) if isinstance(field, Tensor) else field
 
 
 def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:

@@ -96,20 +96,18 @@ def segments_of(
 ) -> Segments | None:
     """Of lengths (N) and resets (T, N); None where no row has a step.
 
-    order (T, N) or (T, 1): for each step of a backward direction the step it reads, see `backwards`.
-    For `torch.compile` and off the CPU, where the numbers are not at hand, None too.
-    """
-    if torch.compiler.is_compiling() or not steps or not rows:
+    order (T, N) or (T, 1): for each step of a backward direction the step it reads, see `backwards`."""
+    if not steps or not rows:
         return None
     T, N = steps, rows
     resets = resets_in_order(resets, order)
     t = torch.arange(T)
-    length = torch.full((N,), T) if lengths is None else lengths.cpu().long()
+    length = torch.full((N,), T) if lengths is None else lengths.long()
     real = t < length.unsqueeze(1)
     begins = torch.zeros(N, T, dtype=torch.bool)
     begins[:, 0] = True
     if resets is not None:
-        begins |= resets.T.cpu().bool()
+        begins |= resets.T
     begins &= real
     where = begins.flatten().nonzero().squeeze(1)
     if not len(where):
@@ -131,7 +129,7 @@ def segments_of(
     take[put[inside]] = inside.nonzero().squeeze(1)
     going = first == 0
     if resets is not None:
-        going &= ~resets[0].cpu().bool()[row]
+        going &= ~resets[0][row]
     # Of several segments of a row the last.
     is_last = torch.cat((row[1:] != row[:-1], row.new_ones(1, dtype=torch.bool)))
     end = torch.zeros(N, dtype=torch.int64)
@@ -139,7 +137,7 @@ def segments_of(
     whole = bool(inside.all())
     if order is not None:
         # Each segment is read from its end: what lay at step t lies at order[t].
-        turned = (torch.arange(N).unsqueeze(1) * T + order.T.cpu()).expand(N, T).flatten()
+        turned = (torch.arange(N).unsqueeze(1) * T + order.T).expand(N, T).flatten()
         take, put = turned[take], put[turned]
     return Segments(
         counts,

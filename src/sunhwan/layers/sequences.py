@@ -1,6 +1,7 @@
 """Rows of unequal lengths, and the order in which a direction reads them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,6 +9,10 @@ from torch.nn import functional
 
 from sunhwan.errors import ShapeError
 from sunhwan.ops import Embedded
+from sunhwan.ops.modes import values_known
+
+WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+"""Types of lengths."""
 
 
 def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Tensor:
@@ -15,28 +20,42 @@ def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Te
     N, T = x.shape[:2]
     try:
         given = torch.as_tensor(lengths)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ShapeError(f"lengths must be {N} whole numbers, one a row, not {lengths!r}") from None
     if not (given.numel() or isinstance(lengths, Tensor)):
         given = given.long()  # an empty list has no type
     if given.dtype == torch.bool and given.shape == (N, T):
         found = given.sum(1)
-        if bool((given == is_padding(T, found).T).any()):
+        if values_known(given) and bool((given == is_padding(T, found).T).any()):
             raise ShapeError(
                 "the mask has padding before a real step: move it behind the row's end"
             )
         return found.to(x.device)
-    if given.shape != (N,) or given.is_floating_point() or given.dtype == torch.bool:
+    if given.shape != (N,) or given.dtype not in WHOLE:
         raise ShapeError(
             f"lengths must be {N} whole numbers, one a row, or a mask {(N, T)} of truth values, "
             f"not {given.dtype} of shape {tuple(given.shape)}"
         )
-    if N and not 0 <= int(given.min()) <= int(given.max()) <= T:
+    if N and values_known(given) and not 0 <= int(given.min()) <= int(given.max()) <= T:
         raise ShapeError(
             f"lengths must lie between 0 and {T}, the steps of the input, and these lie between "
             f"{int(given.min())} and {int(given.max())}"
         )
     return given.to(x.device)
+
+
+def checked_resets(resets: Any, x: Tensor | Embedded) -> Tensor:
+    """Truth values (N, T) on the device of x (N, T, D), from a tensor or nested lists; or a ShapeError."""
+    N, T = x.shape[:2]
+    try:
+        given = torch.as_tensor(resets)
+    except (TypeError, ValueError, RuntimeError):
+        raise ShapeError(f"resets must be truth values {(N, T)}, not {resets!r:.60}") from None
+    if given.shape != (N, T):
+        raise ShapeError(f"resets has shape {tuple(given.shape)}, not {(N, T)}")
+    if given.dtype not in (torch.bool, *WHOLE) or given.layout != torch.strided:
+        raise ShapeError(f"resets must be truth values, not {given.dtype}, {given.layout}")
+    return given.to(x.device, torch.bool)
 
 
 def is_padding(steps: int, lengths: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,6 +20,16 @@ def tracing() -> bool:
     """Whether `torch.jit.trace` (and so the exporter built on it) records the call."""
     recording: Any = torch.jit
     return bool(recording.is_tracing())
+
+
+def values_known(x: Tensor) -> bool:
+    """Whether a tensor's numbers can be read now.
+
+    Not on meta, of a fake tensor, of a program being compiled, or of a tensor that `torch.func` maps over.
+    """
+    if torch.compiler.is_compiling() or x.is_meta or isinstance(x, FakeTensor):
+        return False
+    return not torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 def transformed() -> bool:

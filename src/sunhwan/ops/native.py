@@ -267,6 +267,10 @@ def backward(
     F = len(inputs.initial)
     d_initial = [new(field.shape) for field in inputs.initial]
     d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
+    if len(d_states) != F or len(d_last) != F or len(needs) != 3:
+        raise ShapeError(
+            f"gradients are needed of {F} fields over time, and of {F} after the last step"
+        )
     outside = [_gradient(d, like) for d, like in zip(d_states, found.states, strict=True)]
     behind = [_gradient(d, like) for d, like in zip(d_last, inputs.initial, strict=True)]
     problem.d_states[:F] = [_series(field) for field in outside]
@@ -337,7 +341,11 @@ def _input_gradients(
 
 def check(inputs: Inputs, kernel: Kernel) -> Inputs:
     """The same, laid out as the library reads it; ShapeError where a type, device or size differs."""
+    if len(inputs.initial) != kernel.fields or any(f.dim() != 2 for f in inputs.initial):
+        raise ShapeError(f"the state of {inputs.name} has {kernel.fields} fields of (N, H)")
     x, H, P = inputs.x, inputs.initial[-1].shape[-1], inputs.initial[0].shape[-1]
+    if len(inputs.hold) not in (0, kernel.fields):
+        raise ShapeError(f"hold has {len(inputs.hold)} fields, not one for each of {kernel.fields}")
     lead, N = inputs.lead, len(inputs.initial[0])
     steps = len(lead)
     if inputs.counts is None:
@@ -347,7 +355,18 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         _check_counts(inputs.counts, lead, N)
     if inputs.ids is not None and (inputs.W_x is None or x.dim() != 2):
         raise ShapeError("token numbers need a table (V, D) and W_x")
+    names = ("W_h", "b_h", "W_m", *CELLS[inputs.name].extra)
+    if len(inputs.loop) != len(names):
+        raise ShapeError(
+            f"the step of {inputs.name} reads {len(names)} parameters, {', '.join(names)}"
+        )
     W_h, b_h, W_m, *extra = inputs.loop
+    of_cell = _sizes(inputs.name, H)
+    for name, value in zip(names, inputs.loop, strict=True):
+        if name != "b_h" and (value is None) != (name not in of_cell):
+            raise ShapeError(
+                f"{inputs.name} needs {name}" if value is None else f"{inputs.name} has no {name}"
+            )
     width = kernel.gates * H
     wanted: list[tuple[str, Tensor | None, tuple[int, ...] | None]] = [
         ("x", x, None if inputs.W_x is not None else (*lead, width)),
@@ -357,22 +376,20 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         ("b_h", b_h, (kernel.recurrent_gates * H,)),
         ("drop", inputs.drop, (N, P)),
     ]
-    if extra or W_m is not None:
-        of_cell = _sizes(inputs.name, H)
+    if W_m is not None:
         wanted.append(("W_m", W_m, (H, P) if kernel.second < 0 else of_cell["W_m"]))
-        names = CELLS[inputs.name].extra
-        wanted += [(name, e, of_cell[name]) for name, e in zip(names, extra, strict=True)]
+    wanted += [(name, e, of_cell[name]) for name, e in zip(names[3:], extra, strict=True)]
     sizes = [field.shape[-1] for field in inputs.initial]
     wanted += [("state", f, (N, s)) for f, s in zip(inputs.initial, sizes, strict=True)]
-    for field, size in zip(inputs.hold, sizes, strict=False):
+    for field, size in zip(inputs.hold, sizes[: len(inputs.hold)], strict=True):
         wanted.append(("hold", field, (*lead, size if field.shape[-1] > 1 else 1)))
-    if len(inputs.initial) != kernel.fields or (W_h is None) != (kernel.recurrent_gates == 0):
-        raise ShapeError(f"{inputs.name} reads {kernel.fields} state fields and its own parameters")
     for name, value, shape in wanted:
         if value is not None:
             _check(name, value, shape, x)
-    if inputs.ids is not None and inputs.ids.dtype not in (torch.int64, torch.int32):
-        raise ShapeError(f"token numbers must be whole numbers, not {inputs.ids.dtype}")
+    if inputs.ids is not None:
+        if inputs.ids.dtype not in (torch.int64, torch.int32):
+            raise ShapeError(f"token numbers must be int64 or int32, not {inputs.ids.dtype}")
+        _address(inputs.ids)
     loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
     return inputs._replace(
         x=x if inputs.W_x is not None else x.contiguous(),
@@ -392,6 +409,7 @@ def _check(name: str, value: Tensor, shape: tuple[int, ...] | None, like: Tensor
         )
     if shape is not None and value.shape != shape:
         raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
+    _address(value)
 
 
 @lru_cache(maxsize=256)
@@ -404,6 +422,7 @@ def _sizes(name: str, H: int) -> dict[str, tuple[int, ...]]:
 
 
 def _check_counts(counts: Tensor, lead: tuple[int, ...], N: int) -> None:
+    _address(counts)
     fits = counts.dim() == 1 and counts.dtype == torch.int64 and counts.device.type == "cpu"
     if not fits or len(lead) != 1 or not len(counts) or int(counts.sum()) != lead[0]:
         raise ShapeError(f"the counts of packed rows do not add up to {lead[0]}")

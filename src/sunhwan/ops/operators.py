@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from sunhwan.cells import CELLS, Cell, Parameters, State
 from sunhwan.cells.base import rows
+from sunhwan.errors import ShapeError
 from sunhwan.ops import native
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
@@ -144,9 +146,23 @@ def _recurrence(*reads: Any) -> list[Tensor]:
     return [*found.states, *last, *(found.kept() if save else [])]
 
 
+def _check_devices(inputs: Inputs, *values: Any) -> None:
+    """ShapeError unless all tensors are on one device: one on meta has shapes alone.
+
+    The counts of packed rows may be on the CPU.
+    """
+    given = [inputs._replace(counts=None), *values]
+    devices = {value.device.type for value in tree_leaves(given) if isinstance(value, Tensor)}
+    if inputs.counts is not None and inputs.counts.device.type != "cpu":
+        devices.add(inputs.counts.device.type)
+    if len(devices) > 1:
+        raise ShapeError(f"tensors of one recurrence are on {' and '.join(sorted(devices))}")
+
+
 def _recurrence_shapes(*reads: Any) -> list[Tensor]:
     *given, save = reads
     inputs = Inputs(*given)
+    _check_devices(inputs)
     kernel = native.kernel_named(inputs.name, inputs.x.dtype)
     found = native.allocate(inputs, kernel, None, save=save)
     last = [
@@ -166,8 +182,9 @@ def _recurrence_backward(*reads: Any) -> list[Tensor]:
 
 
 def _backward_shapes(*reads: Any) -> list[Tensor]:
-    *given, _states, _kept, _d_states, _d_last, needs = reads
+    *given, states, kept, d_states, d_last, needs = reads
     inputs = Inputs(*given)
+    _check_devices(inputs, states, kept, d_states, d_last)
     new = inputs.x.new_empty
     first = [
         new(p.shape) if p is not None and wanted else new((0,))
