@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from sunhwan.ops import cross_entropy, output_cross_entropy
 from sunhwan.ops.cross_entropy import ChunkedCrossEntropy
@@ -49,6 +50,16 @@ def test_pieces_give_the_same_numbers(R: int, V: int) -> None:
     for other in (found[0], found[2]):
         for got, wanted in zip(other, found[1], strict=True):
             torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_a_checkpoint_around_it_changes_no_number() -> None:
+    """Whose saved tensors can be read a single time."""
+    *floats, targets = operands(7, 5)
+    plainly = torch.autograd.grad(chunked(*floats, targets), floats)
+    kept = checkpoint(chunked, *floats, targets, use_reentrant=False)
+    for got, wanted in zip(torch.autograd.grad(kept, floats), plainly, strict=True):
+        assert torch.equal(got, wanted)
 
 
 @pytest.mark.usefixtures("small_pieces")

@@ -56,7 +56,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_total: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, gradients = ctx.saved_tensors[:4], ctx.saved_tensors[4:]
+        saved = ctx.saved_tensors  # read once: a checkpoint gives them a single time
+        inputs, gradients = saved[:4], saved[4:]
         if needs_graph((d_total,)):
             # With all logits together, for a second derivative.
             device = inputs[0].device.type
