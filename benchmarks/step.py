@@ -26,7 +26,7 @@ from sunhwan.data import Tokens
 from sunhwan.layers import Recurrent, layer
 from sunhwan.ops import Embedded, Outcome, fast_products, keep_freed_memory, recur
 from sunhwan.store import Run
-from sunhwan.tasks.language import WriteText
+from sunhwan.tasks.language_model.task import LanguageModelTask
 from sunhwan.text import build_vocabulary
 from sunhwan.training import Trainer
 
@@ -115,7 +115,7 @@ def our_trainer(run: Run, config: Config) -> Trainer:
     vocabulary = build_vocabulary("characters", ["".join(map(chr, range(48, 48 + V)))], unk=False)
     ids = random_ids()
     tokens = Tokens(ids, torch.zeros(1, dtype=torch.int64), len(ids))
-    return Trainer(run, config, WriteText(config, vocabulary), tokens, None)
+    return Trainer(run, config, LanguageModelTask(config, vocabulary), tokens, None)
 
 
 def recurrences_of(trainer: Trainer) -> Callable[[], None]:

@@ -93,7 +93,7 @@ def written(folder: Path, questions: Path, seed: int, arguments: Any) -> tuple[f
 
 
 def main() -> None:
-    from sunhwan.tasks.tunes import tune_pairs, whole_tune
+    from sunhwan.tasks.describe.tunes import tune_pairs, whole_tune
 
     parser = arguments_of(__doc__)
     parser.add_argument("folder", type=Path)

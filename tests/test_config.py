@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sunhwan.config import CELL_NAMES, Config, parse_assignment, settings
 from sunhwan.errors import ConfigError
-from sunhwan.tasks.recipe import complete_language as complete
+from sunhwan.tasks.common.recipe import complete_language as complete
 from sunhwan.text import Corpus, Document, load_corpus
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]

@@ -18,7 +18,7 @@ from sunhwan.metrics import Scores as TextScores
 from sunhwan.metrics import evaluate_tokens, token_losses
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model
-from sunhwan.tasks import Answer, Review, Scores, Task, WriteText
+from sunhwan.tasks import Answer, LanguageModelTask, Review, Scores, Task
 from sunhwan.text import Document, Vocabulary, load_corpus, normalize
 
 
@@ -151,7 +151,7 @@ class Predictor:
 def load(run: str | Path, device: str = "cpu") -> "Language | Predictor":
     """The model of a run folder, or of a model folder; StoreError when it is missing or damaged."""
     task, facts = load_model(Path(run), device)
-    if isinstance(task, WriteText):
+    if isinstance(task, LanguageModelTask):
         return Language(task.model, task.vocabulary, facts)
     return Predictor(task, facts)
 

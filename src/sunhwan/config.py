@@ -1,6 +1,6 @@
 """The configuration: frozen dataclasses ↔ TOML. Every setting says what it means and what it may be.
 
-Zero (or an empty text) in a setting marked "auto" is chosen by `sunhwan.tasks.recipe` from the
+Zero (or an empty text) in a setting marked "auto" is chosen by `sunhwan.tasks.common.recipe` from the
 size of the corpus and the budget; a run folder's config.toml holds the choice, never the zero.
 """
 

@@ -186,7 +186,7 @@ def test_interrupted_inside_a_validation(corpus: Path, tmp_path: Path, validatin
 def test_a_signal_during_the_scoring_is_heard(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sunhwan.tasks import language
+    from sunhwan.tasks.language_model import task as language
 
     settings = config(corpus)
     train(settings, tmp_path / "straight")

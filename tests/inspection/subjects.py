@@ -8,7 +8,7 @@ import torch
 from sunhwan.config import Config
 from sunhwan.inspection.subject import Passage, Subject, subject_of
 from sunhwan.tasks import TASKS
-from sunhwan.tasks.base import Prepared
+from sunhwan.tasks.common.interface import Prepared
 from tests.tasks.cases import CASES, SMALL
 
 NAMES = ["language_model", *sorted(set(CASES) - {"forecast"})]

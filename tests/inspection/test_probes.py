@@ -22,7 +22,7 @@ from sunhwan.inspection.probes import probe
 from sunhwan.inspection.stretches import stretches_of
 from sunhwan.inspection.subject import Passage, Subject, subject_of
 from sunhwan.layers import Look
-from sunhwan.tasks import WriteText
+from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
 from tests.inspection.subjects import NAMES, Made, make
 
@@ -72,7 +72,7 @@ def language_model(
     )
     model = dataclasses.replace(model, **options)  # type: ignore[arg-type]
     torch.manual_seed(seed)
-    return subject_of(WriteText(dataclasses.replace(Config(), model=model), vocabulary))
+    return subject_of(LanguageModelTask(dataclasses.replace(Config(), model=model), vocabulary))
 
 
 def planted() -> Subject:

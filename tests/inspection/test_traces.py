@@ -15,7 +15,7 @@ from sunhwan.inspection.plain import plain
 from sunhwan.inspection.subject import TextSubject
 from sunhwan.inspection.traces import by_character, open_units, trace
 from sunhwan.layers import Attention
-from sunhwan.tasks.rows import Question
+from sunhwan.tasks.common.questions import Question
 from tests.inspection.subjects import NAMES, Made, make
 
 each_task = pytest.mark.parametrize("name", NAMES)

@@ -16,14 +16,14 @@ from sunhwan.inspection.plain import plain
 from sunhwan.inspection.subject import subject_of
 from sunhwan.inspection.unrolling import Unrolling, unrolled
 from sunhwan.layers import Recurrent
-from sunhwan.tasks import WriteText
+from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
 from tests.inspection.subjects import NAMES, make
 
 N, T, H, D = 4, 64, 32, 16
 
 
-def text_task(tokens: int = 50, **settings: object) -> tuple[WriteText, Config]:
+def text_task(tokens: int = 50, **settings: object) -> tuple[LanguageModelTask, Config]:
     """A language model in float32, and the configuration of its training."""
     values = {
         "model.hidden_size": H, "model.embedding_size": D, "model.num_layers": 1,
@@ -33,7 +33,7 @@ def text_task(tokens: int = 50, **settings: object) -> tuple[WriteText, Config]:
     config = Config().override(values, "the test")
     letters = "".join(chr(0x4E00 + n) for n in range(tokens))
     torch.manual_seed(1)
-    return WriteText(config, build_vocabulary("characters", [letters], unk=False)), config
+    return LanguageModelTask(config, build_vocabulary("characters", [letters], unk=False)), config
 
 
 def saved_bytes(run: Callable[[], Any], parameters: Iterable[Tensor]) -> int:
@@ -53,12 +53,14 @@ def saved_bytes(run: Callable[[], Any], parameters: Iterable[Tensor]) -> int:
     return sum(storage.nbytes() for storage in found.values())
 
 
-def block_of(task: WriteText, config: Config) -> Block:
+def block_of(task: LanguageModelTask, config: Config) -> Block:
     ids = torch.randint(0, len(task.vocabulary), (config.data.batch_size, config.data.block_length))
     return Block(ids, ids.clone(), torch.zeros(ids.shape, dtype=torch.bool))
 
 
-def check_bytes(task: WriteText, config: Config, backend: str | None, tolerance: float) -> None:
+def check_bytes(
+    task: LanguageModelTask, config: Config, backend: str | None, tolerance: float
+) -> None:
     for layer in task.model.recurrent.stack:
         layer.backend = backend
     found = unrolled(subject_of(task), config)

@@ -20,7 +20,7 @@ from sunhwan.serve.limits import Limits
 from sunhwan.serve.models import served
 from sunhwan.serve.server import Server, address, listen
 from sunhwan.store import Run, save_model
-from sunhwan.tasks import TASKS, WriteText
+from sunhwan.tasks import TASKS, LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
 from tests.tasks.cases import CASES
 
@@ -37,7 +37,7 @@ VOCABULARIES: dict[str, Vocabulary] = {
 """By the name of the model that speaks it; the last has nothing to read before a text."""
 
 
-def language(vocabulary: Vocabulary, *, seed: int = 1, **options: Any) -> WriteText:
+def language(vocabulary: Vocabulary, *, seed: int = 1, **options: Any) -> LanguageModelTask:
     """A random language model that is sure enough of some things to be told from others."""
     torch.manual_seed(seed)
     settings: dict[str, Any] = {
@@ -49,7 +49,7 @@ def language(vocabulary: Vocabulary, *, seed: int = 1, **options: Any) -> WriteT
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.5 * torch.randn_like(parameter)
-    return WriteText(config, vocabulary, model.eval())
+    return LanguageModelTask(config, vocabulary, model.eval())
 
 
 def save_run(folder: Path, task: Any) -> Path:

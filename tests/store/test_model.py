@@ -18,7 +18,7 @@ from sunhwan.errors import StoreError
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model, save_model, write_tensors
 from sunhwan.store.model import weights
-from sunhwan.tasks import WriteText
+from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
 from tests.store.crashes import every_crash
 
@@ -35,8 +35,8 @@ def build(vocabulary: Vocabulary = VOCABULARY, *, seed: int = 1, **options: Any)
     return LanguageModel(ModelConfig(**(settings | options)), len(vocabulary))
 
 
-def task(model: LanguageModel, vocabulary: Vocabulary = VOCABULARY) -> WriteText:
-    return WriteText(Config(model=model.config), vocabulary, model)
+def task(model: LanguageModel, vocabulary: Vocabulary = VOCABULARY) -> LanguageModelTask:
+    return LanguageModelTask(Config(model=model.config), vocabulary, model)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sunhwan.errors import DataError
 from sunhwan.models import Classifier
 from sunhwan.models.inputs import TokenInput
 from sunhwan.tasks import Classify
-from sunhwan.tasks.rows import Pair, Question, split
+from sunhwan.tasks.common.questions import Pair, Question, split
 from tests.conftest import Command
 from tests.tasks.cases import reviews
 
@@ -174,10 +174,10 @@ def test_rare_labels_weigh_more() -> None:
 
 
 def _task(config: Config) -> Classify:
-    from sunhwan.tasks.rows import Columns
-    from sunhwan.tasks.sources import TextSource
+    from sunhwan.tasks.common.input_kinds import TextKind
+    from sunhwan.tasks.common.questions import Columns
 
-    source = TextSource.fit(["ab"], config.override({"text.unknown": "unk"}))
+    source = TextKind.fit(["ab"], config.override({"text.unknown": "unk"}))
     return Classify(config, Columns(("text",), "label"), source, ["a", "b"])
 
 

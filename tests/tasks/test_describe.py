@@ -12,8 +12,8 @@ from sunhwan.config import Config
 from sunhwan.data import read_tunes
 from sunhwan.errors import DataError
 from sunhwan.tasks import Describe
-from sunhwan.tasks.descriptions import read_described
-from sunhwan.tasks.rows import Columns, Pair, Question, split
+from sunhwan.tasks.common.questions import Columns, Pair, Question, split
+from sunhwan.tasks.describe.reading import read_described
 from tests.conftest import Command
 
 pytestmark = pytest.mark.usefixtures("no_picture")

@@ -15,7 +15,7 @@ from sunhwan.config import Config
 from sunhwan.data import Series
 from sunhwan.errors import DataError, UsageError
 from sunhwan.tasks import Forecast
-from sunhwan.tasks.tracks import windows_of
+from sunhwan.tasks.forecast.tracks import windows_of
 from tests.conftest import Command
 from tests.tasks.cases import seasons
 

@@ -114,7 +114,7 @@ def test_saving_keeps_everything(name: str, straight: dict[str, Path], tmp_path:
     saved = load_model(straight[name])
     sunhwan.store.save_model(tmp_path / "copy", saved.task, saved.facts)
     again = load_model(tmp_path / "copy")
-    assert again.task.codec() == saved.task.codec()
+    assert again.task.preprocessing() == saved.task.preprocessing()
     assert again.task.config.model == saved.task.config.model
     assert again.task.config.task == saved.task.config.task
     assert answers(again.task, CASES[name].questions) == answers(saved.task, CASES[name].questions)

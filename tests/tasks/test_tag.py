@@ -16,8 +16,8 @@ from sunhwan.config import Config
 from sunhwan.metrics import entity_agreement, in_all
 from sunhwan.store import load_model
 from sunhwan.tasks import Tag
-from sunhwan.tasks.tag_scores import Labelled, TagScores, review_labels, review_words
-from sunhwan.tasks.words import WordsSource
+from sunhwan.tasks.common.word_input import WordsKind
+from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
 from sunhwan.text import build_vocabulary
 from tests.conftest import Command
 from tests.tasks.cases import named_places
@@ -121,13 +121,13 @@ def test_entities(output_layer: str, command: Command, tmp_path: Path) -> None:
 
 def test_the_column_of_the_tags(command: Command, tmp_path: Path) -> None:
     run = learn(command, treebank(tmp_path), tmp_path / "run", "--target", "xpos", steps=4)
-    assert load_model(run).task.codec()["labels"] == ["X가", "X게", "X다", "X를"]
+    assert load_model(run).task.preprocessing()["labels"] == ["X가", "X게", "X다", "X를"]
     conll = tmp_path / "three.txt"
     conll.write_text("나는 N1 B-PER\n간다 V1 O\n\n너는 N1 B-PER\n온다 V1 O\n" * 9, encoding="utf-8")
     for column, labels in (("", ["B-PER", "O"]), ("2", ["N1", "V1"])):
         options = ("--target", column) if column else ()
         run = learn(command, conll, tmp_path / f"by{column}", *options, steps=2)
-        assert load_model(run).task.codec()["labels"] == labels
+        assert load_model(run).task.preprocessing()["labels"] == labels
 
 
 def test_a_table_of_words_and_tags(command: Command, tmp_path: Path) -> None:
@@ -244,9 +244,9 @@ def test_entity_f1_is_that_of_seqeval(rows: list[list[tuple[str, str]]]) -> None
     assert abs(ours - theirs) < 1e-12
 
 
-def source(vocabulary: str = "jamo") -> WordsSource:
+def source(vocabulary: str = "jamo") -> WordsKind:
     config = Config.from_dict({"text": {"vocabulary": vocabulary}})
-    return WordsSource.fit([["나는", "10 000", "나는", "10 000", "나는"], ["가"]], config)
+    return WordsKind.fit([["나는", "10 000", "나는", "10 000", "나는"], ["가"]], config)
 
 
 def test_words_are_ids_and_letters() -> None:

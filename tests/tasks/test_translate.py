@@ -14,7 +14,7 @@ from sunhwan.errors import StoreError, UsageError
 from sunhwan.metrics import bleu, chrf
 from sunhwan.store import load_model
 from sunhwan.tasks import Translate
-from sunhwan.tasks.writing_scores import WritingScores
+from sunhwan.tasks.common.encoder_decoder_scores import EncoderDecoderScores
 from tests.conftest import Command
 
 pytestmark = pytest.mark.usefixtures("no_picture")
@@ -119,12 +119,12 @@ def test_columns_are_found_named_and_turned_round(command: Command, tmp_path: Pa
         "".join(f"Go {n}.\t가 {n}.\tby someone\n" for n in range(30)), encoding="utf-8"
     )
     run = learn(command, tatoeba, tmp_path / "headerless")
-    assert load_model(run).task.codec()["inputs"] == ["1"]
-    assert load_model(run).task.codec()["target"] == "2"
+    assert load_model(run).task.preprocessing()["inputs"] == ["1"]
+    assert load_model(run).task.preprocessing()["target"] == "2"
     chatbot = tmp_path / "chat.csv"
     lines = [f'질문 {n},"네, {n}요",0' for n in range(30)]
     chatbot.write_text("Q,A,label\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    codec = load_model(learn(command, chatbot, tmp_path / "chat")).task.codec()
+    codec = load_model(learn(command, chatbot, tmp_path / "chat")).task.preprocessing()
     assert (codec["inputs"], codec["target"]) == (["Q"], "A")
     named = tmp_path / "named.tsv"
     rows = "".join(f"Go {n}.\t가 {n}.\n" for n in range(30))
@@ -147,14 +147,14 @@ def test_columns_are_found_named_and_turned_round(command: Command, tmp_path: Pa
             )
             assert "name one of them" in done.sentence
             continue
-        codec = load_model(learn(command, named, tmp_path / name, *options)).task.codec()
+        codec = load_model(learn(command, named, tmp_path / name, *options)).task.preprocessing()
         assert (codec["inputs"], codec["target"]) == ([found[0]], found[1])
 
 
 def test_vocabularies_are_of_each_side_alone(command: Command, tmp_path: Path) -> None:
     task = load_model(learn(command, backwards(tmp_path), tmp_path / "run")).task
     assert isinstance(task, Translate)
-    codec = task.codec()
+    codec = task.preprocessing()
     assert set("0123456789") < set(codec["source"]["vocabulary"]["tokens"])
     assert not set("0123456789") & set(codec["vocabulary"]["tokens"])
     assert codec["limit"] == 5
@@ -250,11 +250,11 @@ def test_wrong_options_are_one_sentence(learned: Path, command: Command, tmp_pat
 def test_a_damaged_codec_is_refused(learned: Path, damage: dict[str, Any]) -> None:
     task = load_model(learned).task
     with pytest.raises(StoreError, match="stored"):
-        Translate.restored(task.config, task.codec() | damage)
+        Translate.restored(task.config, task.preprocessing() | damage)
 
 
 def test_the_model_that_is_kept_is_the_one_that_writes_best() -> None:
-    early = WritingScores(2.0, 0.4, 0.1, 10, 10)
+    early = EncoderDecoderScores(2.0, 0.4, 0.1, 10, 10)
     assert early._replace(loss=3.0, accuracy=0.5).rank < early.rank
     assert early._replace(loss=1.9).rank < early.rank
 

@@ -7,7 +7,7 @@ import pytest
 
 from sunhwan.data import read_tunes
 from sunhwan.errors import DataError
-from sunhwan.tasks.tunes import in_eighths, key_of, metre_of, tune_pairs, whole_tune
+from sunhwan.tasks.describe.tunes import in_eighths, key_of, metre_of, tune_pairs, whole_tune
 
 TUNES = """\
 X:1

@@ -11,9 +11,9 @@ import torch
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import DataError, StoreError
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
-from sunhwan.tasks.rows import Question
-from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
-from sunhwan.tasks.vectors import LabelsSource, VectorSource
+from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.questions import Question
+from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
 
 MODEL = ModelConfig(hidden_size=4, num_layers=1, dropout=0.0, embedding_size=4)
 
@@ -22,7 +22,7 @@ def asked(*cells: str, folder: Path = Path()) -> Question:
     return Question(cells, "t.csv, line 2", folder)
 
 
-def complaint(source: VectorSource | LabelsSource, question: Question) -> str:
+def complaint(source: VectorKind | LabelsKind, question: Question) -> str:
     with pytest.raises(DataError) as caught:
         source.read(question)
     return str(caught.value)
@@ -30,7 +30,7 @@ def complaint(source: VectorSource | LabelsSource, question: Question) -> str:
 
 def test_numbers_are_scaled_feature_by_feature() -> None:
     rows = [(1.0, 100.0, 7.0), (2.0, 300.0, 7.0), (6.0, -400.0, 7.0)]
-    source = VectorSource.fit([asked(*map(str, row)) for row in rows])
+    source = VectorKind.fit([asked(*map(str, row)) for row in rows])
     found = torch.cat([source.read(asked(*map(str, row)))[0] for row in rows])
     assert found.shape == (3, 3)
     torch.testing.assert_close(found.mean(0), torch.zeros(3), atol=1e-6, rtol=0)
@@ -43,7 +43,7 @@ def test_numbers_are_scaled_feature_by_feature() -> None:
 
 def test_pixels_are_scaled_alike() -> None:
     rows = ["0 0 1 1", "0 0.5 1 0.5"]
-    source = VectorSource.fit([asked(row) for row in rows], 2)
+    source = VectorKind.fit([asked(row) for row in rows], 2)
     found = torch.cat([source.read(asked(row))[0] for row in rows])
     np.testing.assert_allclose(found.mean(), 0, atol=1e-6)
     np.testing.assert_allclose(found.std(correction=0), 1, rtol=1e-6)
@@ -57,16 +57,16 @@ def test_an_image_is_the_numbers_of_its_pixels(tmp_path: Path) -> None:
     PIL.Image.fromarray(pixels).resize((6, 6), PIL.Image.Resampling.NEAREST).save(
         tmp_path / "a.png"
     )
-    source = VectorSource([0.0] * 4, [1.0] * 4, 2)
+    source = VectorKind([0.0] * 4, [1.0] * 4, 2)
     (found,) = source.read(asked("a.png", folder=tmp_path))
     np.testing.assert_allclose(found[0], [0, 1, 0.2, 0.4], atol=1e-6)
     assert "there is no file 'b.png'" in complaint(source, asked("b.png", folder=tmp_path))
     # Without a size an image is no vector, and its name no number.
-    assert "'a.png' is not a number" in complaint(VectorSource([0], [1]), asked("a.png"))
+    assert "'a.png' is not a number" in complaint(VectorKind([0], [1]), asked("a.png"))
 
 
 def test_what_is_no_vector_is_refused_with_its_place() -> None:
-    source = VectorSource([0.0, 0.0], [1.0, 1.0])
+    source = VectorKind([0.0, 0.0], [1.0, 1.0])
     for cells, said in (
         (("1", "둘"), "'둘' is not a number"), (("1", ""), "'' is not a number"),
         (("1", "nan"), "'nan' is not a number"),
@@ -77,11 +77,11 @@ def test_what_is_no_vector_is_refused_with_its_place() -> None:
         assert message.startswith("t.csv, line 2")
         assert said in message
     with pytest.raises(DataError, match="line 2 has 2 numbers, but 3 are needed"):
-        VectorSource.fit([Question(("1 2 3",)), asked("1 2")])
+        VectorKind.fit([Question(("1 2 3",)), asked("1 2")])
 
 
 def test_labels_are_numbers_of_their_column() -> None:
-    source = LabelsSource.fit([asked("4/4", "G"), asked("3/4", "가단조"), asked("4/4 ", "D")])
+    source = LabelsKind.fit([asked("4/4", "G"), asked("3/4", "가단조"), asked("4/4 ", "D")])
     assert source.labels == [["3/4", "4/4"], ["D", "G", "가단조"]]
     (found,) = source.read(asked(" 4/4", "가단조"))
     assert found.tolist() == [[1, 2]]
@@ -95,29 +95,29 @@ def test_labels_are_numbers_of_their_column() -> None:
 
 
 def test_of_many_labels_a_sentence_lists_some() -> None:
-    source = LabelsSource.fit([asked(f"{number:02}") for number in range(50)])
+    source = LabelsKind.fit([asked(f"{number:02}") for number in range(50)])
     assert complaint(source, asked("99")).count(", ") < 25
     assert "18, 19 …" in complaint(source, asked("99"))
 
 
 @pytest.mark.parametrize(
     "source",
-    [VectorSource([0.5, 3.0], [1.0, 2.0]), VectorSource([0.1] * 4, [0.3] * 4, 2),
-     LabelsSource([["가", "나"], ["x"]])],
+    [VectorKind([0.5, 3.0], [1.0, 2.0]), VectorKind([0.1] * 4, [0.3] * 4, 2),
+     LabelsKind([["가", "나"], ["x"]])],
     ids=("vector", "image", "labels"),
 )  # fmt: skip
-def test_what_was_learned_is_kept(source: VectorSource | LabelsSource) -> None:
-    again = source_from_dict(json.loads(json.dumps(source.to_dict())))
+def test_what_was_learned_is_kept(source: VectorKind | LabelsKind) -> None:
+    again = input_kind_from_dict(json.loads(json.dumps(source.to_dict())))
     assert again.to_dict() == source.to_dict()
     question = (
         asked("나", "x")
-        if isinstance(source, LabelsSource)
+        if isinstance(source, LabelsKind)
         else asked("1 2 3 4"[: len(source.mean) * 2])
     )
     assert again.read(question)[0].equal(source.read(question)[0])
     for record in ({"kind": source.kind}, source.to_dict() | {"mean": "x", "labels": 5}):
         with pytest.raises(StoreError, match="damaged"):
-            source_from_dict(record)
+            input_kind_from_dict(record)
 
 
 def test_the_kind_is_seen_in_the_cells(tmp_path: Path) -> None:
@@ -138,6 +138,6 @@ def test_the_kind_is_seen_in_the_cells(tmp_path: Path) -> None:
 
 
 def test_each_kind_is_fitted() -> None:
-    for kind, source in (("vector", VectorSource), ("labels", LabelsSource)):
+    for kind, source in (("vector", VectorKind), ("labels", LabelsKind)):
         config = Config().override({"task.kind": kind})
-        assert type(fit_source(config, [asked("1", "2"), asked("3", "4")])) is source
+        assert type(fit_input_kind(config, [asked("1", "2"), asked("3", "4")])) is source

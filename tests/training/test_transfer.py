@@ -8,7 +8,7 @@ import torch
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError
 from sunhwan.store import load_model
-from sunhwan.tasks import Classify, WriteText
+from sunhwan.tasks import Classify, LanguageModelTask
 from sunhwan.training import resume, train
 from sunhwan.training.transfer import adopt, take_over
 from tests.conftest import Command, losses
@@ -43,8 +43,8 @@ def test_a_language_model_goes_on_with_another_alphabet(language: Path, tmp_path
     corpus.write_text("the zebra and the 사자\n" * 30, encoding="utf-8")
     run = train(begin(language, corpus, tmp_path), tmp_path / "run").run
     old, new = load_model(language).task, load_model(run).task
-    assert isinstance(old, WriteText)
-    assert isinstance(new, WriteText)
+    assert isinstance(old, LanguageModelTask)
+    assert isinstance(new, LanguageModelTask)
     assert new.config.model.cells == ("gru",)
     ours, theirs = new.vocabulary.tokens, old.vocabulary.tokens
     assert new.model.embedding is not None
@@ -70,7 +70,7 @@ def test_a_classifier_reads_as_the_language_model_does(language: Path, tmp_path:
     run = train(settings, tmp_path / "run").run
     task, source = load_model(run).task, load_model(language).task
     assert isinstance(task, Classify)
-    assert isinstance(source, WriteText)
+    assert isinstance(source, LanguageModelTask)
     forward = task.model.encoder.recurrent.stack[0]
     for name, tensor in source.model.recurrent.stack[0].named_parameters():
         assert torch.allclose(forward.get_parameter(name), tensor, atol=1e-6)
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_one_sentence(
     language: Path, tmp_path: Path, command: Command
 ) -> None:
     source = load_model(language).task
-    assert isinstance(source, WriteText)
+    assert isinstance(source, LanguageModelTask)
     with pytest.raises(ConfigError, match=r"model.hidden_size is 99, .* has 6"):
         adopt(Config().override({"model.hidden_size": 99}), source)
     classifier = train(
@@ -136,7 +136,7 @@ def test_words_begin_with_their_vectors(tmp_path: Path, command: Command) -> Non
     )
     assert "2 of 8 words (25%) have vectors in v.vec" in " ".join(done.out.split())
     task = load_model(tmp_path / "run").task
-    assert isinstance(task, WriteText)
+    assert isinstance(task, LanguageModelTask)
     assert task.model.embedding is not None
     rows = {t: task.model.embedding.weight[i] for i, t in enumerate(task.vocabulary.tokens)}
     assert (rows["cat"] / rows["cat"].norm()).tolist() == pytest.approx([5**-0.5, 2 * 5**-0.5])

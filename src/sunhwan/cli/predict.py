@@ -55,7 +55,7 @@ def predict(
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
     from sunhwan.api import Language, load
     from sunhwan.store import write_text
-    from sunhwan.tasks import Forecast, WritingTask
+    from sunhwan.tasks import EncoderDecoderTask, Forecast
 
     form = "json" if as_json else as_
     if form not in FORMATS:
@@ -66,7 +66,7 @@ def predict(
         raise UsageError(f"{run} is a language model: let it write with `sunhwan sample {run}`")
     given = {"beam": beam, "n": n, "temperature": temperature, "seed": seed}
     options = {name: value for name, value in given.items() if value is not None}
-    if options and not isinstance(found.task, WritingTask):
+    if options and not isinstance(found.task, EncoderDecoderTask):
         name = next(iter(options))
         option = "-n" if name == "n" else f"--{name}"
         raise UsageError(f"{option}: a model to {found.task.name} writes nothing")

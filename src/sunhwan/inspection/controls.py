@@ -19,7 +19,7 @@ def untrained(subject: Subject, seed: int) -> Subject:
     task = subject.task
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        twin = type(task).restored(task.config, task.codec())
+        twin = type(task).restored(task.config, task.preprocessing())
     twin.model.to(next(task.model.parameters()))
     return subject_of(twin)
 

@@ -21,7 +21,7 @@ from sunhwan.inspection.subject import (
 )
 from sunhwan.layers import Look
 from sunhwan.models.mode import evaluating
-from sunhwan.tasks.base import Example
+from sunhwan.tasks.common.interface import Example
 
 CONTEXTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 

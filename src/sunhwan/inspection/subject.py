@@ -19,12 +19,12 @@ from sunhwan.inspection.watching import Edit, joined, watching
 from sunhwan.layers import Look, Recurrent, Traced
 from sunhwan.models.encoder_decoder import SequenceReader
 from sunhwan.models.mode import evaluating
-from sunhwan.tasks import Classify, Tag, Task, WriteText, WritingTask
-from sunhwan.tasks.base import Example, ExampleTask
-from sunhwan.tasks.rows import Pair, Question, question_of
-from sunhwan.tasks.source import Source
-from sunhwan.tasks.sources import TextSource
-from sunhwan.tasks.words import WordsSource
+from sunhwan.tasks import Classify, EncoderDecoderTask, LanguageModelTask, Tag, Task
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kinds import TextKind
+from sunhwan.tasks.common.interface import Example, ExampleTask
+from sunhwan.tasks.common.questions import Pair, Question, question_of
+from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.text import load_corpus
 
 
@@ -145,9 +145,9 @@ class Subject(ABC):
 class TextSubject(Subject):
     """A language model: each token is predicted from the output at the one before it."""
 
-    task: WriteText
+    task: LanguageModelTask
 
-    def __init__(self, task: WriteText) -> None:
+    def __init__(self, task: LanguageModelTask) -> None:
         self.task, self.stacks = task, {"recurrent": task.model.recurrent}
         self.unit = {"characters": "characters", "words": "words"}.get(
             task.vocabulary.kind, "tokens"
@@ -242,9 +242,9 @@ class ExampleSubject(Subject):
     task: ExampleTask
 
     @property
-    def source(self) -> Source:
+    def source(self) -> InputKind:
         """What the model reads."""
-        source: Source = self.task.source  # type: ignore[attr-defined]
+        source: InputKind = self.task.input_kind  # type: ignore[attr-defined]
         return source
 
     def of_example(self, example: Example) -> Passage:
@@ -254,10 +254,10 @@ class ExampleSubject(Subject):
 
     def _pieces(self, example: Example) -> tuple[list[str], list[str]]:
         source, steps = self.source, example.inputs[0]
-        if isinstance(source, TextSource):
+        if isinstance(source, TextKind):
             ids = steps.tolist()
             return pieces_of(source.vocabulary, ids), source.vocabulary.token_texts(ids)
-        if isinstance(source, WordsSource):
+        if isinstance(source, WordsKind):
             words = list(example.raw[: len(steps)])
             return [word + " " * (i < len(words) - 1) for i, word in enumerate(words)], words
         return [""] * len(steps), [str(step + 1) for step in range(len(steps))]
@@ -338,7 +338,7 @@ class TagSubject(ExampleSubject):
 
     def __init__(self, task: Tag) -> None:
         self.task, self.stacks = task, {"encoder": task.model.encoder.recurrent}
-        self.unit = "words" if isinstance(task.source, WordsSource) else "steps"
+        self.unit = "words" if isinstance(task.input_kind, WordsKind) else "steps"
 
     def passages(self, text: str) -> list[Passage]:
         words = tuple(text.split())
@@ -370,9 +370,9 @@ class TagSubject(ExampleSubject):
 class WritingSubject(ExampleSubject):
     """An encoder-decoder: each token of the answer from those before it, by teacher forcing."""
 
-    task: WritingTask
+    task: EncoderDecoderTask
 
-    def __init__(self, task: WritingTask) -> None:
+    def __init__(self, task: EncoderDecoderTask) -> None:
         self.task, model = task, task.model
         self.stacks = {"decoder": model.decoder.recurrent}
         if isinstance(model.reader, SequenceReader):
@@ -435,11 +435,11 @@ def _folder(example: Example, files: Sequence[str]) -> Path:
 
 def subject_of(task: Task) -> Subject:
     """The model of a task, to be looked into; UsageError for one that reads no sequence of tokens."""
-    if isinstance(task, WriteText):
+    if isinstance(task, LanguageModelTask):
         return TextSubject(task)
-    if isinstance(task, WritingTask):
+    if isinstance(task, EncoderDecoderTask):
         return WritingSubject(task)
-    if isinstance(task, Classify) and task.source.kind in ("text", "frames"):
+    if isinstance(task, Classify) and task.input_kind.kind in ("text", "frames"):
         return LabelSubject(task)
     if isinstance(task, Tag):
         return TagSubject(task)

@@ -98,7 +98,7 @@ class Decoder(nn.Module):
         super().__init__()
         if config.embedding_size < 1:
             raise ConfigError(
-                "a decoder needs its embedding_size: sunhwan.tasks.recipe chooses one"
+                "a decoder needs its embedding_size: sunhwan.tasks.common.recipe chooses one"
             )
         self.config, self.eos = config, eos
         D = config.embedding_size

@@ -48,7 +48,7 @@ class LanguageModel(nn.Module):
         if unset or not config.input:
             raise ConfigError(
                 "a model needs its hidden_size, num_layers, embedding_size, input and dropout: "
-                "settings left to auto are completed by sunhwan.tasks.recipe"
+                "settings left to auto are completed by sunhwan.tasks.common.recipe"
             )
         if config.bidirectional:
             raise ConfigError(

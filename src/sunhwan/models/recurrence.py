@@ -10,7 +10,7 @@ def recurrence(config: ModelConfig, input_size: int, *, bidirectional: bool) -> 
     if min(*config.sizes, config.num_layers) < 1 or config.dropout < 0:
         raise ConfigError(
             "a model needs its hidden_size, num_layers and dropout: settings left to auto are "
-            "completed by sunhwan.tasks.recipe"
+            "completed by sunhwan.tasks.common.recipe"
         )
     return Recurrent(
         config.cells,

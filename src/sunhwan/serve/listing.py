@@ -5,7 +5,7 @@ from typing import Any
 from sunhwan.serve.models import Loaded, Served
 from sunhwan.serve.reports import parts_of
 from sunhwan.store import Run
-from sunhwan.tasks import Forecast, WriteText
+from sunhwan.tasks import Forecast, LanguageModelTask
 
 
 def described(served: Served) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _vocabulary(loaded: Loaded) -> dict[str, Any] | None:
 def _inputs(loaded: Loaded) -> list[str]:
     """The columns that a question has; none where a series may have any."""
     task: Any = loaded.task
-    if isinstance(task, WriteText):
+    if isinstance(task, LanguageModelTask):
         return []
     if isinstance(task, Forecast):
         return [*task.reading.targets, *task.reading.inputs]

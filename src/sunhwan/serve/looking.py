@@ -19,8 +19,8 @@ from sunhwan.serve.models import Loaded
 from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.schemas import Matters, Predict, Score, TraceOf
 from sunhwan.serve.service import Service
-from sunhwan.tasks import Answer, Forecast, WritingTask
-from sunhwan.tasks.tracks import Layout, as_series
+from sunhwan.tasks import Answer, EncoderDecoderTask, Forecast
+from sunhwan.tasks.forecast.tracks import Layout, as_series
 
 
 async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
@@ -141,7 +141,7 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         size = len(question) if isinstance(question, str) else sum(map(len, question))
         service.check(size, service.limits.characters, "characters in a question", 413)
     service.check(options.get("n", 1), service.limits.n, "answers")
-    if options and not isinstance(task, WritingTask):
+    if options and not isinstance(task, EncoderDecoderTask):
         raise RefusedError(
             422, f"a model to {task.name} writes nothing: leave out options", param="options"
         )
@@ -160,7 +160,9 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         for place, question in enumerate(questions):
             if given_up.is_set():
                 break
-            own = options | {"seed": seed + n * place} if isinstance(task, WritingTask) else {}
+            own = (
+                options | {"seed": seed + n * place} if isinstance(task, EncoderDecoderTask) else {}
+            )
             answers += [_as_values(one) for one in predictor.answers([question], **own)]
         return json_of({"answers": answers})
 

@@ -23,7 +23,7 @@ from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.sessions import Sessions
 from sunhwan.serve.writer import EngineWriter, ModelWriter
 from sunhwan.store import load_model
-from sunhwan.tasks import Task, WriteText
+from sunhwan.tasks import LanguageModelTask, Task
 from sunhwan.text import Vocabulary
 
 LOOK_EVERY = 2.0
@@ -46,7 +46,7 @@ class Loaded:
         self._executor = ThreadPoolExecutor(1, "model")
         self.generation: Generation | None = None
         self.sessions = Sessions(limits.sessions)
-        if isinstance(task, WriteText):
+        if isinstance(task, LanguageModelTask):
             self.found = Language(task.model, task.vocabulary, facts)
             engine, _ = engine_for(task.model, precision)
             writer = EngineWriter(engine) if engine else ModelWriter(task.model, self._lock)
@@ -64,7 +64,7 @@ class Loaded:
 
     def writing(self) -> tuple[Generation, Vocabulary]:
         """What a language model writes with; refused for another."""
-        if self.generation is None or not isinstance(self.task, WriteText):
+        if self.generation is None or not isinstance(self.task, LanguageModelTask):
             raise RefusedError(
                 422,
                 f"this is a model to {self.task.name}: ask it through /api/predict",

@@ -39,14 +39,16 @@ def save_model(folder: Path, task: Task, facts: Mapping[str, Any]) -> None:
         "model": asdict(task.config.model),
         "facts": dict(facts),
     }
-    codec = task.codec()
+    preprocessing = task.preprocessing()
     with replaced_folder(folder) as new:
         # The tensors' file seals the two texts, so that the three belong together or are refused.
         write_tensors(
-            new / "model.safetensors", weights(task.model), {"config": config, "tokenizer": codec}
+            new / "model.safetensors",
+            weights(task.model),
+            {"config": config, "tokenizer": preprocessing},
         )
         (new / "config.json").write_text(_json(config), encoding="utf-8")
-        (new / "tokenizer.json").write_text(_json(codec), encoding="utf-8")
+        (new / "tokenizer.json").write_text(_json(preprocessing), encoding="utf-8")
         (new / "README.md").write_text(card(task, dict(facts)), encoding="utf-8")
 
 
@@ -156,18 +158,22 @@ def _fact(value: Any) -> str:
 
 
 def _build(
-    kind: type[Task], config: Config, codec: Any, tensors: Mapping[str, Tensor], folder: Path
+    kind: type[Task],
+    config: Config,
+    preprocessing: Any,
+    tensors: Mapping[str, Tensor],
+    folder: Path,
 ) -> Task:
     # First without memory, so that a false size in config.json is refused before it is allocated.
     with torch.random.fork_rng(devices=[]):
         with torch.device("meta"):
-            expected = weights(kind.restored(config, codec).model)
+            expected = weights(kind.restored(config, preprocessing).model)
         for name, tensor in expected.items():
             if name not in tensors or tensors[name].shape != tensor.shape:
                 raise StoreError(
                     f"tensor {name} in {folder} is missing or not {tuple(tensor.shape)}"
                 )
-        task = kind.restored(config, codec)
+        task = kind.restored(config, preprocessing)
     load_weights(task.model, tensors, folder)
     return task
 

@@ -1,16 +1,16 @@
-"""Tasks: what a model is asked, from files to figures; one task a file."""
+"""Tasks: what a model is asked, from files to figures and answers; one folder a task."""
 
-from sunhwan.tasks.base import Answer, Listing, Prepared, Review, Scores, Stream, Task
-from sunhwan.tasks.classify import Classify
-from sunhwan.tasks.describe import Describe
-from sunhwan.tasks.forecast import Forecast
-from sunhwan.tasks.language import WriteText
-from sunhwan.tasks.tag import Tag
-from sunhwan.tasks.translate import Translate
-from sunhwan.tasks.writing import WritingTask
+from sunhwan.tasks.classify.task import Classify
+from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.interface import Answer, Listing, Prepared, Review, Scores, Stream, Task
+from sunhwan.tasks.describe.task import Describe
+from sunhwan.tasks.forecast.task import Forecast
+from sunhwan.tasks.language_model.task import LanguageModelTask
+from sunhwan.tasks.tag.task import Tag
+from sunhwan.tasks.translate.task import Translate
 
 TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (WriteText, Classify, Tag, Translate, Describe, Forecast)
+    task.name: task for task in (LanguageModelTask, Classify, Tag, Translate, Describe, Forecast)
 }
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "Answer",
     "Classify",
     "Describe",
+    "EncoderDecoderTask",
     "Forecast",
+    "LanguageModelTask",
     "Listing",
     "Prepared",
     "Review",
@@ -27,6 +29,4 @@ __all__ = [
     "Tag",
     "Task",
     "Translate",
-    "WriteText",
-    "WritingTask",
 ]

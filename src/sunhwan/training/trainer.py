@@ -422,7 +422,7 @@ class Trainer:
     @cached_property
     def _data_digest(self) -> str:
         # The vocabulary too: another text can have the same ids.
-        codec = hashlib.sha256(json.dumps(self.task.codec()).encode()).hexdigest()
+        codec = hashlib.sha256(json.dumps(self.task.preprocessing()).encode()).hexdigest()
         parts = (self.train_data, self.validation_data)
         return "+".join([codec, *(self.task.digest(part) for part in parts if part is not None)])
 

@@ -11,7 +11,7 @@ from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.store import load_model
-from sunhwan.tasks import Task, WriteText
+from sunhwan.tasks import LanguageModelTask, Task
 
 ARCHITECTURE = (
     "cell", "hidden_size", "num_layers", "embedding_size", "input", "connection", "layer_norm",
@@ -19,10 +19,10 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
-def load_source(path: str) -> WriteText:
+def load_source(path: str) -> LanguageModelTask:
     """The language model to start from; UsageError for a model of another task."""
     task = load_model(Path(path)).task
-    if not isinstance(task, WriteText):
+    if not isinstance(task, LanguageModelTask):
         raise UsageError(
             f"{path} holds a model to {task.name}: start from a language model, whose reading of "
             "text serves every task"
@@ -35,7 +35,7 @@ def load_source(path: str) -> WriteText:
     return task
 
 
-def adopt(config: Config, source: WriteText) -> Config:
+def adopt(config: Config, source: LanguageModelTask) -> Config:
     """The configuration with the source's architecture and kind of token, where it has not its own.
 
     ConfigError where it asks for another hidden size, cell, depth or embedding.
@@ -74,7 +74,7 @@ class Taken(NamedTuple):
 
 
 @torch.no_grad()
-def take_over(source: WriteText, task: Task) -> Taken:
+def take_over(source: LanguageModelTask, task: Task) -> Taken:
     """Copy what fits: the rows of tokens that both know, and the recurrence, forward direction.
 
     A token that is new begins as the mean of the known ones, with their spread around it.

@@ -15,16 +15,16 @@ from sunhwan.config import Config, ModelConfig
 from sunhwan.data import Ragged, pad
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer, WordInput
-from sunhwan.tasks.base import Reading
-from sunhwan.tasks.recipe import kind_of_text
-from sunhwan.tasks.source import Source
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.recipe import kind_of_text
 from sunhwan.text import Vocabulary, build_vocabulary, normalize
 
 SPELLED = 64
 """Of a longer word the first and the last half of so many letters are read."""
 
 
-class WordsSource(Source):
+class WordsKind(InputKind):
     """Words → (T, 1 + C): each word's id, and the ids of its letters, −1 behind them."""
 
     kind = "words"
@@ -33,7 +33,7 @@ class WordsSource(Source):
         self.words, self.letters = words, letters
 
     @classmethod
-    def fit(cls, sentences: Iterable[Sequence[str]], config: Config) -> "WordsSource":
+    def fit(cls, sentences: Iterable[Sequence[str]], config: Config) -> "WordsKind":
         """The vocabularies of these words, and of the letters they are spelled in: `text.vocabulary`."""
         text = config.text
         tokens = [_token(word) for words in sentences for word in words]

@@ -6,7 +6,7 @@ GREEDY = 100
 """Examples that an evaluation lets the model answer, one likeliest token after the other."""
 
 
-class WritingScores(NamedTuple):
+class EncoderDecoderScores(NamedTuple):
     """loss: mean cross-entropy of a token in nats, and accuracy: share of tokens ranked first, each
     after the right ones. exact: of `examples`, or the first 100, the share answered word for word,
     greedily; None where answers are drawn. tokens: how many were scored, EOS among them."""

@@ -9,8 +9,15 @@ from sunhwan.config import Config
 from sunhwan.data.tables import read_table
 from sunhwan.data.treebanks import read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
-from sunhwan.tasks.rows import TABLES, Pair, Question, choose_columns, pairs_of, questions_in
-from sunhwan.tasks.sources import complete_kind
+from sunhwan.tasks.common.input_kinds import complete_kind
+from sunhwan.tasks.common.questions import (
+    TABLES,
+    Pair,
+    Question,
+    choose_columns,
+    pairs_of,
+    questions_in,
+)
 from sunhwan.text import read_text
 
 INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어절", "단어", "1")

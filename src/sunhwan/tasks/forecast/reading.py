@@ -11,7 +11,7 @@ from sunhwan.data import Series, seasonal_period
 from sunhwan.data.calendar import longer_cycles
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
-from sunhwan.tasks.tracks import Layout, Window, changing, tracks_of, windows_of
+from sunhwan.tasks.forecast.tracks import Layout, Window, changing, tracks_of, windows_of
 
 STEPS_WITHOUT_SEASON = 6
 CONTEXT = 72

@@ -13,7 +13,9 @@ from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import (
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.interface import (
     Answer,
     Example,
     ExampleTask,
@@ -23,9 +25,8 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
-from sunhwan.tasks.labels import count_labels, listed, most_common
-from sunhwan.tasks.recipe import MANY, complete_examples
-from sunhwan.tasks.rows import (
+from sunhwan.tasks.common.labels import count_labels, listed, most_common
+from sunhwan.tasks.common.questions import (
     Columns,
     Pair,
     Question,
@@ -35,8 +36,7 @@ from sunhwan.tasks.rows import (
     pairs_in,
     questions_in,
 )
-from sunhwan.tasks.source import Source
-from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
+from sunhwan.tasks.common.recipe import MANY, complete_examples
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
@@ -81,14 +81,19 @@ class Classify(ExampleTask):
     scores_type: ClassVar[type[Any]] = ClassifyScores
 
     def __init__(
-        self, config: Config, columns: Columns, source: Source, labels: Sequence[str]
+        self, config: Config, columns: Columns, input_kind: InputKind, labels: Sequence[str]
     ) -> None:
-        self.config, self.columns, self.source, self.labels = config, columns, source, list(labels)
+        self.config, self.columns, self.input_kind, self.labels = (
+            config,
+            columns,
+            input_kind,
+            list(labels),
+        )
         self.model: Classifier = Classifier(
             config.model,
-            source.layer(config.model),
+            input_kind.layer(config.model),
             len(labels),
-            sequences=source.sequences(len(columns.inputs)),
+            sequences=input_kind.sequences(len(columns.inputs)),
         )
         self._weights: torch.Tensor | None = None
 
@@ -102,8 +107,8 @@ class Classify(ExampleTask):
         cells = [cell for question in questions for cell in question.cells]
         automatic = AUTOMATIC if len(train) >= MANY else AUTOMATIC | {"model.dropout": 0.5}
         config = complete_examples(config, cells, len(train), automatic, least=128)
-        source_ = fit_source(config, questions)
-        task = cls(config, columns, source_, sorted(counts))
+        input_kind = fit_input_kind(config, questions)
+        task = cls(config, columns, input_kind, sorted(counts))
         said.append(f"{len(counts)} labels: {most_common(counts)}")
         task.weigh(counts)
         return Prepared(
@@ -133,11 +138,11 @@ class Classify(ExampleTask):
         return made
 
     def _example(self, question: Question, target: torch.Tensor | None) -> Example:
-        return Example(question.where, self.source.read(question), target, question.cells)
+        return Example(question.where, self.input_kind.read(question), target, question.cells)
 
     def collate(self, examples: Sequence[Example]) -> Labelled:
         inputs = tuple(
-            self.source.collate([example.inputs[part] for example in examples])
+            self.input_kind.collate([example.inputs[part] for example in examples])
             for part in range(len(examples[0].inputs))
         )
         targets = [-1 if e.target is None else int(e.target) for e in examples]
@@ -213,28 +218,30 @@ class Classify(ExampleTask):
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"reads": self.source.said(), "labels": listed(self.labels)}
+        return {"reads": self.input_kind.said(), "labels": listed(self.labels)}
 
     def readings(self) -> list[Reading]:
-        return self.source.readings(self.model.encoder)
+        return self.input_kind.readings(self.model.encoder)
 
-    def codec(self) -> dict[str, Any]:
+    def preprocessing(self) -> dict[str, Any]:
         return {
             "inputs": list(self.columns.inputs),
             "target": self.columns.target,
-            "source": self.source.to_dict(),
+            "source": self.input_kind.to_dict(),
             "labels": self.labels,
         }
 
     @classmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            columns = Columns(tuple(map(str, codec["inputs"])), str(codec["target"]))
-            labels = [str(label) for label in codec["labels"]]
-            source = source_from_dict(codec["source"])
+            columns = Columns(
+                tuple(map(str, preprocessing["inputs"])), str(preprocessing["target"])
+            )
+            labels = [str(label) for label in preprocessing["labels"]]
+            input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
-        return cls(config, columns, source, labels)
+        return cls(config, columns, input_kind, labels)
 
     def questions(self, path: Path) -> Iterator[Question]:
         return questions_in(path, self.columns.inputs)

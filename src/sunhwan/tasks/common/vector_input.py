@@ -16,15 +16,15 @@ from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
-from sunhwan.tasks.labels import listed
-from sunhwan.tasks.rows import Question, file_of, is_image
-from sunhwan.tasks.source import Source
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.labels import listed
+from sunhwan.tasks.common.questions import Question, file_of, is_image
 
 WIDE = 60
 """Of a line of numbers, at most so many characters are shown."""
 
 
-class StepSource(Source):
+class StepKind(InputKind):
     """All cells of a question together are a sequence of one step, (1, F)."""
 
     def sequences(self, cells: int) -> int:
@@ -41,7 +41,7 @@ class StepSource(Source):
         """A question → (F); DataError, TextError: it cannot be read."""
 
 
-class VectorSource(StepSource):
+class VectorKind(StepKind):
     """Numbers, scaled to mean 0 and deviation 1: each feature alone, an image's pixels alike.
 
     A cell holds a number, several with spaces between, or the name of an image. image_size: the side
@@ -58,7 +58,7 @@ class VectorSource(StepSource):
         self.image_size = int(image_size)
 
     @classmethod
-    def fit(cls, questions: Sequence[Question], image_size: int = 0) -> "VectorSource":
+    def fit(cls, questions: Sequence[Question], image_size: int = 0) -> "VectorKind":
         """The scale of the training questions."""
         rows = [numbers_of(question, image_size) for question in questions]
         size = image_size**2 or len(rows[0])
@@ -100,7 +100,7 @@ class VectorSource(StepSource):
         return f"{len(self.mean)} numbers"
 
 
-class LabelsSource(StepSource):
+class LabelsKind(StepKind):
     """Labels, one a cell, as their numbers among those that training knew.
 
     labels: those of each column, in order.
@@ -113,7 +113,7 @@ class LabelsSource(StepSource):
         self._numbers = [{label: n for n, label in enumerate(column)} for column in self.labels]
 
     @classmethod
-    def fit(cls, questions: Sequence[Question]) -> "LabelsSource":
+    def fit(cls, questions: Sequence[Question]) -> "LabelsKind":
         """The labels of the training questions."""
         columns = zip(*(map(str.strip, question.cells) for question in questions), strict=True)
         return cls([sorted(set(column)) for column in columns])

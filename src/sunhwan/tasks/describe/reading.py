@@ -13,8 +13,8 @@ from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError
-from sunhwan.tasks.base import share_of
-from sunhwan.tasks.rows import (
+from sunhwan.tasks.common.interface import share_of
+from sunhwan.tasks.common.questions import (
     ROW_NUMBERS,
     Columns,
     Pair,
@@ -26,7 +26,7 @@ from sunhwan.tasks.rows import (
     questions_in,
     step_columns,
 )
-from sunhwan.tasks.tunes import TUNE, tune_pairs
+from sunhwan.tasks.describe.tunes import TUNE, tune_pairs
 
 TEXTS = (
     "text", "caption", "description", "sentence", "comment", "title", "설명", "문장", "글", "제목",

@@ -11,7 +11,9 @@ from sunhwan.errors import ConfigError, DataError, StoreError
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
-from sunhwan.tasks.base import (
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.interface import (
     Answer,
     Example,
     ExampleTask,
@@ -20,14 +22,12 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
-from sunhwan.tasks.labels import count_labels, listed, most_common
-from sunhwan.tasks.recipe import complete_examples, kind_of_text
-from sunhwan.tasks.rows import Pair, Question, chunks, split
-from sunhwan.tasks.sentences import as_sequence, read_sequences, sequences_asked
-from sunhwan.tasks.source import Source
-from sunhwan.tasks.sources import fit_source, source_from_dict
-from sunhwan.tasks.tag_scores import Labelled, TagScores, review_labels, review_words
-from sunhwan.tasks.words import WordsSource
+from sunhwan.tasks.common.labels import count_labels, listed, most_common
+from sunhwan.tasks.common.questions import Pair, Question, chunks, split
+from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
+from sunhwan.tasks.common.word_input import WordsKind
+from sunhwan.tasks.tag.reading import as_sequence, read_sequences, sequences_asked
+from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
 
 
 class Guesses(NamedTuple):
@@ -43,9 +43,9 @@ class Tag(ExampleTask):
     name: ClassVar[str] = "tag"
     scores_type: ClassVar[type[Any]] = TagScores
 
-    def __init__(self, config: Config, source: Source, labels: Sequence[str]) -> None:
-        self.config, self.source, self.labels = config, source, list(labels)
-        self.model: Tagger = Tagger(config.model, source.layer(config.model), self.labels)
+    def __init__(self, config: Config, input_kind: InputKind, labels: Sequence[str]) -> None:
+        self.config, self.input_kind, self.labels = config, input_kind, list(labels)
+        self.model: Tagger = Tagger(config.model, input_kind.layer(config.model), self.labels)
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
@@ -70,16 +70,16 @@ class Tag(ExampleTask):
         automatic = AUTOMATIC | {"text.vocabulary": kind_of_text(cells)}
         config = complete_examples(config, cells, counts.total(), automatic)
         questions = [pair.question for pair in train]
-        source: Source
+        input_kind: InputKind
         if config.task.kind == "words":
-            source = WordsSource.fit([question.cells for question in questions], config)
+            input_kind = WordsKind.fit([question.cells for question in questions], config)
         else:
-            source = fit_source(config, questions)
+            input_kind = fit_input_kind(config, questions)
         said.append(
             f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
             f"to validate on; {len(counts)} labels: {most_common(counts)}"
         )
-        task = cls(config, source, sorted(counts))
+        task = cls(config, input_kind, sorted(counts))
         return Prepared(
             config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
         )
@@ -100,14 +100,14 @@ class Tag(ExampleTask):
         return made
 
     def _example(self, question: Question) -> Example:
-        if isinstance(self.source, WordsSource):
-            inputs: tuple[torch.Tensor, ...] = (self.source.encode_words(question.cells),)
+        if isinstance(self.input_kind, WordsKind):
+            inputs: tuple[torch.Tensor, ...] = (self.input_kind.encode_words(question.cells),)
         else:
-            inputs = self.source.read(question)
+            inputs = self.input_kind.read(question)
         return Example(question.where, inputs, None, question.cells)
 
     def collate(self, examples: Sequence[Example]) -> Tagged:
-        inputs = self.source.collate([example.inputs[0] for example in examples])
+        inputs = self.input_kind.collate([example.inputs[0] for example in examples])
         labels = torch.full(inputs.values.shape[:2], NO_LABEL)
         for row, example in zip(labels, examples, strict=True):
             if example.target is not None:
@@ -151,9 +151,9 @@ class Tag(ExampleTask):
         guesses = self.guess(data)
         labelled = self._labelled(data, guesses)
         listings, values = review_labels(labelled)
-        if isinstance(self.source, WordsSource):
+        if isinstance(self.input_kind, WordsKind):
             words = [example.raw[:-1] for example in data]
-            more, figures = review_words(labelled, words, self.source.knows)
+            more, figures = review_words(labelled, words, self.input_kind.knows)
             listings, values = listings + more, values | figures
         return Review(TagScores.of(labelled, guesses.loss), listings, values)
 
@@ -163,31 +163,31 @@ class Tag(ExampleTask):
 
     def sample(self, data: Any, length: int) -> str:
         """The first sentence to validate on, with what each of its words is said to be."""
-        if not data or not isinstance(self.source, WordsSource):
+        if not data or not isinstance(self.input_kind, WordsKind):
             return ""
         (answer,) = self.predict([Question(data[0].raw[:-1][:length])])
         return answer.text
 
     def readings(self) -> list[Reading]:
-        return self.source.readings(self.model.encoder)
+        return self.input_kind.readings(self.model.encoder)
 
     def facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"sequences": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"input": self.source.said(), "labels": listed(self.labels)}
+        return {"input": self.input_kind.said(), "labels": listed(self.labels)}
 
-    def codec(self) -> dict[str, Any]:
-        return {"source": self.source.to_dict(), "labels": self.labels}
+    def preprocessing(self) -> dict[str, Any]:
+        return {"source": self.input_kind.to_dict(), "labels": self.labels}
 
     @classmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            labels = [str(label) for label in codec["labels"]]
-            source = source_from_dict(codec["source"])
+            labels = [str(label) for label in preprocessing["labels"]]
+            input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
-        return cls(config, source, labels)
+        return cls(config, input_kind, labels)
 
     def questions(self, path: Path) -> Iterator[Question]:
         return sequences_asked(path, self.config)
@@ -197,7 +197,7 @@ class Tag(ExampleTask):
 
     def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """The labels of each sentence's words, or of each recording's frames."""
-        kind = self.source.kind
+        kind = self.input_kind.kind
         for some in chunks(as_sequence(question, kind) for question in questions):
             found = self.guess([self._example(question) for question in some]).labels
             for question, tags in zip(some, found, strict=True):

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from sunhwan.data.windows import seasonal_naive
 from sunhwan.models.forecaster import MEDIAN, QUANTILES
-from sunhwan.tasks.base import Listing
-from sunhwan.tasks.tracks import Window
+from sunhwan.tasks.common.interface import Listing
+from sunhwan.tasks.forecast.tracks import Window
 
 
 class ForecastScores(NamedTuple):

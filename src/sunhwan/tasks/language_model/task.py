@@ -11,8 +11,8 @@ from sunhwan.errors import DataError, UsageError
 from sunhwan.metrics import Scores, evaluate_tokens, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import Answer, Prepared, Reading, Task
-from sunhwan.tasks.recipe import complete_language
+from sunhwan.tasks.common.interface import Answer, Prepared, Reading, Task
+from sunhwan.tasks.common.recipe import complete_language
 from sunhwan.text import (
     BUILT_IN,
     Corpus,
@@ -26,7 +26,7 @@ from sunhwan.text import (
 VALIDATION_ROWS = 64
 
 
-class WriteText(Task):
+class LanguageModelTask(Task):
     """The language model: trained by teacher forcing on blocks of streams, it writes and scores text."""
 
     name: ClassVar[str] = "language_model"
@@ -97,12 +97,12 @@ class WriteText(Task):
     def digest(self, data: Tokens) -> str:
         return data.digest()
 
-    def codec(self) -> dict[str, Any]:
+    def preprocessing(self) -> dict[str, Any]:
         return self.vocabulary.to_dict()
 
     @classmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
-        return cls(config, vocabulary_from_dict(codec))
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
+        return cls(config, vocabulary_from_dict(preprocessing))
 
     def readings(self) -> list[Reading]:
         model = self.model

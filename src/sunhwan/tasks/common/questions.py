@@ -9,7 +9,7 @@ from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError, UsageError
-from sunhwan.tasks.base import share_of
+from sunhwan.tasks.common.interface import share_of
 
 ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")

@@ -196,15 +196,15 @@ class Task(ABC):
     # Keeping
 
     @abstractmethod
-    def codec(self) -> dict[str, Any]:
+    def preprocessing(self) -> dict[str, Any]:
         """All beside configuration and weights that use needs: vocabularies, labels, scales."""
 
     @classmethod
     @abstractmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
-        """The task with fresh weights, from a complete configuration and what `codec` gave.
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
+        """The task with fresh weights, from a complete configuration and what `preprocessing` gave.
 
-        StoreError: the codec is damaged.
+        StoreError: the preprocessing is damaged.
         """
 
     # Using

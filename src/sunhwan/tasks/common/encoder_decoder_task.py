@@ -16,7 +16,10 @@ from sunhwan.metrics import bleu, chrf
 from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import (
+from sunhwan.tasks.common.encoder_decoder_scores import GREEDY, EncoderDecoderScores
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.interface import (
     Alignment,
     Answer,
     Example,
@@ -26,9 +29,7 @@ from sunhwan.tasks.base import (
     Review,
     first_ones,
 )
-from sunhwan.tasks.drawing import check_drawing, draw
-from sunhwan.tasks.recipe import complete_examples
-from sunhwan.tasks.rows import (
+from sunhwan.tasks.common.questions import (
     Columns,
     Found,
     Pair,
@@ -39,9 +40,8 @@ from sunhwan.tasks.rows import (
     pairs_in,
     questions_in,
 )
-from sunhwan.tasks.source import Source
-from sunhwan.tasks.sources import complete_kind, fit_source, source_from_dict
-from sunhwan.tasks.writing_scores import GREEDY, WritingScores
+from sunhwan.tasks.common.recipe import complete_examples
+from sunhwan.tasks.common.sampled_answers import check_drawing, draw
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5
@@ -51,27 +51,32 @@ TOGETHER = 32
 SHOWN = 10
 
 
-class WritingTask(ExampleTask):
+class EncoderDecoderTask(ExampleTask):
     """Questions whose answer is a text, written token by token by an encoder-decoder.
 
-    A subclass says which columns it reads, what it makes of a question (`source`), and what reads it
+    A subclass says which columns it reads, what it makes of a question (`input_kind`), and what reads it
     (`reader`).
 
     Args:
         config: completed.
         columns: which are read, and which is the answer.
-        source: question → tensors, and the input layer for them.
+        input_kind: question → tensors, and the input layer for them.
         vocabulary: of the answers, with EOS.
         limit: tokens an answer has at most, EOS counted: as many as the longest of training.
     """
 
-    scores_type: ClassVar[type[Any]] = WritingScores
+    scores_type: ClassVar[type[Any]] = EncoderDecoderScores
 
     def __init__(
-        self, config: Config, columns: Columns, source: Source, vocabulary: Vocabulary, limit: int
+        self,
+        config: Config,
+        columns: Columns,
+        input_kind: InputKind,
+        vocabulary: Vocabulary,
+        limit: int,
     ) -> None:
         assert vocabulary.eos_id is not None
-        self.config, self.columns, self.source = config, columns, source
+        self.config, self.columns, self.input_kind = config, columns, input_kind
         self.vocabulary, self.limit, self.eos = vocabulary, limit, vocabulary.eos_id
         self.model: EncoderDecoder = EncoderDecoder(
             config.model, self.reader(), len(vocabulary), eos=self.eos
@@ -96,7 +101,7 @@ class WritingTask(ExampleTask):
 
     @abstractmethod
     def reader(self) -> Reader:
-        """A fresh reader of what `source.collate` makes → `Memory`; see `EncoderDecoder`."""
+        """A fresh reader of what `input_kind.collate` makes → `Memory`; see `EncoderDecoder`."""
 
     def step_names(self, example: Example) -> list[str]:
         """What stands at each step that attention looks at."""
@@ -128,13 +133,13 @@ class WritingTask(ExampleTask):
             eos=True,
         )
         limit = 1 + max(len(vocabulary.encode(answer)) for answer in answers)
-        source = fit_source(config, questions)
-        if source.sequences(len(columns.inputs)) > 1:
+        input_kind = fit_input_kind(config, questions)
+        if input_kind.sequences(len(columns.inputs)) > 1:
             raise ConfigError(
                 f"a model to {cls.name} reads one column of {config.task.kind}, not "
                 f"{' and '.join(columns.inputs)}: join them into one"
             )
-        task = cls(config, columns, source, vocabulary, limit)
+        task = cls(config, columns, input_kind, vocabulary, limit)
         examples, validation = task.examples(train), task.examples(held_out)
         return Prepared(config, task, examples, validation or None, tuple(said))
 
@@ -144,10 +149,10 @@ class WritingTask(ExampleTask):
 
     def _example(self, question: Question, answer: str | None = None) -> Example:
         if answer is None:
-            return Example(question.where, self.source.read(question), None, question.cells)
+            return Example(question.where, self.input_kind.read(question), None, question.cells)
         ids = [*self.vocabulary.encode(answer).tolist(), self.eos]
         raw = (*question.cells, answer)
-        return Example(question.where, self.source.read(question), torch.tensor(ids), raw)
+        return Example(question.where, self.input_kind.read(question), torch.tensor(ids), raw)
 
     def stream(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
         lengths = [e.steps + (0 if e.target is None else len(e.target)) for e in train]
@@ -157,7 +162,7 @@ class WritingTask(ExampleTask):
     def collate(self, examples: Sequence[Example]) -> Written:
         nothing = torch.tensor([self.eos])
         targets = [nothing if e.target is None else e.target for e in examples]
-        inputs = self.source.collate([example.inputs[0] for example in examples])
+        inputs = self.input_kind.collate([example.inputs[0] for example in examples])
         return Written(inputs, pad(targets))
 
     def loss(self, batch: Written, state: Any, training: TrainingConfig) -> Loss:
@@ -174,7 +179,7 @@ class WritingTask(ExampleTask):
         *,
         limit: int = 0,
         interrupted: Callable[[], bool] = lambda: False,
-    ) -> WritingScores:
+    ) -> EncoderDecoderScores:
         data = first_ones(data, limit)
         nats, right, tokens = 0.0, 0, 0
         for _, batch in self.each_batch(data, interrupted=interrupted):
@@ -189,7 +194,7 @@ class WritingTask(ExampleTask):
             for (text, *_), example in zip(texts, some, strict=True)
         )
         exact = same / len(some) if some else None
-        return WritingScores(nats / tokens, right / tokens, exact, tokens, len(data))
+        return EncoderDecoderScores(nats / tokens, right / tokens, exact, tokens, len(data))
 
     def write(
         self,
@@ -255,7 +260,7 @@ class WritingTask(ExampleTask):
         """Two questions of validation, their answers, and what the model says."""
         some = list(data[:2]) if data else []
         return "\n".join(
-            f"{self.source.shown(example.raw[:-1])}\n= {example.raw[-1]}\n→ {self.text(text)}"
+            f"{self.input_kind.shown(example.raw[:-1])}\n= {example.raw[-1]}\n→ {self.text(text)}"
             for example, (text, *_) in zip(
                 some, self.write(some, beam=1, temperature=self.temperature), strict=True
             )
@@ -266,31 +271,33 @@ class WritingTask(ExampleTask):
 
     def about(self) -> dict[str, Any]:
         writes = f"{len(self.vocabulary)} {self.vocabulary.kind}"
-        return {"reads": self.source.said(), "writes": writes}
+        return {"reads": self.input_kind.said(), "writes": writes}
 
     # Keeping
 
-    def codec(self) -> dict[str, Any]:
+    def preprocessing(self) -> dict[str, Any]:
         return {
             "inputs": list(self.columns.inputs),
             "target": self.columns.target,
-            "source": self.source.to_dict(),
+            "source": self.input_kind.to_dict(),
             "vocabulary": self.vocabulary.to_dict(),
             "limit": self.limit,
         }
 
     @classmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            columns = Columns(tuple(map(str, codec["inputs"])), str(codec["target"]))
-            source = source_from_dict(codec["source"])
-            vocabulary = vocabulary_from_dict(codec["vocabulary"])
-            limit = int(codec["limit"])
+            columns = Columns(
+                tuple(map(str, preprocessing["inputs"])), str(preprocessing["target"])
+            )
+            input_kind = input_kind_from_dict(preprocessing["source"])
+            vocabulary = vocabulary_from_dict(preprocessing["vocabulary"])
+            limit = int(preprocessing["limit"])
         except (KeyError, TypeError, ValueError):
             raise StoreError("The stored inputs or limit are damaged.") from None
         if vocabulary.eos_id is None or limit < 1:
             raise StoreError("The stored vocabulary has no EOS, or the limit is less than 1.")
-        return cls(config, columns, source, vocabulary, limit)
+        return cls(config, columns, input_kind, vocabulary, limit)
 
     # Using
 
@@ -328,7 +335,12 @@ class WritingTask(ExampleTask):
 
     def _listing(self, data: Sequence[Example], texts: Sequence[Sequence[Hypothesis]]) -> Listing:
         rows = [
-            (example.where, self.source.shown(example.raw[:-1]), example.raw[-1], self.text(text))
+            (
+                example.where,
+                self.input_kind.shown(example.raw[:-1]),
+                example.raw[-1],
+                self.text(text),
+            )
             for example, (text, *_) in zip(data[:SHOWN], texts, strict=False)
         ]
         return Listing("the first answers", ("where", "asked", "right", "said"), rows)

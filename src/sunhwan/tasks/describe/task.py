@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 from sunhwan.config import Config, Value
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
 from sunhwan.models.readers import StepReader
-from sunhwan.tasks.base import Answer, Example
-from sunhwan.tasks.descriptions import described_pairs, described_questions, read_corpus
-from sunhwan.tasks.rows import Found, Pair, Question, in_words, split
-from sunhwan.tasks.sources import complete_kind
-from sunhwan.tasks.tunes import TUNE, whole_tune
-from sunhwan.tasks.writing import WritingTask
+from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.input_kinds import complete_kind
+from sunhwan.tasks.common.interface import Answer, Example
+from sunhwan.tasks.common.questions import Found, Pair, Question, in_words, split
+from sunhwan.tasks.describe.reading import described_pairs, described_questions, read_corpus
+from sunhwan.tasks.describe.tunes import TUNE, whole_tune
 
 DRAWN = 0.6
 """The temperature of drawn answers: bolder, tunes lose count of their bars."""
@@ -21,7 +21,7 @@ MANY = 2
 """So many answers a question of labels has, on average, where they are drawn rather than searched."""
 
 
-class Describe(WritingTask):
+class Describe(EncoderDecoderTask):
     """A text about numbers, an image or labels: captions, reports, tunes of a metre and key."""
 
     name: ClassVar[str] = "describe"
@@ -57,10 +57,10 @@ class Describe(WritingTask):
         return AUTOMATIC_DRAWN if config.task.temperature else AUTOMATIC
 
     def reader(self) -> StepReader:
-        return StepReader(self.config.model, self.source.layer(self.config.model))
+        return StepReader(self.config.model, self.input_kind.layer(self.config.model))
 
     def predict(self, questions: Iterable[Any], **options: Any) -> Iterator[Answer]:
-        """What the model writes, a tune with its header; options: as of any `WritingTask`."""
+        """What the model writes, a tune with its header; options: as of any `EncoderDecoderTask`."""
         for number, answer in enumerate(super().predict(questions, **options), 1):
             if self.columns == TUNE:
                 metre, key = answer.values["input"]

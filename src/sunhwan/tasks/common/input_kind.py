@@ -11,15 +11,15 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Ragged, pad
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer
-from sunhwan.tasks.base import Reading
-from sunhwan.tasks.rows import Question
+from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.questions import Question
 
 
-class Source(ABC):
+class InputKind(ABC):
     """A kind of input: cell → tensor (T, …), tensors → batch, and the layer that takes the batch.
 
     A cell is what a column holds or a user types. What was learned from the training data, a
-    vocabulary or a scale, goes into the model folder through `to_dict` and `source_from_dict`.
+    vocabulary or a scale, goes into the model folder through `to_dict` and `input_kind_from_dict`.
     """
 
     kind: ClassVar[str]
@@ -37,7 +37,7 @@ class Source(ABC):
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold and `source_from_dict` reads back."""
+        """What JSON can hold and `input_kind_from_dict` reads back."""
 
     @abstractmethod
     def said(self) -> str:

@@ -15,15 +15,15 @@ from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, StoreError
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
-from sunhwan.tasks.base import Reading
-from sunhwan.tasks.rows import Question, file_of, is_image
-from sunhwan.tasks.source import Source
-from sunhwan.tasks.vectors import LabelsSource, VectorSource
-from sunhwan.tasks.words import WordsSource
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.questions import Question, file_of, is_image
+from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
+from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 
-class TextSource(Source):
+class TextKind(InputKind):
     """Text as the tokens of a vocabulary; an empty one has no steps."""
 
     kind = "text"
@@ -32,7 +32,7 @@ class TextSource(Source):
         self.vocabulary = vocabulary
 
     @classmethod
-    def fit(cls, cells: Sequence[str], config: Config) -> "TextSource":
+    def fit(cls, cells: Sequence[str], config: Config) -> "TextKind":
         """The vocabulary of these texts; of many, what occurs once becomes UNK, which is so learned."""
         text = config.text
         twice = len(cells) >= 1_000 and text.vocabulary != "bytes"
@@ -64,7 +64,7 @@ class TextSource(Source):
         return f"{len(self.vocabulary)} {self.vocabulary.kind}"
 
 
-class FramesSource(Source):
+class FramesKind(InputKind):
     """Sequences of vectors out of files, each feature scaled to mean 0 and deviation 1."""
 
     kind = "frames"
@@ -74,7 +74,7 @@ class FramesSource(Source):
         self.deviation = np.array(deviation, np.float32)
 
     @classmethod
-    def fit(cls, files: Sequence[tuple[str, Path, str]]) -> "FramesSource":
+    def fit(cls, files: Sequence[tuple[str, Path, str]]) -> "FramesKind":
         """The scale of the training files, each given as cell, folder and place."""
         count, total, squares = 0, np.zeros(0), np.zeros(0)
         for cell, folder, where in files:
@@ -117,37 +117,37 @@ class FramesSource(Source):
         return f"frames of {len(self.mean)} numbers"
 
 
-def source_from_dict(record: Any) -> Source:
-    """The inverse of `Source.to_dict`; StoreError for a damaged record."""
+def input_kind_from_dict(record: Any) -> InputKind:
+    """The inverse of `InputKind.to_dict`; StoreError for a damaged record."""
     kind = record.get("kind") if isinstance(record, Mapping) else None
     try:
         if kind == "text":
-            return TextSource(vocabulary_from_dict(record["vocabulary"]))
+            return TextKind(vocabulary_from_dict(record["vocabulary"]))
         if kind == "words":
             words, letters = (vocabulary_from_dict(record[part]) for part in ("words", "letters"))
-            return WordsSource(words, letters)
+            return WordsKind(words, letters)
         if kind == "frames":
-            return FramesSource(record["mean"], record["deviation"])
+            return FramesKind(record["mean"], record["deviation"])
         if kind == "vector":
-            return VectorSource(record["mean"], record["deviation"], record["image_size"])
+            return VectorKind(record["mean"], record["deviation"], record["image_size"])
         if kind == "labels":
-            return LabelsSource(record["labels"])
+            return LabelsKind(record["labels"])
     except (KeyError, TypeError, ValueError):
         pass
     raise StoreError(f"The stored input of kind {kind!r} is damaged or of a later version.")
 
 
-def fit_source(config: Config, questions: Sequence[Question]) -> Source:
+def fit_input_kind(config: Config, questions: Sequence[Question]) -> InputKind:
     """The kind that the complete configuration names, fitted to the training questions."""
     if config.task.kind == "frames":
-        return FramesSource.fit([(c, q.folder, q.where) for q in questions for c in q.cells])
+        return FramesKind.fit([(c, q.folder, q.where) for q in questions for c in q.cells])
     if config.task.kind == "vector":
-        return VectorSource.fit(questions, config.task.image_size)
+        return VectorKind.fit(questions, config.task.image_size)
     if config.task.kind == "labels":
-        return LabelsSource.fit(questions)
+        return LabelsKind.fit(questions)
     if config.task.kind == "words":
-        return WordsSource.fit([cell.split() for q in questions for cell in q.cells], config)
-    return TextSource.fit([cell for q in questions for cell in q.cells], config)
+        return WordsKind.fit([cell.split() for q in questions for cell in q.cells], config)
+    return TextKind.fit([cell for q in questions for cell in q.cells], config)
 
 
 def complete_kind(config: Config, questions: Sequence[Question]) -> Config:

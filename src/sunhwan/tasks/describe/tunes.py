@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sunhwan.data import Tune, read_tunes
 from sunhwan.errors import DataError
-from sunhwan.tasks.rows import Columns, Pair, Question
+from sunhwan.tasks.common.questions import Columns, Pair, Question
 
 TUNE = Columns(("M", "K"), "tune")
 """What is asked of a tune, by the letters of its fields, and what is answered: its body."""

@@ -5,13 +5,13 @@ from typing import ClassVar
 
 from sunhwan.config import Config, Value
 from sunhwan.models.encoder_decoder import SequenceReader
-from sunhwan.tasks.base import Example, Reading
-from sunhwan.tasks.rows import Pair
-from sunhwan.tasks.sources import TextSource
-from sunhwan.tasks.writing import WritingTask
+from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.input_kinds import TextKind
+from sunhwan.tasks.common.interface import Example, Reading
+from sunhwan.tasks.common.questions import Pair
 
 
-class Translate(WritingTask):
+class Translate(EncoderDecoderTask):
     """A text out of another, or out of a recording: translations, answers, summaries, transcripts."""
 
     name: ClassVar[str] = "translate"
@@ -33,17 +33,17 @@ class Translate(WritingTask):
         return AUTOMATIC | (SUBWORDS if len(pairs) >= ENOUGH else {})
 
     def reader(self) -> SequenceReader:
-        return SequenceReader(self.config.model, self.source.layer(self.config.model))
+        return SequenceReader(self.config.model, self.input_kind.layer(self.config.model))
 
     def step_names(self, example: Example) -> list[str]:
-        if isinstance(self.source, TextSource):
-            return self.source.vocabulary.token_texts(example.inputs[0].numpy())
+        if isinstance(self.input_kind, TextKind):
+            return self.input_kind.vocabulary.token_texts(example.inputs[0].numpy())
         return super().step_names(example)
 
     def readings(self) -> list[Reading]:
         reader = self.model.reader
         assert isinstance(reader, SequenceReader)
-        return self.source.readings(reader.encoder)
+        return self.input_kind.readings(reader.encoder)
 
 
 AUTOMATIC: dict[str, Value] = {

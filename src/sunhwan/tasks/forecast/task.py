@@ -15,11 +15,18 @@ from sunhwan.data import BUILT_IN_SERIES, Series, pad
 from sunhwan.errors import DataError, StoreError, UsageError
 from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.base import Answer, ExampleTask, Prepared, Review
-from sunhwan.tasks.forecast_data import Mark, complete_sizes, split_files, windows_to_compare
-from sunhwan.tasks.forecast_scores import ForecastScores, by_series
-from sunhwan.tasks.recipe import complete_examples
-from sunhwan.tasks.tracks import Layout, Window, as_series, open_series, tracks_of, windows_of
+from sunhwan.tasks.common.interface import Answer, ExampleTask, Prepared, Review
+from sunhwan.tasks.common.recipe import complete_examples
+from sunhwan.tasks.forecast.reading import Mark, complete_sizes, split_files, windows_to_compare
+from sunhwan.tasks.forecast.scores import ForecastScores, by_series
+from sunhwan.tasks.forecast.tracks import (
+    Layout,
+    Window,
+    as_series,
+    open_series,
+    tracks_of,
+    windows_of,
+)
 
 PANELS, FORECASTS = 6, 8
 """Series in a picture, and forecasts of each."""
@@ -142,21 +149,23 @@ class Forecast(ExampleTask):
         sizes = {"season": self.season, "context": context, "horizon": self.horizon}
         return {name: f"{size} steps" for name, size in sizes.items()}
 
-    def codec(self) -> dict[str, Any]:
+    def preprocessing(self) -> dict[str, Any]:
         reading = {name: list(value) for name, value in self.reading._asdict().items()}
         marks = [[[mark.time, list(mark.values)] for mark in pair] for pair in self.marks]
         return {**reading, "marks": marks}
 
     @classmethod
-    def restored(cls, config: Config, codec: Any) -> Self:
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
             targets, inputs, cycles = (
-                tuple(map(str, codec[name])) for name in ("targets", "inputs", "cycles")
+                tuple(map(str, preprocessing[name])) for name in ("targets", "inputs", "cycles")
             )
-            means, deviations = (tuple(map(float, codec[n])) for n in ("means", "deviations"))
+            means, deviations = (
+                tuple(map(float, preprocessing[n])) for n in ("means", "deviations")
+            )
             marks = [
                 (Mark(str(a), tuple(map(float, x))), Mark(str(b), tuple(map(float, y))))
-                for (a, x), (b, y) in codec["marks"]
+                for (a, x), (b, y) in preprocessing["marks"]
             ]
         except (KeyError, TypeError, ValueError):
             raise StoreError("The stored columns or scales are damaged.") from None

@@ -1,0 +1,1 @@
+"""Description: numbers, an image or labels to a text."""

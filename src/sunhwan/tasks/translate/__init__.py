@@ -1,0 +1,1 @@
+"""Translation: a text or a recording to a text."""
