@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
 from sunhwan.api import Language, load_language
 from sunhwan.config import Config
-from sunhwan.engine import PRECISIONS, Draws, Engine
+from sunhwan.generation import PRECISIONS, Engine, SamplingFilters
 from sunhwan.models import LanguageModel
 from sunhwan.text import load_corpus
 from sunhwan.training import train
@@ -192,9 +192,9 @@ def generator_of(side: Side) -> Callable[[], None]:
         state, last = engine.initial_state(1), torch.zeros(1, dtype=torch.int64)
 
         def ours() -> None:
-            last[0] = engine.draw(last, state, torch.rand(1, CHUNK, dtype=torch.float64), Draws())[
-                0, -1
-            ]
+            last[0] = engine.draw(
+                last, state, torch.rand(1, CHUNK, dtype=torch.float64), SamplingFilters()
+            )[0, -1]
 
         return ours
     assert side.start is not None

@@ -7,7 +7,7 @@
 
 namespace sunhwan {
 
-// As `filtered_probabilities` and `token_at` of src/sunhwan/decode.py, up to a factor.
+// As `filtered_probabilities` and `sample_at` of src/sunhwan/generation/sampling.py, up to a factor.
 int64_t draw(const float* logits, int64_t V, const Row& row, int64_t index, DrawScratch& scratch) {
     auto& weights = scratch.weights;
     weights.resize(V);

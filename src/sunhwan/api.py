@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.data import encode
-from sunhwan.decode import Sample
-from sunhwan.engine import engine_for
 from sunhwan.errors import StoreError, UsageError
+from sunhwan.generation import Sample, engine_for
 from sunhwan.metrics import Scores as TextScores
 from sunhwan.metrics import evaluate_tokens, token_losses
 from sunhwan.models import LanguageModel
@@ -50,12 +49,12 @@ class Language:
         self.model, self.vocabulary, self.training = model.eval(), vocabulary, training or {}
 
     def sample(self, prompt: str = "", **options: Any) -> list[Sample]:
-        """Let it write; the options are those of `sunhwan.decode.sample` (n, length, seed …)."""
-        return decode.sample(self.model, self.vocabulary, prompt, **options)
+        """Let it write; the options are those of `sunhwan.generation.sample` (n, length, seed …)."""
+        return generation.sample(self.model, self.vocabulary, prompt, **options)
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
-        """The same piece by piece, as it comes; the options are those of `sunhwan.decode.stream`."""
-        return decode.stream(self.model, self.vocabulary, prompt, **options)
+        """The same piece by piece; the options are those of `sunhwan.generation.stream`."""
+        return generation.stream(self.model, self.vocabulary, prompt, **options)
 
     def evaluate(self, *sources: str | Path, precision: str = "fp32") -> TextScores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
@@ -83,7 +82,7 @@ class Language:
         """
         device = self.model.output.weight.device
         read = engine_for(self.model, "fp32")[0] or self.model
-        lead = decode.lead(self.vocabulary)
+        lead = generation.start_tokens(self.vocabulary)
         for line in map(normalize, lines):
             ids = [*lead, *self.vocabulary.encode(line).tolist()]
             if len(ids) < 2:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.decode import read
 from sunhwan.errors import UsageError
+from sunhwan.generation import next_token_logits
 from sunhwan.inspection import attribution
 from sunhwan.inspection.attribution import continued, what_mattered
 from sunhwan.inspection.plain import plain
@@ -148,7 +148,7 @@ def test_a_linear_network_is_explained_completely(tmp_path: Path) -> None:
     with torch.no_grad():
         model.output.bias.zero_()
         model.output.bias[target] -= 60
-        logits, _ = read(model.eval(), passage.given[:-1].tolist())
+        logits, _ = next_token_logits(model.eval(), passage.given[:-1].tolist())
     found = what_mattered(subject, passage)
     model.requires_grad_(False)
     assert found.probability < 1e-15
@@ -230,7 +230,7 @@ def test_a_text_goes_on_with_its_likeliest_token(kind: str, text: str, tmp_path:
     assert found.text == "".join(found.pieces)
     # What was typed stays as it was.
     assert found.text.startswith(passage.text)
-    logits, _ = read(one.prepared.task.model.eval(), passage.given.tolist())
+    logits, _ = next_token_logits(one.prepared.task.model.eval(), passage.given.tolist())
     likelier = (logits > logits[found.given[-1]]).nonzero().flatten().tolist()
     for token in likelier:
         grown = vocabulary.decode([*vocabulary.encode(text).tolist(), token])

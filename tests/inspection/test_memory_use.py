@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from sunhwan import decode
 from sunhwan.errors import UsageError
+from sunhwan.generation import next_token_logits, start_tokens
 from sunhwan.inspection.memory_use import MemoryUse, memory_use, used
 from sunhwan.inspection.plain import plain
 from sunhwan.inspection.subject import TextSubject
@@ -49,7 +49,7 @@ def test_of_a_text_just_the_last_tokens_are_read(
         for place in range(8, 20):
             read = [ids[place - c : place] for c in contexts]
             logits = [
-                decode.read(model, [*decode.lead(subject.task.vocabulary, part), *part])[0]
+                next_token_logits(model, [*start_tokens(subject.task.vocabulary, part), *part])[0]
                 for part in read
             ]
             wanted.append([-float(one.log_softmax(0)[ids[place]]) for one in logits])
@@ -64,9 +64,13 @@ def test_a_text_longer_than_what_is_in_memory_at_once(tmp_path: Path) -> None:
     assert len(done) > 2
     assert done[-1] == 1
     model, ids = made.subject.task.model.eval(), whole.given.tolist()
-    lead = decode.lead(made.subject.task.vocabulary, [0])
+    lead = start_tokens(made.subject.task.vocabulary, [0])
     losses = [
-        -float(decode.read(model, [*lead, *ids[place - 150 : place]])[0].log_softmax(0)[ids[place]])
+        -float(
+            next_token_logits(model, [*lead, *ids[place - 150 : place]])[0].log_softmax(0)[
+                ids[place]
+            ]
+        )
         for place in range(150, len(ids))
     ]
     assert np.abs(np.array(losses) - found.losses[0, 0]).min() < 1e-9

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from sunhwan.cells import CELLS
-from sunhwan.decode import read
 from sunhwan.errors import UsageError
+from sunhwan.generation import next_token_logits
 from sunhwan.inspection.plain import plain
 from sunhwan.inspection.subject import TextSubject
 from sunhwan.inspection.traces import by_character, open_units, trace
@@ -62,7 +62,7 @@ def test_surprise_is_that_of_reading_token_by_token(kind: str, tmp_path: Path) -
     ids = passage.given.tolist()
     subject.task.model.eval()
     for t in range(1, len(ids)):
-        logits, _ = read(subject.task.model, ids[:t])
+        logits, _ = next_token_logits(subject.task.model, ids[:t])
         close(found.surprise[t], -torch.log_softmax(logits, -1)[ids[t]])
 
 

@@ -1,4 +1,4 @@
-"""Completions: the texts of `decode.sample`, whole and in pieces, alone and in company."""
+"""Completions: the texts of `generation.sample`, whole and in pieces, alone and in company."""
 
 import asyncio
 import json
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.api import load_language
-from sunhwan.serve.offsets import name_of
+from sunhwan.generation.offsets import name_of
 from sunhwan.text import Vocabulary
 from tests.serve.helpers import VOCABULARIES, Client, events
 
@@ -25,10 +25,10 @@ def speech(name: str) -> Vocabulary:
     return VOCABULARIES["jamo" if name == "slow" else name]
 
 
-def sampled(runs: list[Path], name: str, prompt: str, **options: Any) -> list[decode.Sample]:
+def sampled(runs: list[Path], name: str, prompt: str, **options: Any) -> list[generation.Sample]:
     (run,) = (run for run in runs if run.name == name)
     found = load_language(run)
-    return decode.sample(
+    return generation.sample(
         found.model, found.vocabulary, prompt, precision="fp32", until_eos=True, **options
     )
 
@@ -113,14 +113,14 @@ def test_every_token_has_its_probability_and_its_place(
     (run,) = (run for run in language_runs if run.name == name)
     model = load_language(run).model.double()
     names = [name_of(vocabulary, token) for token in range(len(vocabulary))]
-    lead = decode.lead(vocabulary, prompt)
+    lead = generation.start_tokens(vocabulary, prompt)
     ids: list[int] = []
     scored = choice["logprobs"]
     for said, told, top in zip(
         scored["tokens"], scored["token_logprobs"], scored["top_logprobs"], strict=True
     ):
         with torch.no_grad():
-            logits, _ = decode.read(model, [*lead, *ids])
+            logits, _ = generation.next_token_logits(model, [*lead, *ids])
         found = torch.log_softmax(logits, -1)
         alike = [t for t, own in enumerate(names) if own == said]
         ids += prompt[len(ids) : len(ids) + 1] or [min(alike, key=lambda t: abs(found[t] - told))]

@@ -8,8 +8,8 @@ import pytest
 
 from sunhwan.errors import StoreError, UsageError
 from sunhwan.serve import models
-from sunhwan.serve.losses import PART
 from sunhwan.serve.models import served
+from sunhwan.serve.routes.training_log import PART
 from sunhwan.store import Run, save_model
 from tests.serve.helpers import VOCABULARIES, Client, client_of, language, refusal, save_run
 

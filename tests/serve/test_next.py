@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.api import load_language
 from sunhwan.serve.sessions import DENSE, Session, Sessions, marks
 from tests.serve.helpers import Client
@@ -30,11 +30,11 @@ def test_candidates_are_those_that_would_be_drawn(
     language = load_language(run)
     vocabulary = language.vocabulary
     found = client.post("/api/next", model=name, text=TEXTS[name], count=5, **settings)
-    beginning = decode.Beginning.of(vocabulary, TEXTS[name])
-    logits, _ = decode.read(language.model, beginning.ids)
+    beginning = generation.PromptContext.of(vocabulary, TEXTS[name])
+    logits, _ = generation.next_token_logits(language.model, beginning.ids)
     options = {"temperature": 0.8} | settings
     may = logits.masked_fill(beginning.never, -math.inf)
-    wanted = decode.filtered_probabilities(may, **options)
+    wanted = generation.filtered_probabilities(may, **options)
     values = wanted.topk(min(5, int((wanted > 0).sum())))
     told = [one["probability"] for one in found["candidates"]]
     assert told == pytest.approx(values.values.tolist(), abs=1e-5)
@@ -43,7 +43,7 @@ def test_candidates_are_those_that_would_be_drawn(
     assert found["entropy"] == pytest.approx(-(p * p.log()).sum().item(), abs=1e-4)
     assert found["read"] == len(beginning.ids)
     assert found["surprise"] is None
-    (text,) = decode.sample(
+    (text,) = generation.sample(
         language.model, vocabulary, TEXTS[name], length=24, seed=1, precision="fp32",
         until_eos=True, **options,
     )  # fmt: skip

@@ -17,7 +17,7 @@ import httpx
 import openai
 import pytest
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.api import load_language
 from tests.serve.helpers import Address, events, server_of, until
 
@@ -43,7 +43,7 @@ def closing() -> Iterator[ExitStack]:
 def texts(runs: list[Path], prompt: str, **options: Any) -> list[str]:
     language = load_language(runs[0])
     options = {"precision": "fp32", "until_eos": True, "temperature": 1.0} | options
-    found = decode.sample(language.model, language.vocabulary, prompt, **options)
+    found = generation.sample(language.model, language.vocabulary, prompt, **options)
     return [one.text for one in found]
 
 

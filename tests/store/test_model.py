@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from sunhwan.config import Config, ModelConfig
-from sunhwan.decode import sample
 from sunhwan.errors import StoreError
+from sunhwan.generation import sample
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model, save_model, write_tensors
 from sunhwan.store.model import weights

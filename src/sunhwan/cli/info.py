@@ -34,7 +34,7 @@ def info(
         _show(facts, as_json)
         return
     from sunhwan.api import Language, load
-    from sunhwan.engine import engine_for
+    from sunhwan.generation import engine_for
     from sunhwan.layers import Recurrent
 
     name_cells(cell)

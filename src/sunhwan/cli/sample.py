@@ -37,7 +37,7 @@ def sample(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
 ) -> None:
     """Let a trained model write."""
-    from sunhwan import decode
+    from sunhwan import generation
     from sunhwan.api import load_language
     from sunhwan.text import normalize
 
@@ -46,7 +46,7 @@ def sample(
         "until_eos": until_eos, "precision": precision,
     }  # fmt: skip
     for last in (seed, seed + n - 1):
-        decode.Sampling(seed=last, **options)  # type: ignore[arg-type]
+        generation.Sampling(seed=last, **options)  # type: ignore[arg-type]
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
@@ -55,11 +55,11 @@ def sample(
     model, vocabulary = language.model, language.vocabulary
     if n == 1 and not as_json:
         typer.echo(prompt, nl=False)
-        for piece in decode.stream(model, vocabulary, prompt, seed=seed, **options):
+        for piece in generation.stream(model, vocabulary, prompt, seed=seed, **options):
             typer.echo(piece, nl=False)
         typer.echo()
         return
-    for one in decode.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
+    for one in generation.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
         if as_json:
             typer.echo(json.dumps(one._asdict(), ensure_ascii=False))
         else:

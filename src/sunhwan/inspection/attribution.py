@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sunhwan import decode
 from sunhwan.errors import UsageError
+from sunhwan.generation import PromptContext, next_token_logits
 from sunhwan.inspection.subject import (
     ExampleSubject,
     Passage,
@@ -103,9 +103,9 @@ def continued(subject: Subject, text: str) -> Passage:
     ids, model = passage.given, subject.task.model
     if not len(ids):
         raise UsageError("there is nothing to read: give a text")
-    beginning = decode.Beginning.of(subject.task.vocabulary, text)
+    beginning = PromptContext.of(subject.task.vocabulary, text)
     with evaluating(model):
-        logits, _ = decode.read(model, ids.tolist())
+        logits, _ = next_token_logits(model, ids.tolist())
     following = logits.cpu().masked_fill(beginning.never | beginning.first, -torch.inf).argmax()
     grown = subject.passage(torch.cat((ids, following.unsqueeze(0))), passage.where)
     # What is read before the text is no part of it.

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from sunhwan import decode
 from sunhwan.cells import State
+from sunhwan.generation import start_tokens
 from sunhwan.inspection.plain import Progress
 from sunhwan.inspection.subject import TextSubject
 
@@ -42,7 +42,7 @@ class Rows:
     def begun(self, context: int) -> Reading:
         """Before a text of so many tokens, with what leads to its first one."""
         state = self.model.initial_state(len(self.targets))
-        lead = torch.tensor(decode.lead(self.vocabulary, [0] * context), dtype=torch.int64)
+        lead = torch.tensor(start_tokens(self.vocabulary, [0] * context), dtype=torch.int64)
         return self.read(Reading(None, state), lead.to(self.targets).expand(len(self.targets), -1))
 
     def last(self, context: int) -> Tensor:

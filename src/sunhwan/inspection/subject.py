@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sunhwan import decode
 from sunhwan.config import Config
 from sunhwan.data import encode
 from sunhwan.errors import UsageError
+from sunhwan.generation import start_tokens
 from sunhwan.inspection.pieces import pieces_of
 from sunhwan.inspection.watching import Edit, joined, watching
 from sunhwan.layers import Look, Recurrent, Traced
@@ -167,9 +167,9 @@ class TextSubject(Subject):
 
     def passages(self, text: str) -> list[Passage]:
         vocabulary = self.task.vocabulary
-        ids = [*decode.lead(vocabulary), *vocabulary.encode(text).tolist()]
+        ids = [*start_tokens(vocabulary), *vocabulary.encode(text).tolist()]
         found = self.passage(torch.tensor(ids, dtype=torch.int64), "the text")
-        if not decode.lead(vocabulary):
+        if not start_tokens(vocabulary):
             return [found]
         # What is read before the text is a step, but no part of it.
         pieces = ("", *found.pieces[1:])

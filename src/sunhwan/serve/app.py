@@ -12,16 +12,16 @@ from starlette.responses import Response
 from sunhwan import __version__
 from sunhwan.errors import SunhwanError
 from sunhwan.serve import looking, pages
-from sunhwan.serve.completions import Events, answered, ordered
-from sunhwan.serve.continuing import continued
 from sunhwan.serve.guard import Guard
 from sunhwan.serve.json_text import json_of, json_response
 from sunhwan.serve.limits import Limits
 from sunhwan.serve.listing import described
-from sunhwan.serve.losses import losses
 from sunhwan.serve.models import Served
 from sunhwan.serve.refusals import RefusedError, as_refusal, response_of
 from sunhwan.serve.reports import report_data, report_page
+from sunhwan.serve.routes.completions import Events, answered, ordered
+from sunhwan.serve.routes.next_tokens import continued
+from sunhwan.serve.routes.training_log import losses
 from sunhwan.serve.schemas import Completions, Matters, Next, Predict, Score, TraceOf
 from sunhwan.serve.service import Service
 from sunhwan.store import Run

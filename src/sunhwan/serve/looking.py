@@ -11,9 +11,9 @@ import torch
 from sunhwan.data import Series
 from sunhwan.data.numbers import is_number
 from sunhwan.data.times import check_ascending, moment
-from sunhwan.decode import Beginning, Sampling
 from sunhwan.errors import UsageError
-from sunhwan.serve.jobs import Job
+from sunhwan.generation import PromptContext, Sampling
+from sunhwan.generation.job import Job
 from sunhwan.serve.json_text import json_of
 from sunhwan.serve.models import Loaded
 from sunhwan.serve.refusals import RefusedError
@@ -110,7 +110,7 @@ async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any
         for line in body.lines:
             ids = vocabulary.encode(line).tolist()
             service.check(len(ids), service.limits.prompt, "tokens in a line", 413)
-            beginning = Beginning([*loaded.lead, *ids], never, never, ids, "")
+            beginning = PromptContext([*loaded.lead, *ids], never, never, ids, "")
             places = range(len(ids))
             jobs.append(Job(vocabulary, beginning, Sampling(length=0), top=0, places=places))
         return jobs

@@ -11,17 +11,16 @@ from typing import Any, TypeVar
 
 import torch
 
-from sunhwan import decode
 from sunhwan.api import Language, Predictor
 from sunhwan.cells import CELLS
-from sunhwan.engine import engine_for
 from sunhwan.errors import StoreError, SunhwanError, UsageError
+from sunhwan.generation import engine_for, start_tokens
+from sunhwan.generation.stepper import EngineStepper, ModelStepper
 from sunhwan.layers import Recurrent
-from sunhwan.serve.generation import Generation
+from sunhwan.serve.batching import Generation
 from sunhwan.serve.limits import Limits
 from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.sessions import Sessions
-from sunhwan.serve.writer import EngineWriter, ModelWriter
 from sunhwan.store import load_model
 from sunhwan.tasks import LanguageModelTask, Task
 from sunhwan.text import Vocabulary
@@ -49,9 +48,9 @@ class Loaded:
         if isinstance(task, LanguageModelTask):
             self.found = Language(task.model, task.vocabulary, facts)
             engine, _ = engine_for(task.model, precision)
-            writer = EngineWriter(engine) if engine else ModelWriter(task.model, self._lock)
+            writer = EngineStepper(engine) if engine else ModelStepper(task.model, self._lock)
             self.generation = Generation(writer)
-            self.lead = decode.lead(task.vocabulary)
+            self.lead = start_tokens(task.vocabulary)
 
     async def apart(self, work: Callable[[], Value]) -> Value:
         """Do this in the model's own thread; given up where it has not begun when nobody waits."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.api import load_language
 from tests.serve.page.conftest import Visitor
 
@@ -185,7 +185,7 @@ def test_the_model_writes_on(visit: Visitor, runs: dict[str, Path], model: str) 
     here.wait("() => document.getElementById('seedSaid').textContent.includes('7')")
     here.wait("() => !document.getElementById('write').classList.contains('running')")
     found = load_language(runs[model])
-    (wanted,) = decode.sample(
+    (wanted,) = generation.sample(
         found.model, found.vocabulary, prompt, length=40, seed=7, temperature=0.8,
         precision="fp32", until_eos=True,
     )  # fmt: skip

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from sunhwan.beam import Hypothesis, beam_search
 from sunhwan.config import Config, TrainingConfig, Value
 from sunhwan.data import Batches, pad
 from sunhwan.errors import ConfigError, StoreError
+from sunhwan.generation.beam import Hypothesis, beam_search
+from sunhwan.generation.sampled_answers import check_drawing, draw
 from sunhwan.metrics import bleu, chrf
 from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
@@ -41,7 +42,6 @@ from sunhwan.tasks.common.questions import (
     questions_in,
 )
 from sunhwan.tasks.common.recipe import complete_examples
-from sunhwan.tasks.common.sampled_answers import check_drawing, draw
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from sunhwan import decode
+from sunhwan import generation
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Block, Streams, Tokens, encode
 from sunhwan.errors import DataError, UsageError
@@ -85,7 +85,7 @@ class LanguageModelTask(Task):
         )
 
     def sample(self, data: Any, length: int) -> str:
-        (sample,) = decode.sample(self.model, self.vocabulary, length=length)
+        (sample,) = generation.sample(self.model, self.vocabulary, length=length)
         return sample.text
 
     def facts(self, train: Tokens) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class LanguageModelTask(Task):
     def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """A text that goes on from each beginning."""
         for beginning in questions:
-            (sample,) = decode.sample(self.model, self.vocabulary, str(beginning))
+            (sample,) = generation.sample(self.model, self.vocabulary, str(beginning))
             yield Answer(
                 sample._asdict(), (sample.prompt, sample.text), sample.prompt + sample.text
             )

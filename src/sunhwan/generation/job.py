@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.decode import Beginning, Sampling, Spelling, draws
-from sunhwan.engine import NOT_FINITE
 from sunhwan.errors import NonFiniteError
-from sunhwan.serve.offsets import Offsets
-from sunhwan.serve.stops import Stops
-from sunhwan.serve.writer import FEW, Step, Stepped, drawn_from
+from sunhwan.generation.offsets import Offsets
+from sunhwan.generation.prompt import PromptContext, Spelling, draws
+from sunhwan.generation.sampling import NOT_FINITE, Sampling
+from sunhwan.generation.stepper import FEW, StepRequest, StepResult, drawn_from
+from sunhwan.generation.stop_strings import Stops
 from sunhwan.text import Vocabulary
 
 
@@ -53,7 +53,7 @@ class Job:
     def __init__(
         self,
         vocabulary: Vocabulary,
-        beginning: Beginning,
+        beginning: PromptContext,
         sampling: Sampling,
         *,
         stops: Sequence[str] = (),
@@ -97,7 +97,7 @@ class Job:
         """Whether more is left to be read than in a step beside others, and nothing of it scored."""
         return len(self._ids) - self._at > FEW and self._places is None
 
-    def step(self, reading: int, drawing: int) -> Step:
+    def step(self, reading: int, drawing: int) -> StepRequest:
         """What the text wants next: at most so many tokens."""
         end = min(self._at + reading, len(self._ids))
         end = min([end, *(mark for mark in self._marks if mark > self._at)])
@@ -111,9 +111,9 @@ class Job:
         scored = self._top is not None and (self._places is not None or last)
         logits = scored or (last and self._wants_ahead and self.ahead is None)
         uniforms = torch.rand(draws, dtype=torch.float64, generator=self._generator)
-        return Step(ids, self._state, uniforms, self._how, logits)
+        return StepRequest(ids, self._state, uniforms, self._how, logits)
 
-    def took(self, step: Step, stepped: Stepped) -> None:
+    def apply(self, step: StepRequest, stepped: StepResult) -> None:
         """Go on from what the step gave."""
         begun = self._at
         self._at, self._state = begun + len(step.ids), stepped.state

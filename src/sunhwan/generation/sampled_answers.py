@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 
-from sunhwan.beam import Hypothesis, State, Step
-from sunhwan.decode import filtered_probabilities, token_at
 from sunhwan.errors import UsageError
+from sunhwan.generation.beam import Hypothesis, State, Step
+from sunhwan.generation.sampling import filtered_probabilities, sample_at
 
 
 def check_drawing(n: int, temperature: float, seed: int) -> None:
@@ -53,7 +53,7 @@ def draw(
         going = []
         for row, (text, found) in enumerate(zip(live, log_p, strict=True)):
             uniform = torch.rand(1, dtype=torch.float64, generator=generators[text]).item()
-            token = token_at(filtered_probabilities(found, temperature), uniform)
+            token = sample_at(filtered_probabilities(found, temperature), uniform)
             totals[text] += found[token].item()
             if token != eos:
                 texts[text].append(token)

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from sunhwan.decode import Beginning, Sampling
 from sunhwan.errors import SunhwanError
-from sunhwan.serve.generation import Generation
-from sunhwan.serve.jobs import Job, Scored
+from sunhwan.generation import PromptContext, Sampling
+from sunhwan.generation.job import Job, Scored
+from sunhwan.generation.offsets import name_of, offsets_of
+from sunhwan.serve.batching import Generation
 from sunhwan.serve.json_text import json_of
-from sunhwan.serve.offsets import name_of, offsets_of
 from sunhwan.serve.refusals import RefusedError, as_refusal, body_of
 from sunhwan.serve.schemas import Completions
 from sunhwan.serve.service import Service
@@ -67,17 +67,17 @@ def _prompts(body: Completions) -> Sequence[str | list[int]]:
     return [numbers] if numbers else [one for one in prompt if not isinstance(one, int)]
 
 
-def _beginning(vocabulary: Vocabulary, prompt: str | list[int]) -> Beginning:
+def _beginning(vocabulary: Vocabulary, prompt: str | list[int]) -> PromptContext:
     if not isinstance(prompt, str):
         V = len(vocabulary)
         if any(token >= V for token in prompt):
             raise RefusedError(
                 422, f"a token of the prompt is not one of 0 … {V - 1}", param="prompt"
             )
-    return Beginning.of(vocabulary, prompt)
+    return PromptContext.of(vocabulary, prompt)
 
 
-def _job(vocabulary: Vocabulary, beginning: Beginning, body: Completions, seed: int) -> Job:
+def _job(vocabulary: Vocabulary, beginning: PromptContext, body: Completions, seed: int) -> Job:
     sampling = Sampling(
         length=body.max_tokens, temperature=body.temperature, top_k=body.top_k, top_p=body.top_p,
         seed=seed, until_eos=True,

@@ -6,9 +6,9 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from sunhwan.decode import TOGETHER
-from sunhwan.serve.jobs import Job
-from sunhwan.serve.writer import FEW, Writer
+from sunhwan.generation.job import Job
+from sunhwan.generation.stepper import FEW, Stepper
+from sunhwan.generation.text import TOGETHER
 
 IDLE = 10.0
 """Seconds without work after which the thread ends."""
@@ -59,7 +59,7 @@ class Generation:
     its turn. A text that nobody waits for any more leaves before the next step.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Stepper) -> None:
         self.writer = writer
         self.steps = 0
         self._condition = threading.Condition()
@@ -125,7 +125,7 @@ class Generation:
         try:
             steps = [job.step(reading, FEW) for job in jobs]
             for job, step, stepped in zip(jobs, steps, writer.step(steps), strict=True):
-                job.took(step, stepped)
+                job.apply(step, stepped)
         except Exception as error:  # whoever waits must hear of it
             for job in jobs:
                 job.error = error

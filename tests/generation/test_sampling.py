@@ -11,8 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sunhwan.config import ModelConfig
-from sunhwan.decode import filtered_probabilities, lead, read, sample, stream
 from sunhwan.errors import UsageError
+from sunhwan.generation import (
+    filtered_probabilities,
+    next_token_logits,
+    sample,
+    start_tokens,
+    stream,
+)
 from sunhwan.models import LanguageModel
 from sunhwan.text import Vocabulary, build_vocabulary
 
@@ -117,7 +123,7 @@ def test_a_longer_text_begins_as_the_shorter_one(vocabulary: Vocabulary) -> None
 @pytest.mark.parametrize("temperature", [0.3, 1.0])
 def test_draws_follow_the_model(temperature: float) -> None:
     made = model(ENGLISH)
-    logits, _ = read(made.eval(), lead(ENGLISH))
+    logits, _ = next_token_logits(made.eval(), start_tokens(ENGLISH))
     logits[ENGLISH.unk_id] = -math.inf
     wanted = torch.softmax(logits.double() / temperature, -1).tolist()
     counts = Counter(
@@ -165,14 +171,14 @@ def test_a_long_prompt_is_read_in_parts_with_the_state_carried() -> None:
     ids = torch.randint(1, len(ENGLISH), (2500,)).tolist()
     with torch.no_grad():
         whole, _ = made(torch.tensor([ids]))
-    parts, _ = read(made, ids)
+    parts, _ = next_token_logits(made, ids)
     torch.testing.assert_close(parts, whole[0, -1])
 
 
 def test_nothing_read_leaves_all_tokens_alike() -> None:
     vocabulary = build_vocabulary("characters", ["ab"])
-    assert lead(vocabulary) == []
-    logits, _ = read(model(vocabulary), [])
+    assert start_tokens(vocabulary) == []
+    logits, _ = next_token_logits(model(vocabulary), [])
     assert logits.tolist() == [0.0] * len(vocabulary)
 
 

@@ -9,38 +9,37 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sunhwan.decode import Beginning, Sampling, sample
-from sunhwan.engine import Engine
-from sunhwan.serve.jobs import Job, News
-from sunhwan.serve.offsets import Offsets, name_of, offsets_of
-from sunhwan.serve.stops import Stops
-from sunhwan.serve.writer import EngineWriter, ModelWriter, Writer
+from sunhwan.generation import Engine, PromptContext, Sampling, sample
+from sunhwan.generation.job import Job, News
+from sunhwan.generation.offsets import Offsets, name_of, offsets_of
+from sunhwan.generation.stepper import EngineStepper, ModelStepper, Stepper
+from sunhwan.generation.stop_strings import Stops
 from tests.serve.helpers import VOCABULARIES, language
 
 JAMO = VOCABULARIES["jamo"]
 
 
-def written(writer: Writer, job: Job, reading: int, drawing: int) -> list[News]:
+def written(writer: Stepper, job: Job, reading: int, drawing: int) -> list[News]:
     """What comes of a job in steps of a size, step by step."""
     told = []
     while not job.done:
         step = job.step(reading, drawing)
         (stepped,) = writer.step([step])
-        job.took(step, stepped)
+        job.apply(step, stepped)
         told.append(job.news())
     assert job.error is None
     return told
 
 
-def writers(name: str) -> list[Writer]:
+def writers(name: str) -> list[Stepper]:
     model = language(VOCABULARIES[name]).model
-    return [EngineWriter(Engine(model, "fp32")), ModelWriter(model, threading.Lock())]
+    return [EngineStepper(Engine(model, "fp32")), ModelStepper(model, threading.Lock())]
 
 
 def job(name: str, prompt: str, **options: Any) -> Job:
     vocabulary = VOCABULARIES[name]
     sampling = Sampling(length=options.pop("length", 40), temperature=1.0, seed=7, until_eos=True)
-    return Job(vocabulary, Beginning.of(vocabulary, prompt), sampling, **options)
+    return Job(vocabulary, PromptContext.of(vocabulary, prompt), sampling, **options)
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
@@ -53,7 +52,7 @@ def test_the_size_of_steps_changes_nothing(name: str, prompt: str) -> None:
     for writer in writers(name):
         found = set()
         for reading, drawing, top in ((1024, 1, None), (1024, 8, None), (1024, 40, 1), (3, 5, 2)):
-            if reading == 3 and isinstance(writer, ModelWriter):
+            if reading == 3 and isinstance(writer, ModelStepper):
                 continue  # it reads a prompt at once: its products round by their size
             one = job(name, prompt, top=top)
             told = written(writer, one, reading, drawing)
@@ -78,7 +77,7 @@ def test_a_syllable_comes_when_it_is_whole() -> None:
 
 def test_states_are_kept_and_gone_on_from() -> None:
     writer, prompt = writers("characters")[0], "abc xyz abc"
-    ids = Beginning.of(VOCABULARIES["characters"], prompt).ids
+    ids = PromptContext.of(VOCABULARIES["characters"], prompt).ids
     whole = job("characters", prompt, marks=[4, 9, len(ids)], ahead=True)
     text = "".join(part.text for part in written(writer, whole, 100, 8))
     assert sorted(whole.states) == [4, 9, len(ids)]
@@ -95,12 +94,12 @@ def test_numbers_that_are_none_are_an_error() -> None:
     with torch.no_grad():
         task.model.output.bias[2] = torch.nan
     for writer in (
-        EngineWriter(Engine(task.model, "fp32")),
-        ModelWriter(task.model, threading.Lock()),
+        EngineStepper(Engine(task.model, "fp32")),
+        ModelStepper(task.model, threading.Lock()),
     ):
         one = job("characters", "abc")
         step = one.step(8, 8)
-        one.took(step, writer.step([step])[0])
+        one.apply(step, writer.step([step])[0])
         assert "not finite" in str(one.error)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.errors import UsageError
-from sunhwan.tasks.common.sampled_answers import check_drawing, draw
+from sunhwan.generation.sampled_answers import check_drawing, draw
 
 EOS = 3
 

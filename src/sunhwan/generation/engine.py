@@ -5,25 +5,21 @@ or in int8 with a scale a column (the values they meet are then quantised too, a
 """
 
 import ctypes
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from sunhwan.cells import Cell, State
 from sunhwan.errors import NonFiniteError, UsageError
-from sunhwan.layers import Recurrent, RecurrentLayer
-from sunhwan.layers.connections import Plain, Residual
+from sunhwan.generation.sampling import NOT_FINITE, PRECISIONS, SamplingFilters
+from sunhwan.generation.support import unsupported
+from sunhwan.layers import RecurrentLayer
+from sunhwan.layers.connections import Residual
 from sunhwan.models import LanguageModel
-from sunhwan.ops.library import Library, library, why_missing
+from sunhwan.ops.library import Library, library
 from sunhwan.ops.native import name_of
 from sunhwan.ops.record import FIELDS, Matrix
-
-PRECISIONS = ("fp32", "fp16", "int8")
-"""In the order of `Precision` of native/generation.hpp."""
 
 MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
@@ -85,23 +81,8 @@ class _Row(ctypes.Structure):
     ]
 
 
-class Draws(NamedTuple):
-    """How tokens are drawn from logits; see `decode.filtered_probabilities`.
-
-    stop: the token that ends a text, −1: none. never, first: bool (V), tokens that are not drawn,
-    ever or as the first one.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    stop: int = -1
-    never: Tensor | None = None
-    first: Tensor | None = None
-
-
-class Turn(NamedTuple):
-    """What one row does in `Engine.take`: it reads ids (T), then draws a token for each uniform (n).
+class RowRequest(NamedTuple):
+    """What a row does in `Engine.run_rows`: it reads ids (T), then draws a token a uniform (n).
 
     T is at least 1. state (1, all fields): changed by the call. logits (T, V), float32: where those
     after each of ids are written, None: nowhere.
@@ -110,7 +91,7 @@ class Turn(NamedTuple):
     ids: Tensor
     state: Tensor
     uniforms: Tensor
-    how: Draws
+    how: SamplingFilters
     logits: Tensor | None = None
 
 
@@ -164,22 +145,22 @@ class Engine:
                 found[:, start : start + given] = into
         return found
 
-    def draw(self, last: Tensor, state: Tensor, uniforms: Tensor, how: Draws) -> Tensor:
+    def draw(self, last: Tensor, state: Tensor, uniforms: Tensor, how: SamplingFilters) -> Tensor:
         """Read `last` (N) and draw as many tokens as there are uniforms (N, n): (N, n).
 
         Each is read in its turn but the last, which is for the next call; `first` of `how` is about
         this call's first token. Behind a `stop` the numbers mean nothing.
         """
         turns = [
-            Turn(last[n : n + 1], state[n : n + 1], numbers, how)
+            RowRequest(last[n : n + 1], state[n : n + 1], numbers, how)
             for n, numbers in enumerate(uniforms)
         ]
-        drawn = torch.stack(self.take(turns))
+        drawn = torch.stack(self.run_rows(turns))
         if bool((drawn < 0).any()):
             raise NonFiniteError(NOT_FINITE)
         return drawn
 
-    def take(self, turns: Sequence[Turn]) -> list[Tensor]:
+    def run_rows(self, turns: Sequence[RowRequest]) -> list[Tensor]:
         """A turn of each of several rows, side by side: the tokens (n) that each one draws.
 
         Each token is read in its turn but a row's last. Behind a `stop` they mean nothing; −1 stands
@@ -241,95 +222,6 @@ class Engine:
 
 CHUNK = 256
 """Tokens between two returns to Python."""
-
-NOT_FINITE = "the model's numbers are not finite: it has been trained to ruin or its file changed"
-
-
-def engine_for(model: LanguageModel, precision: str = "auto") -> tuple[Engine | None, str]:
-    """The engine that generates from a model, or None where PyTorch does; the reason in one clause.
-
-    "auto" is fp16 where the processor reads it at full speed and a text of the model's own costs at
-    most `MOST_LOST` more in it, and fp32 otherwise. UsageError where fp16 or int8 is asked for and
-    cannot be had.
-    """
-    if precision not in ("auto", *PRECISIONS):
-        raise UsageError(f"the precision must be auto, fp32, fp16 or int8, not {precision!r}")
-    if precision == "auto":
-        reason = unsupported(model, "fp32")
-        if reason:
-            return None, reason
-        fast = unsupported(model, "fp16") or _slow("fp16")
-        whole = Engine(model, "fp32")
-        if fast:
-            return whole, fast
-        half = Engine(model, "fp16")
-        lost = bits_lost(whole, half)
-        if not lost <= MOST_LOST:
-            return whole, f"fp16 would cost {lost:.4f} bits a token"
-        return half, f"half as many bytes to read, at {lost:.5f} bits a token"
-    reason = unsupported(model, precision)
-    if reason and precision != "fp32":
-        raise UsageError(
-            f"{precision} needs the compiled engine, but {reason}: leave out --precision"
-        )
-    return (None, reason) if reason else (Engine(model, precision), "asked for")
-
-
-MOST_LOST = 0.001
-"""Bits a token that fp16 may cost where nobody chose it."""
-
-
-def bits_lost(whole: Engine, less: Engine) -> float:
-    """What a text that one engine draws costs more, in bits a token, as another one reads it."""
-    N, n = 8, 32
-    uniforms = torch.rand(N, n, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    first = torch.zeros(N, dtype=torch.int64)
-    try:
-        drawn = whole.draw(first, whole.initial_state(N), uniforms, Draws())
-    except NonFiniteError:
-        return 0.0  # whatever the precision: it is said where the text is written
-    ids = torch.cat((first[:, None], drawn[:, :-1]), 1)
-    p, q = (engine(ids)[0].flatten(0, 1).double().log_softmax(1) for engine in (whole, less))
-    # In expectation over what comes next, Σ p log(p / q), not over the one token that was drawn.
-    nats = functional.kl_div(q, p, reduction="batchmean", log_target=True)
-    return max(0.0, float(nats) / math.log(2))
-
-
-def _slow(precision: str) -> str:
-    found = library()
-    fast = found is not None and found.dll.sunhwan_generates_fast(PRECISIONS.index(precision))
-    return "" if fast else f"this processor has no instructions for {precision}"
-
-
-def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
-    """Why the engine cannot run a model, in one clause; empty where it can."""
-    found = library()
-    recurrent = model.recurrent
-    weight = model.output.weight
-    if found is None:
-        return f"the compiled library was {why_missing()}"
-    if type(model) is not LanguageModel or type(recurrent) is not Recurrent:
-        return f"{type(model).__name__} may compute something else"
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        return f"its parameters are {weight.dtype} on {weight.device.type}"
-    if recurrent.bidirectional:
-        return "a bidirectional layer reads from the end"
-    if any(type(norm) is not nn.Identity for norm in recurrent.norms):
-        return "there are norms between its layers"
-    for around in recurrent.connections:
-        if type(around) not in (Plain, Residual):
-            return f"there is a {type(around).__name__.lower()} connection around its layers"
-    for layer in recurrent.stack:
-        name = name_of(layer.cell)
-        if type(layer.cell).inputs is not Cell.inputs:
-            return f"{type(layer.cell).__name__} has inputs of its own"
-        if name is None or not found.dll.sunhwan_generates(name.encode()):
-            return f"it has no step for {type(layer.cell).__name__}"
-    if precision != "fp32":
-        most = max(float(p.detach().abs().max()) for p in model.parameters())
-        if not most <= 65504:
-            return f"a weight of {most:.3g} is beyond {precision}"
-    return ""
 
 
 def _make(found: Library, model: LanguageModel, precision: str, threads: int) -> int:
@@ -396,8 +288,3 @@ def _table(model: LanguageModel, layer: RecurrentLayer) -> Tensor | None:
     if model.vocabulary_size * p["W_x"].shape[1] > MAX_TABLE:
         return None
     return layer.cell.inputs(model.embedding.weight, p)
-
-
-def fields_of(state: Sequence[State]) -> Tensor:
-    """The states of a model's layers as the engine has them."""
-    return torch.cat([field for layer in state for field in layer], 1).contiguous()

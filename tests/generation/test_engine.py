@@ -11,22 +11,25 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan import engine as module
 from sunhwan.api import Language
 from sunhwan.cells import CELLS
 from sunhwan.config import ModelConfig
-from sunhwan.decode import filtered_probabilities, sample, stream, token_at
-from sunhwan.engine import (
-    MOST_LOST,
-    Draws,
+from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.generation import (
     Engine,
-    Turn,
+    RowRequest,
+    SamplingFilters,
     bits_lost,
     engine_for,
-    fields_of,
+    filtered_probabilities,
+    sample,
+    sample_at,
+    stream,
+    support,
     unsupported,
 )
-from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.generation import engine as engine_module
+from sunhwan.generation.choice import MOST_LOST
 from sunhwan.models import LanguageModel
 from sunhwan.ops.library import library, why_missing
 from sunhwan.text import Vocabulary, build_vocabulary
@@ -90,12 +93,12 @@ def test_logits_and_state_are_those_of_the_model(options: dict[str, Any]) -> Non
         state = engine.initial_state(3)
         first = engine.read(ids[:, :4], state)
         close(torch.cat([first, engine.read(ids[:, 4:], state)], 1), wanted, share)
-        close(state, fields_of(last), share)
+        close(state, torch.cat([field for layer in last for field in layer], 1), share)
 
 
 @built
 def test_a_large_vocabulary_keeps_its_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_TABLE", 10)
+    monkeypatch.setattr(engine_module, "MAX_TABLE", 10)
     test_logits_and_state_are_those_of_the_model({"V": 13})
 
 
@@ -211,7 +214,7 @@ def test_draws_are_those_of_the_definition(settings: dict[str, Any]) -> None:
     never[5] = first[[1, 2, 3]] = True
     engine = Engine(model, "fp32")
     options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
-    how = Draws(**options, never=never, first=first)
+    how = SamplingFilters(**options, never=never, first=first)
     state = engine.initial_state(1)
     uniforms = torch.rand(1, 600, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     uniforms[0, :2] = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
@@ -219,7 +222,7 @@ def test_draws_are_those_of_the_definition(settings: dict[str, Any]) -> None:
     logits = engine.read(torch.cat([torch.tensor([4]), ids[:-1]])[None], engine.initial_state(1))[0]
     for k, (row, u) in enumerate(zip(logits, uniforms[0].tolist(), strict=True)):
         row = row.masked_fill(never | first if k == 0 else never, -math.inf)
-        assert int(ids[k]) == token_at(filtered_probabilities(row, **options), u), k
+        assert int(ids[k]) == sample_at(filtered_probabilities(row, **options), u), k
 
 
 ENGLISH = build_vocabulary("characters", ["abcdefg \n"])
@@ -228,7 +231,7 @@ DOCUMENTS = build_vocabulary("characters", ["abc"], eos=True)
 
 
 def without_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "library", lambda: None)
+    monkeypatch.setattr(support, "library", lambda: None)
 
 
 WRITTEN = [*SETTINGS[:6], {"until_eos": True}, {"length": 0}, {"length": 1}]
@@ -395,10 +398,10 @@ def test_rows_take_their_turns_each_with_its_own_options() -> None:
     ids, draw = ids_for(model, 6, 9), torch.Generator().manual_seed(5)
     never = torch.arange(12) < 3
     turns = [
-        Turn(
+        RowRequest(
             ids[n, : 1 + n], engine.initial_state(1),
             torch.rand((0, 7, 1, 4, 0, 7)[n], dtype=torch.float64, generator=draw),
-            Draws(0.5 + n / 4, n, 1 - n / 10, (-1, 5)[n % 2], (None, never)[n % 2], never),
+            SamplingFilters(0.5 + n / 4, n, 1 - n / 10, (-1, 5)[n % 2], (None, never)[n % 2], never),
             torch.empty(1 + n, 12) if n % 3 == 0 else None,
         )
         for n in range(6)
@@ -410,7 +413,7 @@ def test_rows_take_their_turns_each_with_its_own_options() -> None:
         for turn in turns
     ]
     for together, turn, (tokens,) in zip(
-        engine.take(turns), turns, map(engine.take, ([turn] for turn in alone)), strict=True
+        engine.run_rows(turns), turns, map(engine.run_rows, ([turn] for turn in alone)), strict=True
     ):
         stop = turn.how.stop
         end = tokens.tolist().index(stop) + 1 if stop in tokens.tolist() else len(tokens)

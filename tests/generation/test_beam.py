@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.beam import beam_search, length_penalty
 from sunhwan.errors import UsageError
+from sunhwan.generation.beam import beam_search, length_penalty
 
 EOS, V = 1, 4
 

@@ -6,9 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.decode import OPEN, Beginning, Sampling, shares
-from sunhwan.engine import Draws
-from sunhwan.serve.jobs import Job
+from sunhwan.generation import (
+    DECODER_LOOKBACK,
+    PromptContext,
+    Sampling,
+    SamplingFilters,
+    next_token_probabilities,
+)
+from sunhwan.generation.job import Job
 from sunhwan.serve.models import Loaded
 from sunhwan.serve.schemas import Next
 from sunhwan.serve.service import Service
@@ -22,8 +27,8 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     service.check(body.length, service.limits.max_tokens, "tokens")
     name, session = loaded.sessions.find(body.session)
 
-    def prepared() -> tuple[Beginning, Job, int]:
-        beginning = Beginning.of(vocabulary, body.text)
+    def prepared() -> tuple[PromptContext, Job, int]:
+        beginning = PromptContext.of(vocabulary, body.text)
         ids = beginning.ids
         service.check(len(beginning.prompt_ids), service.limits.prompt, "tokens in a text", 413)
         read, state = session.resumed(ids)
@@ -47,7 +52,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
 
     def offered() -> dict[str, Any]:
         # Whoever types may let the last syllable grow, which the completion leaves as it is.
-        how = Draws(body.temperature, body.top_k, body.top_p, -1, beginning.never, None)
+        how = SamplingFilters(body.temperature, body.top_k, body.top_p, -1, beginning.never, None)
         probabilities, tokens = _likeliest(logits, how, body.count)
         log_p = torch.log_softmax(logits.double(), -1)
         return {
@@ -70,16 +75,16 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     return await asyncio.to_thread(offered)
 
 
-def _grown(vocabulary: Vocabulary, beginning: Beginning, token: int) -> str | None:
+def _grown(vocabulary: Vocabulary, beginning: PromptContext, token: int) -> str | None:
     """The text's last character as the token would change it; None where it would not."""
     if not beginning.first[token]:
         return None
-    ids = beginning.prompt_ids[-OPEN:]
+    ids = beginning.prompt_ids[-DECODER_LOOKBACK:]
     return vocabulary.decode([*ids, token])[len(vocabulary.decode(ids)) - len(beginning.held) :]
 
 
-def _likeliest(logits: Tensor, how: Draws, count: int) -> tuple[list[float], list[int]]:
+def _likeliest(logits: Tensor, how: SamplingFilters, count: int) -> tuple[list[float], list[int]]:
     """The tokens that may be drawn, the likeliest first: their probabilities and their ids."""
-    values, tokens = shares(logits, how).sort(descending=True, stable=True)
+    values, tokens = next_token_probabilities(logits, how).sort(descending=True, stable=True)
     some = min(count, int((values > 0).sum()))
     return values[:some].tolist(), tokens[:some].tolist()

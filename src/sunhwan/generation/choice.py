@@ -1,0 +1,69 @@
+"""Choice of the engine: which models the compiled step runs, and in which precision."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.generation.engine import Engine
+from sunhwan.generation.sampling import PRECISIONS, SamplingFilters
+from sunhwan.generation.support import unsupported
+from sunhwan.models import LanguageModel
+from sunhwan.ops.library import library
+
+
+def engine_for(model: LanguageModel, precision: str = "auto") -> tuple[Engine | None, str]:
+    """The engine that generates from a model, or None where PyTorch does; the reason in one clause.
+
+    "auto" is fp16 where the processor reads it at full speed and a text of the model's own costs at
+    most `MOST_LOST` more in it, and fp32 otherwise. UsageError where fp16 or int8 is asked for and
+    cannot be had.
+    """
+    if precision not in ("auto", *PRECISIONS):
+        raise UsageError(f"the precision must be auto, fp32, fp16 or int8, not {precision!r}")
+    if precision == "auto":
+        reason = unsupported(model, "fp32")
+        if reason:
+            return None, reason
+        fast = unsupported(model, "fp16") or _slow("fp16")
+        whole = Engine(model, "fp32")
+        if fast:
+            return whole, fast
+        half = Engine(model, "fp16")
+        lost = bits_lost(whole, half)
+        if not lost <= MOST_LOST:
+            return whole, f"fp16 would cost {lost:.4f} bits a token"
+        return half, f"half as many bytes to read, at {lost:.5f} bits a token"
+    reason = unsupported(model, precision)
+    if reason and precision != "fp32":
+        raise UsageError(
+            f"{precision} needs the compiled engine, but {reason}: leave out --precision"
+        )
+    return (None, reason) if reason else (Engine(model, precision), "asked for")
+
+
+MOST_LOST = 0.001
+"""Bits a token that fp16 may cost where nobody chose it."""
+
+
+def bits_lost(whole: Engine, less: Engine) -> float:
+    """What a text that one engine draws costs more, in bits a token, as another one reads it."""
+    N, n = 8, 32
+    uniforms = torch.rand(N, n, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    first = torch.zeros(N, dtype=torch.int64)
+    try:
+        drawn = whole.draw(first, whole.initial_state(N), uniforms, SamplingFilters())
+    except NonFiniteError:
+        return 0.0  # whatever the precision: it is said where the text is written
+    ids = torch.cat((first[:, None], drawn[:, :-1]), 1)
+    p, q = (engine(ids)[0].flatten(0, 1).double().log_softmax(1) for engine in (whole, less))
+    # In expectation over what comes next, Σ p log(p / q), not over the one token that was drawn.
+    nats = functional.kl_div(q, p, reduction="batchmean", log_target=True)
+    return max(0.0, float(nats) / math.log(2))
+
+
+def _slow(precision: str) -> str:
+    found = library()
+    fast = found is not None and found.dll.sunhwan_generates_fast(PRECISIONS.index(precision))
+    return "" if fast else f"this processor has no instructions for {precision}"
