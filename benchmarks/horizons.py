@@ -7,7 +7,7 @@ gradient of the last output is followed back over fresh sequences.
 import torch
 
 from benchmarks.measure import arguments_of, machine, publish, table
-from sunhwan.inspection.gradient_flow import FlowCurve, flow_of
+from sunhwan.inspection.measures.gradient_flow import FlowCurve, flow_of
 from sunhwan.lab.memory import Network, Settings
 from sunhwan.lab.tasks import TASKS, get_task
 

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import arguments_of, machine, publish, table, train_apart
-from sunhwan.inspection.everything import inspect
-from sunhwan.inspection.findings import Report
-from sunhwan.inspection.pictures import png
-from sunhwan.inspection.probes import ProbeResult
-from sunhwan.inspection.report import pictures_of
-from sunhwan.inspection.words import Words
+from sunhwan.inspection.measures.probes import ProbeResult
+from sunhwan.inspection.report.build import inspect
+from sunhwan.inspection.report.contents import Report
+from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.pictures import png
+from sunhwan.inspection.report.write import pictures_of
 from sunhwan.store import Run
 from sunhwan.text import load_corpus
 

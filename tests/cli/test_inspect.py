@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import sunhwan.inspection.report as writing
+import sunhwan.inspection.report.write as writing
 from sunhwan.config import Config
 from sunhwan.training import train
 from tests.conftest import Command

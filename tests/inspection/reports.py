@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from sunhwan.inspection.attribution import Attribution
-from sunhwan.inspection.choosing import Chosen
-from sunhwan.inspection.clipping import Clipping
-from sunhwan.inspection.detection import Detection
-from sunhwan.inspection.excerpt import Excerpt, UnitValues
-from sunhwan.inspection.findings import About, LayerFacts, Report
-from sunhwan.inspection.gradient_flow import Flow, FlowCurve
-from sunhwan.inspection.kept import Kept
-from sunhwan.inspection.memory_use import MemoryUse
-from sunhwan.inspection.probes import ProbeResult, Probes
-from sunhwan.inspection.spectrum import JacobianSpectrum, MatrixSpectrum, Spectrum
-from sunhwan.inspection.traces import Trace
-from sunhwan.inspection.unrolling import UnrolledLayer, Unrolling
+from sunhwan.inspection.measures.attribution import Attribution
+from sunhwan.inspection.measures.chosen_predictions import Chosen
+from sunhwan.inspection.measures.clipping import Clipping
+from sunhwan.inspection.measures.detection import Detection
+from sunhwan.inspection.measures.excerpt import Excerpt, UnitValues
+from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
+from sunhwan.inspection.measures.memory_use import MemoryUse
+from sunhwan.inspection.measures.probes import ProbeResult, Probes
+from sunhwan.inspection.measures.saved_values import Kept
+from sunhwan.inspection.measures.spectrum import JacobianSpectrum, MatrixSpectrum, Spectrum
+from sunhwan.inspection.measures.traces import Trace
+from sunhwan.inspection.measures.unrolling import UnrolledLayer, Unrolling
+from sunhwan.inspection.report.contents import About, LayerFacts, Report
 
 HOSTILE = '--><script>alert("가")</script><img src=x onerror=alert(1)> $\\frac$ {a}'
 """Markup, a formula and a placeholder in one."""

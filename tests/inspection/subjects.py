@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 
 from sunhwan.config import Config
-from sunhwan.inspection.subject import Passage, Subject, subject_of
+from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.tasks import TASKS
 from sunhwan.tasks.common.interface import Prepared
 from tests.tasks.cases import CASES, SMALL

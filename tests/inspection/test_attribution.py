@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sunhwan.generation import next_token_logits
 from torch import Tensor
 
 from sunhwan.errors import UsageError
-from sunhwan.generation import next_token_logits
-from sunhwan.inspection import attribution
-from sunhwan.inspection.attribution import continued, what_mattered
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.subject import Passage, Subject, TextSubject
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures import attribution
+from sunhwan.inspection.measures.attribution import continued, what_mattered
+from sunhwan.inspection.subjects import Passage, Subject, TextSubject
 from sunhwan.layers import Look
 from tests.inspection.subjects import NAMES, Made, make
 
@@ -188,7 +188,7 @@ def test_asking_changes_nothing(name: str, made: dict[str, Made]) -> None:
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
-    assert len(plain(first)["occlusion"]) == len(passage.labels)
+    assert len(json_values(first)["occlusion"]) == len(passage.labels)
 
 
 def test_a_prediction_that_is_not_made_is_refused(made: dict[str, Made]) -> None:

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.inspection.gradient_flow import FlowCurve, flow_of, gradient_flow
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.subject import Passage, Subject, TextSubject
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.gradient_flow import FlowCurve, flow_of, gradient_flow
+from sunhwan.inspection.subjects import Passage, Subject, TextSubject
 from sunhwan.lab.memory import Network
 from sunhwan.lab.tasks import get_task
 from sunhwan.layers import Look, RecurrentLayer
@@ -176,7 +176,7 @@ def test_median_quartiles_and_horizon() -> None:
     assert (curve.low[1], curve.high[1]) == (1.25, 1.75)
     assert curve.start == 4
     assert curve.horizon == 4, "at lag 2 it was under 1 %, and came back"
-    assert plain(curve)["norms"][2] == [2.0, None, None, None, None, None]
+    assert json_values(curve)["norms"][2] == [2.0, None, None, None, None, None]
 
 
 @pytest.mark.parametrize(

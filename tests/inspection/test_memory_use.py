@@ -9,9 +9,9 @@ import torch
 
 from sunhwan.errors import UsageError
 from sunhwan.generation import next_token_logits, start_tokens
-from sunhwan.inspection.memory_use import MemoryUse, memory_use, used
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.subject import TextSubject
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use, used
+from sunhwan.inspection.subjects import TextSubject
 from tests.inspection.subjects import TEXT, Made, make
 
 
@@ -111,7 +111,7 @@ def test_a_model_that_remembers_three_tokens_uses_three(tmp_path: Path) -> None:
     # The order beyond is nothing to it, and what is nearer it needs.
     np.testing.assert_allclose(found.shuffled[3:], found.losses[3:], atol=1e-3)
     assert (found.shuffled[:3].mean(1) > 2.5).all()
-    assert plain(found)["unit"] == subject.unit == "characters"
+    assert json_values(found)["unit"] == subject.unit == "characters"
 
 
 @pytest.mark.parametrize("name", ["language_model", "classify"])

@@ -8,8 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from sunhwan.inspection.gradient_flow import FlowCurve
-from sunhwan.inspection.pictures import (
+from sunhwan.inspection.measures.gradient_flow import FlowCurve
+from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.pictures import (
     Curve,
     draw_clipping,
     draw_curves,
@@ -26,9 +27,8 @@ from sunhwan.inspection.pictures import (
     png,
     svg,
 )
-from sunhwan.inspection.pictures.flow import known, relative
-from sunhwan.inspection.pictures.spectrum import moved
-from sunhwan.inspection.words import Words
+from sunhwan.inspection.report.pictures.flow import known, relative
+from sunhwan.inspection.report.pictures.spectrum import moved
 from tests.inspection import reports
 from tests.inspection.reports import HOSTILE, PIECES, H, T
 

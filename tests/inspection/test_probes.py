@@ -12,15 +12,15 @@ from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_sco
 
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import UsageError
-from sunhwan.inspection.columns import columns_of
-from sunhwan.inspection.controls import chance_of, untrained
-from sunhwan.inspection.correlations import chosen_values, correlations, units_of
-from sunhwan.inspection.detection import best_threshold, detection
 from sunhwan.inspection.features import FEATURES, Feature
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.probes import probe
-from sunhwan.inspection.stretches import stretches_of
-from sunhwan.inspection.subject import Passage, Subject, subject_of
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.correlations import chosen_values, correlations, units_of
+from sunhwan.inspection.measures.detection import best_threshold, detection
+from sunhwan.inspection.measures.probe_baselines import chance_of, untrained
+from sunhwan.inspection.measures.probe_targets import columns_of
+from sunhwan.inspection.measures.probes import probe
+from sunhwan.inspection.measures.state_reader import stretches_of
+from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.layers import Look
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
@@ -127,7 +127,7 @@ def test_planted_units_are_found() -> None:
     assert 0.1 < found.share["inside quotation marks"] < 0.5
     assert "inside braces" in found.skipped
     assert found.units == 32
-    assert plain(found)["results"][0]["feature"] == found.results[0].feature
+    assert json_values(found)["results"][0]["feature"] == found.results[0].feature
 
 
 def test_low_values_may_mean_the_feature() -> None:

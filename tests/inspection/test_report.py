@@ -12,31 +12,32 @@ import numpy as np
 import pytest
 import torch
 
-import sunhwan.inspection.everything as everything
-import sunhwan.inspection.report as writing
+import sunhwan
+import sunhwan.inspection.report.build as build
+import sunhwan.inspection.report.write as writing
 from sunhwan.config import Config
 from sunhwan.errors import UsageError
-from sunhwan.inspection.choosing import chosen
-from sunhwan.inspection.clipping import clipping
-from sunhwan.inspection.everything import inspect
-from sunhwan.inspection.excerpt import excerpt, varied
 from sunhwan.inspection.features import FEATURES
-from sunhwan.inspection.findings import QUICK
-from sunhwan.inspection.html import amounts, around_zero, page, painted, table
-from sunhwan.inspection.leads import memory_lead
-from sunhwan.inspection.memory_use import MemoryUse
-from sunhwan.inspection.report import check_folder, html_of, write_report
-from sunhwan.inspection.sections import Sections
-from sunhwan.inspection.sentences import SENTENCES
-from sunhwan.inspection.traces import trace
-from sunhwan.inspection.words import Words
+from sunhwan.inspection.measures.chosen_predictions import chosen
+from sunhwan.inspection.measures.clipping import clipping
+from sunhwan.inspection.measures.excerpt import excerpt, varied
+from sunhwan.inspection.measures.memory_use import MemoryUse
+from sunhwan.inspection.measures.traces import trace
+from sunhwan.inspection.report.build import inspect
+from sunhwan.inspection.report.catalogue import SENTENCES
+from sunhwan.inspection.report.contents import QUICK
+from sunhwan.inspection.report.html import amounts, around_zero, page, painted, table
+from sunhwan.inspection.report.lead_sentences import memory_lead
+from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.sections import Sections
+from sunhwan.inspection.report.write import check_folder, html_of, write_report
 from sunhwan.layers import Look
 from sunhwan.store import Run, save_model
 from tests.inspection import reports
 from tests.inspection.reports import HOSTILE
 from tests.inspection.subjects import NAMES, Made, make
 
-ROOT = Path(everything.__file__).parents[1]
+ROOT = Path(sunhwan.__file__).parent
 
 KEYS = {
     "about", "flow", "others", "clipping", "memory", "spectrum", "probes", "excerpt", "traces",
@@ -188,7 +189,7 @@ def test_the_two_languages_say_the_same() -> None:
 
 def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
     files = [*(ROOT / "inspection").rglob("*.py"), ROOT / "cli" / "inspect.py"]
-    source = "".join(file.read_text("utf-8") for file in files if file.name != "sentences.py")
+    source = "".join(file.read_text("utf-8") for file in files if file.name != "catalogue.py")
     named = set(re.findall(r'\bwords\(\s*"([a-z_.]+)"', source))
     assert named
     assert named <= SENTENCES.keys()
@@ -344,7 +345,7 @@ def test_everything_is_found_or_its_reason(tmp_path: Path, monkeypatch: pytest.M
     def refused(*_: object, **__: object) -> None:
         raise UsageError("no memory today")
 
-    monkeypatch.setattr(everything, "memory_use", refused)
+    monkeypatch.setattr(build, "memory_use", refused)
     told: list[tuple[str, float]] = []
     limits = QUICK._replace(tokens=600, windows=2, lags=10, jacobians=1)
     found = inspect(
@@ -358,7 +359,7 @@ def test_everything_is_found_or_its_reason(tmp_path: Path, monkeypatch: pytest.M
     assert [curve.field for curve in found.flow.curves] == ["h", "c"]
     assert list(found.others) == ["run′"]
     assert found.to_dict().keys() == KEYS
-    assert list(dict.fromkeys(section for section, _ in told)) == list(everything.SECTIONS)
+    assert list(dict.fromkeys(section for section, _ in told)) == list(build.SECTIONS)
     shares = [done for _, done in told]
     assert shares == sorted(shares)
     assert found.about.layers[0][1:] == (0, "LSTM", 5)

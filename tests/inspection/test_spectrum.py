@@ -11,8 +11,8 @@ from torch import Tensor
 
 from sunhwan.cells import CELLS, State
 from sunhwan.config import Config
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.spectrum import Place, jacobian, spectrum, spectrum_history
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.spectrum import Place, jacobian, spectrum, spectrum_history
 from sunhwan.layers import Look, Recurrent
 from sunhwan.layers.spectra import recurrent_blocks, recurrent_spectra
 from sunhwan.store import Run
@@ -137,7 +137,7 @@ def test_jacobians_are_taken_where_the_model_is(name: str, tmp_path: Path) -> No
         assert one.radius <= one.singular_values[0] * (1 + 1e-9)
         assert len(one.eigenvalues) == len(one.singular_values)
     assert all(one.norm == one.singular_values[0] for one in found.matrices)
-    assert json.dumps(plain(found))
+    assert json.dumps(json_values(found))
     # The state before a passage's last step is the one in which the passage without it ends.
     passages = subject.windows(made.some, 100, 3)
     if name == "language_model":

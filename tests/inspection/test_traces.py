@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sunhwan.generation import next_token_logits
 
 from sunhwan.cells import CELLS
 from sunhwan.errors import UsageError
-from sunhwan.generation import next_token_logits
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.subject import TextSubject
-from sunhwan.inspection.traces import by_character, open_units, trace
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.traces import by_character, open_units, trace
+from sunhwan.inspection.subjects import TextSubject
 from sunhwan.layers import Attention
 from sunhwan.tasks.common.questions import Question
 from tests.inspection.subjects import NAMES, Made, make
@@ -47,7 +47,7 @@ def test_every_layer_of_every_stack_is_traced(name: str, made: dict[str, Made]) 
                 close(values, wanted[key][0])
             assert found.keep == own.cell.keep == "f"
             assert found.open == open_units(found.values["f"])
-            assert plain(found)["values"]["h"][0][0] == pytest.approx(
+            assert json_values(found)["values"]["h"][0][0] == pytest.approx(
                 found.values["h"][0, 0], rel=1e-4
             )
 

@@ -11,10 +11,10 @@ from torch import Tensor
 from sunhwan.cells import CELLS
 from sunhwan.config import Config
 from sunhwan.data import Block
-from sunhwan.inspection.kept import backend_of, kept_by_layers
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.subject import subject_of
-from sunhwan.inspection.unrolling import Unrolling, unrolled
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.saved_values import backend_of, kept_by_layers
+from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
+from sunhwan.inspection.subjects import subject_of
 from sunhwan.layers import Recurrent
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -229,7 +229,7 @@ def test_sizes_are_those_of_the_model(name: str, tmp_path: Path) -> None:
     way = {"backward", "forward"} if subject.stacks[subject.main].bidirectional else {"forward"}
     assert {layer.direction for layer in found.layers if layer.stack == subject.main} == way
     assert found.batch_size == one.config.data.batch_size
-    assert plain(found)["layers"][0]["kept"]["states"] > 0
+    assert json_values(found)["layers"][0]["kept"]["states"] > 0
     if name == "language_model":
         assert found.tokens == found.output_size == len(one.prepared.task.vocabulary)
         assert found.block_length == one.config.data.block_length

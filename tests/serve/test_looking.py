@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from sunhwan.api import Language, Predictor, load
-from sunhwan.inspection.attribution import continued, what_mattered
-from sunhwan.inspection.subject import subject_of
-from sunhwan.inspection.traces import trace
+from sunhwan.inspection.measures.attribution import continued, what_mattered
+from sunhwan.inspection.measures.traces import trace
+from sunhwan.inspection.subjects import subject_of
 from sunhwan.store import load_model
 from sunhwan.tasks import Task
 from tests.serve.helpers import Client

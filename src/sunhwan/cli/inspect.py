@@ -15,7 +15,7 @@ from sunhwan.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from sunhwan.inspection.findings import Report
+    from sunhwan.inspection.report.contents import Report
 
 BEST = 5
 """So many probes are told of at the end."""
@@ -64,11 +64,11 @@ def inspect(
 ) -> None:
     """Look inside a model: gradients, memory, spectrum, units, attention, as a page with pictures."""
     from sunhwan.cli.terminal import console
-    from sunhwan.inspection.everything import inspect as look_inside
     from sunhwan.inspection.features import load_feature
-    from sunhwan.inspection.findings import QUICK, Limits
-    from sunhwan.inspection.report import check_folder, write_report
-    from sunhwan.inspection.words import Words
+    from sunhwan.inspection.report.build import inspect as look_inside
+    from sunhwan.inspection.report.contents import QUICK, Limits
+    from sunhwan.inspection.report.messages import Words
+    from sunhwan.inspection.report.write import check_folder, write_report
     from sunhwan.store import Run
 
     words = Words(language or _language())
@@ -108,7 +108,7 @@ def _language() -> str:
 
 def figures(report: "Report") -> dict[str, Any]:
     """The figures of a report: what one compares with those of another model."""
-    from sunhwan.inspection.plain import plain
+    from sunhwan.inspection.json_values import json_values
 
     about, flow, probes = report.about, report.flow, report.probes
     memory, spectrum, clipping = report.memory, report.spectrum, report.clipping
@@ -120,15 +120,17 @@ def figures(report: "Report") -> dict[str, Any]:
             {name: getattr(curve, name) for name in (*PLACE, "field", "horizon")}
             for curve in (flow.curves if flow else ())
         ],
-        "clipped_share": plain(clipping.clipped / clipping.steps) if clipping else None,
+        "clipped_share": json_values(clipping.clipped / clipping.steps) if clipping else None,
         "used_context": memory.used if memory else None,
-        "losses": plain(dict(zip(memory.contexts, memory.mean, strict=True))) if memory else None,
+        "losses": json_values(dict(zip(memory.contexts, memory.mean, strict=True)))
+        if memory
+        else None,
         "radii": [
-            plain({name: getattr(one, name) for name in (*PLACE, "gate", "radius")})
+            json_values({name: getattr(one, name) for name in (*PLACE, "gate", "radius")})
             for one in (spectrum.matrices if spectrum else ())
         ],
         "probes": [
-            plain({name: getattr(one, name) for name in PROBE})
+            json_values({name: getattr(one, name) for name in PROBE})
             for one in (probes.results if probes else ())
             if one.passed
         ],
@@ -144,8 +146,8 @@ PROBE = ("feature", *PLACE, "field", "index", "score", "chance")
 
 def _found(report: "Report", language: str) -> Iterator[str]:
     """What was found, in some lines."""
-    from sunhwan.inspection.leads import flow_lead, memory_lead
-    from sunhwan.inspection.words import Words
+    from sunhwan.inspection.report.lead_sentences import flow_lead, memory_lead
+    from sunhwan.inspection.report.messages import Words
 
     words = Words(language, report.about.directions)
     if report.flow:
@@ -166,7 +168,7 @@ def _progress(
 ) -> Iterator[Callable[[str, float], None]]:
     """A bar that names the section at work; in a pipe a line as each begins."""
     from sunhwan.cli.terminal import passing_bar
-    from sunhwan.inspection.words import Words
+    from sunhwan.inspection.report.messages import Words
 
     words, begun = Words(language), set[str]()
     bar = passing_bar(console, quiet=quiet)

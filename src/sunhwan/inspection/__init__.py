@@ -1,16 +1,16 @@
 """Looking inside: plain functions that return data about a trained model; pictures are apart."""
 
-from sunhwan.inspection.attribution import Attribution, continued, what_mattered
 from sunhwan.inspection.features import FEATURES, Feature, feature, load_feature
-from sunhwan.inspection.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
-from sunhwan.inspection.memory_use import MemoryUse, memory_use
-from sunhwan.inspection.plain import plain
-from sunhwan.inspection.probes import ProbeResult, Probes, probe
-from sunhwan.inspection.spectrum import Spectrum, jacobian, spectrum
-from sunhwan.inspection.subject import Passage, Seen, Subject, subject_of
-from sunhwan.inspection.traces import Trace, trace
-from sunhwan.inspection.unrolling import Unrolling, unrolled
-from sunhwan.inspection.watching import watching
+from sunhwan.inspection.json_values import json_values
+from sunhwan.inspection.measures.attribution import Attribution, continued, what_mattered
+from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
+from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use
+from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
+from sunhwan.inspection.measures.spectrum import Spectrum, jacobian, spectrum
+from sunhwan.inspection.measures.traces import Trace, trace
+from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
+from sunhwan.inspection.subjects import Passage, Seen, Subject, subject_of
+from sunhwan.inspection.subjects.observer import watching
 from sunhwan.layers import Look
 
 __all__ = [
@@ -34,9 +34,9 @@ __all__ = [
     "flow_of",
     "gradient_flow",
     "jacobian",
+    "json_values",
     "load_feature",
     "memory_use",
-    "plain",
     "probe",
     "spectrum",
     "subject_of",

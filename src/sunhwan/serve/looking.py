@@ -24,13 +24,13 @@ from sunhwan.tasks.forecast.tracks import Layout, as_series
 
 
 async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
-    """What a layer did while it read a text; see `sunhwan.inspection.traces.trace`."""
+    """What a layer did while it read a text; see `sunhwan.inspection.measures.traces.trace`."""
     service.check(len(body.text), service.limits.characters, "characters", 413)
 
     def work() -> bytes:
-        from sunhwan.inspection.plain import plain
-        from sunhwan.inspection.subject import subject_of
-        from sunhwan.inspection.traces import trace
+        from sunhwan.inspection.json_values import json_values
+        from sunhwan.inspection.measures.traces import trace
+        from sunhwan.inspection.subjects import subject_of
 
         subject = subject_of(loaded.task)
         passage = subject.passages(body.text)[0]
@@ -47,12 +47,12 @@ async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
             if any(unit >= value.shape[1] for unit in body.units or ()):
                 raise UsageError(f"{name} has the units 0 … {value.shape[1] - 1}")
             wanted = list(range(value.shape[1])) if body.units is None else body.units
-            values[name] = plain(value[:, wanted].T)
+            values[name] = json_values(value[:, wanted].T)
         return json_of(
             {
                 "pieces": found.pieces,
                 "labels": found.labels,
-                "surprise": plain(found.surprise),
+                "surprise": json_values(found.surprise),
                 "values": values,
                 "units": wanted,
                 "open": {"gate": found.keep, "units": found.open} if found.keep else None,
@@ -63,13 +63,13 @@ async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
 
 
 async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
-    """What mattered for a prediction; see `sunhwan.inspection.attribution.what_mattered`."""
+    """What mattered for a prediction; see `sunhwan.inspection.measures.attribution.what_mattered`."""
     service.check(len(body.text), service.limits.explained, "characters", 413)
 
     def work() -> bytes:
-        from sunhwan.inspection.attribution import continued, what_mattered
-        from sunhwan.inspection.plain import plain
-        from sunhwan.inspection.subject import TextSubject, subject_of
+        from sunhwan.inspection.json_values import json_values
+        from sunhwan.inspection.measures.attribution import continued, what_mattered
+        from sunhwan.inspection.subjects import TextSubject, subject_of
 
         subject = subject_of(loaded.task)
         place, writes = body.position, isinstance(subject, TextSubject)
@@ -90,9 +90,9 @@ async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
             {
                 "pieces": found.pieces[:T],
                 "predicted": found.predicted,
-                "probability": plain(found.probability),
-                "gradient_x_input": plain(found.gradient_x_input[:T]),
-                "occlusion": plain(found.occlusion[:T]),
+                "probability": json_values(found.probability),
+                "gradient_x_input": json_values(found.gradient_x_input[:T]),
+                "occlusion": json_values(found.occlusion[:T]),
             }
         )
 

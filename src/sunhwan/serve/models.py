@@ -82,7 +82,7 @@ class Loaded:
     @cached_property
     def stacks(self) -> list[dict[str, Any]]:
         """The recurrent stacks that can be looked into, with their layers."""
-        from sunhwan.inspection.subject import subject_of
+        from sunhwan.inspection.subjects import subject_of
 
         try:
             stacks = subject_of(self.task).stacks

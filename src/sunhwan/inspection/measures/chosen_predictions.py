@@ -1,0 +1,63 @@
+"""Predictions worth asking about: the most surprising one, a sure one, and the last."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from sunhwan.errors import UsageError
+from sunhwan.inspection.measures.attribution import Attribution, what_mattered
+from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.subjects import Passage, Subject, TagSubject, TextSubject
+from sunhwan.layers import Look
+
+READ_BEFORE = 40
+"""Of a text, predictions with at least so many steps before them are chosen from."""
+
+
+class Chosen(NamedTuple):
+    """A prediction and what mattered for it.
+
+    kind: "surprising", "sure" or "last". place: the step at which what was predicted stands, None
+    where it is no step of the passage.
+    """
+
+    kind: str
+    where: str
+    place: int | None
+    attribution: Attribution
+
+
+def chosen(
+    subject: Subject, passages: Sequence[Passage], *, progress: Progress = quietly
+) -> tuple[Chosen, ...]:
+    """What mattered for three predictions of the passages; UsageError when nothing is predicted."""
+    with torch.no_grad():
+        seen = subject.see(passages, Look.STATES)
+    losses, real = seen.losses.double(), seen.real.clone()
+    if isinstance(subject, TextSubject) and real[:, READ_BEFORE:].any():
+        real[:, :READ_BEFORE] = False
+    if not real.any():
+        raise UsageError("the model predicts nothing in this text")
+    rows, places = real.nonzero(as_tuple=True)
+    found = losses[rows, places]
+    # That a blank follows a blank is sure, and says little.
+    blank = torch.tensor([
+        isinstance(subject, TextSubject) and not passages[row].pieces[place + 1].strip()
+        for row, place in zip(rows.tolist(), places.tolist(), strict=True)
+    ])  # fmt: skip
+    three = {
+        "surprising": int(found.argmax()),
+        "sure": int(found.masked_fill(blank, torch.inf).argmin()),
+        "last": len(found) - 1,
+    }
+    results = []
+    for number, (kind, which) in enumerate(three.items()):
+        passage, place = passages[int(rows[which])], int(places[which])
+        attribution = what_mattered(subject, passage, prediction=place)
+        step = place + 1 if isinstance(subject, TextSubject) else None
+        if isinstance(subject, TagSubject):
+            step = place
+        results.append(Chosen(kind, passage.where, step, attribution))
+        progress((number + 1) / len(three))
+    return tuple(results)

@@ -1,0 +1,208 @@
+"""What a recurrence does to a state in one step: the spectra of its matrices and of its Jacobians."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sunhwan.cells import State
+from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.subjects import Passage, Subject
+from sunhwan.layers import Look, RecurrentLayer
+from sunhwan.layers.spectra import DIRECTIONS, recurrent_blocks, values_of
+from sunhwan.models.mode import evaluating
+from sunhwan.ops import Outcome, materialised
+from sunhwan.store import Run
+
+STEPS = 100
+"""How far a stretch is read before its last step's Jacobian is taken."""
+SAID = 20
+"""Characters that tell where it is."""
+WORK = 6e9
+"""Σ size³ of the Jacobians, beyond which fewer are taken: some seconds."""
+
+
+class MatrixSpectrum(NamedTuple):
+    """A gate's block of W_h (H, H): its eigenvalues, complex, and singular values, falling (H each).
+
+    radius: the largest |eigenvalue|. norm: the largest singular value.
+    """
+
+    stack: str
+    layer: int
+    direction: str
+    gate: str
+    eigenvalues: np.ndarray
+    singular_values: np.ndarray
+    radius: float
+    norm: float
+
+
+class JacobianSpectrum(NamedTuple):
+    """∂state_t/∂state_{t−1} of a layer, all S numbers of its state, at a step of a text.
+
+    where: what was read up to that step. eigenvalues, singular_values, radius: as of a matrix.
+    """
+
+    stack: str
+    layer: int
+    direction: str
+    where: str
+    eigenvalues: np.ndarray
+    singular_values: np.ndarray
+    radius: float
+
+
+class Spectrum(NamedTuple):
+    """history: the "spectrum" events of a run's log, in order."""
+
+    matrices: list[MatrixSpectrum]
+    jacobians: list[JacobianSpectrum]
+    history: list[dict[str, Any]]
+
+
+class Place(NamedTuple):
+    """A step of one row of a layer: what it read, x (D), and the state before it, of (size)."""
+
+    x: Tensor
+    state: State
+
+
+def spectrum(
+    subject: Subject,
+    passages: Sequence[Passage],
+    *,
+    positions: int = 8,
+    history: Sequence[dict[str, Any]] = (),
+    progress: Progress = quietly,
+) -> Spectrum:
+    """The spectra of W_h, gate by gate, and of a step's Jacobian at places of real text.
+
+    A Jacobian's eigenvalues near the unit circle are directions in which a state lives long; beyond
+    1 they grow (Pascanu et al. 2013). At each place the layer's own step is taken, in evaluation.
+
+    positions: places, at most, each the last step of a stretch of its own; of large states fewer.
+    """
+    matrices = [
+        _matrix(name, *divmod(i, recurrent.directions), gate, W)
+        for name, recurrent in subject.stacks.items()
+        for i, layer in enumerate(recurrent.stack)
+        for gate, W in recurrent_blocks(layer).items()
+    ]
+    layers = [layer for recurrent in subject.stacks.values() for layer in recurrent.stack]
+    size = sum(float(_size(layer)) ** 3 for layer in layers)
+    windows = subject.windows(passages, STEPS, max(1, min(positions, int(WORK / size))))
+    windows = [window for window in windows if window.labels]
+    jacobians = []
+    places = _places(subject, windows) if windows else []
+    for done, (name, i, row, place) in enumerate(places, 1):
+        recurrent = subject.stacks[name]
+        depth, direction = divmod(i, recurrent.directions)
+        where = _where(subject, windows[row], name, direction)
+        values, singular = _arrays(jacobian(recurrent.stack[i], place))
+        radius = float(np.abs(values).max())
+        jacobians.append(
+            JacobianSpectrum(name, depth, DIRECTIONS[direction], where, values, singular, radius)
+        )
+        progress(done / len(places))
+    return Spectrum(matrices, jacobians, list(history))
+
+
+def spectrum_history(run: Run) -> list[dict[str, Any]]:
+    """The "spectrum" events of a run's log: step, and blocks with stack, layer, direction, gate,
+    radius and norm."""
+    return [event for event in run.events() if event["event"] == "spectrum"]
+
+
+def jacobian(layer: RecurrentLayer, place: Place) -> Tensor:
+    """∂state_t/∂state_{t−1} (S, S) of one step, S the numbers of all fields together, in their order.
+
+    Row i is the gradient of number i of the new state: S copies of the step, one number of each.
+    """
+    S = _size(layer)
+    fields = [field.detach().expand(S, -1).clone().requires_grad_() for field in place.state]
+    x = place.x.detach().expand(1, S, -1)
+    with evaluating(layer), torch.enable_grad():
+        after = layer(x, layer.cell.state_type(*fields)).last
+        chosen = torch.cat(after, 1).diagonal().sum()
+    rows = torch.autograd.grad(chosen, fields, allow_unused=True, materialize_grads=True)
+    return torch.cat(rows, 1)
+
+
+def _arrays(matrix: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """The eigenvalues and the singular values."""
+    eigenvalues, singular_values = values_of(matrix)
+    return eigenvalues.numpy(), singular_values.numpy()
+
+
+def _matrix(stack: str, layer: int, direction: int, gate: str, W: Tensor) -> MatrixSpectrum:
+    values, singular = _arrays(W)
+    radius, norm = float(np.abs(values).max()), float(singular[0])
+    return MatrixSpectrum(stack, layer, DIRECTIONS[direction], gate, values, singular, radius, norm)
+
+
+def _size(layer: RecurrentLayer) -> int:
+    return sum(layer.cell.state_sizes(layer.hidden_size))
+
+
+class _Call(NamedTuple):
+    """One call of a layer: x (T, N, D), the state before it, and every state in it, (T, N, size)."""
+
+    x: Tensor
+    before: State
+    states: State
+
+
+def _places(subject: Subject, windows: Sequence[Passage]) -> list[tuple[str, int, int, Place]]:
+    """Stack, number of the layer, row, and the last step that the layer makes of the row."""
+    found = []
+    with ExitStack() as open_, torch.no_grad():
+        seen = {
+            (name, i): open_.enter_context(_calls(layer))
+            for name, recurrent in subject.stacks.items()
+            for i, layer in enumerate(recurrent.stack)
+        }
+        stacks = subject.see(windows, Look.STATES).stacks
+    for (name, i), calls in seen.items():
+        # Of a pair of texts the encoder reads both: the first is looked at.
+        looked_at = calls[:1] if name == "encoder" else calls
+        for row, length in enumerate(stacks[name].lengths.tolist()):
+            if length:
+                found.append((name, i, row, _place(looked_at, length - 1, row)))
+    return found
+
+
+def _place(calls: Sequence[_Call], t: int, row: int) -> Place:
+    """The step t of a row, counted over calls that follow each other."""
+    for call in calls:
+        if t < len(call.x):
+            state = call.before if not t else [field[t - 1] for field in call.states]
+            return Place(call.x[t, row], tuple(field[row] for field in state))
+        t -= len(call.x)
+    raise IndexError("the row ends after the calls")
+
+
+@contextmanager
+def _calls(layer: RecurrentLayer) -> Iterator[list[_Call]]:
+    """Every call of the layer inside the `with`, whose states are looked at, is in the list."""
+    seen: list[_Call] = []
+
+    def note(module: Any, given: tuple[Any, ...], outcome: Outcome) -> None:
+        assert outcome.states is not None
+        seen.append(_Call(materialised(given[0]), given[1], outcome.states))
+
+    handle = layer.register_forward_hook(note)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _where(subject: Subject, passage: Passage, stack: str, direction: int) -> str:
+    """What the step whose Jacobian it is has just read."""
+    pieces, labels = subject.steps(passage, stack)
+    text = "".join(pieces)
+    return (text[:SAID] or labels[0]) if direction else (text[-SAID:] or labels[-1])

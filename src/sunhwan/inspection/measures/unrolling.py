@@ -1,0 +1,174 @@
+"""The network as a loop and unrolled: its layers, its sizes, and the blocks it is trained in."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from sunhwan.config import Config
+from sunhwan.inspection.measures.saved_values import (
+    Kept,
+    backend_of,
+    kept_by_layers,
+    kept_by_output,
+)
+from sunhwan.inspection.subjects import Subject, TextSubject, WritingSubject
+from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
+from sunhwan.ops import pays
+
+
+class UnrolledLayer(NamedTuple):
+    """A layer, or one direction of it: D = input_size, H = hidden_size.
+
+    states: the fields of its state and their sizes. parameters: numbers by the names of its equation.
+    backend: what runs it here, in training.
+    """
+
+    stack: str
+    layer: int
+    direction: str
+    cell: str
+    input_size: int
+    hidden_size: int
+    output_size: int
+    states: dict[str, int]
+    parameters: dict[str, int]
+    backend: str
+    kept: Kept
+
+
+class Unrolling(NamedTuple):
+    """A network in numbers, and how truncated backpropagation through time cuts what it learns from.
+
+    tokens: rows of the embedding of what is read (V), 0 where that is no tokens. input_size: D of the
+    first layer. output_size: how many there are to choose from in a prediction. parameters: by part;
+    total: all. batch_size: N.
+
+    block_length: T. A block of N rows and T steps begins in the states in which the last one ended, but
+    the gradient stops at its border: it passes through T steps at most. None: each row is an example,
+    read as a whole from the initial state, and no gradient is cut.
+    reset_probability: chance that a row begins a block in the initial state instead.
+    piece_length, pieces: with bptt_memory "sqrt" the block is kept in pieces, of which only the first
+    state is there until the piece is computed once more; else it is one piece.
+    output_kept: numbers a step and row that the output layer keeps.
+    bytes: what a block keeps for its backward pass, parameters left out; None without blocks.
+    """
+
+    layers: list[UnrolledLayer]
+    tokens: int
+    input_size: int
+    output_size: int
+    parameters: dict[str, int]
+    total: int
+    batch_size: int
+    block_length: int | None
+    reset_probability: float
+    piece_length: int | None
+    pieces: int
+    output_kept: int | None
+    bytes: int | None
+
+
+def unrolled(subject: Subject, config: Config) -> Unrolling:
+    """What a run of this configuration trains, and what it keeps for each backward pass.
+
+    Truncated backpropagation through time after Williams and Peng (1990); of pieces Chen et al. (2016).
+    Counted for the backend that runs each layer here; PyTorch's fused operators, which do not tell what
+    they keep, are counted as the reference.
+    """
+    model: Any = subject.task.model
+    output: nn.Linear = (model.decoder if isinstance(subject, WritingSubject) else model).output
+    tokens, inputs = _what_is_read(subject)
+    text = isinstance(subject, TextSubject)
+    N = config.data.batch_size
+    T = piece = config.data.block_length if text else None
+    if T and config.training.bptt_memory == "sqrt":
+        piece = math.isqrt(T - 1) + 1
+    rows = N * (piece or 1)
+    layers = [
+        layer
+        for name in subject.stacks
+        for layer in _layers(subject, name, folded=text and pays(tokens, rows))
+    ]
+    output_kept = total_bytes = None
+    pieces = -(-T // piece) if T and piece else 1
+    if T and piece:
+        output_kept, gradients = kept_by_output(model.recurrent, output, config.model, rows)
+        size = output.weight.element_size()
+        # Two ids a step, of 8 bytes: what is read and what comes next.
+        step = 2 * 8 + size * (output_kept + sum(layer.kept.total for layer in layers))
+        start = size * sum(sum(layer.states.values()) for layer in layers)
+        total_bytes = N * (piece * step + pieces * start) + size * gradients
+    own = {id(p) for module in inputs for p in module.parameters()}
+    total = _count(model.parameters())
+    parameters = {
+        "input": _count(p for module in inputs for p in module.parameters()),
+        "layers": sum(sum(layer.parameters.values()) for layer in layers),
+        "output": _count(p for p in output.parameters() if id(p) not in own),
+    }
+    return Unrolling(
+        layers=layers,
+        tokens=tokens,
+        input_size=layers[0].input_size,
+        output_size=output.out_features,
+        parameters=parameters | {"others": total - sum(parameters.values())},
+        total=total,
+        batch_size=N,
+        block_length=T,
+        reset_probability=config.data.reset_probability if text else 0.0,
+        piece_length=piece,
+        pieces=pieces,
+        output_kept=output_kept,
+        bytes=total_bytes,
+    )
+
+
+def _layers(subject: Subject, stack: str, *, folded: bool) -> list[UnrolledLayer]:
+    recurrent = subject.stacks[stack]
+    # An encoder reads rows of unequal lengths; a decoder, whose texts end anywhere, reads on.
+    ragged = stack == "encoder"
+    kept = kept_by_layers(recurrent, ragged=ragged, folded=folded)
+    found = []
+    for place, (layer, own) in enumerate(zip(recurrent.stack, kept, strict=True)):
+        level, second = divmod(place, recurrent.directions)
+        sizes = layer.cell.state_sizes(layer.hidden_size)
+        found.append(
+            UnrolledLayer(
+                stack=stack,
+                layer=level,
+                direction="backward" if second else "forward",
+                cell=type(layer.cell).__name__,
+                input_size=layer.input_size,
+                hidden_size=layer.hidden_size,
+                output_size=layer.output_size,
+                states=dict(zip(layer.cell.state_type._fields, sizes, strict=True)),
+                parameters={
+                    name.removesuffix("_T"): p.numel() for name, p in layer.named_parameters()
+                },
+                backend=backend_of(layer, ragged=ragged),
+                kept=own,
+            )
+        )
+    return found
+
+
+def _what_is_read(subject: Subject) -> tuple[int, list[nn.Module]]:
+    """How many tokens there are to read, and the layers that make vectors of what is read."""
+    model: Any = subject.task.model
+    if isinstance(subject, TextSubject):
+        return model.vocabulary_size, [] if model.embedding is None else [model.embedding]
+    written: list[InputLayer] = []
+    if isinstance(subject, WritingSubject):
+        written, model = [model.decoder.inputs], model.reader
+    first = model.inputs if subject.main == "decoder" else model.encoder.inputs
+    told = written[0] if subject.main == "decoder" else first
+    tokens = 0
+    if isinstance(told, TokenInput | WordInput):
+        table = told.embedding if isinstance(told, TokenInput) else told.words
+        tokens = table.num_embeddings
+    return tokens, [first, *written]
+
+
+def _count(parameters: Iterable[nn.Parameter]) -> int:
+    return sum(p.numel() for p in parameters)

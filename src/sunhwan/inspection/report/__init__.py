@@ -1,0 +1,1 @@
+"""Report: the sections of one page, with their pictures and sentences."""

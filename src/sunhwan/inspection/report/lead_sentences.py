@@ -1,0 +1,85 @@
+"""The sentence with which a section begins: what is seen in this model, with its numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from sunhwan.inspection.measures.chosen_predictions import Chosen
+from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
+from sunhwan.inspection.measures.memory_use import MemoryUse
+from sunhwan.inspection.measures.spectrum import JacobianSpectrum
+from sunhwan.inspection.measures.unrolling import Unrolling
+from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.pictures.flow import known, relative
+
+
+def furthest(flow: Flow) -> FlowCurve | None:
+    """The curve with the longest horizon; None where no gradient goes back at all."""
+    return max(
+        (curve for curve in flow.curves if curve.start),
+        key=lambda c: (np.inf if c.horizon is None else c.horizon, relative(c)[-1]),
+        default=None,
+    )
+
+
+def flow_lead(flow: Flow, words: Words) -> str:
+    """Which state's gradient reaches how far."""
+    curve = furthest(flow)
+    if curve is None:
+        return words("flow.nothing")
+    key = "flow.reach_all" if curve.horizon is None else "flow.reach"
+    reach = words(key, horizon=curve.horizon, lags=known(curve) - 1)
+    return words("flow.lead", place=words.place(curve), reach=reach)
+
+
+def memory_lead(memory: MemoryUse, words: Words) -> str:
+    """How much context is in use, and what it brings."""
+    mean = np.asarray(memory.mean)
+    values = {
+        "unit": words.unit(memory.unit, memory.used or 0),
+        "longest": words.count(memory.contexts[-1]),
+        "first": f"{mean[0]:.2f}",
+        "last": f"{mean[-1]:.2f}",
+    }
+    if mean[-1] >= mean[0]:
+        return words("memory.lead_none", **values)
+    if memory.used is None or memory.used >= memory.contexts[-1]:
+        return words("memory.lead_all", **values)
+    return words("memory.lead", used=words.count(memory.used), **values)
+
+
+def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Words) -> dict[str, list[float]]:
+    """The radii of the Jacobians of each layer, by its name."""
+    radii: dict[str, list[float]] = {}
+    for one in jacobians:
+        radii.setdefault(words.layer(one), []).append(one.radius)
+    return radii
+
+
+def matters_lead(one: Chosen, words: Words) -> str:
+    """The step that counted most for a prediction, and what the prediction is without it."""
+    found = one.attribution
+    values = np.abs(found.occlusion)
+    step = int(values.argmax())
+    return words(
+        "matters.lead",
+        predicted=found.predicted,
+        probability=words.share(found.probability),
+        piece=found.labels[step],
+        times=f"{np.exp(-found.occlusion[step]):.3g}",
+    )
+
+
+def unrolled_lead(unrolled: Unrolling, words: Words) -> str:
+    """How large the network is, and where training cuts it."""
+    parameters = words.count(unrolled.total)
+    if unrolled.block_length is None or unrolled.bytes is None:
+        return f"{words('unrolled.size_lead', parameters=parameters)} {words('unrolled.whole')}"
+    lead = words(
+        "unrolled.lead",
+        parameters=parameters,
+        batch=words.count(unrolled.batch_size),
+        block=words.count(unrolled.block_length),
+        memory=words.bytes(unrolled.bytes),
+    )
+    return f"{lead} {words('unrolled.cut')}"
