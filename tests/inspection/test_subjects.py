@@ -8,8 +8,7 @@ import torch
 
 from sunhwan.errors import UsageError
 from sunhwan.inspection.subjects import Passage, Subject, TextSubject, WritingSubject, subject_of
-from sunhwan.inspection.subjects.observer import watching
-from sunhwan.layers import Look
+from sunhwan.layers import Look, observing
 from sunhwan.metrics import evaluate_tokens
 from tests.inspection.subjects import NAMES, TEXT, Made, make
 from tests.layers.helpers import assert_close, assert_identical
@@ -127,7 +126,7 @@ def test_watching_leaves_the_model_as_it_was(name: str, look: Look, made: dict[s
     assert model.training
     assert torch.equal(torch.get_rng_state(), random)
     assert_identical(dict(model.state_dict()), before)
-    assert not any("forward" in stack.__dict__ for stack in subject.stacks.values())
+    assert not any(stack._observers for stack in subject.stacks.values())
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -154,7 +153,7 @@ def test_a_watched_model_gives_the_numbers_of_one_that_is_not(
     ids = prepared.validation.ids[:50].unsqueeze(0)
     with torch.no_grad():
         wanted = model(ids)[0]
-        with watching(model.recurrent) as seen:
+        with observing(model.recurrent) as seen:
             found = model(ids)[0]
     assert len(seen) == 1
     if backend:

@@ -10,8 +10,7 @@ from sunhwan.inspection.measures.spectrum import Spectrum, jacobian, spectrum
 from sunhwan.inspection.measures.traces import Trace, trace
 from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
 from sunhwan.inspection.subjects import Passage, Seen, Subject, subject_of
-from sunhwan.inspection.subjects.observer import watching
-from sunhwan.layers import Look
+from sunhwan.layers import Look, observing
 
 __all__ = [
     "FEATURES",
@@ -37,11 +36,11 @@ __all__ = [
     "json_values",
     "load_feature",
     "memory_use",
+    "observing",
     "probe",
     "spectrum",
     "subject_of",
     "trace",
     "unrolled",
-    "watching",
     "what_mattered",
 ]

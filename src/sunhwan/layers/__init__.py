@@ -4,14 +4,17 @@ from sunhwan.layers.attention import Attention
 from sunhwan.layers.connections import CONNECTIONS
 from sunhwan.layers.crf import CRF
 from sunhwan.layers.layer import Look, Masks, RecurrentLayer, mask
+from sunhwan.layers.observer import Call, Edit, Traced, joined, observing, observing_attention
 from sunhwan.layers.pooling import Pooling
-from sunhwan.layers.recurrent import MERGES, Recurrent, Traced, detach
+from sunhwan.layers.recurrent import MERGES, Recurrent, detach
 
 __all__ = [
     "CONNECTIONS",
     "CRF",
     "MERGES",
     "Attention",
+    "Call",
+    "Edit",
     "Look",
     "Masks",
     "Pooling",
@@ -19,5 +22,8 @@ __all__ = [
     "RecurrentLayer",
     "Traced",
     "detach",
+    "joined",
     "mask",
+    "observing",
+    "observing_attention",
 ]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from sunhwan.errors import ConfigError, ShapeError
+from sunhwan.layers.observer import Observer
 
 KINDS = ("additive", "dot", "general")
 
@@ -70,6 +71,8 @@ class Attention(nn.Module):
     Raises ConfigError for sizes and kinds that do not fit, ShapeError for such tensors.
     """
 
+    _observers: tuple[Observer, ...] = ()
+
     def __init__(self, kind: str, query_size: int, key_size: int, size: int | None = None) -> None:
         super().__init__()
         if kind not in KINDS:
@@ -131,7 +134,10 @@ class Attention(nn.Module):
         context = torch.matmul(weights, keys).to(keys.dtype)
         if one:
             context, weights = context.squeeze(1), weights.squeeze(1)
-        return Attended(context, weights)
+        found = Attended(context, weights)
+        for observer in self._observers:
+            observer.calls.append(found)
+        return found
 
     def forward(
         self,

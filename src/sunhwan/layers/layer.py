@@ -1,7 +1,7 @@
 """One recurrent layer: a cell over time, with its parameters and what is done to them in training."""
 
 from collections.abc import Sequence
-from enum import Enum
+from enum import Flag, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -30,17 +30,17 @@ class Masks(NamedTuple):
 NO_MASKS = Masks()
 
 
-class Look(Enum):
-    """What an onlooker wants of a recurrence beside its output; each costs more than the one before.
+class Look(Flag):
+    """What to record of a recurrence beside its output; each costs more than the one before.
 
     STATES: every field of the state over time. GATES: also what the cell's equation names on the
     way. STEPS: every state over time, and each step's as a node of PyTorch's graph, so that
-    `torch.autograd.grad` gives the whole gradient with respect to it.
+    `torch.autograd.grad` gives the whole gradient with respect to it. `|` asks for both.
     """
 
-    STATES = "states"
-    GATES = "gates"
-    STEPS = "steps"
+    STATES = auto()
+    GATES = auto()
+    STEPS = auto()
 
 
 class RecurrentLayer(nn.Module):
@@ -195,6 +195,9 @@ class RecurrentLayer(nn.Module):
             return self._run_packed(x, state, segments, parameters, masks)
         noise = Noise(self._hold(x, state, lengths), masks.h)
 
+        states, gates, steps = (
+            look is not None and one in look for one in (Look.STATES, Look.GATES, Look.STEPS)
+        )
         T = x.shape[0]
 
         def run(start: int, end: int, state: State) -> Outcome:
@@ -203,8 +206,7 @@ class RecurrentLayer(nn.Module):
             part = noise if whole else noise.part(start, end)
             return recur(
                 self.cell, x if whole else x[start:end], parameters, state,
-                noise=part, states=look is Look.STATES, onlooker=look is Look.GATES,
-                backend="unrolled" if look is Look.STEPS else self.backend,
+                noise=part, states=states, onlooker=gates, backend="unrolled" if steps else self.backend,
             )  # fmt: skip
 
         if resets is None:

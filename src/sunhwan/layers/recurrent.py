@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from sunhwan.layers import torch_modules
 from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
 from sunhwan.layers.layer import Look, Masks, RecurrentLayer
+from sunhwan.layers.observer import LayerRun, Observer, Traced, run_observed
 from sunhwan.layers.segments import Segments, segments_of
 from sunhwan.layers.sequences import (
     backwards,
@@ -23,25 +24,10 @@ from sunhwan.layers.sequences import (
     is_padding,
     resets_in_order,
 )
-from sunhwan.ops import Embedded, Outcome, choose, materialised
+from sunhwan.ops import Embedded, choose, materialised
 from sunhwan.ops.modes import tracing, values_known
 
 MERGES = ("concat", "sum")
-
-
-class Traced(NamedTuple):
-    """What `Recurrent.trace` gives: output and state as ever, and all values over time.
-
-    layers: one dictionary a layer and direction, name → (N, T, H): the fields of the state (h, c …)
-    and, of `Look.GATES`, the values the cell's equation names (gates, candidates).
-    steps: of `Look.STEPS`, one sequence a layer and direction: the state after each of the T steps,
-    in the order of reading, which in a backward direction is from the end.
-    """
-
-    output: Tensor
-    state: list[State]
-    layers: list[dict[str, Tensor]]
-    steps: list[tuple[State, ...]]
 
 
 class Recurrent(nn.Module):
@@ -79,6 +65,8 @@ class Recurrent(nn.Module):
 
     Raises ShapeError for an input or a state of the wrong size and ConfigError for unusable options.
     """
+
+    _observers: tuple[Observer, ...] = ()
 
     def __init__(
         self,
@@ -236,6 +224,8 @@ class Recurrent(nn.Module):
             last state is that of its last real step.
         masks: from `draw_masks`; drawn anew by default.
         """
+        if self._observers:
+            return run_observed(self, self._observers, x, state, resets, lengths, masks)
         if isinstance(x, Tensor) and x.dim() == 2:
             return self._without_batch(x, state, resets, lengths, masks)
         output, last, _ = self._run(x, state, resets, lengths, masks)
@@ -279,13 +269,20 @@ class Recurrent(nn.Module):
         """
         output, last, seen = self._run(x, state, resets, lengths, masks, look)
         layers = []
-        for layer, (outcome, order) in zip(self.stack, seen, strict=True):
+        for layer, (_, _, outcome, order) in zip(self.stack, seen, strict=True):
             # Without steps or rows nothing was saved.
             values = dict(layer.cell.gate_values(outcome.saved)) if outcome.saved else {}
             if outcome.states is not None:
                 values = outcome.states._asdict() | values  # type: ignore[attr-defined]
             layers.append({n: in_order(v, order).transpose(0, 1) for n, v in values.items()})
-        return Traced(output, last, layers, [outcome.steps for outcome, _ in seen])
+        return Traced(
+            output,
+            last,
+            layers,
+            [run.outcome.steps for run in seen],
+            [materialised(run.x).transpose(0, 1) for run in seen],
+            [run.before for run in seen],
+        )
 
     def _run(
         self,
@@ -295,7 +292,7 @@ class Recurrent(nn.Module):
         lengths: Tensor | Sequence[int] | None,
         masks: Sequence[Masks] | None,
         look: Look | None = None,
-    ) -> tuple[Tensor, list[State], list[tuple[Outcome, Tensor | None]]]:
+    ) -> tuple[Tensor, list[State], list[LayerRun]]:
         like = self.stack[0].W_x
         check_input(x, self.input_size, like)
         if x.dim() == 2:
@@ -346,7 +343,7 @@ class Recurrent(nn.Module):
         if known and look is None and x.device.type == "cpu" and (real, resets) != (None, None):
             cuts = [segments_of(T, N, real, resets, order) for order in orders]
         last: list[State] = []
-        seen: list[tuple[Outcome, Tensor | None]] = []
+        seen: list[LayerRun] = []
         for level in range(len(self.connections)):
             below = y
             y = self.norms[level](y)
@@ -368,7 +365,7 @@ class Recurrent(nn.Module):
                     )  # fmt: skip
                     outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
-                seen.append((outcome, order))
+                seen.append(LayerRun(dropped, before, outcome, order))
             if not self.bidirectional:
                 (merged,) = outputs
             elif self.merge == "sum":

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from sunhwan.inspection.progress import Progress, quietly
 from sunhwan.inspection.subjects import Passage, Seen, Subject, TagSubject, TextSubject
-from sunhwan.inspection.subjects.observer import joined, watching
-from sunhwan.layers import Look, Recurrent, Traced
+from sunhwan.layers import Look, Recurrent, Traced, joined, observing
 from sunhwan.layers.spectra import DIRECTIONS
 
 Norms = np.ndarray
@@ -113,7 +112,7 @@ def flow_of(
 ) -> list[FlowCurve]:
     """The same of any network: losses runs it once, on rows of one length, → the loss (N) of each
     row's last step."""
-    with watching(recurrent, Look.STEPS) as calls, torch.enable_grad():
+    with observing(recurrent, Look.STEPS) as calls, torch.enable_grad():
         found = losses()
     _, traced = joined(calls)
     at = torch.full((len(found),), len(traced.steps[0]) - 1)

@@ -1,7 +1,6 @@
 """What a recurrence does to a state in one step: the spectra of its matrices and of its Jacobians."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,9 @@ from torch import Tensor
 from sunhwan.cells import State
 from sunhwan.inspection.progress import Progress, quietly
 from sunhwan.inspection.subjects import Passage, Subject
-from sunhwan.layers import Look, RecurrentLayer
+from sunhwan.layers import Look, RecurrentLayer, Traced
 from sunhwan.layers.spectra import DIRECTIONS, recurrent_blocks, values_of
 from sunhwan.models.mode import evaluating
-from sunhwan.ops import Outcome, materialised
 from sunhwan.store import Run
 
 STEPS = 100
@@ -148,57 +146,25 @@ def _size(layer: RecurrentLayer) -> int:
     return sum(layer.cell.state_sizes(layer.hidden_size))
 
 
-class _Call(NamedTuple):
-    """One call of a layer: x (T, N, D), the state before it, and every state in it, (T, N, size)."""
-
-    x: Tensor
-    before: State
-    states: State
-
-
 def _places(subject: Subject, windows: Sequence[Passage]) -> list[tuple[str, int, int, Place]]:
     """Stack, number of the layer, row, and the last step that the layer makes of the row."""
-    found = []
-    with ExitStack() as open_, torch.no_grad():
-        seen = {
-            (name, i): open_.enter_context(_calls(layer))
-            for name, recurrent in subject.stacks.items()
-            for i, layer in enumerate(recurrent.stack)
-        }
+    with torch.no_grad():
         stacks = subject.see(windows, Look.STATES).stacks
-    for (name, i), calls in seen.items():
-        # Of a pair of texts the encoder reads both: the first is looked at.
-        looked_at = calls[:1] if name == "encoder" else calls
-        for row, length in enumerate(stacks[name].lengths.tolist()):
-            if length:
-                found.append((name, i, row, _place(looked_at, length - 1, row)))
-    return found
+    return [
+        (name, i, row, _last_step(stacks[name].traced, i, row, length, i % recurrent.directions))
+        for name, recurrent in subject.stacks.items()
+        for i in range(len(recurrent.stack))
+        for row, length in enumerate(stacks[name].lengths.tolist())
+        if length
+    ]
 
 
-def _place(calls: Sequence[_Call], t: int, row: int) -> Place:
-    """The step t of a row, counted over calls that follow each other."""
-    for call in calls:
-        if t < len(call.x):
-            state = call.before if not t else [field[t - 1] for field in call.states]
-            return Place(call.x[t, row], tuple(field[row] for field in state))
-        t -= len(call.x)
-    raise IndexError("the row ends after the calls")
-
-
-@contextmanager
-def _calls(layer: RecurrentLayer) -> Iterator[list[_Call]]:
-    """Every call of the layer inside the `with`, whose states are looked at, is in the list."""
-    seen: list[_Call] = []
-
-    def note(module: Any, given: tuple[Any, ...], outcome: Outcome) -> None:
-        assert outcome.states is not None
-        seen.append(_Call(materialised(given[0]), given[1], outcome.states))
-
-    handle = layer.register_forward_hook(note)
-    try:
-        yield seen
-    finally:
-        handle.remove()
+def _last_step(traced: Traced, i: int, row: int, length: int, backward: int) -> Place:
+    """The last step of a row that layer i makes: a backward direction ends at the first step."""
+    t, before = (0, 1) if backward else (length - 1, length - 2)
+    initial, fields = traced.initial[i], traced.initial[i]._fields  # type: ignore[attr-defined]
+    state = initial if length == 1 else (traced.layers[i][name][:, before] for name in fields)
+    return Place(traced.inputs[i][row, t], tuple(field[row] for field in state))
 
 
 def _where(subject: Subject, passage: Passage, stack: str, direction: int) -> str:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sunhwan.inspection.subjects import Passage, Subject, TextSubject
-from sunhwan.inspection.subjects.observer import watching
-from sunhwan.layers import Look
+from sunhwan.layers import Look, observing
 from sunhwan.models.mode import evaluating
 
 ROWS, CHUNK, STEPS = 64, 128, 8192
@@ -115,7 +114,7 @@ def _of_text(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
     state = None
     for start in range(0, ids.shape[1], CHUNK):
         part = ids[:, start : start + CHUNK]
-        with watching(subject.stacks[subject.main], Look.STATES) as calls:
+        with observing(subject.stacks[subject.main], Look.STATES) as calls:
             _, state = model.read(part, state)
         places = starts + torch.arange(start, start + part.shape[1])
         yield Batch(calls[0].traced.layers, places.to(ids.device))

@@ -1,7 +1,7 @@
 """One passage step by step: states and gates, surprise, and where attention looked."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from sunhwan.errors import UsageError
 from sunhwan.inspection.subjects import Passage, Seen, Subject, WritingSubject
-from sunhwan.layers import Attention, Pooling
-from sunhwan.layers.attention import Attended, Prepared
+from sunhwan.layers import Attention, Pooling, observing_attention
+from sunhwan.layers.attention import Attended
 
 Array = npt.NDArray[np.float64]
 
@@ -66,7 +66,9 @@ def trace(
         raise UsageError(
             f"there is no layer {layer} in the {stack}: choose from 0 … {len(layers) - 1}"
         )
-    with torch.no_grad(), _noted(_attention(subject)) as looked:
+    attention = _attention(subject)
+    with torch.no_grad(), ExitStack() as open_:
+        looked = open_.enter_context(observing_attention(attention)) if attention else []
         seen = subject.see([passage])
     pieces, labels = subject.steps(passage, stack)
     T, keep = len(labels), layers[layer].cell.keep
@@ -134,30 +136,10 @@ def _attention(subject: Subject) -> Attention | None:
     return subject.task.model.decoder.attention if isinstance(subject, WritingSubject) else None
 
 
-@contextmanager
-def _noted(attention: Attention | None) -> Iterator[list[Tensor]]:
-    """The weights (N, T, S) of every call of an attention inside the `with`, in the yielded list."""
-    looked: list[Tensor] = []
-    if attention is None:
-        yield looked
-        return
-
-    def attend(query: Tensor, prepared: Prepared) -> Attended:
-        found = Attention.attend(attention, query, prepared)
-        looked.append(found.weights)
-        return found
-
-    attention.attend = attend  # type: ignore[method-assign]
-    try:
-        yield looked
-    finally:
-        del attention.attend
-
-
-def _weights(subject: Subject, seen: Seen, looked: Sequence[Tensor]) -> Array | None:
+def _weights(subject: Subject, seen: Seen, looked: Sequence[Attended]) -> Array | None:
     """(P, S) of the decoder's attention, or (1, T) of one that pools."""
     if looked:
-        return _array(torch.cat(list(looked), 1)[0])
+        return _array(torch.cat([one.weights for one in looked], 1)[0])
     pooling = getattr(subject.task.model, "pooling", None)
     if not isinstance(pooling, Pooling) or pooling.kind != "attention":
         return None

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from sunhwan.config import Config
-from sunhwan.inspection.subjects.observer import Edit, joined, watching
-from sunhwan.layers import Look, Recurrent, Traced
+from sunhwan.layers import Edit, Look, Recurrent, Traced, joined, observing
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
 
@@ -117,7 +116,7 @@ class Subject(ABC):
         """
         with evaluating(self.task.model), ExitStack() as open_:
             calls = [
-                open_.enter_context(watching(stack, look, None if i else edit))
+                open_.enter_context(observing(stack, look, None if i else edit))
                 for i, stack in enumerate(self.stacks.values())
             ]
             losses, real, where = self._predict(passages, last)
