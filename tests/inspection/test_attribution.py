@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sunhwan.generation import next_token_logits
 from torch import Tensor
 
 from sunhwan.errors import UsageError
+from sunhwan.generation import next_token_logits
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures import attribution
-from sunhwan.inspection.measures.attribution import continued, what_mattered
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject
+from sunhwan.inspection.measures.attribution import what_mattered
+from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
 from sunhwan.layers import Look
 from tests.inspection.subjects import NAMES, Made, make
 
@@ -71,7 +71,7 @@ def test_both_are_what_the_changed_model_says(
     width = model.decoder.inputs.output_size if subject.main == "decoder" else None
     with torch.no_grad():
         seen = subject.see([passage], Look.STATES)
-    mean = model_mean(one, seen.stacks[subject.main].x[0])
+    mean = model_mean(one, seen.runs[subject.main].x[0])
     for place in {0, len(names) // 2, len(names) - 1}:
         found = what_mattered(subject, passage, prediction=place)
         assert (found.pieces, found.labels) == (passage.pieces, passage.labels)
@@ -112,7 +112,7 @@ def test_what_comes_after_has_no_part(name: str, tmp_path: Path) -> None:
     one = make(name, tmp_path, **settings)
     subject, passage = one.subject, one.some[0]
     with torch.no_grad():
-        stack = subject.see([passage]).stacks[subject.main]
+        stack = subject.see([passage]).runs[subject.main]
     for place in range(len(subject.predicted(passage))):
         found = what_mattered(subject, passage, prediction=place)
         after = int(stack.places[0, place]) + 1
@@ -222,9 +222,9 @@ def test_a_label_that_training_did_not_know_is_refused(made: dict[str, Made]) ->
 def test_a_text_goes_on_with_its_likeliest_token(kind: str, text: str, tmp_path: Path) -> None:
     one = make("language_model", tmp_path, text__vocabulary=kind)
     subject, vocabulary = one.subject, one.prepared.task.vocabulary
-    assert isinstance(subject, TextSubject)
+    assert isinstance(subject, LanguageModelSubject)
     (passage,) = subject.passages(text)
-    found = continued(subject, text)
+    found = subject.continued(text)
     assert found.given.tolist()[:-1] == passage.given.tolist()
     assert len(found.pieces) == len(found.labels) == len(found.given)
     assert found.text == "".join(found.pieces)
@@ -248,7 +248,7 @@ def test_nothing_typed_and_nothing_before_it_is_refused(tmp_path: Path) -> None:
     settings = {"text__corpus": str(tmp_path / "a.txt"), "text__vocabulary": "characters"}
     one = make("language_model", tmp_path, **settings)
     with pytest.raises(UsageError, match="nothing to read"):
-        continued(one.subject, "")
+        one.subject.continued("")
 
 
 @each_task
@@ -257,6 +257,6 @@ def test_other_models_answer_a_question_themselves(name: str, made: dict[str, Ma
         return
     subject = made[name].subject
     question = "3\t1" if name == "describe" else "배 Oslo"
-    found, (wanted,) = continued(subject, question), subject.passages(question)
+    found, (wanted,) = subject.continued(question), subject.passages(question)
     assert (found.text, found.labels) == (wanted.text, wanted.labels)
     assert subject.predicted(found) == subject.predicted(wanted)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.gradient_flow import FlowCurve, flow_of, gradient_flow
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject
+from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
 from sunhwan.lab.memory import Network
 from sunhwan.lab.tasks import get_task
 from sunhwan.layers import Look, RecurrentLayer
@@ -74,7 +74,7 @@ def by_nudging(layer: RecurrentLayer, t: int, field: int, loss: Callable[[], flo
 
 def step_of(subject: Subject, passage: Passage, curve: FlowCurve, lag: int) -> int:
     """The step, in the order of reading, that a lag is about; from the definition."""
-    if isinstance(subject, TextSubject):
+    if isinstance(subject, LanguageModelSubject):
         return len(passage.given) - 2 - lag
     read = passage.given.target if curve.stack == "decoder" else passage.given.inputs[0]
     return len(read) - 1 - lag
@@ -109,10 +109,10 @@ def test_it_is_what_nudging_a_state_does(name: str, tmp_path: Path) -> None:
     (passage,) = subject.windows(made.some, 12, 1)
     flow = gradient_flow(subject, [passage], lags=LAGS, count=1)
     assert flow.windows == 1
-    assert {curve.stack for curve in flow.curves} == set(subject.stacks)
+    assert {curve.stack for curve in flow.curves} == set(subject.recurrents)
     compared = 0
     for curve in flow.curves:
-        recurrent = subject.stacks[curve.stack]
+        recurrent = subject.recurrents[curve.stack]
         backward = curve.direction == "backward"
         layer = recurrent.stack[recurrent.directions * curve.layer + backward]
         field = layer.cell.state_type._fields.index(curve.field)

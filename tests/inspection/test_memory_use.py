@@ -11,7 +11,7 @@ from sunhwan.errors import UsageError
 from sunhwan.generation import next_token_logits, start_tokens
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use, used
-from sunhwan.inspection.subjects import TextSubject
+from sunhwan.inspection.subjects import LanguageModelSubject
 from tests.inspection.subjects import TEXT, Made, make
 
 
@@ -38,7 +38,7 @@ def test_of_a_text_just_the_last_tokens_are_read(
         model__learned_initial_state=learned,
     )
     subject, contexts = made.subject, (0, 1, 3, 8)
-    assert isinstance(subject, TextSubject)
+    assert isinstance(subject, LanguageModelSubject)
     passages = [subject.passage(subject.passages(TEXT)[0].given[k : k + 20], "") for k in (0, 30)]
     found = found_by(made, passages, contexts, positions=100)
     assert found.contexts == contexts
@@ -98,7 +98,7 @@ def register(folder: Path) -> Made:
 def test_a_model_that_remembers_three_tokens_uses_three(tmp_path: Path) -> None:
     made = register(tmp_path)
     subject, rng = made.subject, np.random.default_rng(1)
-    assert isinstance(subject, TextSubject)
+    assert isinstance(subject, LanguageModelSubject)
     ids = [1, 2, 3]
     while len(ids) < 300:
         ids.append(ids[-3] if rng.random() < 0.9 else int(rng.integers(8)))

@@ -82,7 +82,7 @@ def planted() -> Subject:
     tanh(0.02) a character and a line break clears it. The other units are random, and see both.
     """
     subject = language_model(input="one-hot")
-    (layer,) = subject.stacks["recurrent"].stack
+    (layer,) = subject.recurrents["recurrent"].stack
     H = layer.hidden_size
     mark, newline = VOCABULARY.encode('"\n').tolist()
     gates = dict(zip("ifgo", range(0, 4 * H, H), strict=True))
@@ -191,7 +191,7 @@ def test_too_little_to_judge_is_said() -> None:
 def test_infinite_states_are_no_finds() -> None:
     subject = language_model(cell="elman_relu")
     with torch.no_grad():
-        subject.stacks["recurrent"].stack[0].get_parameter("W_h_T").fill_(9.0)
+        subject.recurrents["recurrent"].stack[0].get_parameter("W_h_T").fill_(9.0)
     found = probe(subject, subject.passages(TEXT[:6000]))
     assert not any(result.passed for result in found.results)
 
@@ -226,10 +226,10 @@ def test_every_task_is_probed(name: str, made: dict[str, Made]) -> None:
 def states(subject: Subject, passages: list[Passage]) -> np.ndarray:
     """All states of all steps, each passage from the initial state on: (n, U)."""
     rows = []
-    recurrent = subject.stacks[subject.main]
+    recurrent = subject.recurrents[subject.main]
     for passage in passages:
         with torch.no_grad():
-            stack = subject.see([passage], Look.STATES).stacks[subject.main]
+            stack = subject.see([passage], Look.STATES).runs[subject.main]
         fields = [
             layer[field]
             for layer, one in zip(stack.traced.layers, recurrent.stack, strict=True)
@@ -256,7 +256,7 @@ def test_correlations_are_pearsons(name: str, tmp_path: Path) -> None:
     h = states(subject, read)
     f = np.random.default_rng(1).standard_normal((len(h), 3)).astype(np.float32)
     found = correlations(subject, stretches, f, [0.0, 0.3])
-    assert found.shape == (2, 2, 3, len(units_of(subject.main, subject.stacks[subject.main])))
+    assert found.shape == (2, 2, 3, len(units_of(subject.main, subject.recurrents[subject.main])))
     for half, steps in enumerate(stretches.halves()):
         n = steps.stop - steps.start
         for s, shift in enumerate((0.0, 0.3)):
@@ -270,9 +270,9 @@ def test_correlations_are_pearsons(name: str, tmp_path: Path) -> None:
 def test_a_small_variance_on_a_large_value_counts() -> None:
     subject = language_model(cell="elman")
     with torch.no_grad():
-        for parameter in subject.stacks["recurrent"].parameters():
+        for parameter in subject.recurrents["recurrent"].parameters():
             parameter[0 if parameter.dim() == 2 else slice(0, 1)] = 0
-        subject.stacks["recurrent"].stack[0].get_parameter("b")[0] = 1.0
+        subject.recurrents["recurrent"].stack[0].get_parameter("b")[0] = 1.0
     passages = subject.passages(TEXT[:3000])
     stretches = stretches_of(subject, passages, 3000)
     f = np.random.default_rng(1).standard_normal((len(stretches.steps), 1)).astype(np.float32)
@@ -367,7 +367,7 @@ def test_untrained_networks_are_alike_in_shape_alone(made: dict[str, Made]) -> N
         ours = subject.task.model.state_dict()
         theirs = one.task.model.state_dict()
         assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
-        weights = [next(s.stacks[s.main].parameters()) for s in (subject, one, same, other)]
+        weights = [next(s.recurrents[s.main].parameters()) for s in (subject, one, same, other)]
         assert torch.equal(weights[1], weights[2])
         assert not torch.equal(weights[1], weights[3])
         assert not torch.equal(weights[0], weights[1])

@@ -125,7 +125,7 @@ def test_jacobians_are_taken_where_the_model_is(name: str, tmp_path: Path) -> No
     found = spectrum(subject, made.some, positions=3, progress=done.append)
     layers = {
         (stack, i // recurrent.directions, ("forward", "backward")[i % recurrent.directions])
-        for stack, recurrent in subject.stacks.items()
+        for stack, recurrent in subject.recurrents.items()
         for i in range(len(recurrent.stack))
     }
     assert {(one.stack, one.layer, one.direction) for one in found.matrices} == layers
@@ -143,9 +143,9 @@ def test_jacobians_are_taken_where_the_model_is(name: str, tmp_path: Path) -> No
     if name == "language_model":
         shorter = [subject.cut(p, 0, len(p.given) - 1) for p in passages]  # type: ignore[attr-defined]
         with torch.no_grad():
-            traced = subject.see(shorter, Look.STATES).stacks["recurrent"].traced
+            traced = subject.see(shorter, Look.STATES).runs["recurrent"].traced
         x = subject.task.model.embedding(torch.stack([p.given[-1] for p in passages]))
-        layer = subject.stacks["recurrent"].stack[0]
+        layer = subject.recurrents["recurrent"].stack[0]
         for row, one in enumerate(found.jacobians):
             place = Place(x[row], tuple(field[row] for field in traced.state[0]))
             np.testing.assert_allclose(
@@ -163,7 +163,7 @@ def test_a_decoder_that_is_fed_goes_step_by_step_and_is_found(tmp_path: Path) ->
     made = make("translate", tmp_path, model__input_feeding=True)
     with torch.no_grad():
         # What is fed has no weight: the same as without it.
-        decoder = made.subject.stacks["decoder"].stack[0]
+        decoder = made.subject.recurrents["decoder"].stack[0]
         width = made.subject.task.model.decoder.width
         start = made.config.model.embedding_size
         decoder.get_parameter("W_x_T")[:, start : start + width] = 0
@@ -230,4 +230,4 @@ def test_words_are_spelled_by_other_stacks(tmp_path: Path) -> None:
     assert {block["stack"] for block in spectra_of(made.subject.task.model)} == {"encoder"}
     made = make("translate", tmp_path)
     stacks = {block["stack"] for block in spectra_of(made.subject.task.model)}
-    assert stacks == set(made.subject.stacks)
+    assert stacks == set(made.subject.recurrents)

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject, WritingSubject, subject_of
+from sunhwan.inspection.subjects import (
+    EncoderDecoderSubject,
+    LanguageModelSubject,
+    Passage,
+    Subject,
+    subject_of,
+)
 from sunhwan.layers import Look, observing
 from sunhwan.metrics import evaluate_tokens
 from tests.inspection.subjects import NAMES, TEXT, Made, make
@@ -63,9 +69,9 @@ def test_a_passage_alone_and_among_others_is_the_same(name: str, made: dict[str,
             P = int(alone.real.sum())
             assert P == len(subject.predicted(passage)) == int(together.real[n].sum())
             assert_close(together.losses[n, together.real[n]], alone.losses[alone.real])
-            for key, stack in alone.stacks.items():
+            for key, stack in alone.runs.items():
                 T = len(subject.steps(passage, key)[1])
-                among = together.stacks[key]
+                among = together.runs[key]
                 assert T == int(stack.lengths[0]) == int(among.lengths[n])
                 assert_identical(among.places[n, :P], stack.places[0, :P])
                 for ours, theirs in zip(stack.traced.layers, among.traced.layers, strict=True):
@@ -82,15 +88,15 @@ def test_the_last_prediction_alone_is_the_last_of_all(name: str, made: dict[str,
     for n in range(len(some)):
         final = int(every.real[n].nonzero().max())
         assert_close(last.losses[n, 0], every.losses[n, final])
-        for key, stack in last.stacks.items():
-            assert int(stack.places[n, -1]) == int(every.stacks[key].places[n, final])
+        for key, stack in last.runs.items():
+            assert int(stack.places[n, -1]) == int(every.runs[key].places[n, final])
 
 
 @each_task
 def test_outputs_at_the_places_are_what_predicts(name: str, made: dict[str, Made]) -> None:
     """A change of a step after the place of a prediction, of one direction, leaves it as it was."""
     subject, some = made[name].subject, made[name].some
-    stack = subject.stacks[subject.main]
+    stack = subject.recurrents[subject.main]
     if stack.bidirectional:
         stack = None  # it has seen everything
     reach: list[torch.Tensor] = []
@@ -105,7 +111,7 @@ def test_outputs_at_the_places_are_what_predicts(name: str, made: dict[str, Made
             seen.losses[0, p], reach, retain_graph=True, allow_unused=True, materialize_grads=True
         )
         moves = torch.cat(slope, 1)[0].abs().sum(-1) > 0
-        place = int(seen.stacks[subject.main].places[0, p])
+        place = int(seen.runs[subject.main].places[0, p])
         assert bool(moves[place])
         if stack is not None:
             assert not moves[place + 1 :].any()
@@ -126,7 +132,7 @@ def test_watching_leaves_the_model_as_it_was(name: str, look: Look, made: dict[s
     assert model.training
     assert torch.equal(torch.get_rng_state(), random)
     assert_identical(dict(model.state_dict()), before)
-    assert not any(stack._observers for stack in subject.stacks.values())
+    assert not any(stack._observers for stack in subject.recurrents.values())
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -137,8 +143,8 @@ def test_what_is_watched_is_computed_as_ever(name: str, look: Look, made: dict[s
         wanted = subject.see(some, Look.STATES)
         found = subject.see(some, look)
     assert_close(found.losses, wanted.losses)
-    for key, stack in found.stacks.items():
-        assert_close(stack.traced.output, wanted.stacks[key].traced.output)
+    for key, stack in found.runs.items():
+        assert_close(stack.traced.output, wanted.runs[key].traced.output)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -169,7 +175,7 @@ def test_an_edit_is_what_the_stack_reads(made: dict[str, Made]) -> None:
         same = subject.see(some, edit=lambda x: x.clone())
         silent = subject.see(some, edit=torch.zeros_like)
     assert_identical(same.losses, plain.losses)
-    assert not silent.stacks["recurrent"].x.any()
+    assert not silent.runs["recurrent"].x.any()
     assert not torch.allclose(silent.losses, plain.losses)
 
 
@@ -177,7 +183,7 @@ def test_a_decoder_that_is_fed_is_traced_in_one_piece(tmp_path: Path) -> None:
     fed = make("translate", tmp_path, model__input_feeding=True)
     some = fed.some
     seen = fed.subject.see(some)
-    decoder = seen.stacks["decoder"]
+    decoder = seen.runs["decoder"]
     longest = max(len(p.given.target) for p in some)
     assert decoder.x.shape[:2] == decoder.traced.output.shape[:2] == (len(some), longest)
     for values in decoder.traced.layers:
@@ -193,11 +199,11 @@ def test_steps_carry_the_whole_gradient(name: str, tmp_path: Path) -> None:
     settings = {} if name == "language_model" else {"model__direction": "forward"}
     one = make(name, tmp_path, **settings)
     subject, some = one.subject, one.some
-    stack = subject.stacks[subject.main]
+    stack = subject.recurrents[subject.main]
     layer, cell = stack.stack[0], stack.stack[0].cell
     seen = subject.see(some, Look.STEPS)
     loss = seen.losses.sum()
-    read = seen.stacks[subject.main]
+    read = seen.runs[subject.main]
     steps = read.traced.steps[0]
     (to_x,) = torch.autograd.grad(loss, read.x, retain_graph=True)
     to_states = torch.autograd.grad(loss, [f for s in steps for f in s], materialize_grads=True)
@@ -248,7 +254,7 @@ def test_a_typed_question_is_answered_by_the_model(name: str, made: dict[str, Ma
         (answer,) = task.predict([question])
         assert subject.predicted(passage) == answer.values["tags"]
         assert passage.pieces == ("김 ", "민수가 ", "Oslo")
-    elif isinstance(subject, WritingSubject):
+    elif isinstance(subject, EncoderDecoderSubject):
         (answer,) = task.predict([question])
         ids = passage.given.target.tolist()
         assert task.vocabulary.decode(ids[:-1]) == answer.text
@@ -337,7 +343,7 @@ def together(subject: Subject, passages: list[Passage]) -> list[int]:
 @pytest.mark.parametrize("length", [1, 10, 60, 10**6])
 def test_windows_are_stretches_of_the_text(count: int, length: int, made: dict[str, Made]) -> None:
     subject, config, _ = made["language_model"]
-    assert isinstance(subject, TextSubject)
+    assert isinstance(subject, LanguageModelSubject)
     (whole,) = subject.held_out(config)
     found = subject.windows([whole], length, count)
     assert 1 <= len(found) <= count
@@ -364,7 +370,7 @@ def test_windows_of_examples_are_some_of_them(name: str, made: dict[str, Made]) 
 
 
 def test_the_subject_of_a_task_says_its_stacks(made: dict[str, Made]) -> None:
-    names = {name: list(one.subject.stacks) for name, one in made.items()}
+    names = {name: list(one.subject.recurrents) for name, one in made.items()}
     assert names == {
         "language_model": ["recurrent"],
         "classify": ["encoder"],

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sunhwan.generation import next_token_logits
 
 from sunhwan.cells import CELLS
 from sunhwan.errors import UsageError
+from sunhwan.generation import next_token_logits
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.traces import by_character, open_units, trace
-from sunhwan.inspection.subjects import TextSubject
+from sunhwan.inspection.subjects import LanguageModelSubject
 from sunhwan.layers import Attention
 from sunhwan.tasks.common.questions import Question
 from tests.inspection.subjects import NAMES, Made, make
@@ -35,12 +35,12 @@ def test_every_layer_of_every_stack_is_traced(name: str, made: dict[str, Made]) 
     subject, passage = made[name].subject, made[name].some[0]
     with torch.no_grad():
         seen = subject.see([passage])
-    for stack, recurrent in subject.stacks.items():
+    for stack, recurrent in subject.recurrents.items():
         for layer, own in enumerate(recurrent.stack):
             found = trace(subject, passage, stack=stack, layer=layer)
             T = len(found.labels)
             assert (found.stack, found.layer, len(found.pieces)) == (stack, layer, T)
-            wanted = seen.stacks[stack].traced.layers[layer]
+            wanted = seen.runs[stack].traced.layers[layer]
             assert found.values.keys() == wanted.keys()
             for key, values in found.values.items():
                 assert values.shape == (T, wanted[key].shape[2])
@@ -55,7 +55,7 @@ def test_every_layer_of_every_stack_is_traced(name: str, made: dict[str, Made]) 
 @pytest.mark.parametrize("kind", ["characters", "jamo", "words"])
 def test_surprise_is_that_of_reading_token_by_token(kind: str, tmp_path: Path) -> None:
     subject = make("language_model", tmp_path, text__vocabulary=kind).subject
-    assert isinstance(subject, TextSubject)
+    assert isinstance(subject, LanguageModelSubject)
     (passage,) = subject.passages("강아지가 seeds")
     found = trace(subject, passage)
     assert math.isnan(found.surprise[0])
@@ -79,7 +79,7 @@ def test_a_text_of_one_token_or_none_is_traced(made: dict[str, Made]) -> None:
 @each_task
 def test_only_what_is_predicted_surprises(name: str, made: dict[str, Made]) -> None:
     subject, passage = made[name].subject, made[name].some[0]
-    for stack in subject.stacks:
+    for stack in subject.recurrents:
         found = trace(subject, passage, stack=stack)
         known = ~np.isnan(found.surprise)
         if stack == "encoder":
@@ -111,7 +111,7 @@ def test_attention_is_that_of_writing_token_by_token(
 ) -> None:
     subject = make("translate", tmp_path, model__attention=kind, **settings).subject
     (passage,) = subject.passages("2 1 4")
-    for stack in subject.stacks:
+    for stack in subject.recurrents:
         found = trace(subject, passage, stack=stack)
         assert found.attention is not None
         assert found.targets == tuple(subject.predicted(passage))

@@ -218,7 +218,7 @@ def test_sizes_are_those_of_the_model(name: str, tmp_path: Path) -> None:
     assert found.total == sum(p.numel() for p in model.parameters())
     assert found.total == sum(found.parameters.values())
     assert all(count >= 0 for count in found.parameters.values())
-    layers = [(name, layer) for name, stack in subject.stacks.items() for layer in stack.stack]
+    layers = [(name, layer) for name, stack in subject.recurrents.items() for layer in stack.stack]
     assert len(found.layers) == len(layers)
     for shown, (stack, layer) in zip(found.layers, layers, strict=True):
         assert shown.stack == stack
@@ -226,7 +226,7 @@ def test_sizes_are_those_of_the_model(name: str, tmp_path: Path) -> None:
         assert sum(shown.parameters.values()) == sum(p.numel() for p in layer.parameters())
         assert shown.parameters["W_h"] == 4 * 5 * 5
         assert shown.states == {"h": 5, "c": 5}
-    way = {"backward", "forward"} if subject.stacks[subject.main].bidirectional else {"forward"}
+    way = {"backward", "forward"} if subject.recurrents[subject.main].bidirectional else {"forward"}
     assert {layer.direction for layer in found.layers if layer.stack == subject.main} == way
     assert found.batch_size == one.config.data.batch_size
     assert json_values(found)["layers"][0]["kept"]["states"] > 0

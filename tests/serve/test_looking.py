@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sunhwan.api import Language, Predictor, load
-from sunhwan.inspection.measures.attribution import continued, what_mattered
+from sunhwan.inspection.measures.attribution import what_mattered
 from sunhwan.inspection.measures.traces import trace
 from sunhwan.inspection.subjects import subject_of
 from sunhwan.store import load_model
@@ -80,7 +80,7 @@ def test_what_mattered_for_the_next_token(
 ) -> None:
     subject = subject_of(task_in(language_runs, name))
     text = "ab 난 ab"
-    wanted = what_mattered(subject, continued(subject, text))
+    wanted = what_mattered(subject, subject.continued(text))
     found = client.post("/api/matters", model=name, text=text)
     assert found["predicted"] == wanted.predicted
     assert found["probability"] == pytest.approx(wanted.probability, rel=1e-4)

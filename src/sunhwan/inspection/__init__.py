@@ -2,7 +2,7 @@
 
 from sunhwan.inspection.features import FEATURES, Feature, feature, load_feature
 from sunhwan.inspection.json_values import json_values
-from sunhwan.inspection.measures.attribution import Attribution, continued, what_mattered
+from sunhwan.inspection.measures.attribution import Attribution, what_mattered
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
 from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use
 from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
@@ -28,7 +28,6 @@ __all__ = [
     "Subject",
     "Trace",
     "Unrolling",
-    "continued",
     "feature",
     "flow_of",
     "gradient_flow",

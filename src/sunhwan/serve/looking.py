@@ -34,7 +34,7 @@ async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
 
         subject = subject_of(loaded.task)
         passage = subject.passages(body.text)[0]
-        stack = subject.stacks.get(body.stack or subject.main)
+        stack = subject.recurrents.get(body.stack or subject.main)
         H = max(layer.hidden_size for layer in stack.stack) if stack else 1
         units = H if body.units is None else len(body.units)
         kinds = 8 if body.values is None else len(body.values)
@@ -68,14 +68,14 @@ async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
 
     def work() -> bytes:
         from sunhwan.inspection.json_values import json_values
-        from sunhwan.inspection.measures.attribution import continued, what_mattered
-        from sunhwan.inspection.subjects import TextSubject, subject_of
+        from sunhwan.inspection.measures.attribution import what_mattered
+        from sunhwan.inspection.subjects import subject_of
 
         subject = subject_of(loaded.task)
-        place, writes = body.position, isinstance(subject, TextSubject)
+        place, writes = body.position, subject.running_text
         if place is None:
             # Of an answer its first piece, rather than its end.
-            passage, prediction = continued(subject, body.text), -1 if writes else 0
+            passage, prediction = subject.continued(body.text), -1 if writes else 0
         else:
             # In a text a step is predicted by those before it.
             passage, prediction = subject.passages(body.text)[0], place - writes

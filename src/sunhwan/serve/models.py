@@ -85,7 +85,7 @@ class Loaded:
         from sunhwan.inspection.subjects import subject_of
 
         try:
-            stacks = subject_of(self.task).stacks
+            stacks = subject_of(self.task).recurrents
         except UsageError:
             return []
         return [{"name": name, "layers": _layers(stack)} for name, stack in stacks.items()]

@@ -8,11 +8,8 @@ import torch
 from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.attribution import Attribution, what_mattered
 from sunhwan.inspection.progress import Progress, quietly
-from sunhwan.inspection.subjects import Passage, Subject, TagSubject, TextSubject
+from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look
-
-READ_BEFORE = 40
-"""Of a text, predictions with at least so many steps before them are chosen from."""
 
 
 class Chosen(NamedTuple):
@@ -35,15 +32,15 @@ def chosen(
     with torch.no_grad():
         seen = subject.see(passages, Look.STATES)
     losses, real = seen.losses.double(), seen.real.clone()
-    if isinstance(subject, TextSubject) and real[:, READ_BEFORE:].any():
-        real[:, :READ_BEFORE] = False
+    if real[:, subject.warm_up :].any():
+        real[:, : subject.warm_up] = False
     if not real.any():
         raise UsageError("the model predicts nothing in this text")
     rows, places = real.nonzero(as_tuple=True)
     found = losses[rows, places]
     # That a blank follows a blank is sure, and says little.
     blank = torch.tensor([
-        isinstance(subject, TextSubject) and not passages[row].pieces[place + 1].strip()
+        subject.predicts_blank(passages[row], place)
         for row, place in zip(rows.tolist(), places.tolist(), strict=True)
     ])  # fmt: skip
     three = {
@@ -55,9 +52,6 @@ def chosen(
     for number, (kind, which) in enumerate(three.items()):
         passage, place = passages[int(rows[which])], int(places[which])
         attribution = what_mattered(subject, passage, prediction=place)
-        step = place + 1 if isinstance(subject, TextSubject) else None
-        if isinstance(subject, TagSubject):
-            step = place
-        results.append(Chosen(kind, passage.where, step, attribution))
+        results.append(Chosen(kind, passage.where, subject.step_predicted(place), attribution))
         progress((number + 1) / len(three))
     return tuple(results)

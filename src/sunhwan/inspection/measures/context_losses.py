@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch.nn import functional
 from sunhwan.cells import State
 from sunhwan.generation import start_tokens
 from sunhwan.inspection.progress import Progress
-from sunhwan.inspection.subjects import TextSubject
+from sunhwan.inspection.subjects import Subject
 
 PART = 64
 """Steps that are in memory at once."""
@@ -33,9 +33,10 @@ class Rows:
     """
 
     def __init__(
-        self, subject: TextSubject, before: Tensor, targets: Tensor, work: int, progress: Progress
+        self, subject: Subject, before: Tensor, targets: Tensor, work: int, progress: Progress
     ) -> None:
-        self.model, self.vocabulary = subject.task.model, subject.task.vocabulary
+        task: Any = subject.task  # of a language model
+        self.model, self.vocabulary = task.model, task.vocabulary
         self.before, self.targets = before.to(subject.task.device), targets.to(subject.task.device)
         self._work, self._done, self._progress = max(work, 1), 0, progress
 

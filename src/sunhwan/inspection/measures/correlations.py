@@ -67,7 +67,7 @@ def correlations(
     targets are moved against the states, around its end. 0 where a unit or a target is constant.
     read: told how many steps each batch had.
     """
-    recurrent = subject.stacks[subject.main]
+    recurrent = subject.recurrents[subject.main]
     standard = [_standardised(targets[half]) for half in stretches.halves()]
     sums: list[list[_Sums]] = [[], []]
     for batch in read_states(subject, stretches):
@@ -103,7 +103,7 @@ def chosen_values(
 
     0 where one is not finite. read: told how many steps each batch had.
     """
-    recurrent = subject.stacks[subject.main]
+    recurrent = subject.recurrents[subject.main]
     found = np.zeros((len(stretches.steps), len(places)), np.float32)
     for batch in read_states(subject, stretches):
         inside = batch.places >= 0

@@ -11,7 +11,7 @@ from sunhwan.inspection.features import Feature
 from sunhwan.inspection.measures.attribution import Attribution
 from sunhwan.inspection.measures.probes import ProbeResult
 from sunhwan.inspection.measures.traces import Trace, by_character, trace
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject
+from sunhwan.inspection.subjects import Passage, Subject
 
 Values = npt.NDArray[np.float64]
 
@@ -107,7 +107,7 @@ def varied(
 ) -> list[Passage]:
     """Of `count` stretches the one in which most of the features change; of examples the first few."""
     found = subject.windows(passages, length, count)
-    if not isinstance(subject, TextSubject):
+    if not subject.running_text:
         return found[:LINES]
 
     def changing(passage: Passage) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.inspection.progress import Progress, quietly
-from sunhwan.inspection.subjects import Passage, Seen, Subject, TagSubject, TextSubject
+from sunhwan.inspection.subjects import Passage, Seen, Subject
 from sunhwan.layers import Look, Recurrent, Traced, joined, observing
 from sunhwan.layers.spectra import DIRECTIONS
 
@@ -93,9 +93,8 @@ def gradient_flow(
 
     count: windows, drawn with the seed; each has `lags` + 101 steps where the passages are as long.
     """
-    least = 2 if isinstance(subject, TextSubject) else 1  # or nothing is predicted
     found = subject.windows(passages, lags + LEAD + 1, CANDIDATES * count)
-    found = [window for window in found if len(window.labels) >= least]
+    found = [window for window in found if len(window.labels) >= subject.steps_to_predict]
     drawn = torch.randperm(len(found), generator=torch.Generator().manual_seed(seed))[:count]
     windows = [found[k] for k in drawn.tolist()]
     parts: dict[tuple[str, int, str, str], list[Norms]] = {}
@@ -167,11 +166,11 @@ def horizon(median: Norms, start: float) -> int | None:
 def _of_batch(
     subject: Subject, windows: Sequence[Passage], lags: int
 ) -> Iterator[tuple[tuple[str, int, str, str], Norms]]:
-    tags = isinstance(subject, TagSubject)
+    tags = subject.predicts_each_step
     with torch.enable_grad():
         seen = subject.see(windows, Look.STEPS, last=not tags)
-    for name, recurrent in subject.stacks.items():
-        stack = seen.stacks[name]
+    for name, recurrent in subject.recurrents.items():
+        stack = seen.runs[name]
         for direction in DIRECTIONS[: recurrent.directions]:
             losses, at, real = _prediction(seen, name, tags, direction)
             found = step_gradients(recurrent, stack.traced, losses, (direction,))
@@ -184,7 +183,7 @@ def _of_batch(
 def _prediction(seen: Seen, name: str, tags: bool, direction: str) -> tuple[Tensor, Tensor, Tensor]:
     """Which prediction a direction is asked about: its losses (N), the step in the order of reading
     at which the direction has read what it has for it (N), and whether there is one (N)."""
-    places, lengths = seen.stacks[name].places, seen.stacks[name].lengths
+    places, lengths = seen.runs[name].places, seen.runs[name].lengths
     real = seen.real
     if not tags:
         return seen.losses[:, -1], places[:, -1], real[:, -1]

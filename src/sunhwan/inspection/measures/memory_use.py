@@ -11,14 +11,7 @@ from torch import Generator, Tensor
 from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.context_losses import Rows, drawn_places
 from sunhwan.inspection.progress import Progress, quietly
-from sunhwan.inspection.subjects import (
-    ExampleSubject,
-    LabelSubject,
-    Passage,
-    Subject,
-    TagSubject,
-    TextSubject,
-)
+from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks.common.interface import Example
@@ -78,11 +71,11 @@ def memory_use(
     if positions < 1 or not contexts or min(contexts) < 0:
         raise UsageError("memory in use needs contexts of 0 or more steps and at least 1 position")
     generator = torch.Generator().manual_seed(seed)
-    if isinstance(subject, TextSubject):
+    if subject.running_text:
         shortened, whole, shuffled = _of_text(
             subject, passages, contexts, positions, generator, progress
         )
-    elif isinstance(subject, LabelSubject | TagSubject):
+    elif not subject.writes_answer:
         shortened, whole, shuffled = _of_examples(
             subject, passages, contexts, positions, generator, progress
         )
@@ -108,7 +101,7 @@ Losses = list[np.ndarray]
 
 
 def _of_text(
-    subject: TextSubject,
+    subject: Subject,
     passages: Sequence[Passage],
     contexts: Sequence[int],
     positions: int,
@@ -139,7 +132,7 @@ def _of_text(
 
 
 def _of_examples(
-    subject: ExampleSubject,
+    subject: Subject,
     passages: Sequence[Passage],
     contexts: Sequence[int],
     positions: int,
@@ -184,8 +177,8 @@ Place = tuple[Example, int | None]
 """An example and a step that is labelled; None: the label is of the whole."""
 
 
-def _places(subject: ExampleSubject, example: Example) -> list[Place]:
-    if not isinstance(subject, TagSubject):
+def _places(subject: Subject, example: Example) -> list[Place]:
+    if not subject.predicts_each_step:
         return [(example, None)]
     assert example.target is not None
     return [(example, place) for place in (example.target >= 0).nonzero().flatten().tolist()]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sunhwan.inspection.features import FEATURES, Feature
 from sunhwan.inspection.features.feature import Kind, Values
-from sunhwan.inspection.subjects import Passage, Subject, TagSubject
+from sunhwan.inspection.subjects import Passage, Subject
 
 
 class Column(NamedTuple):
@@ -33,11 +33,10 @@ def columns_of(
         values = feature.of(text)
         at_steps = values[places] if len(values) else np.zeros(len(places), np.float32)
         yield Column(feature.name, feature.korean, feature.kind, at_steps)
-    if isinstance(subject, TagSubject):
-        labels = np.array([label for p in passages for label in p.given.raw[-1].split("\t")])
-        for label in sorted(set(labels.tolist())):
-            is_it = (labels == label).astype(np.float32)
-            yield Column(f"label {label}", f"표지 {label}", "binary", is_it)
+    labels = np.array(subject.step_labels(passages))
+    for label in sorted(set(labels.tolist())):
+        is_it = (labels == label).astype(np.float32)
+        yield Column(f"label {label}", f"표지 {label}", "binary", is_it)
 
 
 def _characters(passages: Sequence[Passage]) -> tuple[str, NDArray[np.int64]]:

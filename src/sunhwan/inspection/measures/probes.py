@@ -128,7 +128,7 @@ def probe(
             skipped[column.name] = reason
         else:
             columns.append(column)
-    units = units_of(subject.main, subject.stacks[subject.main])
+    units = units_of(subject.main, subject.recurrents[subject.main])
     done, work = 0, len(stretches.steps) + (controls + 1) * len(part.steps)
 
     def read(steps: int) -> None:

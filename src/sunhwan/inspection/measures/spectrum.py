@@ -86,18 +86,18 @@ def spectrum(
     """
     matrices = [
         _matrix(name, *divmod(i, recurrent.directions), gate, W)
-        for name, recurrent in subject.stacks.items()
+        for name, recurrent in subject.recurrents.items()
         for i, layer in enumerate(recurrent.stack)
         for gate, W in recurrent_blocks(layer).items()
     ]
-    layers = [layer for recurrent in subject.stacks.values() for layer in recurrent.stack]
+    layers = [layer for recurrent in subject.recurrents.values() for layer in recurrent.stack]
     size = sum(float(_size(layer)) ** 3 for layer in layers)
     windows = subject.windows(passages, STEPS, max(1, min(positions, int(WORK / size))))
     windows = [window for window in windows if window.labels]
     jacobians = []
     places = _places(subject, windows) if windows else []
     for done, (name, i, row, place) in enumerate(places, 1):
-        recurrent = subject.stacks[name]
+        recurrent = subject.recurrents[name]
         depth, direction = divmod(i, recurrent.directions)
         where = _where(subject, windows[row], name, direction)
         values, singular = _arrays(jacobian(recurrent.stack[i], place))
@@ -149,10 +149,10 @@ def _size(layer: RecurrentLayer) -> int:
 def _places(subject: Subject, windows: Sequence[Passage]) -> list[tuple[str, int, int, Place]]:
     """Stack, number of the layer, row, and the last step that the layer makes of the row."""
     with torch.no_grad():
-        stacks = subject.see(windows, Look.STATES).stacks
+        stacks = subject.see(windows, Look.STATES).runs
     return [
         (name, i, row, _last_step(stacks[name].traced, i, row, length, i % recurrent.directions))
-        for name, recurrent in subject.stacks.items()
+        for name, recurrent in subject.recurrents.items()
         for i in range(len(recurrent.stack))
         for row, length in enumerate(stacks[name].lengths.tolist())
         if length

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject
+from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look, observing
 from sunhwan.models.mode import evaluating
 
@@ -77,7 +77,7 @@ def stretches_of(subject: Subject, passages: Sequence[Passage], limit: int) -> S
     """At most about `limit` steps: of a text rows evenly spread over it, of examples every k-th."""
     lengths = np.array([_steps(passage) for passage in passages], np.int64)
     total = int(lengths.sum())
-    if isinstance(subject, TextSubject):
+    if subject.running_text:
         # Not one row, which would leave nothing for testing.
         R = 2 * min(max(total // SHORTEST, 2) // 2, ROWS // 2) if total > 1 else 0
         every = total // max(R, 1)
@@ -102,7 +102,7 @@ def read_states(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
     if not len(stretches.steps):
         return
     with torch.no_grad(), evaluating(subject.task.model):
-        batches = _of_text if isinstance(subject, TextSubject) else _of_examples
+        batches = _of_text if subject.running_text else _of_examples
         yield from batches(subject, stretches)
 
 
@@ -114,7 +114,7 @@ def _of_text(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
     state = None
     for start in range(0, ids.shape[1], CHUNK):
         part = ids[:, start : start + CHUNK]
-        with observing(subject.stacks[subject.main], Look.STATES) as calls:
+        with observing(subject.recurrents[subject.main], Look.STATES) as calls:
             _, state = model.read(part, state)
         places = starts + torch.arange(start, start + part.shape[1])
         yield Batch(calls[0].traced.layers, places.to(ids.device))
@@ -127,7 +127,7 @@ def _of_examples(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
         size = max(1, min(ROWS, STEPS // max(int(stretches.lengths[order[0]]), 1)))
         rows, order = order[:size], order[size:]
         seen = subject.see([stretches.rows[row] for row in rows], Look.STATES)
-        layers = seen.stacks[subject.main].traced.layers
+        layers = seen.runs[subject.main].traced.layers
         T = next(iter(layers[0].values())).shape[1]
         step = torch.arange(T)
         lengths = torch.from_numpy(stretches.lengths[rows]).unsqueeze(1)

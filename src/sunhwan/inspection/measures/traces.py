@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.subjects import Passage, Seen, Subject, WritingSubject
-from sunhwan.layers import Attention, Pooling, observing_attention
+from sunhwan.inspection.subjects import Passage, Seen, Subject
+from sunhwan.layers import Pooling, observing_attention
 from sunhwan.layers.attention import Attended
 
 Array = npt.NDArray[np.float64]
@@ -58,21 +58,21 @@ def trace(
     UsageError for a stack, layer or value that the model does not have.
     """
     stack = subject.main if stack is None else stack
-    if stack not in subject.stacks:
-        names = ", ".join(subject.stacks)
+    if stack not in subject.recurrents:
+        names = ", ".join(subject.recurrents)
         raise UsageError(f"the model has no stack {stack!r}: choose from {names}")
-    layers = subject.stacks[stack].stack
+    layers = subject.recurrents[stack].stack
     if not 0 <= layer < len(layers):
         raise UsageError(
             f"there is no layer {layer} in the {stack}: choose from 0 … {len(layers) - 1}"
         )
-    attention = _attention(subject)
+    attention = subject.attention
     with torch.no_grad(), ExitStack() as open_:
         looked = open_.enter_context(observing_attention(attention)) if attention else []
         seen = subject.see([passage])
     pieces, labels = subject.steps(passage, stack)
     T, keep = len(labels), layers[layer].cell.keep
-    found = seen.stacks[stack].traced.layers[layer]
+    found = seen.runs[stack].traced.layers[layer]
     weights = _weights(subject, seen, looked)
     attends = weights is not None
     return Trace(
@@ -132,10 +132,6 @@ def _chosen(found: Iterable[str], names: Sequence[str] | None) -> Iterable[str]:
     return found if names is None else names
 
 
-def _attention(subject: Subject) -> Attention | None:
-    return subject.task.model.decoder.attention if isinstance(subject, WritingSubject) else None
-
-
 def _weights(subject: Subject, seen: Seen, looked: Sequence[Attended]) -> Array | None:
     """(P, S) of the decoder's attention, or (1, T) of one that pools."""
     if looked:
@@ -143,7 +139,7 @@ def _weights(subject: Subject, seen: Seen, looked: Sequence[Attended]) -> Array 
     pooling = getattr(subject.task.model, "pooling", None)
     if not isinstance(pooling, Pooling) or pooling.kind != "attention":
         return None
-    read = seen.stacks[subject.main]
+    read = seen.runs[subject.main]
     return _array(pooling.weights(read.traced.output, read.lengths))
 
 

@@ -13,8 +13,7 @@ from sunhwan.inspection.measures.saved_values import (
     kept_by_layers,
     kept_by_output,
 )
-from sunhwan.inspection.subjects import Subject, TextSubject, WritingSubject
-from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
+from sunhwan.inspection.subjects import Subject
 from sunhwan.ops import pays
 
 
@@ -78,9 +77,8 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
     they keep, are counted as the reference.
     """
     model: Any = subject.task.model
-    output: nn.Linear = (model.decoder if isinstance(subject, WritingSubject) else model).output
-    tokens, inputs = _what_is_read(subject)
-    text = isinstance(subject, TextSubject)
+    output, (tokens, inputs) = subject.output_layer, subject.input_layers
+    text = subject.running_text
     N = config.data.batch_size
     T = piece = config.data.block_length if text else None
     if T and config.training.bptt_memory == "sqrt":
@@ -88,7 +86,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
     rows = N * (piece or 1)
     layers = [
         layer
-        for name in subject.stacks
+        for name in subject.recurrents
         for layer in _layers(subject, name, folded=text and pays(tokens, rows))
     ]
     output_kept = total_bytes = None
@@ -125,7 +123,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
 
 
 def _layers(subject: Subject, stack: str, *, folded: bool) -> list[UnrolledLayer]:
-    recurrent = subject.stacks[stack]
+    recurrent = subject.recurrents[stack]
     # An encoder reads rows of unequal lengths; a decoder, whose texts end anywhere, reads on.
     ragged = stack == "encoder"
     kept = kept_by_layers(recurrent, ragged=ragged, folded=folded)
@@ -151,23 +149,6 @@ def _layers(subject: Subject, stack: str, *, folded: bool) -> list[UnrolledLayer
             )
         )
     return found
-
-
-def _what_is_read(subject: Subject) -> tuple[int, list[nn.Module]]:
-    """How many tokens there are to read, and the layers that make vectors of what is read."""
-    model: Any = subject.task.model
-    if isinstance(subject, TextSubject):
-        return model.vocabulary_size, [] if model.embedding is None else [model.embedding]
-    written: list[InputLayer] = []
-    if isinstance(subject, WritingSubject):
-        written, model = [model.decoder.inputs], model.reader
-    first = model.inputs if subject.main == "decoder" else model.encoder.inputs
-    told = written[0] if subject.main == "decoder" else first
-    tokens = 0
-    if isinstance(told, TokenInput | WordInput):
-        table = told.embedding if isinstance(told, TokenInput) else told.words
-        tokens = table.num_embeddings
-    return tokens, [first, *written]
 
 
 def _count(parameters: Iterable[nn.Parameter]) -> int:

@@ -20,7 +20,7 @@ from sunhwan.inspection.measures.traces import Trace, trace
 from sunhwan.inspection.measures.unrolling import unrolled
 from sunhwan.inspection.progress import Progress, quietly
 from sunhwan.inspection.report.contents import About, LayerFacts, Limits, Report
-from sunhwan.inspection.subjects import Passage, Subject, TextSubject, subject_of
+from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.store import Run, load_model
 
 Telling = Callable[[str, float], None]
@@ -176,17 +176,17 @@ class _Work:
 
     def _asked_about(self) -> list[Passage]:
         # An example may have one prediction alone, a stretch of text has many.
-        count = 12 if isinstance(self.subject, TextSubject) else 64
+        count = 12 if self.subject.running_text else 64
         return self.subject.windows(self.passages, 160, count)
 
     def _traces(self, features: Sequence[Feature]) -> tuple[Trace, ...]:
         subject = self.subject
         found = varied(subject, self.passages, features, 100)
         passage = max(found, key=lambda one: len(one.labels))
-        layers = [(name, k) for name, s in subject.stacks.items() for k in range(len(s.stack))]
+        layers = [(name, k) for name, s in subject.recurrents.items() for k in range(len(s.stack))]
         if len(layers) > TRACED:
             # The first and the last of each stack.
-            ends = {(name, len(s.stack) - 1) for name, s in subject.stacks.items()}
+            ends = {(name, len(s.stack) - 1) for name, s in subject.recurrents.items()}
             layers = [one for one in layers if one[1] == 0 or one in ends][:TRACED]
         return tuple(trace(subject, passage, stack=name, layer=k) for name, k in layers)
 
@@ -196,7 +196,7 @@ class _Work:
         return self.config
 
     def _about(self) -> About:
-        stacks = self.subject.stacks
+        stacks = self.subject.recurrents
         layers = [
             LayerFacts(name, place, type(layer.cell).__name__, layer.hidden_size)
             for name, stack in stacks.items()

@@ -6,10 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from sunhwan.config import Config
-from sunhwan.layers import Edit, Look, Recurrent, Traced, joined, observing
+from sunhwan.layers import Attention, Edit, Look, Recurrent, Traced, joined, observing
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
 
@@ -29,7 +30,7 @@ class Passage(NamedTuple):
     given: Any
 
 
-class Stack(NamedTuple):
+class StackRun(NamedTuple):
     """A recurrent stack at work on N passages.
 
     x: (N, T, D), what it read. lengths: (N), how many steps of each row are real. places: (N, P), the
@@ -43,29 +44,39 @@ class Stack(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a model did with N passages: of each of P predictions −log p in nats, and the stacks.
+    """What a model did with N passages: of each of P predictions −log p in nats, and its stacks at work.
 
     real: (N, P), whether there is such a prediction; the loss is 0 where there is none.
     """
 
     losses: Tensor
     real: Tensor
-    stacks: dict[str, Stack]
+    runs: dict[str, StackRun]
 
 
 class Subject(ABC):
     """A model of any task that reads or writes tokens; all is done in evaluation mode."""
 
     task: Task
-    stacks: dict[str, Recurrent]
+    recurrents: dict[str, Recurrent]
     """Its recurrent stacks by name; the first is the one whose steps are those of a passage."""
     unit = "tokens"
     """What a step reads."""
+    running_text = False
+    """Whether passages are cut from one running text; else each is an example of its own."""
+    predicts_each_step = False
+    """Whether a prediction is made at every step of a passage, as of its own label."""
+    writes_answer = False
+    """Whether an answer is written, token by token, after a question was read."""
+    steps_to_predict = 1
+    """The fewest steps with a prediction."""
+    warm_up = 0
+    """Steps to read before predictions are typical."""
 
     @property
     def main(self) -> str:
         """The name of the first stack."""
-        return next(iter(self.stacks))
+        return next(iter(self.recurrents))
 
     @abstractmethod
     def passages(self, text: str) -> list[Passage]:
@@ -93,6 +104,74 @@ class Subject(ABC):
     def predicted(self, passage: Passage) -> list[str]:
         """A name for each of the passage's predictions, as it is in the data."""
 
+    def continued(self, text: str) -> Passage:
+        """Something typed, with a prediction to ask about: that of the answer given by the model."""
+        (passage,) = self.passages(text)
+        return passage
+
+    def until(self, passage: Passage, prediction: int) -> tuple[Passage, int]:
+        """The part of a passage that a prediction depends on, and the prediction's place in it."""
+        return passage, prediction
+
+    def step_predicted(self, prediction: int) -> int | None:
+        """The step of the passage at which stands what is predicted; None where it is at none."""
+        return prediction if self.predicts_each_step else None
+
+    def predicts_blank(self, passage: Passage, prediction: int) -> bool:
+        """Whether a blank is predicted."""
+        return False
+
+    def step_labels(self, passages: Sequence[Passage]) -> list[str]:
+        """The label of each step of all passages; none where steps have no labels."""
+        return []
+
+    @property
+    def attention(self) -> Attention | None:
+        """The attention over what was read, where the model has one."""
+        return None
+
+    @property
+    @abstractmethod
+    def output_layer(self) -> nn.Linear:
+        """The layer that makes logits."""
+
+    @property
+    @abstractmethod
+    def input_layers(self) -> tuple[int, list[nn.Module]]:
+        """How many tokens there are to read, 0 where steps are none, and the layers that embed them."""
+
+    @property
+    def own_width(self) -> int | None:
+        """How many columns of the first stack's input are the step's own; None: all."""
+        return None
+
+    @abstractmethod
+    def mean_input(self, x: Tensor) -> Tensor:
+        """The mean (D) of all tokens' vectors or, where a step is no token, of the steps x (T, D)."""
+
+    @torch.no_grad()
+    def log_p_without(
+        self, passage: Passage, steps: range, mean: Tensor, prediction: int, run: StackRun
+    ) -> Tensor:
+        """log p of a prediction, once for each of some steps with its input replaced: (steps).
+
+        mean: what replaces the first columns. run: of the first stack over the whole passage.
+        """
+        begun = 0
+
+        def edit(x: Tensor) -> Tensor:
+            # A decoder may read one step a call.
+            nonlocal begun
+            x = x.clone()
+            for row, step in enumerate(steps):
+                if begun <= step < begun + x.shape[1]:
+                    x[row, step - begun, : len(mean)] = mean
+            begun += x.shape[1]
+            return x
+
+        seen = self.see([passage] * len(steps), Look.STATES, edit=edit)
+        return -seen.losses[:, prediction]
+
     def steps(self, passage: Passage, stack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Pieces and labels of what a stack reads of a passage, the first stack the passage itself."""
         return passage.pieces, passage.labels
@@ -117,12 +196,12 @@ class Subject(ABC):
         with evaluating(self.task.model), ExitStack() as open_:
             calls = [
                 open_.enter_context(observing(stack, look, None if i else edit))
-                for i, stack in enumerate(self.stacks.values())
+                for i, stack in enumerate(self.recurrents.values())
             ]
             losses, real, where = self._predict(passages, last)
-        stacks = {}
-        for name, made, (lengths, places) in zip(self.stacks, calls, where, strict=True):
+        runs = {}
+        for name, made, (lengths, places) in zip(self.recurrents, calls, where, strict=True):
             # Of a pair of texts the encoder reads both: the first is looked at.
             x, traced = made[0] if name == "encoder" else joined(made)
-            stacks[name] = Stack(x, traced, lengths, places)
-        return Seen(losses, real, stacks)
+            runs[name] = StackRun(x, traced, lengths, places)
+        return Seen(losses, real, runs)

@@ -15,13 +15,13 @@ from sunhwan.tasks.common.interface import Example
 from sunhwan.tasks.common.questions import Pair, Question, question_of
 
 
-class LabelSubject(ExampleSubject):
+class ClassifierSubject(ExampleSubject):
     """A classifier: one prediction, made when all is read."""
 
     task: Classify
 
     def __init__(self, task: Classify) -> None:
-        self.task, self.stacks = task, {"encoder": task.model.encoder.recurrent}
+        self.task, self.recurrents = task, {"encoder": task.model.encoder.recurrent}
 
     def passages(self, text: str) -> list[Passage]:
         question = question_of(text, len(self.task.columns.inputs), "the question")

@@ -4,28 +4,31 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.inspection.subjects.base import Passage
 from sunhwan.inspection.subjects.examples import ExampleSubject
 from sunhwan.inspection.subjects.token_texts import pieces_of
+from sunhwan.layers import Attention
 from sunhwan.models.encoder_decoder import SequenceReader
+from sunhwan.models.inputs import InputLayer
 from sunhwan.tasks import EncoderDecoderTask
 from sunhwan.tasks.common.interface import Example
 from sunhwan.tasks.common.questions import question_of
 
 
-class WritingSubject(ExampleSubject):
+class EncoderDecoderSubject(ExampleSubject):
     """An encoder-decoder: each token of the answer from those before it, by teacher forcing."""
 
     task: EncoderDecoderTask
+    writes_answer = True
 
     def __init__(self, task: EncoderDecoderTask) -> None:
         self.task, model = task, task.model
-        self.stacks = {"decoder": model.decoder.recurrent}
+        self.recurrents = {"decoder": model.decoder.recurrent}
         if isinstance(model.reader, SequenceReader):
-            self.stacks = {"encoder": model.reader.encoder.recurrent} | self.stacks
+            self.recurrents = {"encoder": model.reader.encoder.recurrent} | self.recurrents
 
     def steps(self, passage: Passage, stack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if stack == self.main:
@@ -50,6 +53,34 @@ class WritingSubject(ExampleSubject):
         ids = [*best.ids, self.task.eos]
         raw = (*question.cells, self.task.text(best))
         return [self.of_example(example._replace(target=torch.tensor(ids), raw=raw))]
+
+    @property
+    def attention(self) -> Attention | None:
+        return self.task.model.decoder.attention
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        return self.task.model.decoder.output
+
+    @property
+    def own_width(self) -> int | None:
+        return self.first_input.output_size if self.main == "decoder" else None
+
+    @property
+    def first_input(self) -> InputLayer:
+        model = self.task.model
+        reader: Any = model.reader
+        first: InputLayer = (
+            reader.encoder.inputs if self.main == "encoder" else model.decoder.inputs
+        )
+        return first
+
+    @property
+    def input_layers(self) -> tuple[int, list[nn.Module]]:
+        model, reader = self.task.model, self.task.model.reader
+        tokens, _ = super().input_layers
+        read: Any = reader.encoder.inputs if isinstance(reader, SequenceReader) else reader.inputs
+        return tokens, [read, model.decoder.inputs]
 
     def predicted(self, passage: Passage) -> list[str]:
         return self.task.vocabulary.token_texts(passage.given.target.tolist())

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from sunhwan.config import Config
 from sunhwan.errors import UsageError
 from sunhwan.inspection.subjects.base import Passage, Subject
 from sunhwan.inspection.subjects.token_texts import pieces_of
+from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.tasks import Task
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kinds import TextKind
@@ -73,6 +75,31 @@ class ExampleSubject(Subject):
         short = [p for p in passages if 0 < len(p.labels) <= length] or list(passages)
         every = max(len(short) / max(count, 1), 1)
         return [short[int(k * every)] for k in range(min(count, len(short)))]
+
+    @property
+    def first_input(self) -> InputLayer:
+        """The layer that embeds the steps of the first stack."""
+        model: Any = self.task.model
+        first: InputLayer = model.encoder.inputs
+        return first
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        output: nn.Linear = self.task.model.output  # type: ignore[assignment]
+        return output
+
+    @property
+    def input_layers(self) -> tuple[int, list[nn.Module]]:
+        first = self.first_input
+        if isinstance(first, TokenInput | WordInput):
+            table = first.embedding if isinstance(first, TokenInput) else first.words
+            return table.num_embeddings, [first]
+        return 0, [first]
+
+    def mean_input(self, x: Tensor) -> Tensor:
+        if isinstance(self.first_input, TokenInput):
+            return self.first_input.embedding.weight.detach().mean(0)
+        return x.mean(0)
 
     def _batch(self, passages: Sequence[Passage]) -> Any:
         batch = self.task.collate([passage.given for passage in passages])

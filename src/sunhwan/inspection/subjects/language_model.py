@@ -5,26 +5,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.config import Config
 from sunhwan.data import encode
 from sunhwan.errors import UsageError
-from sunhwan.generation import start_tokens
-from sunhwan.inspection.subjects.base import Passage, Subject
+from sunhwan.generation import PromptContext, next_token_logits, start_tokens
+from sunhwan.inspection.subjects.base import Passage, StackRun, Subject
 from sunhwan.inspection.subjects.token_texts import pieces_of
+from sunhwan.models.mode import evaluating
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import load_corpus
 
 
-class TextSubject(Subject):
+class LanguageModelSubject(Subject):
     """A language model: each token is predicted from the output at the one before it."""
 
     task: LanguageModelTask
+    running_text = True
+    steps_to_predict = 2
+    warm_up = 40
 
     def __init__(self, task: LanguageModelTask) -> None:
-        self.task, self.stacks = task, {"recurrent": task.model.recurrent}
+        self.task, self.recurrents = task, {"recurrent": task.model.recurrent}
         self.unit = {"characters": "characters", "words": "words"}.get(
             task.vocabulary.kind, "tokens"
         )
@@ -84,6 +88,67 @@ class TextSubject(Subject):
         where = f"{passage.where}, from token {start}" if start else passage.where
         text, labels = "".join(pieces), passage.labels[start:end]
         return Passage(text, pieces, labels, where, passage.given[start:end])
+
+    def continued(self, text: str) -> Passage:
+        """What somebody typed and the model's likeliest next token; UsageError where that is nothing.
+
+        Never UNK, nor a letter that would change the last syllable, as when it writes.
+        """
+        (passage,) = self.passages(text)
+        ids, model = passage.given, self.task.model
+        if not len(ids):
+            raise UsageError("there is nothing to read: give a text")
+        beginning = PromptContext.of(self.task.vocabulary, text)
+        with evaluating(model):
+            logits, _ = next_token_logits(model, ids.tolist())
+        following = logits.cpu().masked_fill(beginning.never | beginning.first, -torch.inf).argmax()
+        grown = self.passage(torch.cat((ids, following.unsqueeze(0))), passage.where)
+        # What is read before the text is no part of it.
+        pieces = (*passage.pieces[:1], *grown.pieces[1:])
+        return grown._replace(text="".join(pieces), pieces=pieces)
+
+    def until(self, passage: Passage, prediction: int) -> tuple[Passage, int]:
+        return self.cut(passage, 0, prediction + 2), -1
+
+    def step_predicted(self, prediction: int) -> int | None:
+        return prediction + 1
+
+    def predicts_blank(self, passage: Passage, prediction: int) -> bool:
+        return not passage.pieces[prediction + 1].strip()
+
+    @property
+    def output_layer(self) -> nn.Linear:
+        return self.task.model.output
+
+    @property
+    def input_layers(self) -> tuple[int, list[nn.Module]]:
+        embedding = self.task.model.embedding
+        return self.task.model.vocabulary_size, [] if embedding is None else [embedding]
+
+    def mean_input(self, x: Tensor) -> Tensor:
+        embedding = self.task.model.embedding
+        if embedding is None:
+            return torch.full_like(x[0], 1 / x.shape[1])
+        return embedding.weight.detach().mean(0)
+
+    @torch.no_grad()
+    def log_p_without(
+        self, passage: Passage, steps: range, mean: Tensor, prediction: int, run: StackRun
+    ) -> Tensor:
+        """As of any subject, of the last token: read on from the state before the first of the steps."""
+        model, n, start = self.task.model, len(steps), steps.start
+        x = run.x[:, start:-1].repeat(n, 1, 1)
+        x[range(n), range(n)] = mean
+        state = model.initial_state(n)
+        if start:
+            kinds = [layer.cell.state_type for layer in model.recurrent.stack]
+            state = [
+                kind(*(values[name][:, start - 1].expand(n, -1) for name in kind._fields))
+                for kind, values in zip(kinds, run.traced.layers, strict=True)
+            ]
+        with evaluating(model):
+            y, _ = model.recurrent(x, state)
+        return torch.log_softmax(model.output(y[:, -1]), -1)[:, passage.given[-1]]
 
     def predicted(self, passage: Passage) -> list[str]:
         return list(passage.labels[1:])

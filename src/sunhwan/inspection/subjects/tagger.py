@@ -15,13 +15,14 @@ from sunhwan.tasks.common.questions import Question
 from sunhwan.tasks.common.word_input import WordsKind
 
 
-class TagSubject(ExampleSubject):
+class TaggerSubject(ExampleSubject):
     """A tagger: a prediction a step, −log softmax of what the step emits, also before a CRF."""
 
     task: Tag
+    predicts_each_step = True
 
     def __init__(self, task: Tag) -> None:
-        self.task, self.stacks = task, {"encoder": task.model.encoder.recurrent}
+        self.task, self.recurrents = task, {"encoder": task.model.encoder.recurrent}
         self.unit = "words" if isinstance(task.input_kind, WordsKind) else "steps"
 
     def passages(self, text: str) -> list[Passage]:
@@ -33,6 +34,9 @@ class TagSubject(ExampleSubject):
         return [
             self.of_example(Example("the sentence", inputs, target, (*words, "\t".join(found))))
         ]
+
+    def step_labels(self, passages: Sequence[Passage]) -> list[str]:
+        return [label for passage in passages for label in self.predicted(passage)]
 
     def predicted(self, passage: Passage) -> list[str]:
         return str(passage.given.raw[-1]).split("\t")
