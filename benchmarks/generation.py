@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
 from sunhwan.api import Language, load_language
 from sunhwan.config import Config
-from sunhwan.generation import PRECISIONS, Engine, SamplingFilters
+from sunhwan.generation import PRECISIONS, Engine, RowRequest, SamplingFilters
 from sunhwan.models import LanguageModel
 from sunhwan.text import load_corpus
 from sunhwan.training import train
@@ -189,12 +189,13 @@ def generator_of(side: Side) -> Callable[[], None]:
     """A call draws CHUNK tokens, and goes on from where the last one ended."""
     if side.ours is not None:
         engine = side.ours
-        state, last = engine.initial_state(1), torch.zeros(1, dtype=torch.int64)
+        state, last = None, 0
 
         def ours() -> None:
-            last[0] = engine.draw(
-                last, state, torch.rand(1, CHUNK, dtype=torch.float64), SamplingFilters()
-            )[0, -1]
+            nonlocal state, last
+            uniforms = torch.rand(CHUNK, dtype=torch.float64)
+            (result,) = engine.run_rows([RowRequest([last], state, uniforms, SamplingFilters())])
+            state, last = result.state, result.drawn[-1]
 
         return ours
     assert side.start is not None

@@ -3,41 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sunhwan import generation
 from sunhwan.data import encode
 from sunhwan.errors import StoreError, UsageError
-from sunhwan.generation import Sample, engine_for
+from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores as TextScores
-from sunhwan.metrics import evaluate_tokens, token_losses
+from sunhwan.metrics import evaluate_tokens
 from sunhwan.models import LanguageModel
 from sunhwan.store import load_model
 from sunhwan.tasks import Answer, LanguageModelTask, Review, Scores, Task
 from sunhwan.text import Document, Vocabulary, load_corpus, normalize
-
-
-class ScoredToken(NamedTuple):
-    """A token's printable text and its log-probability in nats."""
-
-    text: str
-    log_probability: float
-
-
-class ScoredLine(NamedTuple):
-    """A line, and the log-probability of each of its tokens given those before it."""
-
-    text: str
-    tokens: list[ScoredToken]
-
-    @property
-    def log_probability(self) -> float:
-        """log p(line), in nats: the sum over its tokens."""
-        return sum(token.log_probability for token in self.tokens)
 
 
 class Language:
@@ -73,27 +53,13 @@ class Language:
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
         return evaluate_tokens(self.model, tokens, read=engine)
 
-    @torch.no_grad()
     def score(self, lines: Sequence[str]) -> Iterator[ScoredLine]:
         """The log-probability of each line, each read from the initial state.
 
         A line's first token is predicted from the beginning of a document (EOS), or from a line
         break where the vocabulary has no EOS; where it has neither, the first token goes unscored.
         """
-        device = self.model.output.weight.device
-        read = engine_for(self.model, "fp32")[0] or self.model
-        lead = generation.start_tokens(self.vocabulary)
-        for line in map(normalize, lines):
-            ids = [*lead, *self.vocabulary.encode(line).tolist()]
-            if len(ids) < 2:
-                yield ScoredLine(line, [])
-                continue
-            row = torch.tensor([ids], device=device)
-            logits, _ = read(row[:, :-1])
-            losses = token_losses(logits.double(), row[:, 1:])[0]
-            texts = self.vocabulary.token_texts(ids[1:])
-            values = (-losses).tolist()
-            yield ScoredLine(line, list(map(ScoredToken, texts, values)))
+        return score_lines(self.model, self.vocabulary, lines)
 
     def facts(self) -> dict[str, Any]:
         """What it is and how it was trained, as plain values."""

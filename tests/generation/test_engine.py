@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from sunhwan.api import Language
 from sunhwan.cells import CELLS
-from sunhwan.config import ModelConfig
+from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.generation import (
     Engine,
@@ -32,6 +33,7 @@ from sunhwan.generation import engine as engine_module
 from sunhwan.generation.choice import MOST_LOST
 from sunhwan.models import LanguageModel
 from sunhwan.ops.library import library, why_missing
+from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
 
 built = pytest.mark.skipif(library() is None, reason="the compiled library is not there")
@@ -214,13 +216,13 @@ def test_draws_are_those_of_the_definition(settings: dict[str, Any]) -> None:
     never[5] = first[[1, 2, 3]] = True
     engine = Engine(model, "fp32")
     options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} | settings
-    how = SamplingFilters(**options, never=never, first=first)
-    state = engine.initial_state(1)
-    uniforms = torch.rand(1, 600, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-    uniforms[0, :2] = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
-    ids = engine.draw(torch.tensor([4]), state, uniforms, how)[0]
+    filters = SamplingFilters(**options, never=never, first=first)
+    uniforms = torch.rand(600, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    uniforms[:2] = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
+    (result,) = engine.run_rows([RowRequest([4], None, uniforms, filters)])
+    ids = torch.tensor(result.drawn)
     logits = engine.read(torch.cat([torch.tensor([4]), ids[:-1]])[None], engine.initial_state(1))[0]
-    for k, (row, u) in enumerate(zip(logits, uniforms[0].tolist(), strict=True)):
+    for k, (row, u) in enumerate(zip(logits, uniforms.tolist(), strict=True)):
         row = row.masked_fill(never | first if k == 0 else never, -math.inf)
         assert int(ids[k]) == sample_at(filtered_probabilities(row, **options), u), k
 
@@ -391,38 +393,57 @@ def test_fewer_bits_lose_little() -> None:
 
 
 @built
-def test_rows_take_their_turns_each_with_its_own_options() -> None:
+def test_rows_take_a_step_each_with_its_own_options() -> None:
     """Reading and drawing side by side, each row what it is alone."""
     model = build(V=12)
     engine = Engine(model, "fp32")
     ids, draw = ids_for(model, 6, 9), torch.Generator().manual_seed(5)
     never = torch.arange(12) < 3
-    turns = [
+    begun = engine.run_rows([RowRequest([7], None, torch.rand(0), SamplingFilters())])[0].state
+    before = begun.clone()
+    requests = [
         RowRequest(
-            ids[n, : 1 + n], engine.initial_state(1),
+            ids[n, : 1 + n].tolist(), (None, begun)[n % 2],
             torch.rand((0, 7, 1, 4, 0, 7)[n], dtype=torch.float64, generator=draw),
             SamplingFilters(0.5 + n / 4, n, 1 - n / 10, (-1, 5)[n % 2], (None, never)[n % 2], never),
-            torch.empty(1 + n, 12) if n % 3 == 0 else None,
+            n % 3 == 0,
         )
         for n in range(6)
     ]  # fmt: skip
-    alone = [
-        turn._replace(
-            state=turn.state.clone(), logits=None if turn.logits is None else turn.logits.clone()
-        )
-        for turn in turns
-    ]
-    for together, turn, (tokens,) in zip(
-        engine.run_rows(turns), turns, map(engine.run_rows, ([turn] for turn in alone)), strict=True
-    ):
-        stop = turn.how.stop
-        end = tokens.tolist().index(stop) + 1 if stop in tokens.tolist() else len(tokens)
-        assert torch.equal(together[:end], tokens[:end])
-        assert turn.how.never is None or not never[together[:end]].any()
-        assert not never[together[:1]].any()
-    for turn, one in zip(turns, alone, strict=True):
-        assert torch.equal(turn.state, one.state)
-        if turn.logits is not None and one.logits is not None:
-            wanted = engine.read(turn.ids[None], engine.initial_state(1))[0]
-            assert torch.equal(turn.logits, wanted)
-            assert torch.equal(turn.logits, one.logits)
+    for request, together in zip(requests, engine.run_rows(requests), strict=True):
+        (alone,) = engine.run_rows([request])
+        assert together.drawn == alone.drawn
+        assert len(together.drawn) == len(request.uniforms) or together.drawn[-1] == 5
+        assert torch.equal(together.state, alone.state)
+        drawn = torch.tensor(together.drawn, dtype=torch.int64)
+        assert request.filters.never is None or not never[drawn].any()
+        assert not never[drawn[:1]].any()
+        assert (together.logits is not None) == request.logits
+        if together.logits is not None and alone.logits is not None:
+            state = engine.initial_state(1) if request.state is None else begun.clone()
+            wanted = engine.read(torch.tensor([request.ids]), state)[0]
+            assert torch.equal(together.logits, wanted)
+            assert torch.equal(together.logits, alone.logits)
+    assert torch.equal(begun, before), "a step changes no state"
+
+
+@built
+def test_a_validation_sample_packs_one_engine_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a text in fp16 would cost: the precision stays the same from one to the next."""
+    packed = []
+    init = Engine.__init__
+
+    def counted(self: Engine, model: LanguageModel, precision: str, *rest: Any) -> None:
+        packed.append(precision)
+        init(self, model, precision, *rest)
+
+    model = build(len(ENGLISH))
+    task = LanguageModelTask(replace(Config(), model=model.config), ENGLISH, model)
+    monkeypatch.setattr(Engine, "__init__", counted)
+    for scale in (1.0, 30.0):  # the second costs too much in fp16
+        with torch.no_grad():
+            model.output.weight *= scale
+        packed.clear()
+        text = task.sample(None, 40)
+        assert packed == ["fp32"]
+        assert text == sample(model, ENGLISH, length=40, precision="fp32")[0].text

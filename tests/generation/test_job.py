@@ -9,31 +9,28 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sunhwan.generation import Engine, PromptContext, Sampling, sample
-from sunhwan.generation.job import Job, News
-from sunhwan.generation.offsets import Offsets, name_of, offsets_of
-from sunhwan.generation.stepper import EngineStepper, ModelStepper, Stepper
-from sunhwan.generation.stop_strings import Stops
+from sunhwan.generation import Engine, ModelStepper, PromptContext, Sampling, Stepper, sample
+from sunhwan.generation.job import Job, JobUpdate, advance
+from sunhwan.generation.offsets import TokenOffsets, token_name, token_offsets
+from sunhwan.generation.stop_strings import StopStrings
 from tests.serve.helpers import VOCABULARIES, language
 
 JAMO = VOCABULARIES["jamo"]
 
 
-def written(writer: Stepper, job: Job, reading: int, drawing: int) -> list[News]:
+def written(stepper: Stepper, job: Job, reading: int, drawing: int) -> list[JobUpdate]:
     """What comes of a job in steps of a size, step by step."""
     told = []
     while not job.done:
-        step = job.step(reading, drawing)
-        (stepped,) = writer.step([step])
-        job.apply(step, stepped)
-        told.append(job.news())
+        advance(stepper, [job], drawing, reading)
+        told.append(job.update())
     assert job.error is None
     return told
 
 
-def writers(name: str) -> list[Stepper]:
+def steppers(name: str) -> list[Stepper]:
     model = language(VOCABULARIES[name]).model
-    return [EngineStepper(Engine(model, "fp32")), ModelStepper(model, threading.Lock())]
+    return [Engine(model, "fp32"), ModelStepper(model, threading.Lock())]
 
 
 def job(name: str, prompt: str, **options: Any) -> Job:
@@ -49,14 +46,14 @@ def test_the_size_of_steps_changes_nothing(name: str, prompt: str) -> None:
     (wanted,) = sample(
         model, vocabulary, prompt, length=40, temperature=1.0, seed=7, until_eos=True
     )
-    for writer in writers(name):
+    for stepper in steppers(name):
         found = set()
         for reading, drawing, top in ((1024, 1, None), (1024, 8, None), (1024, 40, 1), (3, 5, 2)):
-            if reading == 3 and isinstance(writer, ModelStepper):
+            if reading == 3 and isinstance(stepper, ModelStepper):
                 continue  # it reads a prompt at once: its products round by their size
             one = job(name, prompt, top=top)
-            told = written(writer, one, reading, drawing)
-            text = "".join(part.text for part in told) or one.news().text
+            told = written(stepper, one, reading, drawing)
+            text = "".join(part.text for part in told) or one.update().text
             assert text == wanted.text
             finishes = [part.finish for part in told]
             assert finishes[:-1] == [None] * (len(finishes) - 1)
@@ -65,9 +62,9 @@ def test_the_size_of_steps_changes_nothing(name: str, prompt: str) -> None:
 
 
 def test_a_syllable_comes_when_it_is_whole() -> None:
-    writer = writers("jamo")[0]
+    stepper = steppers("jamo")[0]
     text, syllables = "다", 0
-    for piece in (part.text for part in written(writer, job("jamo", "다", length=300), 8, 1)):
+    for piece in (part.text for part in written(stepper, job("jamo", "다", length=300), 8, 1)):
         # However the pieces are joined, no letters meet that would be another syllable.
         assert unicodedata.normalize("NFC", text + piece) == text + piece
         text += piece
@@ -76,30 +73,26 @@ def test_a_syllable_comes_when_it_is_whole() -> None:
 
 
 def test_states_are_kept_and_gone_on_from() -> None:
-    writer, prompt = writers("characters")[0], "abc xyz abc"
+    stepper, prompt = steppers("characters")[0], "abc xyz abc"
     ids = PromptContext.of(VOCABULARIES["characters"], prompt).ids
-    whole = job("characters", prompt, marks=[4, 9, len(ids)], ahead=True)
-    text = "".join(part.text for part in written(writer, whole, 100, 8))
+    whole = job("characters", prompt, keep_states=[4, 9, len(ids)], keep_logits=True)
+    text = "".join(part.text for part in written(stepper, whole, 100, 8))
     assert sorted(whole.states) == [4, 9, len(ids)]
     for read in (4, 9):
-        part = job("characters", prompt, read=read, state=whole.states[read], ahead=True)
-        assert "".join(p.text for p in written(writer, part, 100, 8)) == text
-        assert part.ahead is not None
-        assert whole.ahead is not None
-        assert torch.equal(part.ahead, whole.ahead)
+        part = job("characters", prompt, read=read, state=whole.states[read], keep_logits=True)
+        assert "".join(p.text for p in written(stepper, part, 100, 8)) == text
+        assert part.prompt_logits is not None
+        assert whole.prompt_logits is not None
+        assert torch.equal(part.prompt_logits, whole.prompt_logits)
 
 
 def test_numbers_that_are_none_are_an_error() -> None:
     task = language(VOCABULARIES["characters"])
     with torch.no_grad():
         task.model.output.bias[2] = torch.nan
-    for writer in (
-        EngineStepper(Engine(task.model, "fp32")),
-        ModelStepper(task.model, threading.Lock()),
-    ):
+    for stepper in (Engine(task.model, "fp32"), ModelStepper(task.model)):
         one = job("characters", "abc")
-        step = one.step(8, 8)
-        one.apply(step, writer.step([step])[0])
+        advance(stepper, [one])
         assert "not finite" in str(one.error)
 
 
@@ -114,7 +107,7 @@ def test_stop_strings_end_a_text_however_it_comes(text: str, stops: list[str], d
         if any(text[:end].endswith(s) for s in stops)
     ]
     wanted = text[: ends[0][0] + ends[0][1]] if ends else text
-    found, said = Stops(stops), ""
+    found, said = StopStrings(stops), ""
     while text and not found.hit:
         size = data.draw(st.integers(1, len(text)))
         said += found.push(text[:size])
@@ -127,7 +120,7 @@ def test_stop_strings_end_a_text_however_it_comes(text: str, stops: list[str], d
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_a_token_has_a_name_that_can_be_seen(name: str) -> None:
     vocabulary = VOCABULARIES[name]
-    names = [name_of(vocabulary, token) for token in range(len(vocabulary))]
+    names = [token_name(vocabulary, token) for token in range(len(vocabulary))]
     assert all(names)
     if name == "jamo":
         assert {"ㄱ", "ㅏ", " ", "\n"} <= set(names)
@@ -137,7 +130,7 @@ def test_a_token_has_a_name_that_can_be_seen(name: str) -> None:
 
 @given(st.lists(st.integers(0, len(JAMO) - 1), max_size=20))
 def test_places_of_letters_are_those_of_their_syllables(ids: list[int]) -> None:
-    text, places = JAMO.decode(ids), offsets_of(JAMO, ids)
+    text, places = JAMO.decode(ids), token_offsets(JAMO, ids)
     assert places == sorted(places)
     # The letters at each place are those of its character.
     for place, character in enumerate(text):
@@ -148,7 +141,7 @@ def test_places_of_letters_are_those_of_their_syllables(ids: list[int]) -> None:
 @given(st.binary(max_size=12))
 def test_places_of_bytes_are_those_of_their_characters(data: bytes) -> None:
     vocabulary, ids = VOCABULARIES["bytes"], list(data)
-    decoder, offsets, said = vocabulary.decoder(), Offsets(vocabulary), ""
+    decoder, offsets, said = vocabulary.decoder(), TokenOffsets(vocabulary), ""
     for token in ids:
         piece = decoder.push(token)
         place = offsets.push(token, piece)
@@ -157,4 +150,4 @@ def test_places_of_bytes_are_those_of_their_characters(data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     if "\ufffd" not in text:
         wanted = [i for i, character in enumerate(text) for _ in character.encode()]
-        assert offsets_of(vocabulary, ids) == wanted
+        assert token_offsets(vocabulary, ids) == wanted

@@ -10,7 +10,7 @@ import torch
 
 from sunhwan import generation
 from sunhwan.api import load_language
-from sunhwan.generation.offsets import name_of
+from sunhwan.generation.offsets import token_name
 from sunhwan.text import Vocabulary
 from tests.serve.helpers import VOCABULARIES, Client, events
 
@@ -112,7 +112,7 @@ def test_every_token_has_its_probability_and_its_place(
     )["choices"]  # fmt: skip
     (run,) = (run for run in language_runs if run.name == name)
     model = load_language(run).model.double()
-    names = [name_of(vocabulary, token) for token in range(len(vocabulary))]
+    names = [token_name(vocabulary, token) for token in range(len(vocabulary))]
     lead = generation.start_tokens(vocabulary, prompt)
     ids: list[int] = []
     scored = choice["logprobs"]

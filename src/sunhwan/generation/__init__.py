@@ -1,8 +1,9 @@
 """Generation: one core that writes text for the command line, Python, validation and the server."""
 
-from sunhwan.generation.choice import bits_lost, engine_for
-from sunhwan.generation.engine import Engine, RowRequest
-from sunhwan.generation.prompt import DECODER_LOOKBACK, PromptContext, Spelling, start_tokens
+from sunhwan.generation.choice import bits_lost, engine_for, stepper_for
+from sunhwan.generation.engine import Engine
+from sunhwan.generation.job import Job, JobUpdate, TokenScore
+from sunhwan.generation.prompt import DECODER_LOOKBACK, PromptContext, start_tokens
 from sunhwan.generation.sampling import (
     PRECISIONS,
     Sampling,
@@ -11,19 +12,40 @@ from sunhwan.generation.sampling import (
     next_token_probabilities,
     sample_at,
 )
+from sunhwan.generation.scoring import (
+    ScoredLine,
+    ScoredToken,
+    score_lines,
+    scored_line,
+    scoring_job,
+)
+from sunhwan.generation.stepper import (
+    ModelStepper,
+    RowRequest,
+    RowResult,
+    Stepper,
+    next_token_logits,
+)
 from sunhwan.generation.support import unsupported
-from sunhwan.generation.text import Sample, next_token_logits, sample, samples, stream
+from sunhwan.generation.text import Sample, sample, samples, stream
 
 __all__ = [
     "DECODER_LOOKBACK",
     "PRECISIONS",
     "Engine",
+    "Job",
+    "JobUpdate",
+    "ModelStepper",
     "PromptContext",
     "RowRequest",
+    "RowResult",
     "Sample",
     "Sampling",
     "SamplingFilters",
-    "Spelling",
+    "ScoredLine",
+    "ScoredToken",
+    "Stepper",
+    "TokenScore",
     "bits_lost",
     "engine_for",
     "filtered_probabilities",
@@ -32,7 +54,11 @@ __all__ = [
     "sample",
     "sample_at",
     "samples",
+    "score_lines",
+    "scored_line",
+    "scoring_job",
     "start_tokens",
+    "stepper_for",
     "stream",
     "unsupported",
 ]

@@ -1,13 +1,16 @@
 """Choice of the engine: which models the compiled step runs, and in which precision."""
 
 import math
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch.nn import functional
 
-from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.errors import UsageError
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.sampling import PRECISIONS, SamplingFilters
+from sunhwan.generation.stepper import ModelStepper, RowRequest, Stepper
 from sunhwan.generation.support import unsupported
 from sunhwan.models import LanguageModel
 from sunhwan.ops.library import library
@@ -47,16 +50,21 @@ MOST_LOST = 0.001
 """Bits a token that fp16 may cost where nobody chose it."""
 
 
+def stepper_for(
+    model: LanguageModel, precision: str = "auto", lock: AbstractContextManager[Any] | None = None
+) -> Stepper:
+    """What writes with a model: the engine of `engine_for`, or PyTorch under the lock."""
+    return engine_for(model, precision)[0] or ModelStepper(model, lock)
+
+
 def bits_lost(whole: Engine, less: Engine) -> float:
     """What a text that one engine draws costs more, in bits a token, as another one reads it."""
-    N, n = 8, 32
-    uniforms = torch.rand(N, n, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    first = torch.zeros(N, dtype=torch.int64)
-    try:
-        drawn = whole.draw(first, whole.initial_state(N), uniforms, SamplingFilters())
-    except NonFiniteError:
-        return 0.0  # whatever the precision: it is said where the text is written
-    ids = torch.cat((first[:, None], drawn[:, :-1]), 1)
+    uniforms = torch.rand(8, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    requests = [RowRequest([0], None, numbers, SamplingFilters()) for numbers in uniforms]
+    drawn = [result.drawn for result in whole.run_rows(requests)]
+    if any(-1 in row for row in drawn):
+        return 0.0  # whatever the precision: it is refused where the text is written
+    ids = torch.tensor([[0, *row[:-1]] for row in drawn])
     p, q = (engine(ids)[0].flatten(0, 1).double().log_softmax(1) for engine in (whole, less))
     # In expectation over what comes next, Σ p log(p / q), not over the one token that was drawn.
     nats = functional.kl_div(q, p, reduction="batchmean", log_target=True)

@@ -1,4 +1,4 @@
-"""The compiled step: a trained language model in packed weights, for generating text.
+"""Engine: the compiled step of a language model in packed weights, for generating text.
 
 One token at a time, a model is as fast as its weights are read. They are kept in float32, in float16,
 or in int8 with a scale a column (the values they meet are then quantised too, anew at each step).
@@ -6,13 +6,14 @@ or in int8 with a scale a column (the values they meet are then quantised too, a
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from sunhwan.errors import NonFiniteError, UsageError
-from sunhwan.generation.sampling import NOT_FINITE, PRECISIONS, SamplingFilters
+from sunhwan.errors import UsageError
+from sunhwan.generation.sampling import PRECISIONS
+from sunhwan.generation.stepper import FEW, RowRequest, RowResult
 from sunhwan.generation.support import unsupported
 from sunhwan.layers import RecurrentLayer
 from sunhwan.layers.connections import Residual
@@ -21,6 +22,8 @@ from sunhwan.ops.library import Library, library
 from sunhwan.ops.native import name_of
 from sunhwan.ops.record import FIELDS, Matrix
 
+CHUNK = 256
+"""Tokens between two returns to Python."""
 MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
 SHARED = 50_000
@@ -81,25 +84,15 @@ class _Row(ctypes.Structure):
     ]
 
 
-class RowRequest(NamedTuple):
-    """What a row does in `Engine.run_rows`: it reads ids (T), then draws a token a uniform (n).
-
-    T is at least 1. state (1, all fields): changed by the call. logits (T, V), float32: where those
-    after each of ids are written, None: nowhere.
-    """
-
-    ids: Tensor
-    state: Tensor
-    uniforms: Tensor
-    how: SamplingFilters
-    logits: Tensor | None = None
-
-
 class Engine:
     """A model's weights as they are now, in one precision. Where it ends a state is the caller's.
 
-    A row's numbers are the same whatever the rows beside it and the number of threads.
+    A row's numbers are the same whatever the rows beside it and the number of threads. For generating
+    text it is a `Stepper`; called with a batch it gives the logits, as the model does.
     """
+
+    reading_alone, reading_beside = CHUNK, FEW
+    gains_from_rows = True
 
     def __init__(self, model: LanguageModel, precision: str, threads: int | None = None) -> None:
         reason = unsupported(model, precision)
@@ -145,49 +138,36 @@ class Engine:
                 found[:, start : start + given] = into
         return found
 
-    def draw(self, last: Tensor, state: Tensor, uniforms: Tensor, how: SamplingFilters) -> Tensor:
-        """Read `last` (N) and draw as many tokens as there are uniforms (N, n): (N, n).
-
-        Each is read in its turn but the last, which is for the next call; `first` of `how` is about
-        this call's first token. Behind a `stop` the numbers mean nothing.
-        """
-        turns = [
-            RowRequest(last[n : n + 1], state[n : n + 1], numbers, how)
-            for n, numbers in enumerate(uniforms)
-        ]
-        drawn = torch.stack(self.run_rows(turns))
-        if bool((drawn < 0).any()):
-            raise NonFiniteError(NOT_FINITE)
-        return drawn
-
-    def run_rows(self, turns: Sequence[RowRequest]) -> list[Tensor]:
-        """A turn of each of several rows, side by side: the tokens (n) that each one draws.
-
-        Each token is read in its turn but a row's last. Behind a `stop` they mean nothing; −1 stands
-        where the logits are no numbers.
-        """
-        rows = (_Row * len(turns))()
-        drawn, used = [], []  # what the rows point into
-        for n, (ids, state, uniforms, how, logits) in enumerate(turns):
-            given = self._checked(ids[None], state).contiguous()
+    def run_rows(self, requests: Sequence[RowRequest]) -> list[RowResult]:
+        """Take a step of each of several texts, side by side; see `Stepper`."""
+        rows = (_Row * len(requests))()
+        results: list[tuple[Tensor, Tensor, Tensor | None]] = []
+        used = []  # what the rows point into beside the results
+        for n, (ids, state, uniforms, filters, wanted) in enumerate(requests):
+            state = self.initial_state(1) if state is None else state.clone()
+            given = self._checked(torch.as_tensor(ids)[None], state).contiguous()
             uniforms = uniforms.double().contiguous()
             tokens = torch.zeros(len(uniforms), dtype=torch.int64)
+            logits = torch.empty(len(ids), self.vocabulary_size) if wanted else None
             never, first = (
                 None if mask is None else mask.to(torch.bool).contiguous()
-                for mask in (how.never, how.first)
+                for mask in (filters.never, filters.first)
             )
-            drawn.append(tokens)
+            results.append((state, tokens, logits))
             used.append((given, uniforms, never, first))
             rows[n] = _Row(
                 given=given.data_ptr(), givens=len(ids), draws=len(tokens), state=state.data_ptr(),
                 logits=None if logits is None else logits.data_ptr(),
                 drawn=tokens.data_ptr(), uniform=uniforms.data_ptr(),
-                temperature=how.temperature, top_p=how.top_p, top_k=how.top_k, stop=how.stop,
-                never=None if never is None else never.data_ptr(),
+                temperature=filters.temperature, top_p=filters.top_p, top_k=filters.top_k,
+                stop=filters.stop, never=None if never is None else never.data_ptr(),
                 first=None if first is None else first.data_ptr(),
             )  # fmt: skip
         self._run(rows)
-        return drawn
+        return [
+            RowResult(state, _ended(tokens.tolist(), request.filters.stop), logits)
+            for request, (state, tokens, logits) in zip(requests, results, strict=True)
+        ]
 
     def __call__(
         self, ids: Tensor, state: Tensor | None = None, resets: Tensor | None = None
@@ -220,8 +200,10 @@ class Engine:
         self._library.dll.sunhwan_engine_run(self._engine, rows, len(rows))
 
 
-CHUNK = 256
-"""Tokens between two returns to Python."""
+def _ended(drawn: list[int], stop: int) -> list[int]:
+    """Drawn tokens up to the first that ends the text."""
+    ends = [place for place, token in enumerate(drawn) if token in (stop, -1)]
+    return drawn[: ends[0] + 1] if ends else drawn
 
 
 def _make(found: Library, model: LanguageModel, precision: str, threads: int) -> int:

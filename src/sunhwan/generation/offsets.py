@@ -1,4 +1,4 @@
-"""Where in a text its tokens begin, and what they are called."""
+"""Offsets: the places in a text where its tokens begin, and the names of tokens."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ PARTS = ("bytes", "jamo")
 """Vocabularies whose tokens may be parts of a character."""
 
 
-class Offsets:
-    """Tokens in, one at a time: the place in the text at which each one's character begins."""
+class TokenOffsets:
+    """Token by token, the place in the text at which each one's character begins."""
 
     def __init__(self, vocabulary: Vocabulary, begun: int = 0) -> None:
         """begun: how long the text is already."""
@@ -35,14 +35,14 @@ class Offsets:
         return offset + len(before)
 
 
-def offsets_of(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
+def token_offsets(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
     """The place of each token of a whole text."""
-    decoder, offsets = vocabulary.decoder(), Offsets(vocabulary)
+    decoder, offsets = vocabulary.decoder(), TokenOffsets(vocabulary)
     return [offsets.push(token, decoder.push(token)) for token in ids]
 
 
-def name_of(vocabulary: Vocabulary, token: int) -> str:
+def token_name(vocabulary: Vocabulary, token: int) -> str:
     """A token as text; by its printable name where it is none by itself, as a letter of a syllable."""
-    said = vocabulary.decode([token])
-    part = vocabulary.kind in PARTS and not said.isascii()
-    return vocabulary.display(token) if part or not said else said
+    text = vocabulary.decode([token])
+    part = vocabulary.kind in PARTS and not text.isascii()
+    return vocabulary.display(token) if part or not text else text

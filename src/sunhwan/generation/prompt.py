@@ -14,7 +14,7 @@ DECODER_LOOKBACK = 8
 
 
 class PromptContext(NamedTuple):
-    """What is read before the first draw, and what is not drawn, ever or first; bool (V).
+    """Context of a text: the tokens read before it, and those not drawn, ever or first; bool (V).
 
     held: what the decoder holds back of the prompt, a syllable that further letters could change.
     """
@@ -44,20 +44,22 @@ class PromptContext(NamedTuple):
         )
 
 
-def draws(sampling: Sampling, beginning: PromptContext, vocabulary: Vocabulary) -> SamplingFilters:
-    """How the tokens of a text are drawn, from its first one on."""
+def filters_for(
+    sampling: Sampling, context: PromptContext, vocabulary: Vocabulary
+) -> SamplingFilters:
+    """The filters that the tokens of a text are drawn with, from its first one on."""
     eos = vocabulary.eos_id if sampling.until_eos else None
     stop = -1 if eos is None else eos
-    filters = sampling.temperature, sampling.top_k, sampling.top_p
-    return SamplingFilters(*filters, stop, beginning.never, beginning.first)
+    options = sampling.temperature, sampling.top_k, sampling.top_p
+    return SamplingFilters(*options, stop, context.never, context.first)
 
 
-class Spelling:
+class Detokenizer:
     """Drawn tokens → their text, each piece as soon as it is certain, the prompt's not included."""
 
-    def __init__(self, vocabulary: Vocabulary, beginning: PromptContext) -> None:
-        self._decoder, self._held = vocabulary.decoder(), beginning.held
-        for token in beginning.prompt_ids[-DECODER_LOOKBACK:]:
+    def __init__(self, vocabulary: Vocabulary, context: PromptContext) -> None:
+        self._decoder, self._held = vocabulary.decoder(), context.held
+        for token in context.prompt_ids[-DECODER_LOOKBACK:]:
             self._decoder.push(token)
 
     def push(self, token: int) -> str:
@@ -81,7 +83,7 @@ def _growing(vocabulary: Vocabulary, ids: Sequence[int]) -> list[int]:
 
 
 def start_tokens(vocabulary: Vocabulary, prompt: Sequence[int] = ()) -> list[int]:
-    """What a model reads before the first token of a text, so that the token can be predicted.
+    """The tokens that a model reads before a text, so that its first token can be predicted.
 
     EOS, with which every document begins, where the vocabulary has one. Otherwise, before an empty
     prompt, a line break; nothing where the vocabulary has none.

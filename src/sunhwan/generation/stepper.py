@@ -1,39 +1,44 @@
-"""One step of a language model for many texts at once, by the compiled engine or by PyTorch."""
+"""Stepper: one step of a language model for many texts, by the compiled engine or by PyTorch."""
 
-import threading
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from sunhwan.cells import State
 from sunhwan.errors import NonFiniteError
-from sunhwan.generation.engine import CHUNK, Engine, RowRequest
 from sunhwan.generation.sampling import SamplingFilters, next_token_probabilities, sample_at
 from sunhwan.models import LanguageModel
+from sunhwan.models.mode import evaluating
 
 FEW = 8
-"""Tokens that a text is given in one step: a few, for Python costs as much for one as for eight."""
+"""Tokens of a text in one step beside others: Python costs as much for one as for eight."""
+
+PART = 1024
+"""Tokens that PyTorch reads at once. Products over fewer steps at once may round otherwise."""
 
 
-class StepRequest(NamedTuple):
-    """What one text wants: read ids (T ≥ 1) from a state, then draw a token for each uniform (n).
+class RowRequest(NamedTuple):
+    """Step of one text: read ids (T ≥ 1), then draw a token for each uniform number (n), float64.
 
-    state: None, the initial one. logits: whether those after each of ids are wanted.
+    state: None, the initial one; a step never changes it. logits: whether those after each of ids are
+    wanted.
     """
 
     ids: Sequence[int]
     state: Any
     uniforms: Tensor
-    how: SamplingFilters
-    logits: bool
+    filters: SamplingFilters
+    logits: bool = False
 
 
-class StepResult(NamedTuple):
-    """What came of a step: the state after all that was read, the tokens, logits (T, V) or None.
+class RowResult(NamedTuple):
+    """Result of a step: the state after all that was read, the tokens drawn, logits (T, V) or None.
 
-    drawn: up to the first `stop`; −1 where the model's numbers are none. The last is not yet read.
+    drawn: up to the first `stop` of the filters; −1 where the logits are not finite. The last one is
+    not read yet.
     """
 
     state: Any
@@ -41,88 +46,77 @@ class StepResult(NamedTuple):
     logits: Tensor | None
 
 
-class Stepper(ABC):
-    """A model that takes steps. A state is never changed: a step makes another.
+class Stepper(Protocol):
+    """Model that takes steps: what a text gets is the same to the last bit whatever is beside it."""
 
-    What a text gets is the same to the last bit whatever texts are beside it.
+    reading_alone: int
+    """Tokens that are read in one step while no text beside is being written."""
+    reading_beside: int
+    """Tokens that are read in one step beside texts that are being written."""
+    gains_from_rows: bool
+    """Whether texts side by side are faster than one after another."""
+
+    def run_rows(self, requests: Sequence[RowRequest]) -> list[RowResult]:
+        """Take a step of each text, side by side."""
+        ...
+
+
+class ModelStepper:
+    """Stepper by PyTorch, one text after another: products over several rows may round otherwise.
+
+    lock: held during the step of a text, for others look into the same model.
     """
 
-    alone: ClassVar[int]
-    """Tokens that are read in one step where nobody waits for more than reading."""
-    beside: ClassVar[int]
-    """Tokens that are read in one step beside texts that are written."""
+    reading_alone = reading_beside = PART
+    gains_from_rows = False
 
-    @abstractmethod
-    def step(self, steps: Sequence[StepRequest]) -> list[StepResult]:
-        """A step of each text, side by side."""
+    def __init__(
+        self, model: LanguageModel, lock: AbstractContextManager[Any] | None = None
+    ) -> None:
+        self.model = model
+        self._lock = lock or nullcontext()
 
-
-class EngineStepper(Stepper):
-    """By the compiled engine: the rows of one run, of which each goes its own way."""
-
-    alone, beside = CHUNK, FEW
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-
-    def step(self, steps: Sequence[StepRequest]) -> list[StepResult]:
-        V = self.engine.vocabulary_size
-        turns = [
-            RowRequest(
-                torch.tensor(step.ids),
-                self.engine.initial_state(1) if step.state is None else step.state.clone(),
-                step.uniforms,
-                step.how,
-                torch.empty(len(step.ids), V) if step.logits else None,
-            )
-            for step in steps
-        ]
-        drawn = self.engine.run_rows(turns)
-        return [
-            StepResult(turn.state, _ended(tokens.tolist(), turn.how.stop), turn.logits)
-            for turn, tokens in zip(turns, drawn, strict=True)
-        ]
-
-
-class ModelStepper(Stepper):
-    """By PyTorch, one text after another: products over many rows may round otherwise than over one.
-
-    lock: held during a step, for others look into the same model.
-    """
-
-    # As `next_token_logits` reads: products over fewer steps at once may round otherwise, too.
-    alone = beside = 1024
-
-    def __init__(self, model: LanguageModel, lock: threading.Lock) -> None:
-        self.model, self._lock = model, lock
+    def run_rows(self, requests: Sequence[RowRequest]) -> list[RowResult]:
+        """Take a step of each text, one after another."""
+        return [self._run(request) for request in requests]
 
     @torch.no_grad()
-    def step(self, steps: Sequence[StepRequest]) -> list[StepResult]:
-        return [self._step(step) for step in steps]
-
-    def _step(self, step: StepRequest) -> StepResult:
-        with self._lock:
-            logits, state = self.model(torch.tensor([step.ids]), step.state)
-            drawn: list[int] = []
-            ahead, how = logits[0, -1], step.how
-            for uniform in step.uniforms.tolist():
+    def _run(self, request: RowRequest) -> RowResult:
+        device, filters = self.model.output.weight.device, request.filters
+        drawn: list[int] = []
+        with self._lock, evaluating(self.model):
+            logits, state = self.model(torch.tensor([request.ids], device=device), request.state)
+            following = logits[0, -1]
+            for uniform in request.uniforms.tolist():
                 if drawn:
-                    more, state = self.model(torch.tensor([drawn[-1:]]), state)
-                    ahead, how = more[0, -1], step.how._replace(first=None)
-                drawn.append(drawn_from(ahead, uniform, how))
-                if drawn[-1] in (how.stop, -1):
+                    more, state = self.model(torch.tensor([drawn[-1:]], device=device), state)
+                    following, filters = more[0, -1], filters._replace(first=None)
+                drawn.append(draw_token(following, uniform, filters))
+                if drawn[-1] in (filters.stop, -1):
                     break
-        return StepResult(state, drawn, logits[0].clone() if step.logits else None)
+        return RowResult(state, drawn, logits[0].cpu() if request.logits else None)
 
 
-def drawn_from(logits: Tensor, uniform: float, how: SamplingFilters) -> int:
-    """The token that a number in [0, 1) draws from logits (V,); −1 where they are no numbers."""
+def draw_token(logits: Tensor, uniform: float, filters: SamplingFilters) -> int:
+    """The token that a number in [0, 1) draws from logits (V,); −1 where they are not finite."""
     try:
-        return sample_at(next_token_probabilities(logits, how), uniform)
+        return sample_at(next_token_probabilities(logits, filters), uniform)
     except NonFiniteError:
         return -1
 
 
-def _ended(drawn: list[int], stop: int) -> list[int]:
-    ends = [place for place, token in enumerate(drawn) if token in (stop, -1)]
-    return drawn[: ends[0] + 1] if ends else drawn
+@torch.no_grad()
+def next_token_logits(
+    model: LanguageModel, ids: Sequence[int], state: list[State] | None = None
+) -> tuple[Tensor, list[State]]:
+    """Let the model read ids: the logits (V,) of the token after the last one, and the state.
+
+    Nothing read: every token is as likely as any other.
+    """
+    weight = model.output.weight
+    logits = weight.new_zeros(1, 1, len(weight))
+    state = model.initial_state(1) if state is None else state
+    row = torch.tensor([list(ids)], dtype=torch.int64, device=weight.device)
+    for start in range(0, len(ids), PART):
+        logits, state = model(row[:, start : start + PART], state)
+    return logits[0, -1].clone(), state

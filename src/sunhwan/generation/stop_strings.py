@@ -1,10 +1,10 @@
-"""Where a text ends before its length: at the first of some strings, which does not belong to it."""
+"""Stop strings: a text ends before the first of them, which does not belong to it."""
 
 from collections.abc import Sequence
 
 
-class Stops:
-    """Pieces of a text in; out comes what no stop string can take back any more.
+class StopStrings:
+    """Pieces of a text → the text that no stop string can take back any more.
 
     The text ends where the first stop string is complete, and is cut before the longest that is
     complete there. How the text falls into pieces changes nothing.

@@ -21,6 +21,7 @@ from sunhwan.serve.refusals import RefusedError, as_refusal, response_of
 from sunhwan.serve.reports import report_data, report_page
 from sunhwan.serve.routes.completions import Events, answered, ordered
 from sunhwan.serve.routes.next_tokens import continued
+from sunhwan.serve.routes.score import scored
 from sunhwan.serve.routes.training_log import losses
 from sunhwan.serve.schemas import Completions, Matters, Next, Predict, Score, TraceOf
 from sunhwan.serve.service import Service
@@ -92,7 +93,7 @@ def make_app(
     @app.post("/api/score")
     async def score(body: Score, request: Request) -> Response:
         async def work() -> Any:
-            return await looking.scored(service, await service.loaded(body.model), body)
+            return await scored(service, await service.loaded(body.model), body)
 
         return await attended(request, work())
 

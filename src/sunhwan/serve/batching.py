@@ -6,8 +6,8 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from sunhwan.generation.job import Job
-from sunhwan.generation.stepper import FEW, Stepper
+from sunhwan.generation import Job, Stepper
+from sunhwan.generation.job import advance
 from sunhwan.generation.text import TOGETHER
 
 IDLE = 10.0
@@ -53,14 +53,14 @@ class Request:
 
 
 class Generation:
-    """The texts of one model. Each step is one call of the writer for all that are at work.
+    """The texts of one model. Each step is one call of the stepper for all that are at work.
 
     At most `TOGETHER` are written side by side; the others wait, and of several requests each has
     its turn. A text that nobody waits for any more leaves before the next step.
     """
 
-    def __init__(self, writer: Stepper) -> None:
-        self.writer = writer
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
         self.steps = 0
         self._condition = threading.Condition()
         self._waiting: OrderedDict[Request, deque[Job]] = OrderedDict()
@@ -120,12 +120,8 @@ class Generation:
         if not live:
             return
         jobs = [job for _, job in live]
-        writer = self.writer
-        reading = writer.alone if all(job.is_only_reading for job in jobs) else writer.beside
         try:
-            steps = [job.step(reading, FEW) for job in jobs]
-            for job, step, stepped in zip(jobs, steps, writer.step(steps), strict=True):
-                job.apply(step, stepped)
+            advance(self.stepper, jobs)
         except Exception as error:  # whoever waits must hear of it
             for job in jobs:
                 job.error = error

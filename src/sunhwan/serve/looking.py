@@ -1,23 +1,18 @@
 """Questions to a model of any task, and looks inside it."""
 
-import asyncio
 import re
 import threading
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from sunhwan.data import Series
 from sunhwan.data.numbers import is_number
 from sunhwan.data.times import check_ascending, moment
 from sunhwan.errors import UsageError
-from sunhwan.generation import PromptContext, Sampling
-from sunhwan.generation.job import Job
 from sunhwan.serve.json_text import json_of
 from sunhwan.serve.models import Loaded
 from sunhwan.serve.refusals import RefusedError
-from sunhwan.serve.schemas import Matters, Predict, Score, TraceOf
+from sunhwan.serve.schemas import Matters, Predict, TraceOf
 from sunhwan.serve.service import Service
 from sunhwan.tasks import Answer, EncoderDecoderTask, Forecast
 from sunhwan.tasks.forecast.tracks import Layout, as_series
@@ -97,39 +92,6 @@ async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
         )
 
     return await loaded.apart(work)
-
-
-async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any]:
-    """The log-probability of lines, each from the beginning; as `api.Language.score` has it."""
-    service.check(len(body.lines), service.limits.lines, "lines")
-    generation, vocabulary = loaded.writing()
-
-    def prepared() -> list[Job]:
-        jobs = []
-        never = torch.zeros(len(vocabulary), dtype=torch.bool)
-        for line in body.lines:
-            ids = vocabulary.encode(line).tolist()
-            service.check(len(ids), service.limits.prompt, "tokens in a line", 413)
-            beginning = PromptContext([*loaded.lead, *ids], never, never, ids, "")
-            places = range(len(ids))
-            jobs.append(Job(vocabulary, beginning, Sampling(length=0), top=0, places=places))
-        return jobs
-
-    jobs = await asyncio.to_thread(prepared)
-    with generation.writing(jobs) as writing:
-        await writing.finished()
-
-    def said() -> dict[str, Any]:
-        lines = []
-        for line, job in zip(body.lines, jobs, strict=True):
-            found = [(s.token, s.log_probability) for s in job.news().scores]
-            known = [(token, nats) for token, nats in found if nats is not None]
-            tokens = [{"text": vocabulary.display(t), "log_probability": p} for t, p in known]
-            total = sum(p for _, p in known)
-            lines.append({"text": line, "log_probability": total, "tokens": tokens})
-        return {"lines": lines}
-
-    return await asyncio.to_thread(said)
 
 
 async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:

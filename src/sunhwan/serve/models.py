@@ -14,8 +14,7 @@ import torch
 from sunhwan.api import Language, Predictor
 from sunhwan.cells import CELLS
 from sunhwan.errors import StoreError, SunhwanError, UsageError
-from sunhwan.generation import engine_for, start_tokens
-from sunhwan.generation.stepper import EngineStepper, ModelStepper
+from sunhwan.generation import stepper_for
 from sunhwan.layers import Recurrent
 from sunhwan.serve.batching import Generation
 from sunhwan.serve.limits import Limits
@@ -47,10 +46,7 @@ class Loaded:
         self.sessions = Sessions(limits.sessions)
         if isinstance(task, LanguageModelTask):
             self.found = Language(task.model, task.vocabulary, facts)
-            engine, _ = engine_for(task.model, precision)
-            writer = EngineStepper(engine) if engine else ModelStepper(task.model, self._lock)
-            self.generation = Generation(writer)
-            self.lead = start_tokens(task.vocabulary)
+            self.generation = Generation(stepper_for(task.model, precision, self._lock))
 
     async def apart(self, work: Callable[[], Value]) -> Value:
         """Do this in the model's own thread; given up where it has not begun when nobody waits."""

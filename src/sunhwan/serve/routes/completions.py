@@ -1,4 +1,4 @@
-"""Completions: what OpenAI's clients ask of a language model."""
+"""Completions as OpenAI's clients ask for them: /v1/completions."""
 
 import asyncio
 import secrets
@@ -10,9 +10,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from sunhwan.errors import SunhwanError
-from sunhwan.generation import PromptContext, Sampling
-from sunhwan.generation.job import Job, Scored
-from sunhwan.generation.offsets import name_of, offsets_of
+from sunhwan.generation import Job, PromptContext, Sampling, TokenScore
+from sunhwan.generation.offsets import token_name, token_offsets
 from sunhwan.serve.batching import Generation
 from sunhwan.serve.json_text import json_of
 from sunhwan.serve.refusals import RefusedError, as_refusal, body_of
@@ -43,12 +42,12 @@ async def ordered(service: Service, body: Completions) -> Order:
     seed = secrets.randbelow(2**31) if body.seed is None else body.seed
 
     def prepared() -> Order:
-        beginnings = [_beginning(vocabulary, prompt) for prompt in prompts]
-        tokens = [len(beginning.prompt_ids) for beginning in beginnings]
+        contexts = [_context(vocabulary, prompt) for prompt in prompts]
+        tokens = [len(context.prompt_ids) for context in contexts]
         service.check(max(tokens), limits.prompt, "tokens in a prompt", 413)
         jobs = [
-            _job(vocabulary, beginning, body, seed + place * body.n + k)
-            for place, beginning in enumerate(beginnings)
+            _job(vocabulary, context, body, seed + place * body.n + k)
+            for place, context in enumerate(contexts)
             for k in range(body.n)
         ]
         return Order(body, seed, generation, vocabulary, jobs, sum(tokens))
@@ -67,7 +66,7 @@ def _prompts(body: Completions) -> Sequence[str | list[int]]:
     return [numbers] if numbers else [one for one in prompt if not isinstance(one, int)]
 
 
-def _beginning(vocabulary: Vocabulary, prompt: str | list[int]) -> PromptContext:
+def _context(vocabulary: Vocabulary, prompt: str | list[int]) -> PromptContext:
     if not isinstance(prompt, str):
         V = len(vocabulary)
         if any(token >= V for token in prompt):
@@ -77,21 +76,21 @@ def _beginning(vocabulary: Vocabulary, prompt: str | list[int]) -> PromptContext
     return PromptContext.of(vocabulary, prompt)
 
 
-def _job(vocabulary: Vocabulary, beginning: PromptContext, body: Completions, seed: int) -> Job:
+def _job(vocabulary: Vocabulary, context: PromptContext, body: Completions, seed: int) -> Job:
     sampling = Sampling(
         length=body.max_tokens, temperature=body.temperature, top_k=body.top_k, top_p=body.top_p,
         seed=seed, until_eos=True,
     )  # fmt: skip
     stops = [body.stop] if isinstance(body.stop, str) else body.stop or []
-    ids = beginning.prompt_ids
+    ids = context.prompt_ids
     return Job(
         vocabulary,
-        beginning,
+        context,
         sampling,
-        stops=stops,
+        stop_strings=stops,
         top=body.logprobs,
-        shown=vocabulary.decode(ids) if body.echo else "",
-        places=offsets_of(vocabulary, ids) if body.echo and body.logprobs is not None else None,
+        echo=vocabulary.decode(ids) if body.echo else "",
+        offsets=token_offsets(vocabulary, ids) if body.echo and body.logprobs is not None else None,
     )
 
 
@@ -178,7 +177,7 @@ def _envelope(order: Order) -> dict[str, Any]:
 
 
 def _choice(order: Order, index: int) -> dict[str, Any]:
-    text, scores, finish = order.jobs[index].news()
+    text, scores, finish = order.jobs[index].update()
     scored = order.body.logprobs is not None
     return {
         "text": text,
@@ -188,7 +187,7 @@ def _choice(order: Order, index: int) -> dict[str, Any]:
     }
 
 
-def _log_probabilities(vocabulary: Vocabulary, scores: Sequence[Scored]) -> dict[str, Any]:
+def _log_probabilities(vocabulary: Vocabulary, scores: Sequence[TokenScore]) -> dict[str, Any]:
     """As OpenAI has it: of each token the likeliest, and itself."""
     tops: list[dict[str, float] | None] = []
     for token, log_probability, likeliest, _ in scores:
@@ -197,10 +196,10 @@ def _log_probabilities(vocabulary: Vocabulary, scores: Sequence[Scored]) -> dict
             continue
         top: dict[str, float] = {}
         for one, value in [*likeliest, (token, log_probability)]:
-            top.setdefault(name_of(vocabulary, one), value)
+            top.setdefault(token_name(vocabulary, one), value)
         tops.append(top)
     return {
-        "tokens": [name_of(vocabulary, score.token) for score in scores],
+        "tokens": [token_name(vocabulary, score.token) for score in scores],
         "token_logprobs": [score.log_probability for score in scores],
         "top_logprobs": tops,
         "text_offset": [score.offset for score in scores],

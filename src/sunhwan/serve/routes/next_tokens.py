@@ -1,4 +1,4 @@
-"""What may come next in a text that somebody is typing."""
+"""Next tokens of a text that is being typed: /api/next."""
 
 import asyncio
 from typing import Any
@@ -28,9 +28,9 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     name, session = loaded.sessions.find(body.session)
 
     def prepared() -> tuple[PromptContext, Job, int]:
-        beginning = PromptContext.of(vocabulary, body.text)
-        ids = beginning.ids
-        service.check(len(beginning.prompt_ids), service.limits.prompt, "tokens in a text", 413)
+        context = PromptContext.of(vocabulary, body.text)
+        ids = context.ids
+        service.check(len(context.prompt_ids), service.limits.prompt, "tokens in a text", 413)
         read, state = session.resumed(ids)
         sampling = Sampling(
             length=body.length, temperature=body.temperature, top_k=body.top_k, top_p=body.top_p,
@@ -38,22 +38,22 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
         )  # fmt: skip
         kept = [mark for mark in marks(len(ids)) if mark > read]
         job = Job(
-            vocabulary, beginning, sampling,
-            stops=["\n"], read=read, state=state, marks=kept, ahead=True,
+            vocabulary, context, sampling,
+            stop_strings=["\n"], read=read, state=state, keep_states=kept, keep_logits=True,
         )  # fmt: skip
-        return beginning, job, len(ids) - read
+        return context, job, len(ids) - read
 
-    beginning, job, read = await asyncio.to_thread(prepared)
+    context, job, read = await asyncio.to_thread(prepared)
     with generation.writing([job]) as writing:
         await writing.finished()
-    loaded.sessions.keep(name, session.grown(beginning.ids, job.states))
-    logits = job.ahead
+    loaded.sessions.keep(name, session.grown(context.ids, job.states))
+    logits = job.prompt_logits
     assert logits is not None
 
     def offered() -> dict[str, Any]:
         # Whoever types may let the last syllable grow, which the completion leaves as it is.
-        how = SamplingFilters(body.temperature, body.top_k, body.top_p, -1, beginning.never, None)
-        probabilities, tokens = _likeliest(logits, how, body.count)
+        filters = SamplingFilters(body.temperature, body.top_k, body.top_p, -1, context.never)
+        probabilities, tokens = _likeliest(logits, filters, body.count)
         log_p = torch.log_softmax(logits.double(), -1)
         return {
             "session": name,
@@ -62,29 +62,31 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
                 {
                     "text": vocabulary.decode([token]),
                     "label": vocabulary.display(token),
-                    "whole": _grown(vocabulary, beginning, token),
+                    "whole": _grown(vocabulary, context, token),
                     "probability": probability,
                 }
                 for probability, token in zip(probabilities, tokens, strict=True)
             ],
             "entropy": -(log_p.exp() * log_p).nansum().item(),
-            "completion": job.news().text,
+            "completion": job.update().text,
             "surprise": None,
         }
 
     return await asyncio.to_thread(offered)
 
 
-def _grown(vocabulary: Vocabulary, beginning: PromptContext, token: int) -> str | None:
+def _grown(vocabulary: Vocabulary, context: PromptContext, token: int) -> str | None:
     """The text's last character as the token would change it; None where it would not."""
-    if not beginning.first[token]:
+    if not context.first[token]:
         return None
-    ids = beginning.prompt_ids[-DECODER_LOOKBACK:]
-    return vocabulary.decode([*ids, token])[len(vocabulary.decode(ids)) - len(beginning.held) :]
+    ids = context.prompt_ids[-DECODER_LOOKBACK:]
+    return vocabulary.decode([*ids, token])[len(vocabulary.decode(ids)) - len(context.held) :]
 
 
-def _likeliest(logits: Tensor, how: SamplingFilters, count: int) -> tuple[list[float], list[int]]:
+def _likeliest(
+    logits: Tensor, filters: SamplingFilters, count: int
+) -> tuple[list[float], list[int]]:
     """The tokens that may be drawn, the likeliest first: their probabilities and their ids."""
-    values, tokens = next_token_probabilities(logits, how).sort(descending=True, stable=True)
+    values, tokens = next_token_probabilities(logits, filters).sort(descending=True, stable=True)
     some = min(count, int((values > 0).sum()))
     return values[:some].tolist(), tokens[:some].tolist()

@@ -85,7 +85,8 @@ class LanguageModelTask(Task):
         )
 
     def sample(self, data: Any, length: int) -> str:
-        (sample,) = generation.sample(self.model, self.vocabulary, length=length)
+        # In fp32 whatever the model has become: the precision stays from one validation to the next.
+        (sample,) = generation.sample(self.model, self.vocabulary, length=length, precision="fp32")
         return sample.text
 
     def facts(self, train: Tokens) -> dict[str, Any]:
