@@ -33,8 +33,8 @@ def _task_of(served: Served) -> str:
 
 def _vocabulary(loaded: Loaded) -> dict[str, Any] | None:
     task: Any = loaded.task
-    source = getattr(task, "source", None)
-    found = getattr(source, "vocabulary", None) or getattr(task, "vocabulary", None)
+    kind = getattr(task, "input_kind", None)
+    found = getattr(kind, "vocabulary", None) or getattr(task, "vocabulary", None)
     return found and {"kind": found.kind, "size": len(found)}
 
 

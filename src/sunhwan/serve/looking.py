@@ -162,5 +162,5 @@ def _as_values(answer: Answer) -> dict[str, Any]:
 
 def _reads_files(task: Any) -> bool:
     """Whether the cells of a question name files: sound, vectors, images."""
-    source = getattr(task, "source", None)
-    return getattr(source, "kind", "") == "frames" or bool(getattr(source, "image_size", 0))
+    kind = getattr(task, "input_kind", None)
+    return getattr(kind, "kind", "") == "frames" or bool(getattr(kind, "image_size", 0))
