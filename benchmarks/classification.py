@@ -16,7 +16,7 @@ from typing import Any
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
-from benchmarks.models import predictor_of
+from sunhwan.api import load
 from sunhwan.config import Config, parse_assignment
 
 HELD_OUT = 0.2
@@ -37,7 +37,7 @@ def measure(
         begun = time.perf_counter()
         result = sunhwan.train(config, Path(folder) / "run", started=begun)
         seconds = time.perf_counter() - begun
-        scores = predictor_of(result.run).evaluate(test)
+        scores = load(result.run).evaluate(test)
     return {"minutes": minutes, "seed": seed, "seconds": seconds, **scores.to_dict()}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, table
-from benchmarks.models import predictor_of
+from sunhwan.api import load
 from sunhwan.config import Config, parse_assignment
 from sunhwan.data import BUILT_IN_SERIES, load_built_in
 
@@ -49,7 +49,7 @@ def measure(
             }
         ).override(dict(map(parse_assignment, settings)))
         result = sunhwan.train(config, Path(folder) / "run")
-        review = predictor_of(result.run).review(everything)
+        review = load(result.run).review(everything)
     return {
         "series": name, "seed": seed, "steps": result.steps, "best_step": result.best_step,
         "seconds": result.seconds, "part": review.values["part"], **review.scores.to_dict(),

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
-from sunhwan.api import Language, load_language
+from sunhwan.api import load_language
 from sunhwan.config import Config
 from sunhwan.generation import PRECISIONS, Engine, RowRequest, SamplingFilters
 from sunhwan.models import LanguageModel
+from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import load_corpus
 from sunhwan.training import train
 
@@ -231,7 +232,7 @@ def sweep_of(engine: Engine) -> tuple[Callable[[], object], int]:
     return lambda: engine.sweep(times), times
 
 
-def measure(language: Language, rounds: int, characters: int) -> list[dict[str, object]]:
+def measure(language: LanguageModelTask, rounds: int, characters: int) -> list[dict[str, object]]:
     """The rows of one model."""
     model = language.model
     text = "".join(document.text for document in load_corpus("stdlib").documents)[-characters:]
@@ -271,7 +272,7 @@ def measure(language: Language, rounds: int, characters: int) -> list[dict[str, 
     return rows
 
 
-def trained(layers: int, hidden_size: int, minutes: float, folder: Path) -> Language:
+def trained(layers: int, hidden_size: int, minutes: float, folder: Path) -> LanguageModelTask:
     """A model that has read the standard library for so long, 96 tokens large or nearly."""
     config = Config().override(
         {
@@ -282,7 +283,7 @@ def trained(layers: int, hidden_size: int, minutes: float, folder: Path) -> Lang
     return load_language(train(config, folder / f"{layers}x{hidden_size}").run)
 
 
-def models(arguments: argparse.Namespace, folder: Path) -> Iterator[Language]:
+def models(arguments: argparse.Namespace, folder: Path) -> Iterator[LanguageModelTask]:
     if arguments.run is not None:
         yield load_language(arguments.run)
         return

@@ -22,7 +22,7 @@ import numpy as np
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, table
-from benchmarks.models import predictor_of
+from sunhwan.api import load
 from sunhwan.config import Config
 
 WORDS = {
@@ -119,7 +119,7 @@ def measure(task: str, train: Path, test: Path, minutes: float, seed: int) -> di
         begun = time.perf_counter()
         result = sunhwan.train(config, Path(folder) / "run", started=begun)
         seconds = time.perf_counter() - begun
-        answers = predictor_of(result.run).predict_file(test)
+        answers = load(result.run).predict_file(test)
         right = [row.split("\t")[1] for row in test.read_text(encoding="utf-8").splitlines()[1:]]
         key = "label" if task == "classify" else "output"
         hits = [a.values[key] == word for a, word in zip(answers, right, strict=True)]

@@ -15,7 +15,7 @@ from typing import Any
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, table
-from benchmarks.models import predictor_of
+from sunhwan.api import load
 from sunhwan.config import Config, parse_assignment
 
 
@@ -45,7 +45,7 @@ def measure(
         begun = time.perf_counter()
         result = sunhwan.train(config, Path(scratch) / "run", started=begun)
         seconds = time.perf_counter() - begun
-        review = predictor_of(result.run).review(part(folder, "test"))
+        review = load(result.run).review(part(folder, "test"))
     values = {name: review.values.get(f"{name}_accuracy") for name in ("known", "unknown")}
     return {
         "target": target,

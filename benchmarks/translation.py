@@ -16,11 +16,11 @@ from typing import Any
 
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
-from benchmarks.models import predictor_of
-from sunhwan.api import Predictor
+from sunhwan.api import load
 from sunhwan.config import Config, ModelConfig, parse_assignment
 from sunhwan.data import read_table
 from sunhwan.plots import draw_attention
+from sunhwan.tasks import Task
 
 HELD_OUT = 0.1
 
@@ -32,7 +32,7 @@ def measure(
     budget: dict[str, float],
     seed: int,
     settings: list[str],
-) -> tuple[dict[str, Any], Predictor]:
+) -> tuple[dict[str, Any], Task]:
     """Train within a budget, then score the test file once."""
     config = Config.from_dict(
         {
@@ -46,14 +46,14 @@ def measure(
         begun = time.perf_counter()
         result = sunhwan.train(config, Path(folder) / "run", started=begun)
         seconds = time.perf_counter() - begun
-        predictor = predictor_of(result.run)
+        predictor = load(result.run)
     review = predictor.review(test)
     found = {"attention": attention, "seed": seed, "seconds": seconds, "steps": result.steps}
-    found["parameters"] = sum(p.numel() for p in predictor.task.model.parameters())
+    found["parameters"] = sum(p.numel() for p in predictor.model.parameters())
     return {**found, **review.scores.to_dict(), **review.values}, predictor
 
 
-def draw(predictor: Predictor, test: Path, path: Path) -> str:
+def draw(predictor: Task, test: Path, path: Path) -> str:
     """Where the longest answer that is right looked; the sentence comes back."""
     rows = read_table(test).rows
     answers = predictor.predict(row.values["english"] for row in rows)

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         result = sunhwan.train(config, options.out or Path(scratch, "run"), reporter=Reporter())
         predictor = sunhwan.load(result.run)
         # Asked by this name it gives the images that training never sees.
-        questions = list(predictor.task.questions(Path(options.name)))
+        questions = list(predictor.questions(Path(options.name)))
         answers = predictor.predict(questions[: options.show])
         for question, answer in zip(questions, answers, strict=False):
             print(picture(question.cells[0]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from sunhwan.api import Language, load
+    from sunhwan.api import load
     from sunhwan.cells import CELLS
     from sunhwan.config import Config
     from sunhwan.errors import SunhwanError
@@ -33,7 +33,6 @@ __all__ = [
     "CELLS",
     "RNN",
     "Config",
-    "Language",
     "Recurrent",
     "SunhwanError",
     "TimeRNN",

@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.api import Language
 from sunhwan.cells import CELLS
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import NonFiniteError, UsageError
@@ -385,7 +384,7 @@ def test_ids_and_states_are_checked() -> None:
 def test_fewer_bits_lose_little() -> None:
     model = build(len(ENGLISH))
     text = sample(model, ENGLISH, length=3000, precision="fp32")[0].text
-    language = Language(model, ENGLISH)
+    language = LanguageModelTask(Config(), ENGLISH, model)
     found = [language.evaluate_text(text, p).bits_per_character for p in ("fp32", "fp16", "int8")]
     assert all(
         abs(b - a) < limit for (a, b), limit in zip(pairwise(found), (1e-3, 0.05), strict=True)

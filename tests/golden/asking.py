@@ -17,7 +17,7 @@ PROMPT = "나는 웃고 the moon"
 def asked(folder: Path, questions: Any, file: Path) -> dict[str, Any]:
     """The answers of the model in a folder to questions, or to a file where there are none."""
     loaded: Any = sunhwan.load(folder)
-    if hasattr(loaded, "vocabulary"):
+    if hasattr(loaded, "score"):
         return _written(loaded, file)
     found = loaded.predict(questions) if questions else loaded.predict_file(file)
     return plain(

@@ -40,7 +40,7 @@ def test_losses_are_those_of_the_task(name: str, made: dict[str, Made]) -> None:
     if name == "language_model":
         wanted = evaluate_tokens(prepared.task.model, prepared.validation).loss
     else:
-        wanted = prepared.task.evaluate(prepared.validation).loss
+        wanted = prepared.task.evaluate_data(prepared.validation).loss
     assert float(seen.losses[seen.real].mean()) == pytest.approx(wanted, rel=1e-10)
     assert not seen.losses[~seen.real].any()
 

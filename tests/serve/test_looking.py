@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sunhwan.api import Language, Predictor, load
+from sunhwan.api import load, load_language
 from sunhwan.inspection.measures.attribution import what_mattered
 from sunhwan.inspection.measures.traces import trace
 from sunhwan.inspection.subjects import subject_of
@@ -122,8 +122,7 @@ def test_a_translator_tells_what_mattered_for_its_first_piece(client: Client) ->
 @pytest.mark.parametrize("name", ["characters", "jamo", "documents", "words", "bare", "slow"])
 def test_lines_are_scored_as_ever(client: Client, language_runs: list[Path], name: str) -> None:
     (run,) = (run for run in language_runs if run.name == name)
-    language = load(run)
-    assert isinstance(language, Language)
+    language = load_language(run)
     lines = ["abc", "", "난 다\r\nab", "zzz"]
     found = client.post("/api/score", model=name, lines=lines)["lines"]
     assert [one["text"] for one in found] == lines
@@ -160,7 +159,6 @@ def test_a_series_goes_on_from_its_dates(client: Client) -> None:
 def test_answers_are_those_of_predict(client: Client, task_runs: list[Path], name: str) -> None:
     (run,) = (run for run in task_runs if run.name == name)
     predictor = load(run)
-    assert isinstance(predictor, Predictor)
     asked = QUESTIONS[name]
     if name == "forecast":
         series = [[[n % 4, n + 0.5] for n in range(40)], [[n % 3, -n] for n in range(30)]]
@@ -186,7 +184,6 @@ def test_drawn_answers_have_the_seeds_of_their_places(
 ) -> None:
     (run,) = (run for run in task_runs if run.name == "translate")
     predictor = load(run)
-    assert isinstance(predictor, Predictor)
     options = {"n": 2, "temperature": 1.0, "seed": 5}
     wanted = predictor.predict(["2 1", "4"], **options)
     found = client.post("/api/predict", model="translate", questions=["2 1", "4"], options=options)

@@ -58,9 +58,9 @@ def test_numbers_are_described(command: Command, tmp_path: Path) -> None:
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     run = learn(command, file, tmp_path / "run")
     predictor = sunhwan.load(run)
-    assert isinstance(predictor.task, Describe)
+    assert isinstance(predictor, Describe)
     # The numbers of the rows say nothing, and are not read.
-    assert predictor.task.columns == Columns(("높이", "너비"), "설명")
+    assert predictor.columns == Columns(("높이", "너비"), "설명")
     answers = predictor.predict([("9", "1"), "1.5\t8"])
     assert [answer.text for answer in answers] == ["높다", "넓다"]
     questions = tmp_path / "new.csv"
@@ -95,7 +95,7 @@ def test_arrays_are_described(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "images.npz"
     np.savez(file, x=x, text=np.array(["top", "바닥"] * 20))
     run = learn(command, file, tmp_path / "run")
-    settings = sunhwan.load(run).task.config.task  # type: ignore[union-attr]
+    settings = sunhwan.load(run).config.task
     assert (settings.kind, settings.image_size, settings.temperature) == ("vector", 5, 0.0)
     questions = tmp_path / "new.npz"
     np.savez(questions, x=x[:3])
@@ -117,7 +117,7 @@ def test_labels_are_described(command: Command, tmp_path: Path) -> None:
     run = learn(
         command, file, tmp_path / "run", "--set=task.kind=labels", "--set=text.validation_share=0"
     )
-    answers = sunhwan.load(run).predict([("개", "2"), ("닭", "1")])  # type: ignore[union-attr]
+    answers = sunhwan.load(run).predict([("개", "2"), ("닭", "1")])
     assert [answer.text for answer in answers] == ["개 둘", "닭 하나"]
     questions = tmp_path / "q.txt"
     questions.write_text("소\t2\n말\t1\n", encoding="utf-8")
@@ -149,7 +149,7 @@ def tunes(folder: Path) -> Path:
 def test_tunes_are_drawn(command: Command, tmp_path: Path) -> None:
     file = tunes(tmp_path)
     run = learn(command, file, tmp_path / "run", "--set=model.hidden_size=32", steps=200)
-    task = sunhwan.load(run).task  # type: ignore[union-attr]
+    task = sunhwan.load(run)
     assert (task.config.task.temperature, task.config.model.dropout) == (0.6, 0)
     questions = tmp_path / "q.tsv"
     questions.write_text("2/4\tG\n3/4\tD\n", encoding="utf-8")
@@ -221,7 +221,7 @@ def test_digits_are_the_default(
     done = command("train", "--task", "describe", "--out", "run", "--steps", 2, "--threads=1")
     assert done.code == 0, done.err
     assert "images of handwritten digits" in done.out
-    assert sunhwan.load("run").task.config.task.image_size == 8  # type: ignore[union-attr]
+    assert sunhwan.load("run").config.task.image_size == 8
 
 
 def test_what_is_read_is_chosen_by_what_is_there(tmp_path: Path) -> None:

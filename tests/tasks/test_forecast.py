@@ -105,7 +105,7 @@ def test_what_is_held_out_changes_neither_scale_nor_training(tmp_path: Path) -> 
     other[-6:] += 1000
     settings = {"task.season": 4, "task.horizon": 3, "task.input": ["b"]}
     one, two = (prepared(write(tmp_path / "a.csv", v, "a,b"), **settings) for v in (values, other))
-    assert one.task.reading == two.task.reading
+    assert one.task.layout == two.task.layout
     assert [w.origin for w in one.validation] == [54, 55, 56, 57]
     assert max(w.origin + w.horizon for w in one.train) == 54
     for a, b in zip(one.train, two.train, strict=True):
@@ -113,8 +113,8 @@ def test_what_is_held_out_changes_neither_scale_nor_training(tmp_path: Path) -> 
         for x, y in zip(one.task.collate([a]).inputs, two.task.collate([b]).inputs, strict=True):
             assert x.equal(y)
     mean, deviation = values[:54, 1].mean(), values[:54, 1].std()
-    assert one.task.reading.means == pytest.approx((mean,))
-    assert one.task.reading.deviations == pytest.approx((deviation,))
+    assert one.task.layout.means == pytest.approx((mean,))
+    assert one.task.layout.deviations == pytest.approx((deviation,))
 
 
 def test_the_figures_are_those_by_hand(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_the_figures_are_those_by_hand(tmp_path: Path) -> None:
                 max(k / 10 * (y - a), (k / 10 - 1) * (y - a)) / own for k, a in enumerate(q, 1)
             ]
             inside.append(q[0] <= y <= q[8])
-    scores = ready.task.evaluate(ready.validation)
+    scores = ready.task.evaluate_data(ready.validation)
     assert scores.mae == pytest.approx(np.mean(errors))
     assert scores.mase == pytest.approx(np.mean(errors) / scale)
     assert scores.naive_mase == pytest.approx(np.mean(naive) / scale)
     assert scores.loss == pytest.approx(np.mean(loss))
     assert scores.coverage == np.mean(inside)
     assert scores.forecasts == 8
-    assert 1 < ready.task.evaluate(ready.validation, limit=30).forecasts < 8
+    assert 1 < ready.task.evaluate_data(ready.validation, limit=30).forecasts < 8
 
 
 def test_a_file_is_compared_where_it_is_new(command: Command, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_the_calendar_is_read_on_into_the_future(tmp_path: Path) -> None:
     file = tmp_path / "hours.csv"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     task = prepared(file).task
-    assert (task.season, task.horizon, task.reading.cycles) == (24, 24, ("week",))
+    assert (task.season, task.horizon, task.layout.cycles) == (24, 24, ("week",))
     window = next(iter(task.asked(next(iter(task.questions(file))))))
     assert window.track.times[-24:][::23] == ("2024-01-21 00:00", "2024-01-21 23:00")
     inputs = task.collate([window]).inputs.values[0]
@@ -209,7 +209,7 @@ def test_one_step_of_context_and_of_horizon(tmp_path: Path) -> None:
     sizes = {"task.season": 1, "task.horizon": 1, "task.context": 1}
     ready = prepared(file, **sizes)
     assert {window.steps for window in ready.train} == {2}
-    assert ready.task.evaluate(ready.validation).forecasts == 1
+    assert ready.task.evaluate_data(ready.validation).forecasts == 1
     (answer,) = ready.task.predict([[1.0, 3.0]])
     assert answer.values["median"] == 3
     assert answer.cells == ("3", "a", "3.00", "3.00", "3.00")

@@ -26,7 +26,7 @@ def learn(command: Command, file: Path, out: Path, *options: object, steps: int 
         "train", "--task", "classify", file, "--out", out, "--steps", steps, *SMALL, *options
     )
     assert done.code == 0, done.err
-    task = sunhwan.load(out).task  # type: ignore[union-attr]
+    task = sunhwan.load(out)
     assert isinstance(task, Classify)
     return task
 
@@ -128,4 +128,4 @@ def test_texts_and_pairs_are_still_texts(tmp_path: Path) -> None:
     )
     run = sunhwan.train(config, tmp_path / "run", reporter=Quiet()).run
     # A column that is named for texts is one, whatever its cells look like.
-    assert sunhwan.load(run).task.config.task.kind == "text"  # type: ignore[union-attr]
+    assert sunhwan.load(run).config.task.kind == "text"

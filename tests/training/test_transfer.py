@@ -75,7 +75,7 @@ def test_a_classifier_reads_as_the_language_model_does(language: Path, tmp_path:
     for name, tensor in source.model.recurrent.stack[0].named_parameters():
         assert torch.allclose(forward.get_parameter(name), tensor, atol=1e-6)
     taken = take_over(source, task)
-    (reading,) = task.readings()
+    (reading,) = task.pretrained_parts()
     shared = set(reading.vocabulary.tokens) & set(source.vocabulary.tokens)
     assert taken.tokens == len(shared)
     assert taken.of_tokens == len(reading.vocabulary)

@@ -2,15 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import UsageError
-
-if TYPE_CHECKING:
-    from sunhwan.api import Language, Predictor
 
 
 def evaluate(
@@ -29,45 +25,14 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """How good a model is on a file that holds the right answers, or on a whole text."""
-    from sunhwan.api import Language, load
-
-    name_cells(cell)
-    found = load(run)
-    if isinstance(found, Language):
-        if picture:
-            raise UsageError("--picture: a language model's figures have no picture")
-        _evaluate_language(found, file, precision, as_json)
-    else:
-        if precision != "fp32":
-            raise UsageError(f"--precision is for language models, not for {found.task.name}")
-        if len(file) != 1:
-            raise UsageError("give one file to evaluate on")
-        _evaluate_task(found, file[0], picture, as_json)
-
-
-def _evaluate_language(
-    language: "Language", file: list[str], precision: str, as_json: bool
-) -> None:
-    scores = language.evaluate(*file, precision=precision)
-    found, rows = scores.to_dict(), scores.table()
-    if precision != "fp32":
-        whole = language.evaluate(*file).bits_per_character
-        lost = scores.bits_per_character - whole
-        found |= {"precision": precision, "lost": lost}
-        rows.insert(3, (f"of which {precision} costs", f"{lost:+.5f}"))
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        _show(rows)
-
-
-def _evaluate_task(predictor: "Predictor", file: str, picture: Path | None, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sunhwan.api import load
     from sunhwan.cli.terminal import console
 
-    review = predictor.review(file)
+    name_cells(cell)
+    review = load(run).review(*file, precision=precision)
     if picture:
         from sunhwan.plots import draw_review
 
@@ -75,7 +40,7 @@ def _evaluate_task(predictor: "Predictor", file: str, picture: Path | None, as_j
     if as_json:
         typer.echo(json.dumps({**review.scores.to_dict(), **review.values}, ensure_ascii=False))
         return
-    _show(review.scores.table())
+    _show(review.table())
     for listing in review.listings:
         table = Table(title=listing.title, title_justify="left", box=None)
         for name in listing.columns:

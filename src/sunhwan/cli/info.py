@@ -33,27 +33,17 @@ def info(
             facts = {name: _said(value) for name, value in facts.items()}
         _show(facts, as_json)
         return
-    from sunhwan.api import Language, load
-    from sunhwan.generation import engine_for
-    from sunhwan.layers import Recurrent
+    from sunhwan.api import load
 
     name_cells(cell)
-    found = load(run)
-    _show(found.facts(), as_json)
+    task = load(run)
+    _show(task.facts(), as_json)
     if as_json:
         return
     from sunhwan.cli.terminal import console
 
-    model = found.model if isinstance(found, Language) else found.task.model
-    for name, module in model.named_modules():
-        if isinstance(module, Recurrent):
-            if name != "recurrent":
-                console().print(f"{name}:")
-            console().print(module.explain())
-    if isinstance(found, Language):
-        engine, reason = engine_for(found.model)
-        writer = "PyTorch" if engine is None else f"the compiled engine in {engine.precision}"
-        console().print(f"writing text: {writer}: {reason}")
+    for line in task.explain():
+        console().print(line)
 
 
 def system_facts() -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`sunhwan predict`."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,32 +54,32 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
 ) -> None:
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
-    from sunhwan.api import Language, load
+    from sunhwan.api import load
     from sunhwan.store import write_text
-    from sunhwan.tasks import EncoderDecoderTask, Forecast
 
     form = "json" if as_json else as_
     if form not in FORMATS:
         raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {form}")
     name_cells(cell)
-    found = load(run)
-    if isinstance(found, Language):
-        raise UsageError(f"{run} is a language model: let it write with `sunhwan sample {run}`")
+    task = load(run)
+    if task.command != "predict":
+        raise UsageError(f"{run} is a {task.title}: use `sunhwan {task.command} {run}`")
     given = {"beam": beam, "n": n, "temperature": temperature, "seed": seed}
     options = {name: value for name, value in given.items() if value is not None}
-    if options and not isinstance(found.task, EncoderDecoderTask):
-        name = next(iter(options))
-        option = "-n" if name == "n" else f"--{name}"
-        raise UsageError(f"{option}: a model to {found.task.name} writes nothing")
-    questions = found.task.questions(file or Path("-"))
-    if picture and isinstance(found.task, Forecast):
+    for name in options:
+        if name not in task.options:
+            option = "-n" if name == "n" else f"--{name}"
+            raise UsageError(f"{option}: a {task.title} writes nothing")
+    questions = task.questions(file or Path("-"))
+    if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts
 
         questions = list(questions)
-        draw_forecasts(found.task.panels(questions), picture)
+        draw_forecasts(task.panels(questions), picture)
         picture = None
     lines = []
-    for answer in found.answers(questions, **options):
+    answers: Callable[..., Iterator[Answer]] = task.answers
+    for answer in answers(questions, **options):
         if picture:
             _draw(answer, picture)
             picture = None

@@ -9,12 +9,10 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from sunhwan.tasks import Scores
+from sunhwan.tasks import TASKS, Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
 SMOOTHING = 0.98
-WRITING = ("language_model", "translate", "describe")
-"""Tasks whose loss is that of a token, and so has a perplexity."""
 
 
 class _Smoothed:
@@ -69,7 +67,7 @@ class _Watching(Reporter):
         self._writes = False
 
     def begin(self, facts: dict[str, Any]) -> None:
-        self._writes = facts["task"] in WRITING
+        self._writes = TASKS[facts["task"]].loss_of_tokens
         resumed = f", from step {facts['step']:,}" if facts["step"] else ""
         self.console.print(
             f"{facts['corpus']}: {_data(facts)}; {facts['parameters']:,} parameters on "

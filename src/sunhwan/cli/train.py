@@ -140,6 +140,7 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
 
 def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     from sunhwan.cli.terminal import console
+    from sunhwan.tasks import TASKS
 
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
@@ -152,7 +153,7 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
         + ("" if best is None else f"; best at step {result.best_step:,}: {best.said()}")
     )
     out.print(f"everything is in {result.run}")
-    use = "sample" if result.task == "language_model" else "predict"
+    use = TASKS[result.task].command
     again = "resume" if result.stopped == "interrupted" else use
     words = ["sunhwan", again, str(result.run), *(f"--cell {file}" for file in files)]
     out.print(f"next: {' '.join(words)}")

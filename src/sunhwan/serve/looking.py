@@ -1,21 +1,15 @@
 """Questions to a model of any task, and looks inside it."""
 
-import re
 import threading
-from dataclasses import replace
 from typing import Any
 
-from sunhwan.data import Series
-from sunhwan.data.numbers import is_number
-from sunhwan.data.times import check_ascending, moment
 from sunhwan.errors import UsageError
 from sunhwan.serve.json_text import json_of
 from sunhwan.serve.models import Loaded
 from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.schemas import Matters, Predict, TraceOf
 from sunhwan.serve.service import Service
-from sunhwan.tasks import Answer, EncoderDecoderTask, Forecast
-from sunhwan.tasks.forecast.tracks import Layout, as_series
+from sunhwan.tasks import Answer
 
 
 async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
@@ -96,25 +90,22 @@ async def explained(service: Service, loaded: Loaded, body: Matters) -> bytes:
 
 async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
     """An answer to each question, and each is what it would be alone."""
-    predictor = loaded.answering()
-    task, options = loaded.task, body.options.model_dump(exclude_none=True)
+    task, options = loaded.answering(), body.options.model_dump(exclude_none=True)
     service.check(len(body.questions), service.limits.lines, "questions")
     for question in body.questions:
         size = len(question) if isinstance(question, str) else sum(map(len, question))
         service.check(size, service.limits.characters, "characters in a question", 413)
     service.check(options.get("n", 1), service.limits.n, "answers")
-    if options and not isinstance(task, EncoderDecoderTask):
+    if options.keys() - set(task.options):
         raise RefusedError(
-            422, f"a model to {task.name} writes nothing: leave out options", param="options"
+            422, f"a {task.title} writes nothing: leave out options", param="options"
         )
-    if _reads_files(task):
+    if task.reads_files:
         raise RefusedError(
             422, "this model reads files, which are not taken over HTTP: use `sunhwan predict`"
         )
     given_up = threading.Event()
-    questions: list[Any] = list(body.questions)
-    if isinstance(task, Forecast):
-        questions = [_series(one, task.reading) for one in questions]
+    questions = [task.parse_question(one) for one in body.questions]
 
     def work() -> bytes:
         n, seed = options.get("n", 1), options.pop("seed", 1)
@@ -122,33 +113,14 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         for place, question in enumerate(questions):
             if given_up.is_set():
                 break
-            own = (
-                options | {"seed": seed + n * place} if isinstance(task, EncoderDecoderTask) else {}
-            )
-            answers += [_as_values(one) for one in predictor.answers([question], **own)]
+            own = options | {"seed": seed + n * place} if "seed" in task.options else options
+            answers += [_as_values(one) for one in task.predict([question], **own)]
         return json_of({"answers": answers})
 
     try:
         return await loaded.apart(work)
     finally:
         given_up.set()
-
-
-def _series(question: str | list[str], reading: Layout) -> Series | list[list[str]]:
-    """Rows of a series: a line or a text each, its numbers with spaces, tabs or commas between.
-
-    Before the numbers of each there may be a date, which with its time of day is one.
-    """
-    lines = question.splitlines() if isinstance(question, str) else question
-    rows = [_TIME_OF_DAY.sub("T", line).replace(",", " ").split() for line in lines]
-    times = [row[0] for row in rows if row and moment(row[0]) and not is_number(row[0])]
-    if not times or len(times) < len(rows):
-        return rows
-    check_ascending(times, [f"line {number}" for number in range(1, len(times) + 1)], "date")
-    return replace(as_series([row[1:] for row in rows], reading), times=tuple(times))
-
-
-_TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
 
 
 def _as_values(answer: Answer) -> dict[str, Any]:
@@ -158,9 +130,3 @@ def _as_values(answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
     rows = [list(row) for row in answer.rows]
     return {"values": answer.values, "text": answer.text, "rows": rows, "alignment": alignment}
-
-
-def _reads_files(task: Any) -> bool:
-    """Whether the cells of a question name files: sound, vectors, images."""
-    kind = getattr(task, "input_kind", None)
-    return getattr(kind, "kind", "") == "frames" or bool(getattr(kind, "image_size", 0))

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import torch
 
-from sunhwan.api import Language, Predictor
 from sunhwan.cells import CELLS
 from sunhwan.errors import StoreError, SunhwanError, UsageError
 from sunhwan.generation import stepper_for
@@ -21,7 +20,7 @@ from sunhwan.serve.limits import Limits
 from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.sessions import Sessions
 from sunhwan.store import load_model
-from sunhwan.tasks import LanguageModelTask, Task
+from sunhwan.tasks import Task
 from sunhwan.text import Vocabulary
 
 LOOK_EVERY = 2.0
@@ -37,16 +36,15 @@ class Loaded:
     the model for the moment. Texts are written beside it.
     """
 
-    def __init__(self, task: Task, facts: dict[str, Any], precision: str, limits: Limits) -> None:
+    def __init__(self, task: Task, precision: str, limits: Limits) -> None:
         self.task, self.created = task, int(time.time())
-        self.found: Language | Predictor = Predictor(task, facts)
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, "model")
         self.generation: Generation | None = None
         self.sessions = Sessions(limits.sessions)
-        if isinstance(task, LanguageModelTask):
-            self.found = Language(task.model, task.vocabulary, facts)
-            self.generation = Generation(stepper_for(task.model, precision, self._lock))
+        self.language = task.as_language_model()
+        if self.language:
+            self.generation = Generation(stepper_for(self.language.model, precision, self._lock))
 
     async def apart(self, work: Callable[[], Value]) -> Value:
         """Do this in the model's own thread; given up where it has not begun when nobody waits."""
@@ -59,21 +57,23 @@ class Loaded:
 
     def writing(self) -> tuple[Generation, Vocabulary]:
         """What a language model writes with; refused for another."""
-        if self.generation is None or not isinstance(self.task, LanguageModelTask):
+        if self.generation is None or self.language is None:
             raise RefusedError(
                 422,
-                f"this is a model to {self.task.name}: ask it through /api/predict",
+                f"this is a {self.task.title}: ask it through /api/predict",
                 param="model",
             )
-        return self.generation, self.task.vocabulary
+        return self.generation, self.language.vocabulary
 
-    def answering(self) -> Predictor:
+    def answering(self) -> Task:
         """What answers questions; refused for a language model."""
-        if not isinstance(self.found, Predictor):
+        if self.language:
             raise RefusedError(
-                422, "this is a language model: let it write through /v1/completions", param="model"
+                422,
+                f"this is a {self.task.title}: let it write through /v1/completions",
+                param="model",
             )
-        return self.found
+        return self.task
 
     @cached_property
     def stacks(self) -> list[dict[str, Any]]:
@@ -151,11 +151,11 @@ class Served:
 
     def _read(self) -> None:
         try:
-            task, facts = load_model(self.folder)
+            task = load_model(self.folder).task
         except SunhwanError as error:
             self._reason = str(error)
             return
-        self._loaded, self._reason = Loaded(task, facts, self._precision, self._limits), ""
+        self._loaded, self._reason = Loaded(task, self._precision, self._limits), ""
 
     def _stamp(self) -> Any:
         """What changes when another model is put in the folder's place."""

@@ -88,6 +88,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     except (UsageError, TypeError, ValueError) as error:
         raise StoreError(f"{folder} cannot be loaded: {error}") from None
     task.model.to(device).eval()
+    task.training = facts
     return SavedModel(task, facts)
 
 
@@ -114,9 +115,8 @@ def card(task: Task, facts: dict[str, Any]) -> str:
     """A page about the model for those who find the folder."""
     config = task.config.model
     count = sum(parameter.numel() for parameter in task.model.parameters())
-    command = "sample" if task.name == "language_model" else "predict"
     lines = [
-        f"# A {' + '.join(config.cells)} {WHAT.get(task.name, 'model to ' + task.name)}",
+        f"# A {' + '.join(config.cells)} {task.title}",
         "",
         f"- {_sizes(config)} hidden units, {count:,} parameters",
         *(f"- {n.replace('_', ' ')}: {_fact(v)}" for n, v in (task.about() | facts).items()),
@@ -124,14 +124,13 @@ def card(task: Task, facts: dict[str, Any]) -> str:
         "Made with Sunhwan. In its folder:",
         "",
         "```bash",
-        " ".join([f"sunhwan {command} .", *(f"--cell …/{c}" for c in config.cells if ".py:" in c)]),
+        " ".join(
+            [f"sunhwan {task.command} .", *(f"--cell …/{c}" for c in config.cells if ".py:" in c)]
+        ),
         "```",
         "",
     ]
     return "\n".join(lines)
-
-
-WHAT = {"language_model": "language model"}
 
 
 def _sizes(config: ModelConfig) -> str:

@@ -2,7 +2,8 @@
 
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
-from sunhwan.tasks.common.interface import Answer, Listing, Prepared, Review, Scores, Stream, Task
+from sunhwan.tasks.common.interface import Prepared, Stream, Task
+from sunhwan.tasks.common.results import Answer, Listing, Review, Scores
 from sunhwan.tasks.describe.task import Describe
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.language_model.task import LanguageModelTask

@@ -91,7 +91,7 @@ class Trainer:
         self.optimizers = Optimizers(task.model, config.training)
         self.schedule = Schedule()
         self.plan = Plan()
-        self.stream = task.stream(train, config)
+        self.stream = task.batches(train, config)
         self.state: list[State] | None = None
         self.step = 0
         self.best: Scores | None = None
@@ -147,7 +147,7 @@ class Trainer:
         return {
             "task": self.task.name,
             "corpus": self._corpus,
-            **self.task.facts(self.train_data),
+            **self.task.data_facts(self.train_data),
             **self.task.about(),
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "device": str(self.device),
@@ -299,7 +299,7 @@ class Trainer:
         begun = time.perf_counter()
         scores, value = None, math.inf
         if self.validation_data is not None:
-            scores = self.task.evaluate(
+            scores = self.task.evaluate_data(
                 self.validation_data,
                 limit=self.config.training.validation_tokens,
                 interrupted=lambda: self._interrupted,
@@ -340,7 +340,7 @@ class Trainer:
 
     def _write_sample(self) -> None:
         length = self.config.training.sample_length
-        sample = self.task.sample(self.validation_data, length) if length else ""
+        sample = self.task.validation_sample(self.validation_data, length) if length else ""
         if sample:
             self.run.add_sample(f"step {self.step}", sample)
             self.reporter.sample(sample)

@@ -11,7 +11,7 @@ from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.store import load_model
-from sunhwan.tasks import LanguageModelTask, Task
+from sunhwan.tasks import Task
 
 ARCHITECTURE = (
     "cell", "hidden_size", "num_layers", "embedding_size", "input", "connection", "layer_norm",
@@ -19,15 +19,15 @@ ARCHITECTURE = (
 )  # fmt: skip
 
 
-def load_source(path: str) -> LanguageModelTask:
+def load_source(path: str) -> Task:
     """The language model to start from; UsageError for a model of another task."""
     task = load_model(Path(path)).task
-    if not isinstance(task, LanguageModelTask):
+    if task.as_language_model() is None:
         raise UsageError(
-            f"{path} holds a model to {task.name}: start from a language model, whose reading of "
+            f"{path} holds a {task.title}: start from a language model, whose reading of "
             "text serves every task"
         )
-    if not task.readings():
+    if not task.pretrained_parts():
         raise UsageError(
             f"{path} reads one-hot tokens and has no embedding to start from: train it with "
             "model.input 'embedding'"
@@ -35,7 +35,7 @@ def load_source(path: str) -> LanguageModelTask:
     return task
 
 
-def adopt(config: Config, source: LanguageModelTask) -> Config:
+def adopt(config: Config, source: Task) -> Config:
     """The configuration with the source's architecture and kind of token, where it has not its own.
 
     ConfigError where it asks for another hidden size, cell, depth or embedding.
@@ -51,7 +51,8 @@ def adopt(config: Config, source: LanguageModelTask) -> Config:
     # What is read from both ends has no layers of the language model's shapes above the first.
     if not model.direction and theirs.num_layers > 1:
         model = dataclasses.replace(model, direction="forward")
-    kind = config.text.vocabulary or source.vocabulary.kind
+    (part,) = source.pretrained_parts()
+    kind = config.text.vocabulary or part.vocabulary.kind
     text = dataclasses.replace(config.text, vocabulary=kind)
     return dataclasses.replace(config, model=model, text=text)
 
@@ -74,20 +75,20 @@ class Taken(NamedTuple):
 
 
 @torch.no_grad()
-def take_over(source: LanguageModelTask, task: Task) -> Taken:
+def take_over(source: Task, task: Task) -> Taken:
     """Copy what fits: the rows of tokens that both know, and the recurrence, forward direction.
 
     A token that is new begins as the mean of the known ones, with their spread around it.
     UsageError when the task reads no text, and so has nothing that a language model knows.
     """
-    (theirs,) = source.readings()
-    readings = task.readings()
-    if not readings:
+    (theirs,) = source.pretrained_parts()
+    parts = task.pretrained_parts()
+    if not parts:
         raise UsageError(
             f"the model to {task.name} reads no text: a language model gives it nothing"
         )
     found = Taken(0, 0, 0, 0)
-    for ours in readings:
+    for ours in parts:
         shared = _shared(ours.vocabulary.tokens, theirs.vocabulary.tokens)
         for new, old in zip(ours.by_token, theirs.by_token, strict=False):
             if new.shape[1:] == old.shape[1:]:
@@ -110,17 +111,17 @@ def take_vectors(path: str, task: Task) -> str:
     """
     from sunhwan.text.vectors import read_vectors
 
-    readings = [reading for reading in task.readings() if reading.vocabulary.kind == "words"]
-    if not readings:
+    parts = [part for part in task.pretrained_parts() if part.vocabulary.kind == "words"]
+    if not parts:
         raise UsageError(
             "--vectors gives vectors to words, and the model reads other tokens: set "
             "text.vocabulary to 'words'"
         )
     found = total = 0
-    for reading in readings:
-        words = reading.vocabulary.tokens
+    for part in parts:
+        words = part.vocabulary.tokens
         vectors = read_vectors(Path(path), set(words))
-        table = reading.by_token[0]
+        table = part.by_token[0]
         if vectors.values.shape[1] != table.shape[1]:
             raise ConfigError(
                 f"the vectors of {path} have {vectors.values.shape[1]} numbers, but "

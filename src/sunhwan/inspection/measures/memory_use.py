@@ -14,7 +14,7 @@ from sunhwan.inspection.progress import Progress, quietly
 from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look
 from sunhwan.models.mode import evaluating
-from sunhwan.tasks.common.interface import Example
+from sunhwan.tasks.common.examples import Example
 
 CONTEXTS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 

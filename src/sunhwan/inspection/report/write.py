@@ -31,6 +31,7 @@ from sunhwan.inspection.report.pictures import (
 )
 from sunhwan.inspection.report.sections import Sections
 from sunhwan.store.atomic import replaced_folder
+from sunhwan.tasks import TASKS
 
 PAGE, DATA, PICTURES = "report.html", "report.json", "pictures"
 
@@ -126,7 +127,7 @@ def pictures_of(report: Report, words: Words) -> dict[str, Figure]:
         figures["probes"] = draw_probes(report.probes.results, words)
     if report.unrolled:
         figures["unrolled"] = draw_unrolled(
-            report.unrolled, words, pooled=report.about.task == "classify"
+            report.unrolled, words, pooled=TASKS[report.about.task].pools_outputs
         )
     return figures | _traces(report, words)
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from sunhwan.inspection.subjects.base import Passage
 from sunhwan.inspection.subjects.examples import ExampleSubject
 from sunhwan.tasks import Classify, Task
-from sunhwan.tasks.common.interface import Example
+from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.questions import Pair, Question, question_of
 
 
@@ -33,8 +33,8 @@ class ClassifierSubject(ExampleSubject):
         return [self.task.labels[int(passage.given.target)]]
 
     def _pair(self, example: Example, task: Task, folder: Path) -> Pair:
-        assert isinstance(task, Classify)
         assert example.target is not None
+        assert task.labels is not None
         question = Question(example.raw, example.where, folder)
         return Pair(question, task.labels[int(example.target)])
 

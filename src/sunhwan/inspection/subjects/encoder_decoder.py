@@ -14,7 +14,7 @@ from sunhwan.layers import Attention
 from sunhwan.models.encoder_decoder import SequenceReader
 from sunhwan.models.inputs import InputLayer
 from sunhwan.tasks import EncoderDecoderTask
-from sunhwan.tasks.common.interface import Example
+from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.questions import question_of
 
 

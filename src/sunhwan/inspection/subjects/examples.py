@@ -13,9 +13,9 @@ from sunhwan.inspection.subjects.base import Passage, Subject
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.tasks import Task
+from sunhwan.tasks.common.examples import Example, ExampleTask
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kinds import TextKind
-from sunhwan.tasks.common.interface import Example, ExampleTask
 from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.tasks.common.word_input import WordsKind
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 from sunhwan.inspection.subjects.base import Passage
 from sunhwan.inspection.subjects.examples import ExampleSubject
 from sunhwan.tasks import Tag
-from sunhwan.tasks.common.interface import Example
+from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.questions import Question
 from sunhwan.tasks.common.word_input import WordsKind
 

@@ -14,9 +14,9 @@ let model = null;
 /** The model that is looked at: null before there is any. */
 export const chosen = () => model;
 
-export const isWriter = () => model?.task === "language_model";
+export const isWriter = () => Boolean(model?.continues_text);
 
-export const isForecaster = () => model?.task === "forecast";
+export const isForecaster = () => Boolean(model?.forecasts);
 
 /** All layers of a model that can be looked into, with the name of each for people. */
 export function layersOf(one) {
@@ -39,7 +39,7 @@ export function layersOf(one) {
 function description() {
   if (!model) return "";
   const layers = layersOf(model);
-  const said = [called(model.task), ...new Set(layers.map(({ cell }) => cell))];
+  const said = [model.title[document.documentElement.lang] ?? model.task, ...new Set(layers.map(({ cell }) => cell))];
   const levels = new Set(layers.map(({ stack, level }) => `${stack}/${level}`)).size;
   if (levels) said.push(say("layers", { n: number(levels) }));
   const sizes = [...new Set(layers.map((layer) => layer.hidden_size))];

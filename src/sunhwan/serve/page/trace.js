@@ -147,7 +147,7 @@ function showHere() {
 
 /** Explain the character or the tag at the caret; of a text, behind its end, what comes next. */
 function explainCaret() {
-  const each = isWriter() || chosen()?.task === "tag";
+  const each = Boolean(chosen()?.labels_steps);
   if (mode !== "mattered" || !each || text.isComposing()) return;
   const step = text.atCaret()?.group.steps.at(-1) ?? null;
   const wanted = isWriter() && (text.atEnd() || step === 0) ? null : step;

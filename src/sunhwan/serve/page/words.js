@@ -15,12 +15,6 @@ const WORDS = {
   ],
   refused: ["The server refused with status {n}.", "서버가 상태 코드 {n}로 거절했습니다."],
 
-  language_model: ["language model", "언어 모델"],
-  classify: ["classification", "분류"],
-  tag: ["tagging", "태깅"],
-  translate: ["translation", "번역"],
-  describe: ["description", "설명"],
-  forecast: ["forecast", "예측"],
   layers: ["layers: {n}", "층 {n}개"],
   units: ["units: {n}", "유닛 {n}개"],
   parameters: ["parameters: {n}", "매개변수 {n}개"],

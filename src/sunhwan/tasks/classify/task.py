@@ -13,18 +13,11 @@ from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
+from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.interface import (
-    Answer,
-    Example,
-    ExampleTask,
-    Listing,
-    Prepared,
-    Reading,
-    Review,
-    first_ones,
-)
+from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import count_labels, listed, most_common
 from sunhwan.tasks.common.questions import (
     Columns,
@@ -37,6 +30,7 @@ from sunhwan.tasks.common.questions import (
     questions_in,
 )
 from sunhwan.tasks.common.recipe import MANY, complete_examples
+from sunhwan.tasks.common.results import Answer, Listing, Review
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
@@ -74,11 +68,15 @@ class ClassifyScores(NamedTuple):
         ]
 
 
-class Classify(ExampleTask):
+class Classify(InputKindTask):
     """Which of a fixed set of labels a text, a pair of texts, a recording or a vector has."""
 
     name: ClassVar[str] = "classify"
+    titles: ClassVar[tuple[str, str]] = ("classification", "분류")
+    pools_outputs: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = ClassifyScores
+
+    labels: list[str]
 
     def __init__(
         self, config: Config, columns: Columns, input_kind: InputKind, labels: Sequence[str]
@@ -168,7 +166,7 @@ class Classify(ExampleTask):
             found[places] = torch.log_softmax(self.model(batch.inputs).double(), -1).cpu()
         return found
 
-    def evaluate(
+    def evaluate_data(
         self,
         data: Sequence[Example],
         *,
@@ -187,7 +185,7 @@ class Classify(ExampleTask):
             examples=len(targets),
         )
 
-    def review(self, data: Sequence[Example]) -> Review:
+    def review_data(self, data: Sequence[Example]) -> Review:
         """Figures, each label's precision and recall, the confusions, the most surprising mistakes."""
         found, targets = self.log_probabilities(data), _targets(data)
         guesses = found.argmax(-1)
@@ -214,14 +212,23 @@ class Classify(ExampleTask):
         values = {"labels": self.labels, "confusion": table}
         return Review(self._scores(found, targets), listings, values)
 
-    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
         return {"reads": self.input_kind.said(), "labels": listed(self.labels)}
 
-    def readings(self) -> list[Reading]:
-        return self.input_kind.readings(self.model.encoder)
+    @property
+    def subject(self) -> str:
+        steps = self.input_kind.kind in ("text", "frames")
+        return "sunhwan.inspection.subjects.classifier:ClassifierSubject" if steps else ""
+
+    @property
+    def columns_asked(self) -> list[str]:
+        return list(self.columns.inputs)
+
+    def pretrained_parts(self) -> list[PretrainedParts]:
+        return self.input_kind.pretrained_parts(self.model.encoder)
 
     def preprocessing(self) -> dict[str, Any]:
         return {
@@ -249,7 +256,7 @@ class Classify(ExampleTask):
     def read(self, path: Path) -> list[Example]:
         return self.examples(pairs_in(path, self.columns))
 
-    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """Each question's label, with the probability of every label."""
         parts = len(self.columns.inputs)
         for some in chunks(as_question(question, parts) for question in questions):

@@ -18,18 +18,11 @@ from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.encoder_decoder_scores import GREEDY, EncoderDecoderScores
+from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.interface import (
-    Alignment,
-    Answer,
-    Example,
-    ExampleTask,
-    Listing,
-    Prepared,
-    Review,
-    first_ones,
-)
+from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.questions import (
     Columns,
     Found,
@@ -42,6 +35,7 @@ from sunhwan.tasks.common.questions import (
     questions_in,
 )
 from sunhwan.tasks.common.recipe import complete_examples
+from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5
@@ -51,7 +45,7 @@ TOGETHER = 32
 SHOWN = 10
 
 
-class EncoderDecoderTask(ExampleTask):
+class EncoderDecoderTask(InputKindTask):
     """Questions whose answer is a text, written token by token by an encoder-decoder.
 
     A subclass says which columns it reads, what it makes of a question (`input_kind`), and what reads it
@@ -66,6 +60,8 @@ class EncoderDecoderTask(ExampleTask):
     """
 
     scores_type: ClassVar[type[Any]] = EncoderDecoderScores
+    options: ClassVar[tuple[str, ...]] = ("beam", "n", "temperature", "seed")
+    loss_of_tokens: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -154,7 +150,7 @@ class EncoderDecoderTask(ExampleTask):
         raw = (*question.cells, answer)
         return Example(question.where, self.input_kind.read(question), torch.tensor(ids), raw)
 
-    def stream(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
+    def batches(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
         lengths = [e.steps + (0 if e.target is None else len(e.target)) for e in train]
         size, seed = config.data.batch_size, config.training.seed
         return Batches(train, lengths, size, self.collate, seed=seed)
@@ -173,7 +169,7 @@ class EncoderDecoderTask(ExampleTask):
         )
 
     @torch.no_grad()
-    def evaluate(
+    def evaluate_data(
         self,
         data: Sequence[Example],
         *,
@@ -256,7 +252,7 @@ class EncoderDecoderTask(ExampleTask):
         assert example.target is not None
         return self.vocabulary.decode(example.target[:-1].tolist())
 
-    def sample(self, data: Sequence[Example] | None, length: int) -> str:
+    def validation_sample(self, data: Sequence[Example] | None, length: int) -> str:
         """Two questions of validation, their answers, and what the model says."""
         some = list(data[:2]) if data else []
         return "\n".join(
@@ -266,7 +262,7 @@ class EncoderDecoderTask(ExampleTask):
             )
         )
 
-    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
@@ -301,13 +297,25 @@ class EncoderDecoderTask(ExampleTask):
 
     # Using
 
+    @property
+    def main_vocabulary(self) -> Vocabulary:
+        return super().main_vocabulary or self.vocabulary
+
+    @property
+    def subject(self) -> str:
+        return "sunhwan.inspection.subjects.encoder_decoder:EncoderDecoderSubject"
+
+    @property
+    def columns_asked(self) -> list[str]:
+        return list(self.columns.inputs)
+
     def questions(self, path: Path) -> Iterator[Question]:
         return questions_in(path, self.columns.inputs)
 
     def read(self, path: Path) -> list[Example]:
         return self.examples(pairs_in(path, self.columns))
 
-    def review(self, data: Sequence[Example]) -> Review:
+    def review_data(self, data: Sequence[Example]) -> Review:
         """The figures with BLEU, chrF and the share of right answers, and the first answers.
 
         Drawn answers are not compared with the one that happens to be in the file.
@@ -315,7 +323,7 @@ class EncoderDecoderTask(ExampleTask):
         if self.temperature:
             some = data[:SHOWN]
             texts = self.write(some, temperature=self.temperature)
-            return Review(self.evaluate(data), [self._listing(some, texts)], {})
+            return Review(self.evaluate_data(data), [self._listing(some, texts)], {})
         texts = self.write(data)
         answers = [self.text(text) for text, *_ in texts]
         right = [example.raw[-1] for example in data]
@@ -331,7 +339,7 @@ class EncoderDecoderTask(ExampleTask):
         values: dict[str, Any] = {name: m.score for name, m in measured.items()}
         values["exact_by_beam_search"] = exact
         values["signatures"] = {name: m.signature for name, m in measured.items()}
-        return Review(self.evaluate(data), listings, values)
+        return Review(self.evaluate_data(data), listings, values)
 
     def _listing(self, data: Sequence[Example], texts: Sequence[Sequence[Hypothesis]]) -> Listing:
         rows = [
@@ -345,7 +353,7 @@ class EncoderDecoderTask(ExampleTask):
         ]
         return Listing("the first answers", ("where", "asked", "right", "said"), rows)
 
-    def predict(
+    def answers(
         self,
         questions: Iterable[Any],
         *,

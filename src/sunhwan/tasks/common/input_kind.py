@@ -11,8 +11,9 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Ragged, pad
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer
-from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.questions import Question
+from sunhwan.text import Vocabulary
 
 
 class InputKind(ABC):
@@ -23,6 +24,13 @@ class InputKind(ABC):
     """
 
     kind: ClassVar[str]
+    vocabulary: Vocabulary | None = None
+    """Of one that reads tokens."""
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a cell names a file."""
+        return False
 
     @abstractmethod
     def encode(self, cell: str, folder: Path, where: str) -> Tensor:
@@ -43,7 +51,7 @@ class InputKind(ABC):
     def said(self) -> str:
         """In a few words what it is."""
 
-    def readings(self, encoder: Encoder) -> list[Reading]:
+    def pretrained_parts(self, encoder: Encoder) -> list[PretrainedParts]:
         """Where an encoder of these reads tokens: none, unless it reads text."""
         return []
 

@@ -16,7 +16,7 @@ from sunhwan.errors import DataError, StoreError
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.questions import Question, file_of, is_image
 from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
 from sunhwan.tasks.common.word_input import WordsKind
@@ -27,6 +27,8 @@ class TextKind(InputKind):
     """Text as the tokens of a vocabulary; an empty one has no steps."""
 
     kind = "text"
+
+    vocabulary: Vocabulary
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -53,9 +55,11 @@ class TextKind(InputKind):
             len(self.vocabulary), config.embedding_size, token_dropout=config.embedding_dropout
         )
 
-    def readings(self, encoder: Encoder) -> list[Reading]:
+    def pretrained_parts(self, encoder: Encoder) -> list[PretrainedParts]:
         assert isinstance(encoder.inputs, TokenInput)
-        return [Reading(self.vocabulary, (encoder.inputs.embedding.weight,), encoder.recurrent)]
+        return [
+            PretrainedParts(self.vocabulary, (encoder.inputs.embedding.weight,), encoder.recurrent)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "vocabulary": self.vocabulary.to_dict()}
@@ -68,6 +72,7 @@ class FramesKind(InputKind):
     """Sequences of vectors out of files, each feature scaled to mean 0 and deviation 1."""
 
     kind = "frames"
+    reads_files = True
 
     def __init__(self, mean: Sequence[float], deviation: Sequence[float]) -> None:
         self.mean = np.array(mean, np.float32)

@@ -1,45 +1,24 @@
-"""What every task gives the training loop, the store and the commands."""
+"""Task: what each gives the training loop, the store, the commands and the page."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 from sunhwan.config import Config, TrainingConfig
-from sunhwan.data import Batches
-from sunhwan.data.batches import in_batches
+from sunhwan.errors import UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
-from sunhwan.models.mode import evaluating
+from sunhwan.tasks.common.results import Answer, Review, Scores
 from sunhwan.text import Vocabulary
 
-EVALUATION_BATCH = 128
-
-
-class Scores(Protocol):
-    """How good a model is: a NamedTuple of plain numbers, the loss in nats among them."""
-
-    @property
-    def loss(self) -> float: ...
-
-    @property
-    def rank(self) -> float:
-        """What the model that is kept has least of."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The figures by name, ready for JSON."""
-
-    def said(self) -> str:
-        """The figures in one line."""
-
-    def table(self) -> list[tuple[str, str]]:
-        """The figures as rows of name and value."""
-
-    def __iter__(self) -> Iterator[Any]: ...
+if TYPE_CHECKING:
+    from sunhwan.tasks.language_model.task import LanguageModelTask
 
 
 class Stream(Protocol):
@@ -65,54 +44,8 @@ class Stream(Protocol):
         """Continue where `state()` was taken."""
 
 
-class Alignment(NamedTuple):
-    """Which step of the question (source) each piece of the answer (target) looked at.
-
-    weights: (target, source), each row of sum 1.
-    """
-
-    source: list[str]
-    target: list[str]
-    weights: Tensor
-
-
-class Answer(NamedTuple):
-    """What a model says to one question: for JSON, as cells of a TSV, and as text.
-
-    alignment: None where nothing was looked at. rows: cells line by line, of an answer that in a TSV
-    is several lines, as a sentence of CoNLL is.
-    """
-
-    values: dict[str, Any]
-    cells: tuple[str, ...]
-    text: str
-    alignment: Alignment | None = None
-    rows: tuple[tuple[str, ...], ...] = ()
-
-    def tsv(self) -> str:
-        """The cells between tabs; several rows end in an empty line."""
-        rows = ("\t".join(" ".join(c.split()) for c in row) for row in self.rows or [self.cells])
-        return "\n".join([*rows, ""] if self.rows else rows)
-
-
-class Listing(NamedTuple):
-    """A table for people: its title, the names of its columns, its rows."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-
-
-class Review(NamedTuple):
-    """The figures on a file, and what else there is to know: listings, and values for JSON."""
-
-    scores: Scores
-    listings: list[Listing]
-    values: dict[str, Any]
-
-
-class Reading(NamedTuple):
-    """A part of a model that reads text: what pretraining can give it.
+class PretrainedParts(NamedTuple):
+    """A part of a model that reads text, which a pretrained model can give its weights.
 
     by_token: tensors (V, …) with a row a token, the embedding first; recurrent: what reads on.
     """
@@ -125,7 +58,7 @@ class Reading(NamedTuple):
 class Prepared(NamedTuple):
     """A task ready to be trained.
 
-    config: complete, no setting left to auto. train, validation: what its `stream` and `evaluate`
+    config: complete, no setting left to auto. train, validation: what its `batches` and `evaluate_data`
     take; validation is None where there is nothing to validate on. said: what was found in the
     files, a sentence each.
     """
@@ -138,17 +71,38 @@ class Prepared(NamedTuple):
 
 
 class Task(ABC):
-    """A kind of job: how files become questions and answers, the model, and how good it is.
+    """A task: how files become questions and answers, the network, and how good it is.
 
-    One object is a model with all it needs to be used: what the model folder holds.
+    One object is a trained model with all it needs to be used: what the model folder holds, and what
+    `sunhwan.load` returns.
     """
 
     name: ClassVar[str]
+    titles: ClassVar[tuple[str, str]]
+    """What it is called on the page, in English and in Korean."""
     scores_type: ClassVar[type[Any]]
     built_in: ClassVar[tuple[str, ...]] = ()
     """Names that stand for data which is always at hand; the first where none is named."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """Names of what `answers` takes beside the questions."""
+    command: ClassVar[str] = "predict"
+    """The command that uses a trained model."""
+    loss_of_tokens: ClassVar[bool] = False
+    """Whether the loss is that of a token, and so has a perplexity."""
+    labels_steps: ClassVar[bool] = False
+    """Whether there is a prediction at each step that is read."""
+    pools_outputs: ClassVar[bool] = False
+    """Whether all outputs together make one prediction."""
+    forecasts: ClassVar[bool] = False
+    """Whether a question is a series, and the answers are drawn by `panels`."""
+
     config: Config
     model: nn.Module
+    labels: list[str] | None = None
+    """What there is to choose from, where that is a fixed set."""
+
+    training: Mapping[str, Any] = MappingProxyType({})
+    """What is known of the training, as plain values."""
 
     # Training
 
@@ -161,7 +115,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def stream(self, train: Any, config: Config) -> Stream:
+    def batches(self, train: Any, config: Config) -> Stream:
         """Endless batches of the training data."""
 
     @abstractmethod
@@ -169,7 +123,7 @@ class Task(ABC):
         """The loss of one batch, in training mode."""
 
     @abstractmethod
-    def evaluate(
+    def evaluate_data(
         self, data: Any, *, limit: int = 0, interrupted: Callable[[], bool] = lambda: False
     ) -> Scores:
         """The figures on data; limit: about so many tokens of it, 0: all.
@@ -177,12 +131,12 @@ class Task(ABC):
         `interrupted` is asked between batches; InterruptedError is raised if it says so.
         """
 
-    def sample(self, data: Any, length: int) -> str:
+    def validation_sample(self, data: Any, length: int) -> str:
         """What the model does now, to look at while it learns: "" where there is nothing to see."""
         return ""
 
     @abstractmethod
-    def facts(self, train: Any) -> dict[str, Any]:
+    def data_facts(self, train: Any) -> dict[str, Any]:
         """How much there is to learn from, for displays: counts by name."""
 
     @abstractmethod
@@ -209,101 +163,112 @@ class Task(ABC):
 
     # Using
 
-    @abstractmethod
-    def questions(self, path: Path) -> Iterable[Any]:
-        """A file → what `predict` takes, one a question."""
+    def predict(self, questions: Iterable[Any], **options: Any) -> list[Answer]:
+        """Answer questions, each a text or a sequence of the question's parts.
+
+        options: those of the task's own `answers`, such as `beam` of one that writes.
+        """
+        answers: Callable[..., Iterator[Answer]] = self.answers
+        return list(answers(questions, **options))
+
+    def predict_file(self, path: str | Path, **options: Any) -> Iterator[Answer]:
+        """Answer each question of a file; "-": standard input."""
+        answers: Callable[..., Iterator[Answer]] = self.answers
+        return answers(self.questions(Path(path)), **options)
+
+    def evaluate(self, *files: str | Path, precision: str = "fp32") -> Scores:
+        """Compute the figures on a file that holds the right answers."""
+        return self.evaluate_data(self._one_file(files, precision))
+
+    def review(self, *files: str | Path, precision: str = "fp32") -> Review:
+        """Compute the figures, and what else there is to see: confusions, mistakes."""
+        return self.review_data(self._one_file(files, precision))
+
+    def _one_file(self, files: Sequence[str | Path], precision: str) -> Any:
+        if precision != "fp32":
+            raise UsageError(f"--precision is for language models, not for {self.name}")
+        if len(files) != 1:
+            raise UsageError("give one file to evaluate on")
+        return self.read(Path(files[0]))
 
     @abstractmethod
-    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
-        """An answer a question, in their order."""
+    def questions(self, path: Path) -> Iterable[Any]:
+        """A file → what `answers` takes, one a question; "-": standard input."""
+
+    @abstractmethod
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """An answer a question, in their order, as soon as it is known."""
 
     @abstractmethod
     def read(self, path: Path) -> Any:
-        """A file with the right answers → what `evaluate` and `review` take."""
+        """A file with the right answers → what `evaluate_data` and `review_data` take."""
 
-    def review(self, data: Any) -> Review:
+    def review_data(self, data: Any) -> Review:
         """The figures on data and what else is worth seeing."""
-        return Review(self.evaluate(data), [], {})
+        return Review(self.evaluate_data(data), [], {})
 
-    def readings(self) -> list[Reading]:
+    def facts(self) -> dict[str, Any]:
+        """What it is and how it was trained, as plain values."""
+        return {
+            "task": self.name,
+            **asdict(self.config.model),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            **self.about(),
+            **self.training,
+        }
+
+    # For the commands, the page and the report
+
+    @property
+    def title(self) -> str:
+        """What a trained model of it is called in a sentence."""
+        return f"model to {self.name}"
+
+    @property
+    def subject(self) -> str:
+        """What inspection sees it as, "MODULE:CLASS"; "": there is nothing to see step by step."""
+        return ""
+
+    def explain(self) -> list[str]:
+        """Which kernel runs each recurrent stack, and why."""
+        lines = []
+        for name, module in self.model.named_modules():
+            if isinstance(module, Recurrent):
+                lines += ([] if name == "recurrent" else [f"{name}:"]) + [module.explain()]
+        return lines
+
+    def as_language_model(self) -> "LanguageModelTask | None":
+        """The same where it is a language model: it continues texts."""
+        return None
+
+    def pretrained_parts(self) -> list[PretrainedParts]:
         """The parts of the model that read text."""
+        return []
+
+    @property
+    def main_vocabulary(self) -> Vocabulary | None:
+        """The vocabulary of what is read, or else of what is written."""
+        return None
+
+    @property
+    def columns_asked(self) -> list[str]:
+        """The names of a question's parts; none where there may be any."""
+        return list(self.config.task.input or ("text",))
+
+    @property
+    def reads_files(self) -> bool:
+        """Whether a question's parts name files: sound, vectors, images."""
+        return False
+
+    def parse_question(self, text: str | list[str]) -> Any:
+        """What was typed or sent as a question → what `answers` takes."""
+        return text
+
+    def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
+        """The answers with what they go on from, for `sunhwan.plots.draw_forecasts`."""
         return []
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.model.parameters()).device
-
-
-class Example(NamedTuple):
-    """One question and its answer as a model sees them.
-
-    where: file and line. inputs: (T, …) each. target: None for a question. raw: as it was read.
-    """
-
-    where: str
-    inputs: tuple[Tensor, ...]
-    target: Tensor | None
-    raw: tuple[str, ...] = ()
-
-    @property
-    def steps(self) -> int:
-        """How long it is: what a batch's rows have alike."""
-        return max(sum(len(x) for x in self.inputs), 1)
-
-
-class ExampleTask(Task):
-    """A task of questions that are apart from each other: the state starts anew in each."""
-
-    def stream(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
-        steps = [example.steps for example in train]
-        size, seed = config.data.batch_size, config.training.seed
-        return Batches(train, steps, size, self.collate, seed=seed)
-
-    @abstractmethod
-    def collate(self, examples: Sequence[Example]) -> Any:
-        """Examples → a batch on the CPU, with a `to(device)`."""
-
-    def digest(self, data: Sequence[Example]) -> str:
-        sha = hashlib.sha256()
-        for example in data:
-            parts = (*example.inputs, *([] if example.target is None else [example.target]))
-            for part in parts:
-                sha.update(f"{tuple(part.shape)}".encode())
-                sha.update(part.contiguous().numpy().tobytes())
-        return sha.hexdigest()
-
-    def each_batch(
-        self,
-        examples: Sequence[Example],
-        *,
-        interrupted: Callable[[], bool] = lambda: False,
-        size: int = EVALUATION_BATCH,
-    ) -> Iterator[tuple[list[int], Any]]:
-        """The examples in batches, in evaluation mode: their places, and the batch on the device.
-
-        The caller turns gradients off.
-        """
-        with evaluating(self.model):
-            for places in in_batches([e.steps for e in examples], size):
-                if interrupted():
-                    raise InterruptedError("the evaluation was interrupted")
-                batch = self.collate([examples[place] for place in places])
-                yield places, batch.to(self.device)
-
-
-def first_ones(examples: Sequence[Example], limit: int) -> Sequence[Example]:
-    """As many from the start as hold `limit` steps; 0: all."""
-    if not limit:
-        return examples
-    seen = 0
-    for place, example in enumerate(examples):
-        seen += example.steps
-        if seen > limit:
-            return examples[: place + 1]
-    return examples
-
-
-def share_of(text: str) -> float:
-    """A number in [0, 1) that a text alone decides: equal questions fall on one side of a split."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]) / 2**64

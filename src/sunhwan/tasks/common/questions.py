@@ -1,5 +1,6 @@
 """From tables on disk to rows of question and answer, and from a file or a line to questions."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,6 @@ from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError, UsageError
-from sunhwan.tasks.common.interface import share_of
 
 ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
@@ -176,6 +176,11 @@ def split(
             "file of its own to text.validation and 0 to text.validation_share"
         )
     return train, held_out
+
+
+def share_of(text: str) -> float:
+    """A number in [0, 1) that a text alone decides: equal questions fall on one side of a split."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]) / 2**64
 
 
 def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:

@@ -90,6 +90,10 @@ class VectorKind(StepKind):
             "image_size": self.image_size,
         }
 
+    @property
+    def reads_files(self) -> bool:
+        return bool(self.image_size)
+
     def shown(self, cells: Sequence[str]) -> str:
         line = super().shown(cells)
         return line if len(line) <= WIDE else f"{line[:WIDE]}…"

@@ -16,7 +16,7 @@ from sunhwan.data import Ragged, pad
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer, WordInput
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.interface import Reading
+from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.recipe import kind_of_text
 from sunhwan.text import Vocabulary, build_vocabulary, normalize
 
@@ -80,9 +80,9 @@ class WordsKind(InputKind):
             word_dropout=config.word_dropout,
         )
 
-    def readings(self, encoder: Encoder) -> list[Reading]:
+    def pretrained_parts(self, encoder: Encoder) -> list[PretrainedParts]:
         assert isinstance(encoder.inputs, WordInput)
-        return [Reading(self.words, (encoder.inputs.words.weight,), encoder.recurrent)]
+        return [PretrainedParts(self.words, (encoder.inputs.words.weight,), encoder.recurrent)]
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,6 @@ from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError
-from sunhwan.tasks.common.interface import share_of
 from sunhwan.tasks.common.questions import (
     ROW_NUMBERS,
     Columns,
@@ -24,6 +23,7 @@ from sunhwan.tasks.common.questions import (
     pairs_in,
     pairs_of,
     questions_in,
+    share_of,
     step_columns,
 )
 from sunhwan.tasks.describe.tunes import TUNE, tune_pairs

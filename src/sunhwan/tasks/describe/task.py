@@ -9,9 +9,10 @@ from sunhwan.config import Config, Value
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import complete_kind
-from sunhwan.tasks.common.interface import Answer, Example
 from sunhwan.tasks.common.questions import Found, Pair, Question, in_words, split
+from sunhwan.tasks.common.results import Answer
 from sunhwan.tasks.describe.reading import described_pairs, described_questions, read_corpus
 from sunhwan.tasks.describe.tunes import TUNE, whole_tune
 
@@ -25,6 +26,7 @@ class Describe(EncoderDecoderTask):
     """A text about numbers, an image or labels: captions, reports, tunes of a metre and key."""
 
     name: ClassVar[str] = "describe"
+    titles: ClassVar[tuple[str, str]] = ("description", "설명")
     built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN_DIGITS)
 
     @classmethod
@@ -59,9 +61,9 @@ class Describe(EncoderDecoderTask):
     def reader(self) -> StepReader:
         return StepReader(self.config.model, self.input_kind.layer(self.config.model))
 
-    def predict(self, questions: Iterable[Any], **options: Any) -> Iterator[Answer]:
+    def answers(self, questions: Iterable[Any], **options: Any) -> Iterator[Answer]:
         """What the model writes, a tune with its header; options: as of any `EncoderDecoderTask`."""
-        for number, answer in enumerate(super().predict(questions, **options), 1):
+        for number, answer in enumerate(super().answers(questions, **options), 1):
             if self.columns == TUNE:
                 metre, key = answer.values["input"]
                 tune = whole_tune(number, metre, key, answer.text)

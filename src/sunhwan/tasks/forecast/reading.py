@@ -36,7 +36,7 @@ class Split(NamedTuple):
 
     learned: list[Window]
     held: list[Window]
-    reading: Layout
+    layout: Layout
     marks: list[tuple[Mark, Mark]]
 
 
@@ -84,12 +84,12 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
                 "or task.horizon"
             )
         ends.append(rows - held)
-    reading = _reading(files, ends, config)
-    found = Split([], [], reading, [])
+    layout = _layout(files, ends, config)
+    found = Split([], [], layout, [])
     for file, end in zip(files, ends, strict=True):
-        count = len(file.columns) - len(reading.inputs)
+        count = len(file.columns) - len(layout.inputs)
         found.marks.append((Mark.at(file, end - 1, count), Mark.at(file, -1, count)))
-        for track in tracks_of(file, reading, task.horizon, named=len(files) > 1):
+        for track in tracks_of(file, layout, task.horizon, named=len(files) > 1):
             error = naive_error(track.values[:end], task.season)
             track = dataclasses.replace(track, error=error)
             found.learned.extend(windows_of(track, range(least, end - task.horizon + 1), task))
@@ -105,7 +105,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
 
 
 def windows_to_compare(
-    file: Series, reading: Layout, marks: Sequence[tuple[Mark, Mark]], task: TaskConfig
+    file: Series, layout: Layout, marks: Sequence[tuple[Mark, Mark]], task: TaskConfig
 ) -> list[Window]:
     """A window before each row that is followed by a whole horizon: of the rows after those that the
     model knows where the file continues them, else of all. DataError: the file is too short."""
@@ -121,7 +121,7 @@ def windows_to_compare(
         start, learned = min(task.season + min(task.season, task.context), last), len(file.times)
         part = "all of the file, which goes on from no row that the model knows"
     windows = []
-    for track in tracks_of(file, reading, task.horizon):
+    for track in tracks_of(file, layout, task.horizon):
         error = naive_error(track.values[:learned], task.season)
         track = dataclasses.replace(track, error=error, part=part)
         windows += windows_of(track, range(start, last + 1), task)
@@ -147,7 +147,7 @@ def held_out(rows: int, horizon: int, share: float) -> int:
     return min(max(round(share * rows), horizon), rows) if share else 0
 
 
-def _reading(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
+def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
     """What all files have in common; scales and cycles are those of the rows learned from."""
     first, beside = files[0], len(config.task.input)
     names = first.columns[: len(first.columns) - beside]

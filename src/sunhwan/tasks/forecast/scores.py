@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sunhwan.data.windows import seasonal_naive
 from sunhwan.models.forecaster import MEDIAN, QUANTILES
-from sunhwan.tasks.common.interface import Listing
+from sunhwan.tasks.common.results import Listing
 from sunhwan.tasks.forecast.tracks import Window
 
 

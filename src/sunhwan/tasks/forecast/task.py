@@ -15,8 +15,10 @@ from sunhwan.data import BUILT_IN_SERIES, Series, pad
 from sunhwan.errors import DataError, StoreError, UsageError
 from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.common.interface import Answer, ExampleTask, Prepared, Review
+from sunhwan.tasks.common.examples import ExampleTask
+from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
+from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.forecast.reading import Mark, complete_sizes, split_files, windows_to_compare
 from sunhwan.tasks.forecast.scores import ForecastScores, by_series
 from sunhwan.tasks.forecast.tracks import (
@@ -24,6 +26,7 @@ from sunhwan.tasks.forecast.tracks import (
     Window,
     as_series,
     open_series,
+    parse_series,
     tracks_of,
     windows_of,
 )
@@ -40,14 +43,16 @@ class Forecast(ExampleTask):
     """
 
     name: ClassVar[str] = "forecast"
+    titles: ClassVar[tuple[str, str]] = ("forecast", "예측")
+    forecasts: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = ForecastScores
     built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN_SERIES)
 
-    def __init__(self, config: Config, reading: Layout, marks: Sequence[tuple[Mark, Mark]]) -> None:
+    def __init__(self, config: Config, layout: Layout, marks: Sequence[tuple[Mark, Mark]]) -> None:
         """marks: of each file the last row that was learned from, and its last row."""
-        self.config, self.reading, self.marks = config, reading, list(marks)
+        self.config, self.layout, self.marks = config, layout, list(marks)
         self.season, self.horizon = config.task.season, config.task.horizon
-        features = 4 + 2 * len(reading.cycles) + len(reading.inputs)
+        features = 4 + 2 * len(layout.cycles) + len(layout.inputs)
         self.model: Forecaster = Forecaster(config.model, features, self.horizon)
 
     @classmethod
@@ -55,9 +60,9 @@ class Forecast(ExampleTask):
         target = (config.task.target,) if config.task.target else ()
         files = [open_series(source, target, config.task.input) for source in config.text.corpus]
         config = complete_sizes(config, files)
-        learned, held, reading, marks = split_files(files, config)
+        learned, held, layout, marks = split_files(files, config)
         config = complete_examples(config, [], len(learned), AUTOMATIC)
-        made = cls(config, reading, marks)
+        made = cls(config, layout, marks)
         if config.text.validation:
             held = made.read(Path(config.text.validation))
         task, count = config.task, len({id(window.track) for window in learned})
@@ -95,7 +100,7 @@ class Forecast(ExampleTask):
                 found[place] = repeated[:, None] + scales[place] * row
         return found, scales
 
-    def evaluate(
+    def evaluate_data(
         self,
         data: Sequence[Any],
         *,
@@ -107,7 +112,7 @@ class Forecast(ExampleTask):
         data = data[:: max(every, 1)]
         return ForecastScores.of(data, *self.quantiles(data, interrupted), self.season)
 
-    def review(self, data: Sequence[Any]) -> Review:
+    def review_data(self, data: Sequence[Any]) -> Review:
         """The figures, those of each series, and forecasts to look at."""
         found, scales = self.quantiles(data)
         places: dict[str, list[int]] = {}
@@ -141,7 +146,7 @@ class Forecast(ExampleTask):
             sha.update(f"{place}".encode())
         return sha.hexdigest()
 
-    def facts(self, train: Sequence[Any]) -> dict[str, Any]:
+    def data_facts(self, train: Sequence[Any]) -> dict[str, Any]:
         return {"windows": len(train)}
 
     def about(self) -> dict[str, Any]:
@@ -150,9 +155,9 @@ class Forecast(ExampleTask):
         return {name: f"{size} steps" for name, size in sizes.items()}
 
     def preprocessing(self) -> dict[str, Any]:
-        reading = {name: list(value) for name, value in self.reading._asdict().items()}
+        layout = {name: list(value) for name, value in self.layout._asdict().items()}
         marks = [[[mark.time, list(mark.values)] for mark in pair] for pair in self.marks]
-        return {**reading, "marks": marks}
+        return {**layout, "marks": marks}
 
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
@@ -176,27 +181,27 @@ class Forecast(ExampleTask):
 
         Forecasts are made from every row on, each with a whole horizon to compare with.
         """
-        file = open_series(str(path), self.reading.targets, self.reading.inputs)
-        return windows_to_compare(file, self.reading, self.marks, self.config.task)
+        file = open_series(str(path), self.layout.targets, self.layout.inputs)
+        return windows_to_compare(file, self.layout, self.marks, self.config.task)
 
     def questions(self, path: Path) -> Iterator[Series]:
         if str(path) == "-":
             raise UsageError("forecasts are made of a file, not of standard input: name one")
-        yield open_series(str(path), self.reading.targets, self.reading.inputs)
+        yield open_series(str(path), self.layout.targets, self.layout.inputs)
 
     def asked(self, question: Any) -> list[Window]:
         """A `Series`, or numbers (T,) or (T, columns) → a window at its end for each column."""
-        series = question if isinstance(question, Series) else as_series(question, self.reading)
+        series = question if isinstance(question, Series) else as_series(question, self.layout)
         least = self.season + 1
         if len(series.times) < least:
             raise DataError(
                 f"{series.name} has {len(series.times)} rows, but at least {least} are needed to go on "
                 f"from: a season of {self.season} and one more"
             )
-        tracks = tracks_of(series, self.reading, self.horizon)
+        tracks = tracks_of(series, self.layout, self.horizon)
         return [w for t in tracks for w in windows_of(t, [len(t.values)], self.config.task)]
 
-    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """An answer a step: of each question's first series all steps, then of its second …"""
         for question in questions:
             windows = self.asked(question)
@@ -217,6 +222,13 @@ class Forecast(ExampleTask):
                     }
                     cells = (time, track.name, median, lower, upper)
                     yield Answer(values, cells, f"{before}{time}  {median}  ({lower} … {upper})")
+
+    @property
+    def columns_asked(self) -> list[str]:
+        return [*self.layout.targets, *self.layout.inputs]
+
+    def parse_question(self, text: str | list[str]) -> Any:
+        return parse_series(text, self.layout)
 
     def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
         """The forecasts with the past they go on from, for `sunhwan.plots.draw_forecasts`."""

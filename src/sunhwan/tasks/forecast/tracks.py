@@ -1,7 +1,8 @@
 """From files of numbers in time to what is forecast: tracks, and the windows of them that are read."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from sunhwan.config import TaskConfig
 from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_series
 from sunhwan.data.calendar import following, phases
+from sunhwan.data.numbers import is_number
+from sunhwan.data.times import check_ascending, moment
 from sunhwan.data.windows import Stretch, stretch
 from sunhwan.errors import DataError, UsageError
 
@@ -112,18 +115,18 @@ def open_series(source: str, targets: Sequence[str], inputs: Sequence[str]) -> S
     return Series(series.name, series.times, columns, values, series.said)
 
 
-def tracks_of(series: Series, reading: Layout, horizon: int, named: bool = False) -> list[Track]:
+def tracks_of(series: Series, layout: Layout, horizon: int, named: bool = False) -> list[Track]:
     """The tracks of a file as `open_series` gives it; named: after the file too."""
-    count = len(series.columns) - len(reading.inputs)
+    count = len(series.columns) - len(layout.inputs)
     times = (*series.times, *following(series.times, horizon))
     try:
-        known = phases(times, reading.cycles)
+        known = phases(times, layout.cycles)
     except ValueError as error:
         raise DataError(
             f"{series.name}: the time {error} is no date, but the model reads where in the "
-            f"{' and the '.join(reading.cycles)} it is: write dates, as in the training file"
+            f"{' and the '.join(layout.cycles)} it is: write dates, as in the training file"
         ) from None
-    seen = (series.values[:, count:] - reading.means) / reading.deviations
+    seen = (series.values[:, count:] - layout.means) / layout.deviations
     before = f"{Path(series.name).stem} " if named else ""
     return [
         Track(before + name, times, values, known, seen.astype(np.float32))
@@ -131,7 +134,7 @@ def tracks_of(series: Series, reading: Layout, horizon: int, named: bool = False
     ]
 
 
-def as_series(question: Any, reading: Layout) -> Series:
+def as_series(question: Any, layout: Layout) -> Series:
     """Numbers (T,) or (T, columns), the targets first → a series without dates; UsageError."""
     try:
         values = np.array(question, dtype=np.float64)
@@ -140,7 +143,7 @@ def as_series(question: Any, reading: Layout) -> Series:
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not np.isfinite(values).all():
         raise UsageError("a question is a series: finite numbers, or rows of as many columns")
-    targets, inputs = reading[:2]
+    targets, inputs = layout[:2]
     count = values.shape[1]
     names = targets if targets else tuple(map(str, range(1, count - len(inputs) + 1)))
     if len(names) + len(inputs) != count or not names:
@@ -149,6 +152,23 @@ def as_series(question: Any, reading: Layout) -> Series:
         )
     times = tuple(str(number) for number in range(1, len(values) + 1))
     return Series("the question", times, names + inputs, values, "")
+
+
+def parse_series(question: str | list[str], layout: Layout) -> Series | list[list[str]]:
+    """Parse rows of a series: a line or a text each, its numbers with spaces, tabs or commas between.
+
+    Before the numbers of each there may be a date, which with its time of day is one.
+    """
+    lines = question.splitlines() if isinstance(question, str) else question
+    rows = [_TIME_OF_DAY.sub("T", line).replace(",", " ").split() for line in lines]
+    times = [row[0] for row in rows if row and moment(row[0]) and not is_number(row[0])]
+    if not times or len(times) < len(rows):
+        return rows
+    check_ascending(times, [f"line {number}" for number in range(1, len(times) + 1)], "date")
+    return replace(as_series([row[1:] for row in rows], layout), times=tuple(times))
+
+
+_TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
 
 
 def windows_of(track: Track, origins: Iterable[int], task: TaskConfig) -> list[Window]:

@@ -1,6 +1,7 @@
 """The next token from those before it: a text is one long sequence, its state carried throughout."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -8,11 +9,13 @@ from sunhwan import generation
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Block, Streams, Tokens, encode
 from sunhwan.errors import DataError, UsageError
+from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores, evaluate_tokens, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.common.interface import Answer, Prepared, Reading, Task
+from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
 from sunhwan.tasks.common.recipe import complete_language
+from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.text import (
     BUILT_IN,
     Corpus,
@@ -20,6 +23,7 @@ from sunhwan.text import (
     Vocabulary,
     build_vocabulary,
     load_corpus,
+    normalize,
     vocabulary_from_dict,
 )
 
@@ -30,6 +34,10 @@ class LanguageModelTask(Task):
     """The language model: trained by teacher forcing on blocks of streams, it writes and scores text."""
 
     name: ClassVar[str] = "language_model"
+    titles: ClassVar[tuple[str, str]] = ("language model", "언어 모델")
+    command: ClassVar[str] = "sample"
+    loss_of_tokens: ClassVar[bool] = True
+    labels_steps: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = Scores
     built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN)
 
@@ -59,7 +67,7 @@ class LanguageModelTask(Task):
             validation = None
         return Prepared(config, cls(config, vocabulary), train, validation)
 
-    def stream(self, train: Tokens, config: Config) -> Streams:
+    def batches(self, train: Tokens, config: Config) -> Streams:
         return Streams(
             train,
             config.data.batch_size,
@@ -77,19 +85,19 @@ class LanguageModelTask(Task):
             bptt_memory=training.bptt_memory,
         )
 
-    def evaluate(
+    def evaluate_data(
         self, data: Tokens, *, limit: int = 0, interrupted: Callable[[], bool] = lambda: False
     ) -> Scores:
         return evaluate_tokens(
             self.model, data, rows=VALIDATION_ROWS, limit=limit, interrupted=interrupted
         )
 
-    def sample(self, data: Any, length: int) -> str:
+    def validation_sample(self, data: Any, length: int) -> str:
         # In fp32 whatever the model has become: the precision stays from one validation to the next.
         (sample,) = generation.sample(self.model, self.vocabulary, length=length, precision="fp32")
         return sample.text
 
-    def facts(self, train: Tokens) -> dict[str, Any]:
+    def data_facts(self, train: Tokens) -> dict[str, Any]:
         return {"characters": train.characters, "tokens": len(train.ids)}
 
     def about(self) -> dict[str, Any]:
@@ -105,27 +113,98 @@ class LanguageModelTask(Task):
     def restored(cls, config: Config, preprocessing: Any) -> Self:
         return cls(config, vocabulary_from_dict(preprocessing))
 
-    def readings(self) -> list[Reading]:
+    def pretrained_parts(self) -> list[PretrainedParts]:
         model = self.model
         if model.embedding is None:
             return []
         rows = (model.embedding.weight, model.output.weight, model.output.bias)
         tied = model.config.tied
-        return [Reading(self.vocabulary, rows[::2] if tied else rows, model.recurrent)]
+        return [PretrainedParts(self.vocabulary, rows[::2] if tied else rows, model.recurrent)]
+
+    def sample(self, prompt: str = "", **options: Any) -> list[Sample]:
+        """Write texts; the options are those of `sunhwan.generation.sample` (n, length, seed …)."""
+        return generation.sample(self.model, self.vocabulary, prompt, **options)
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """Write a text piece by piece; the options are those of `sunhwan.generation.stream`."""
+        return generation.stream(self.model, self.vocabulary, prompt, **options)
+
+    def score(self, lines: Sequence[str]) -> Iterator[ScoredLine]:
+        """Compute the log-probability of each line; see `sunhwan.generation.score_lines`."""
+        return score_lines(self.model, self.vocabulary, lines)
+
+    def evaluate(self, *files: str | Path, precision: str = "fp32") -> Scores:
+        """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
+
+        precision: of the weights; fp16 and int8 are what `sample` computes in these.
+        """
+        return self._evaluate(load_corpus(files).documents, ", ".join(map(str, files)), precision)
+
+    def evaluate_text(self, text: str, precision: str = "fp32") -> Scores:
+        """The same on a text."""
+        return self._evaluate([Document("text", normalize(text))], "the text", precision)
+
+    def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> Scores:
+        tokens = encode(self.vocabulary, documents, what)
+        engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
+        return evaluate_tokens(self.model, tokens, read=engine)
+
+    def review(self, *files: str | Path, precision: str = "fp32") -> Review:
+        """The figures; in another precision than fp32 with the bits per character that it costs."""
+        scores = self.evaluate(*files, precision=precision)
+        if precision == "fp32":
+            return Review(scores, [], {})
+        lost = scores.bits_per_character - self.evaluate(*files).bits_per_character
+        rows = scores.table()
+        rows.insert(3, (f"of which {precision} costs", f"{lost:+.5f}"))
+        return Review(scores, [], {"precision": precision, "lost": lost}, rows)
 
     def questions(self, path: Path) -> Iterable[Any]:
         raise UsageError("a language model is not asked questions: use `sunhwan sample` or `score`")
 
-    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
-        """A text that goes on from each beginning."""
-        for beginning in questions:
-            (sample,) = generation.sample(self.model, self.vocabulary, str(beginning))
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """A text that goes on from each prompt."""
+        for prompt in questions:
+            (sample,) = self.sample(str(prompt))
             yield Answer(
                 sample._asdict(), (sample.prompt, sample.text), sample.prompt + sample.text
             )
 
     def read(self, path: Path) -> Tokens:
         return encode(self.vocabulary, load_corpus(path).documents, str(path))
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            **asdict(self.model.config),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "vocabulary": self.vocabulary.kind,
+            "vocabulary_size": len(self.vocabulary),
+            **self.training,
+        }
+
+    @property
+    def title(self) -> str:
+        return "language model"
+
+    @property
+    def subject(self) -> str:
+        return "sunhwan.inspection.subjects.language_model:LanguageModelSubject"
+
+    def explain(self) -> list[str]:
+        engine, reason = engine_for(self.model)
+        writer = "PyTorch" if engine is None else f"the compiled engine in {engine.precision}"
+        return [*super().explain(), f"writing text: {writer}: {reason}"]
+
+    def as_language_model(self) -> Self:
+        return self
+
+    @property
+    def main_vocabulary(self) -> Vocabulary:
+        return self.vocabulary
+
+    @property
+    def columns_asked(self) -> list[str]:
+        return []
 
 
 def _vocabulary(config: Config, corpus: Corpus, documents: Iterable[Document]) -> Vocabulary:

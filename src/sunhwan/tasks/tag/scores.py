@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from sunhwan.metrics import Agreement, confusion, entity_agreement, in_all, label_agreement
-from sunhwan.tasks.common.interface import Listing
+from sunhwan.tasks.common.results import Listing
 
 MISTAKES = 10
 LISTED = 40

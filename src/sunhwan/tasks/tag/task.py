@@ -11,20 +11,15 @@ from sunhwan.errors import ConfigError, DataError, StoreError
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
+from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.interface import (
-    Answer,
-    Example,
-    ExampleTask,
-    Prepared,
-    Reading,
-    Review,
-    first_ones,
-)
+from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import count_labels, listed, most_common
 from sunhwan.tasks.common.questions import Pair, Question, chunks, split
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
+from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.reading import as_sequence, read_sequences, sequences_asked
 from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
@@ -37,11 +32,15 @@ class Guesses(NamedTuple):
     loss: float
 
 
-class Tag(ExampleTask):
+class Tag(InputKindTask):
     """Which label each word of a sentence has, or each frame of a recording."""
 
     name: ClassVar[str] = "tag"
+    titles: ClassVar[tuple[str, str]] = ("tagging", "태깅")
+    labels_steps: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = TagScores
+
+    labels: list[str]
 
     def __init__(self, config: Config, input_kind: InputKind, labels: Sequence[str]) -> None:
         self.config, self.input_kind, self.labels = config, input_kind, list(labels)
@@ -135,7 +134,7 @@ class Tag(ExampleTask):
                 labels[place] = [self.labels[number] for number in row[:length]]
         return Guesses(labels, nats / max(steps, 1))
 
-    def evaluate(
+    def evaluate_data(
         self,
         data: Sequence[Example],
         *,
@@ -146,7 +145,7 @@ class Tag(ExampleTask):
         guesses = self.guess(data, interrupted)
         return TagScores.of(self._labelled(data, guesses), guesses.loss)
 
-    def review(self, data: Sequence[Example]) -> Review:
+    def review_data(self, data: Sequence[Example]) -> Review:
         """Figures, also by label or kind of entity, of known and unknown words, and mistakes."""
         guesses = self.guess(data)
         labelled = self._labelled(data, guesses)
@@ -161,17 +160,21 @@ class Tag(ExampleTask):
         are = [example.raw[-1].split("\t") for example in data]
         return Labelled(self.labels, are, guesses.labels)
 
-    def sample(self, data: Any, length: int) -> str:
+    def validation_sample(self, data: Any, length: int) -> str:
         """The first sentence to validate on, with what each of its words is said to be."""
         if not data or not isinstance(self.input_kind, WordsKind):
             return ""
-        (answer,) = self.predict([Question(data[0].raw[:-1][:length])])
+        (answer,) = self.answers([Question(data[0].raw[:-1][:length])])
         return answer.text
 
-    def readings(self) -> list[Reading]:
-        return self.input_kind.readings(self.model.encoder)
+    @property
+    def subject(self) -> str:
+        return "sunhwan.inspection.subjects.tagger:TaggerSubject"
 
-    def facts(self, train: Sequence[Example]) -> dict[str, Any]:
+    def pretrained_parts(self) -> list[PretrainedParts]:
+        return self.input_kind.pretrained_parts(self.model.encoder)
+
+    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"sequences": len(train)}
 
     def about(self) -> dict[str, Any]:
@@ -195,7 +198,7 @@ class Tag(ExampleTask):
     def read(self, path: Path) -> list[Example]:
         return self.examples(read_sequences(path, self.config).pairs)
 
-    def predict(self, questions: Iterable[Any]) -> Iterator[Answer]:
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """The labels of each sentence's words, or of each recording's frames."""
         kind = self.input_kind.kind
         for some in chunks(as_sequence(question, kind) for question in questions):

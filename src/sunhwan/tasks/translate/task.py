@@ -6,8 +6,9 @@ from typing import ClassVar
 from sunhwan.config import Config, Value
 from sunhwan.models.encoder_decoder import SequenceReader
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import TextKind
-from sunhwan.tasks.common.interface import Example, Reading
+from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.questions import Pair
 
 
@@ -15,6 +16,7 @@ class Translate(EncoderDecoderTask):
     """A text out of another, or out of a recording: translations, answers, summaries, transcripts."""
 
     name: ClassVar[str] = "translate"
+    titles: ClassVar[tuple[str, str]] = ("translation", "번역")
     INPUTS: ClassVar[tuple[str, ...]] = (
         "source", "src", "input", "question", "q", "prompt", "english", "eng", "en", "text",
         "document", "article", "sentence", "path", "file", "원문", "질문", "영어", "본문", "문장", "1",
@@ -40,10 +42,10 @@ class Translate(EncoderDecoderTask):
             return self.input_kind.vocabulary.token_texts(example.inputs[0].numpy())
         return super().step_names(example)
 
-    def readings(self) -> list[Reading]:
+    def pretrained_parts(self) -> list[PretrainedParts]:
         reader = self.model.reader
         assert isinstance(reader, SequenceReader)
-        return self.input_kind.readings(reader.encoder)
+        return self.input_kind.pretrained_parts(reader.encoder)
 
 
 AUTOMATIC: dict[str, Value] = {

@@ -1,0 +1,85 @@
+"""Examples: tasks of questions that are apart from each other."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from sunhwan.config import Config
+from sunhwan.data import Batches
+from sunhwan.data.batches import in_batches
+from sunhwan.models.mode import evaluating
+from sunhwan.tasks.common.interface import Task
+
+EVALUATION_BATCH = 128
+
+
+class Example(NamedTuple):
+    """One question and its answer as a model sees them.
+
+    where: file and line. inputs: (T, …) each. target: None for a question. raw: as it was read.
+    """
+
+    where: str
+    inputs: tuple[Tensor, ...]
+    target: Tensor | None
+    raw: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> int:
+        """How long it is: what a batch's rows have alike."""
+        return max(sum(len(x) for x in self.inputs), 1)
+
+
+class ExampleTask(Task):
+    """A task of questions that are apart from each other: the state starts anew in each."""
+
+    def batches(self, train: Sequence[Example], config: Config) -> Batches[Example, Any]:
+        steps = [example.steps for example in train]
+        size, seed = config.data.batch_size, config.training.seed
+        return Batches(train, steps, size, self.collate, seed=seed)
+
+    @abstractmethod
+    def collate(self, examples: Sequence[Example]) -> Any:
+        """Examples → a batch on the CPU, with a `to(device)`."""
+
+    def digest(self, data: Sequence[Example]) -> str:
+        sha = hashlib.sha256()
+        for example in data:
+            parts = (*example.inputs, *([] if example.target is None else [example.target]))
+            for part in parts:
+                sha.update(f"{tuple(part.shape)}".encode())
+                sha.update(part.contiguous().numpy().tobytes())
+        return sha.hexdigest()
+
+    def each_batch(
+        self,
+        examples: Sequence[Example],
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        size: int = EVALUATION_BATCH,
+    ) -> Iterator[tuple[list[int], Any]]:
+        """The examples in batches, in evaluation mode: their places, and the batch on the device.
+
+        The caller turns gradients off.
+        """
+        with evaluating(self.model):
+            for places in in_batches([e.steps for e in examples], size):
+                if interrupted():
+                    raise InterruptedError("the evaluation was interrupted")
+                batch = self.collate([examples[place] for place in places])
+                yield places, batch.to(self.device)
+
+
+def first_ones(examples: Sequence[Example], limit: int) -> Sequence[Example]:
+    """As many from the start as hold `limit` steps; 0: all."""
+    if not limit:
+        return examples
+    seen = 0
+    for place, example in enumerate(examples):
+        seen += example.steps
+        if seen > limit:
+            return examples[: place + 1]
+    return examples

@@ -1,0 +1,19 @@
+"""Tasks of examples that an `InputKind` reads."""
+
+from sunhwan.tasks.common.examples import ExampleTask
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.text import Vocabulary
+
+
+class InputKindTask(ExampleTask):
+    """A task whose questions are cells of a table, or a text, read by one kind of input."""
+
+    input_kind: InputKind
+
+    @property
+    def main_vocabulary(self) -> Vocabulary | None:
+        return self.input_kind.vocabulary
+
+    @property
+    def reads_files(self) -> bool:
+        return self.input_kind.reads_files

@@ -1,0 +1,82 @@
+"""Results: what tasks answer to questions, and the figures of an evaluation."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Scores(Protocol):
+    """How good a model is: a NamedTuple of plain numbers, the loss in nats among them."""
+
+    @property
+    def loss(self) -> float: ...
+
+    @property
+    def rank(self) -> float:
+        """What the model that is kept has least of."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures by name, ready for JSON."""
+
+    def said(self) -> str:
+        """The figures in one line."""
+
+    def table(self) -> list[tuple[str, str]]:
+        """The figures as rows of name and value."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Alignment(NamedTuple):
+    """Which step of the question (source) each piece of the answer (target) looked at.
+
+    weights: (target, source), each row of sum 1.
+    """
+
+    source: list[str]
+    target: list[str]
+    weights: Tensor
+
+
+class Answer(NamedTuple):
+    """What a model says to one question: for JSON, as cells of a TSV, and as text.
+
+    alignment: None where nothing was looked at. rows: cells line by line, of an answer that in a TSV
+    is several lines, as a sentence of CoNLL is.
+    """
+
+    values: dict[str, Any]
+    cells: tuple[str, ...]
+    text: str
+    alignment: Alignment | None = None
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    def tsv(self) -> str:
+        """The cells between tabs; several rows end in an empty line."""
+        rows = ("\t".join(" ".join(c.split()) for c in row) for row in self.rows or [self.cells])
+        return "\n".join([*rows, ""] if self.rows else rows)
+
+
+class Listing(NamedTuple):
+    """A table for people: its title, the names of its columns, its rows."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+class Review(NamedTuple):
+    """The figures on a file, and what else there is to know: listings, and values for JSON.
+
+    rows: the figures as rows of name and value where there are more than those of `scores`.
+    """
+
+    scores: Scores
+    listings: list[Listing]
+    values: dict[str, Any]
+    rows: Sequence[tuple[str, str]] = ()
+
+    def table(self) -> list[tuple[str, str]]:
+        """The figures as rows of name and value."""
+        return list(self.rows) or self.scores.table()
