@@ -13,7 +13,7 @@ from benchmarks.measure import arguments_of, machine, publish, table, train_apar
 from sunhwan.inspection.measures.probes import ProbeResult
 from sunhwan.inspection.report.build import inspect
 from sunhwan.inspection.report.contents import Report
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures import png
 from sunhwan.inspection.report.write import pictures_of
 from sunhwan.store import Run
@@ -46,7 +46,7 @@ def main() -> None:
 def draw(report: Report, folder: Path) -> None:
     """The pictures of the pages in English and Korean."""
     for language, ending in (("en", ""), ("ko", ".ko")):
-        figures = pictures_of(report, Words(language, report.about.directions))
+        figures = pictures_of(report, Phrases(language, report.about.directions))
         for name in ("flow", "probes"):
             (folder / f"inside-{name}{ending}.png").write_bytes(png(figures[name]))
 

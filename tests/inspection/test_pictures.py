@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from sunhwan.inspection.measures.gradient_flow import FlowCurve
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures import (
     Curve,
     draw_clipping,
@@ -33,9 +33,9 @@ from tests.inspection import reports
 from tests.inspection.reports import HOSTILE, PIECES, H, T
 
 REPORT = reports.report()
-WORDS = Words("en", {"recurrent": 1})
+WORDS = Phrases("en", {"recurrent": 1})
 
-PICTURES: dict[str, Callable[[Words], Figure]] = {
+PICTURES: dict[str, Callable[[Phrases], Figure]] = {
     "flow": lambda words: draw_flow({"a": reports.flow(), HOSTILE: reports.flow(5)}, words),
     "clipping": lambda words: draw_clipping(REPORT.clipping, words),
     "memory": lambda words: draw_memory(REPORT.memory, REPORT.flow, words),
@@ -57,7 +57,7 @@ PICTURES: dict[str, Callable[[Words], Figure]] = {
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_needs_no_font_and_does_no_harm(name: str, language: str) -> None:
     """Warnings are errors: nothing collapses, and no letter is missing."""
-    drawn = svg(PICTURES[name](Words(language, {"recurrent": 1})), "one")
+    drawn = svg(PICTURES[name](Phrases(language, {"recurrent": 1})), "one")
     tags = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(drawn).iter()}
     assert not tags & {"text", "script"}
     part = inline(drawn, "title")

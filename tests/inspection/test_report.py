@@ -6,7 +6,6 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from string import Formatter
 
 import numpy as np
 import pytest
@@ -24,11 +23,10 @@ from sunhwan.inspection.measures.excerpt import excerpt, varied
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.traces import trace
 from sunhwan.inspection.report.build import inspect
-from sunhwan.inspection.report.catalogue import SENTENCES
 from sunhwan.inspection.report.contents import QUICK
 from sunhwan.inspection.report.html import amounts, around_zero, page, painted, table
 from sunhwan.inspection.report.lead_sentences import memory_lead
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.sections import Sections
 from sunhwan.inspection.report.write import check_folder, html_of, write_report
 from sunhwan.layers import Look
@@ -64,7 +62,7 @@ class Read(HTMLParser):
 @pytest.fixture(scope="module", params=["en", "ko"])
 def html(request: pytest.FixtureRequest) -> str:
     report = reports.report()
-    words = Words(request.param, report.about.directions)
+    words = Phrases(request.param, report.about.directions)
     figures = writing.pictures_of(report, words)
     return html_of(report, words, {name: writing.svg(f, name) for name, f in figures.items()})
 
@@ -104,7 +102,7 @@ def test_the_page_asks_for_nothing(html: str) -> None:
 
 def test_every_section_is_there(html: str) -> None:
     language = "ko" if '<html lang="ko">' in html else "en"
-    words = Words(language)
+    words = Phrases(language)
     read = Read(html)
     titles = "".join(text for tag, text in read.texts if tag == "h2")
     for section in ("flow", "memory", "spectrum", "probes", "traces", "matters", "unrolled"):
@@ -123,7 +121,7 @@ def test_a_section_that_failed_leaves_its_reason() -> None:
             for name in ("flow", "clipping", "spectrum", "probes", "traces", "matters", "unrolled")
         },
     )  # fmt: skip
-    words = Words("en", report.about.directions)
+    words = Phrases("en", report.about.directions)
     assert writing.pictures_of(report, words) == {}
     html = html_of(report, words, {})
     for name in report.missing:
@@ -134,7 +132,7 @@ def test_a_section_that_failed_leaves_its_reason() -> None:
 def test_nothing_that_was_told_is_said_in_a_sentence() -> None:
     probes = reports.probes()
     report = reports.report()._replace(excerpt=None, missing={"excerpt": "no text"})
-    words = Words("en", report.about.directions)
+    words = Phrases("en", report.about.directions)
     untold = probes._replace(results=probes.results[2:])
     for results, said in (
         (untold, "No single unit tells any of the 1 features"),
@@ -178,34 +176,11 @@ def test_cells_of_a_table_are_escaped() -> None:
     assert "<title>&lt;b&gt;</title>" in page("<b>", "en", "")
 
 
-def test_the_two_languages_say_the_same() -> None:
-    for key, texts in SENTENCES.items():
-        names = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in texts]
-        assert names[0] == names[1], key
-        assert all(texts), key
-    korean = [texts[1] for texts in SENTENCES.values() if re.search("[가-힣]", texts[1])]
-    assert len(korean) > len(SENTENCES) - 10
-
-
-def test_every_sentence_is_used_and_every_one_used_is_there() -> None:
-    files = [*(ROOT / "inspection").rglob("*.py"), ROOT / "cli" / "inspect.py"]
-    source = "".join(file.read_text("utf-8") for file in files if file.name != "catalogue.py")
-    named = set(re.findall(r'\bwords\(\s*"([a-z_.]+)"', source))
-    assert named
-    assert named <= SENTENCES.keys()
-    prefixes = ("matters.", "unrolled.", "probes.", "flow.")
-    for key in SENTENCES:
-        start, _, end = key.rpartition(".")
-        made = end in ("title", "absent") or (key.startswith(prefixes) and f'"{end}"' in source)
-        made = made or (f'f"{start}.' in source and f'"{end}"' in source)
-        assert made or f'"{key}"' in source or f"'{key}'" in source, key
-
-
 def test_what_is_said_of_memory_follows_the_losses() -> None:
     def lead(*mean: float, used: int | None) -> str:
         losses = np.array(mean)[:, None]
         memory = MemoryUse("characters", (0, 5, 9), losses, losses[:, 0], 0 * losses, losses, used)
-        return memory_lead(memory, Words("en"))
+        return memory_lead(memory, Phrases("en"))
 
     assert lead(3, 2, 2, used=5).startswith("With the last 5 characters")
     assert lead(3, 2, 1, used=None).startswith("The more of the last 9 characters")
@@ -213,7 +188,7 @@ def test_what_is_said_of_memory_follows_the_losses() -> None:
 
 
 def test_words_name_layers_numbers_and_places() -> None:
-    english, korean = (Words(language, {"encoder": 2}) for language in ("en", "ko"))
+    english, korean = (Phrases(language, {"encoder": 2}) for language in ("en", "ko"))
     assert english.layer_at("encoder", 3) == "encoder layer 2 from the end"
     assert korean.layer_at("recurrent", 0) == "1층"
     assert english.where("the validation text, from token 1234") == (
@@ -228,7 +203,7 @@ def test_words_name_layers_numbers_and_places() -> None:
     assert [english.share(value) for value in (0, 0.00014, 0.76)] == ["0 %", "0.014 %", "76 %"]
     assert (english.unit("words", 1), korean.unit("words", 1)) == ("word", "낱말")
     with pytest.raises(UsageError, match="'fr' must be one of en, ko"):
-        Words("fr")
+        Phrases("fr")
 
 
 def test_what_is_written(tmp_path: Path) -> None:

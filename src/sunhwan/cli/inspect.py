@@ -67,11 +67,11 @@ def inspect(
     from sunhwan.inspection.features import load_feature
     from sunhwan.inspection.report.build import inspect as look_inside
     from sunhwan.inspection.report.contents import QUICK, Limits
-    from sunhwan.inspection.report.messages import Words
+    from sunhwan.inspection.report.phrases import Phrases
     from sunhwan.inspection.report.write import check_folder, write_report
     from sunhwan.store import Run
 
-    words = Words(language or _language())
+    words = Phrases(language or _language())
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, not {limit}")
     limits = QUICK if quick else Limits()
@@ -147,9 +147,9 @@ PROBE = ("feature", *PLACE, "field", "index", "score", "chance")
 def _found(report: "Report", language: str) -> Iterator[str]:
     """What was found, in some lines."""
     from sunhwan.inspection.report.lead_sentences import flow_lead, memory_lead
-    from sunhwan.inspection.report.messages import Words
+    from sunhwan.inspection.report.phrases import Phrases
 
-    words = Words(language, report.about.directions)
+    words = Phrases(language, report.about.directions)
     if report.flow:
         yield flow_lead(report.flow, words)
     if report.memory:
@@ -168,9 +168,9 @@ def _progress(
 ) -> Iterator[Callable[[str, float], None]]:
     """A bar that names the section at work; in a pipe a line as each begins."""
     from sunhwan.cli.terminal import passing_bar
-    from sunhwan.inspection.report.messages import Words
+    from sunhwan.inspection.report.phrases import Phrases
 
-    words, begun = Words(language), set[str]()
+    words, begun = Phrases(language), set[str]()
     bar = passing_bar(console, quiet=quiet)
     task = bar.add_task("", total=1.0)
 

@@ -1,11 +1,13 @@
 """The page and its parts, as files."""
 
+import json
 from importlib import resources
 from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.responses import FileResponse, Response
 
+from sunhwan.messages import catalogue
 from sunhwan.serve.refusals import RefusedError
 
 FOLDER = Path(str(resources.files("sunhwan.serve"))) / "page"
@@ -21,6 +23,11 @@ def add(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def index() -> Response:
         return _file(FOLDER, "index.html")
+
+    @app.get("/page/catalogue.js", include_in_schema=False)
+    async def sentences() -> Response:
+        text = json.dumps(catalogue()["page"], ensure_ascii=False)
+        return Response(f"export const CATALOGUE = {text};\n", media_type=KINDS[".js"])
 
     @app.get("/page/{name}", include_in_schema=False)
     async def part(name: str) -> Response:

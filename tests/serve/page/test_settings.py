@@ -25,7 +25,7 @@ def test_all_is_said_in_both_languages(visit: Visitor) -> None:
     page = visit().page
     pairs = page.evaluate(
         """async () => {
-            const { say } = await import("/page/words.js");
+            const { say } = await import("/page/messages.js");
             const keys = [...document.querySelectorAll("*")].flatMap((one) =>
                 Object.entries(one.dataset).filter(([k]) => k.startsWith("word")).map(([, v]) => v));
             const said = (language) => {

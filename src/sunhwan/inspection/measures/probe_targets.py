@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sunhwan.inspection.features import FEATURES, Feature
 from sunhwan.inspection.features.feature import Kind, Values
 from sunhwan.inspection.subjects import Passage, Subject
+from sunhwan.messages import LANGUAGES, message
 
 
 class Column(NamedTuple):
@@ -36,7 +37,8 @@ def columns_of(
     labels = np.array(subject.step_labels(passages))
     for label in sorted(set(labels.tolist())):
         is_it = (labels == label).astype(np.float32)
-        yield Column(f"label {label}", f"표지 {label}", "binary", is_it)
+        english, korean = (message("report", "probes.label", one, label=label) for one in LANGUAGES)
+        yield Column(english, korean, "binary", is_it)
 
 
 def _characters(passages: Sequence[Passage]) -> tuple[str, NDArray[np.int64]]:

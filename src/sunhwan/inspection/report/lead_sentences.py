@@ -9,7 +9,7 @@ from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum
 from sunhwan.inspection.measures.unrolling import Unrolling
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.flow import known, relative
 
 
@@ -22,7 +22,7 @@ def furthest(flow: Flow) -> FlowCurve | None:
     )
 
 
-def flow_lead(flow: Flow, words: Words) -> str:
+def flow_lead(flow: Flow, words: Phrases) -> str:
     """Which state's gradient reaches how far."""
     curve = furthest(flow)
     if curve is None:
@@ -32,7 +32,7 @@ def flow_lead(flow: Flow, words: Words) -> str:
     return words("flow.lead", place=words.place(curve), reach=reach)
 
 
-def memory_lead(memory: MemoryUse, words: Words) -> str:
+def memory_lead(memory: MemoryUse, words: Phrases) -> str:
     """How much context is in use, and what it brings."""
     mean = np.asarray(memory.mean)
     values = {
@@ -48,7 +48,7 @@ def memory_lead(memory: MemoryUse, words: Words) -> str:
     return words("memory.lead", used=words.count(memory.used), **values)
 
 
-def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Words) -> dict[str, list[float]]:
+def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Phrases) -> dict[str, list[float]]:
     """The radii of the Jacobians of each layer, by its name."""
     radii: dict[str, list[float]] = {}
     for one in jacobians:
@@ -56,7 +56,7 @@ def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Words) -> dict[
     return radii
 
 
-def matters_lead(one: Chosen, words: Words) -> str:
+def matters_lead(one: Chosen, words: Phrases) -> str:
     """The step that counted most for a prediction, and what the prediction is without it."""
     found = one.attribution
     values = np.abs(found.occlusion)
@@ -70,7 +70,7 @@ def matters_lead(one: Chosen, words: Words) -> str:
     )
 
 
-def unrolled_lead(unrolled: Unrolling, words: Words) -> str:
+def unrolled_lead(unrolled: Unrolling, words: Phrases) -> str:
     """How large the network is, and where training cuts it."""
     parameters = words.count(unrolled.total)
     if unrolled.block_length is None or unrolled.bytes is None:

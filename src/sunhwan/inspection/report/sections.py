@@ -17,7 +17,7 @@ from sunhwan.inspection.report.lead_sentences import (
     memory_lead,
     unrolled_lead,
 )
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.flow import known
 from sunhwan.inspection.report.pictures.spectrum import moved
 
@@ -28,7 +28,7 @@ NATS = 8.0
 class Sections:
     """A report's sections in one language; pictures: by name, ready for the page."""
 
-    def __init__(self, report: Report, words: Words, pictures: Mapping[str, str]) -> None:
+    def __init__(self, report: Report, words: Phrases, pictures: Mapping[str, str]) -> None:
         self.report, self.words, self.pictures = report, words, pictures
 
     def all(self) -> dict[str, str]:

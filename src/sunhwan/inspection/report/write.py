@@ -11,7 +11,7 @@ from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.excerpt import read_along
 from sunhwan.inspection.report.contents import Report
 from sunhwan.inspection.report.html import page, paragraph
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures import (
     Curve,
     draw_clipping,
@@ -46,7 +46,7 @@ def write_report(report: Report, folder: Path, language: str = "en") -> Path:
     things or the language is none of LANGUAGES.
     """
     check_folder(folder)
-    words = Words(language, report.about.directions)
+    words = Phrases(language, report.about.directions)
     figures = pictures_of(report, words)
     shapes = {name: svg(figure, name) for name, figure in figures.items()}
     dots = {name: png(figure) for name, figure in figures.items()}
@@ -73,7 +73,7 @@ def check_folder(folder: Path) -> None:
     raise UsageError(f"{folder} holds other things than a report: choose another --out")
 
 
-def html_of(report: Report, words: Words, pictures: dict[str, str]) -> str:
+def html_of(report: Report, words: Phrases, pictures: dict[str, str]) -> str:
     """The page. pictures: SVG files by name, as `pictures_of` names them."""
     about = report.about
     drawn = {name: inline(shape, escape(name, quote=True)) for name, shape in pictures.items()}
@@ -107,7 +107,7 @@ def html_of(report: Report, words: Words, pictures: dict[str, str]) -> str:
     return page(title, words.language, "\n".join(body))
 
 
-def pictures_of(report: Report, words: Words) -> dict[str, Figure]:
+def pictures_of(report: Report, words: Phrases) -> dict[str, Figure]:
     """The figures of the sections that are there, by name."""
     figures = {}
     if report.flow:
@@ -132,7 +132,7 @@ def pictures_of(report: Report, words: Words) -> dict[str, Figure]:
     return figures | _traces(report, words)
 
 
-def _traces(report: Report, words: Words) -> dict[str, Figure]:
+def _traces(report: Report, words: Phrases) -> dict[str, Figure]:
     figures = {}
     traces = report.traces or ()
     for number, trace in enumerate(traces, 1):

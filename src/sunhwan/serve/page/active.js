@@ -8,7 +8,7 @@ import { calm, complain } from "./problem.js";
 import { question } from "./question.js";
 import * as text from "./text.js";
 import { layer, value } from "./unit.js";
-import { number, say } from "./words.js";
+import { number, say } from "./messages.js";
 
 const NEAR = 300; // characters read before the one that is asked about
 const COUNT = 8;

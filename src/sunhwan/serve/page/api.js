@@ -1,6 +1,6 @@
 /** What the server is asked: one function an address. */
 
-import { say } from "./words.js";
+import { say } from "./messages.js";
 
 /** What the server said no to: its status (0: not reached) and its one sentence. */
 export class Refusal extends Error {

@@ -2,7 +2,7 @@
 
 import { palette } from "./colours.js";
 import { element, find } from "./dom.js";
-import { say } from "./words.js";
+import { say } from "./messages.js";
 
 // Plotly puts a style sheet for maps into the page, which the page forbids, unless this is there.
 const MAPS = "9f215cf04c5486422605d13261cb87401f4e7763b6296af81e98efbc0130da53";

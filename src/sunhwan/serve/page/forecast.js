@@ -4,7 +4,7 @@ import { on } from "./bus.js";
 import { asIs, draw, rgba } from "./chart.js";
 import { element, fillSelect, find } from "./dom.js";
 import { calm, complain } from "./problem.js";
-import { number, percent, say } from "./words.js";
+import { number, percent, say } from "./messages.js";
 
 const LEAST = 60; // given steps in the chart, or …
 const PAST = 4; // times as many as are forecast

@@ -9,7 +9,7 @@ import { chosen, isWriter, layersOf } from "./models.js";
 import { calm, complain } from "./problem.js";
 import { question } from "./question.js";
 import { isShown } from "./tabs.js";
-import { called, number, say } from "./words.js";
+import { called, number, say } from "./messages.js";
 
 const TAIL = 300; // characters: all units of more are too much to send and to see
 

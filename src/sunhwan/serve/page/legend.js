@@ -2,7 +2,7 @@
 
 import { css } from "./colours.js";
 import { element, find } from "./dom.js";
-import { number } from "./words.js";
+import { number } from "./messages.js";
 
 const STEPS = 9;
 

@@ -7,7 +7,7 @@ import { find } from "./dom.js";
 import { chosen } from "./models.js";
 import { calm, complain } from "./problem.js";
 import { isShown } from "./tabs.js";
-import { number, percent, say } from "./words.js";
+import { number, percent, say } from "./messages.js";
 
 const LIVE = 1000; // milliseconds until the log of a run that trains is read on
 const STILL = 3000; // … of one that may be resumed

@@ -16,7 +16,7 @@ import { startTasks } from "./tasks.js";
 import { startText } from "./text.js";
 import { startTrace } from "./trace.js";
 import { startUnit } from "./unit.js";
-import { say } from "./words.js";
+import { say } from "./messages.js";
 import { startWrite } from "./write.js";
 
 /** A text and a question are typed in the same place. */

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { on, tell } from "./bus.js";
 import { fillSelect, find } from "./dom.js";
 import { calm, complain, forget } from "./problem.js";
-import { called, number, say } from "./words.js";
+import { called, number, say } from "./messages.js";
 
 const AGAIN = 5000; // milliseconds until a model that trains is asked for again
 

@@ -6,7 +6,7 @@ import { bar, element, find } from "./dom.js";
 import { chosen, isWriter } from "./models.js";
 import { calm, complain } from "./problem.js";
 import * as text from "./text.js";
-import { number, percent, say } from "./words.js";
+import { number, percent, say } from "./messages.js";
 import { isWriting, options } from "./write.js";
 
 const COUNT = 8;

@@ -4,7 +4,7 @@ import { on, tell } from "./bus.js";
 import { element, find } from "./dom.js";
 import { chosen, isForecaster, isWriter } from "./models.js";
 import { typed } from "./text.js";
-import { say } from "./words.js";
+import { say } from "./messages.js";
 
 const fields = () => [...find("columns").querySelectorAll("textarea")];
 

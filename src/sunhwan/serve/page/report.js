@@ -7,7 +7,7 @@ import { element, fillSelect, find } from "./dom.js";
 import { chosen, layersOf } from "./models.js";
 import { complain } from "./problem.js";
 import { isShown } from "./tabs.js";
-import { called, number, say } from "./words.js";
+import { called, number, say } from "./messages.js";
 
 const COLOURS = ["--plus", "--amount", "--accent", "--soft", "--minus"];
 

@@ -2,7 +2,7 @@
 
 import { tell } from "./bus.js";
 import { find } from "./dom.js";
-import { say, translate } from "./words.js";
+import { say, translate } from "./messages.js";
 
 const root = document.documentElement;
 

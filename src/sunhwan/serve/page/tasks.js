@@ -9,7 +9,7 @@ import { HeatMap } from "./heatmap.js";
 import { chosen, isForecaster, isWriter } from "./models.js";
 import { calm, complain } from "./problem.js";
 import { parts } from "./question.js";
-import { number, percent, say } from "./words.js";
+import { number, percent, say } from "./messages.js";
 
 const LABELS = 12; // bars of so many labels, the likeliest
 const HUES = 8; // colours of tags; of more they come again

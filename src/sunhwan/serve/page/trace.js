@@ -12,7 +12,7 @@ import { calm, complain } from "./problem.js";
 import { question } from "./question.js";
 import * as text from "./text.js";
 import { layer, lookAt, unit, value } from "./unit.js";
-import { number, percent, say } from "./words.js";
+import { number, percent, say } from "./messages.js";
 
 const LIMIT = 20000; // characters that the server traces
 const EXPLAINED = 600; // characters of which it says what mattered

@@ -3,7 +3,7 @@
 import { on, tell } from "./bus.js";
 import { fillSelect, find } from "./dom.js";
 import { chosen, layersOf } from "./models.js";
-import { called } from "./words.js";
+import { called } from "./messages.js";
 
 let number = 0;
 

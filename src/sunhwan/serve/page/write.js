@@ -6,7 +6,7 @@ import { find } from "./dom.js";
 import { chosen, isWriter } from "./models.js";
 import { calm, complain } from "./problem.js";
 import * as text from "./text.js";
-import { number, say } from "./words.js";
+import { number, say } from "./messages.js";
 
 let running = null;
 

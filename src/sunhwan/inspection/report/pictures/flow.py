@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from sunhwan.inspection.measures.clipping import Clipping
 from sunhwan.inspection.measures.gradient_flow import FORGOTTEN, Flow, FlowCurve
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.style import PALETTE, name_decades, styled
 from sunhwan.plots import ACCENT, INK, SOFT
 
@@ -18,7 +18,7 @@ FLOOR = 1e-6
 
 
 @styled
-def draw_flow(flows: Mapping[str, Flow], words: Words) -> Figure:
+def draw_flow(flows: Mapping[str, Flow], words: Phrases) -> Figure:
     """Draw the gradient's norm by lag, relative to lag 0, of one run or of several side by side.
 
     flows: by the name of the run, a column each, a row for each of its stacks. A curve a layer,
@@ -50,7 +50,7 @@ def _by_stack(flow: Flow) -> dict[str, list[FlowCurve]]:
     return stacks
 
 
-def _draw_panel(axes: Axes, curves: Sequence[FlowCurve], words: Words) -> None:
+def _draw_panel(axes: Axes, curves: Sequence[FlowCurve], words: Phrases) -> None:
     for colour, curve in zip(_colours(len(curves)), curves, strict=True):
         _draw_curve(axes, curve, colour, words)
     axes.axhline(FORGOTTEN, color=SOFT, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
@@ -60,7 +60,7 @@ def _draw_panel(axes: Axes, curves: Sequence[FlowCurve], words: Words) -> None:
     axes.legend(loc="lower left" if len(curves) < 5 else "best")
 
 
-def _draw_curve(axes: Axes, curve: FlowCurve, colour: str, words: Words) -> None:
+def _draw_curve(axes: Axes, curve: FlowCurve, colour: str, words: Phrases) -> None:
     lags = np.arange(known(curve))
     style = "--" if curve.direction == "backward" else "-"
     low, high = curve.low[: len(lags)] / curve.start, curve.high[: len(lags)] / curve.start
@@ -89,7 +89,7 @@ def _colours(count: int) -> list[str]:
 
 
 @styled
-def draw_clipping(clipping: Clipping, words: Words) -> Figure:
+def draw_clipping(clipping: Clipping, words: Phrases) -> Figure:
     """Draw the gradient's norm over training, the limit, and the share of steps that were clipped."""
     figure = Figure(figsize=(7, 3.4), layout="constrained")
     norms, shares = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])

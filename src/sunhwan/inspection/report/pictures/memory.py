@@ -6,14 +6,14 @@ from matplotlib.figure import Figure
 
 from sunhwan.inspection.measures.gradient_flow import Flow
 from sunhwan.inspection.measures.memory_use import MemoryUse
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.flow import known, relative
 from sunhwan.inspection.report.pictures.style import PALETTE, styled
 from sunhwan.plots import INK, SOFT
 
 
 @styled
-def draw_memory(memory: MemoryUse, flow: Flow | None, words: Words) -> Figure:
+def draw_memory(memory: MemoryUse, flow: Flow | None, words: Phrases) -> Figure:
     """Draw the mean loss by context, whole and shuffled, and below it what the gradient says.
 
     flow: of the same model; None: it is left out. The band is two standard errors wide each way.

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from sunhwan.inspection.measures.probes import ProbeResult
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.style import PALETTE, styled
 from sunhwan.plots import ACCENT, SOFT
 
 
 @styled
-def draw_probes(results: Sequence[ProbeResult], words: Words) -> Figure:
+def draw_probes(results: Sequence[ProbeResult], words: Phrases) -> Figure:
     """Draw a bar a feature, its score on held-out text; hollow where it does not pass chance."""
     figure = Figure(figsize=(7, 0.9 + 0.24 * len(results)), layout="constrained")
     axes = figure.subplots()

@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum, MatrixSpectrum
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.style import PALETTE, styled
 from sunhwan.plots import INK, SOFT
 
 Found = TypeVar("Found")
 
 
-def by_layer(results: Iterable[Found], words: Words) -> dict[str, list[Found]]:
+def by_layer(results: Iterable[Found], words: Phrases) -> dict[str, list[Found]]:
     """Results by the name of their layer."""
     layers: dict[str, list[Found]] = {}
     for one in results:
@@ -26,7 +26,7 @@ def by_layer(results: Iterable[Found], words: Words) -> dict[str, list[Found]]:
 
 
 @styled
-def draw_matrices(matrices: Sequence[MatrixSpectrum], words: Words) -> Figure:
+def draw_matrices(matrices: Sequence[MatrixSpectrum], words: Phrases) -> Figure:
     """Draw the eigenvalues of each gate's recurrent matrix, a row a layer, and its singular values."""
     layers = by_layer(matrices, words)
     gates = max(map(len, layers.values()))
@@ -55,7 +55,7 @@ def draw_matrices(matrices: Sequence[MatrixSpectrum], words: Words) -> Figure:
 
 
 @styled
-def draw_jacobians(jacobians: Sequence[JacobianSpectrum], words: Words) -> Figure:
+def draw_jacobians(jacobians: Sequence[JacobianSpectrum], words: Phrases) -> Figure:
     """Draw the eigenvalues of a step's Jacobian at places of real text, a panel a layer."""
     layers = by_layer(jacobians, words)
     figure = Figure(
@@ -79,7 +79,7 @@ def draw_jacobians(jacobians: Sequence[JacobianSpectrum], words: Words) -> Figur
 
 
 @styled
-def draw_history(history: Sequence[Mapping[str, Any]], words: Words) -> Figure:
+def draw_history(history: Sequence[Mapping[str, Any]], words: Phrases) -> Figure:
     """Draw the spectral radius of each layer's and gate's matrix over training, a panel a layer."""
     layers = by_layer(moved(history), words)
     figure = Figure(figsize=(max(6.0, 3.2 * len(layers)), 2.8), layout="constrained")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sunhwan.inspection.measures.traces import Trace
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.style import DIVERGING, PALETTE, SEQUENTIAL, shown, styled
 from sunhwan.plots import ACCENT, SOFT
 
@@ -25,7 +25,7 @@ class Curve(NamedTuple):
 
 
 @styled
-def draw_trace(trace: Trace, words: Words) -> Figure:
+def draw_trace(trace: Trace, words: Phrases) -> Figure:
     """Draw all units by all steps, a panel for each field of the state and each gate.
 
     Units are in the order of their keeping gate's mean, the most open at the top, and marked at the
@@ -62,7 +62,7 @@ def draw_trace(trace: Trace, words: Words) -> Figure:
 
 
 @styled
-def draw_curves(pieces: Sequence[str], curves: Sequence[Curve], words: Words) -> Figure:
+def draw_curves(pieces: Sequence[str], curves: Sequence[Curve], words: Phrases) -> Figure:
     """Draw single units along a text, one above the other."""
     figure = Figure(figsize=(_width(len(pieces)), 0.4 + 0.95 * len(curves)), layout="constrained")
     panels = figure.subplots(len(curves), 1, sharex=True, squeeze=False)[:, 0]
@@ -81,7 +81,7 @@ def draw_curves(pieces: Sequence[str], curves: Sequence[Curve], words: Words) ->
 
 @styled
 def draw_looks(
-    source: Sequence[str], target: Sequence[str], weights: npt.NDArray[np.float64], words: Words
+    source: Sequence[str], target: Sequence[str], weights: npt.NDArray[np.float64], words: Phrases
 ) -> Figure:
     """Draw how much each token of an answer (row) looked at each step of the question (column).
 

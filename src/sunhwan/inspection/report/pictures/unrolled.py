@@ -9,7 +9,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from sunhwan.inspection.measures.unrolling import UnrolledLayer, Unrolling
-from sunhwan.inspection.report.messages import Words
+from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.style import PALETTE, styled
 from sunhwan.plots import ACCENT, INK, SOFT
 
@@ -24,7 +24,7 @@ class Column(NamedTuple):
 
 
 @styled
-def draw_unrolled(unrolling: Unrolling, words: Words, *, pooled: bool = False) -> Figure:
+def draw_unrolled(unrolling: Unrolling, words: Phrases, *, pooled: bool = False) -> Figure:
     """Draw the loop at the left, with real sizes, and the unrolled network with its blocks.
 
     Solid arrows are what is computed, dashed ones the gradient on its way back, which ends at the
@@ -92,7 +92,7 @@ def _depth(unrolling: Unrolling, stack: str) -> int:
 
 
 def _draw_loop(
-    axes: Axes, x: float, unrolling: Unrolling, stack: str, words: Words, *, outputs: bool
+    axes: Axes, x: float, unrolling: Unrolling, stack: str, words: Phrases, *, outputs: bool
 ) -> None:
     layers = [layer for layer in unrolling.layers if layer.stack == stack]
     read = unrolling.tokens if stack == unrolling.layers[0].stack else 0
@@ -184,7 +184,7 @@ def _draw_reading(
 
 
 def _draw_blocks(
-    axes: Axes, columns: Sequence[Column], depth: int, length: int, rows: int, words: Words
+    axes: Axes, columns: Sequence[Column], depth: int, length: int, rows: int, words: Phrases
 ) -> None:
     """The border between the two blocks, and what each of them is."""
     label = words("unrolled.block", steps=f"{length:,}", rows=f"{rows:,}")

@@ -1,31 +1,16 @@
-"""What pictures and reports say, in English and in Korean."""
+"""Phrases of a report: sentences, names of layers and units, and numbers, in one language."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.report.catalogue import SENTENCES
+from sunhwan.messages import LANGUAGES, catalogue, message
 
 HELD_OUT = "the validation text"
 
-LANGUAGES = ("en", "ko")
 
-STACKS = {
-    "recurrent": ("", ""),
-    "encoder": ("encoder", "인코더"),
-    "decoder": ("decoder", "디코더"),
-}
-
-UNITS = {
-    "characters": ("characters", "글자"),
-    "tokens": ("tokens", "토큰"),
-    "words": ("words", "낱말"),
-    "steps": ("steps", "걸음"),
-}
-
-
-class Words:
-    """The words of one language: `Words("ko")("flow.title")`.
+class Phrases:
+    """The phrases of one language: `Phrases("ko")("flow.title")`.
 
     directions: how many each stack of the model has. UsageError for a language not of LANGUAGES.
     """
@@ -34,19 +19,18 @@ class Words:
         if language not in LANGUAGES:
             raise UsageError(f"language {language!r} must be one of {', '.join(LANGUAGES)}")
         self.language, self.directions = language, directions or {}
-        self._place = LANGUAGES.index(language)
 
     def __call__(self, key: str, **values: Any) -> str:
         """The text of a key, with values for the names that stand in braces in it."""
-        return SENTENCES[key][self._place].format(**values)
+        return message("report", key, self.language, **values)
 
     def stack(self, name: str) -> str:
         """What a stack is called; a model's only one needs no name."""
-        return STACKS[name][self._place] if name in STACKS else name
+        return self(f"stack.{name}") if f"stack.{name}" in catalogue()["report"] else name
 
     def unit(self, name: str, count: int = 2) -> str:
         """What a step reads, one or several of it."""
-        found = UNITS[name][self._place]
+        found = self(f"unit.{name}")
         return found.removesuffix("s") if count == 1 and self.language == "en" else found
 
     def layer(self, one: Any, *, stack: bool = True) -> str:

@@ -1,0 +1,46 @@
+/** The sentences of the page in the language of its reader, and how numbers are written. */
+
+import { CATALOGUE } from "./catalogue.js";
+
+const language = () => (document.documentElement.lang === "ko" ? "ko" : "en");
+
+export const has = (key) => Object.hasOwn(CATALOGUE, key);
+
+/** The sentence of a key, with {names} filled in. */
+export function say(key, values = {}) {
+  return CATALOGUE[key][language()].replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+/** A name that the model gave: in the reader's language where it is one of ours. */
+export const called = (name) => (has(name) ? say(name) : String(name));
+
+/** A number with at most so many decimals, as the language writes it. */
+export function number(value, decimals = 0) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  const options = { maximumFractionDigits: decimals, minimumFractionDigits: decimals };
+  return value.toLocaleString(document.documentElement.lang, options).replace(/^-/, "−");
+}
+
+/** A probability: "42 %", "0.3 %". */
+export function percent(share) {
+  return `${number(share * 100, share < 0.0995 ? 1 : 0)} %`;
+}
+
+const TARGETS = {
+  word: null,
+  wordLabel: "aria-label",
+  wordTitle: "title",
+  wordHint: "placeholder",
+};
+
+/** Fill in what the elements below `root` say by their data-word… attributes. */
+export function translate(root) {
+  for (const [name, attribute] of Object.entries(TARGETS)) {
+    const written = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    for (const found of root.querySelectorAll(`[data-${written}]`)) {
+      const said = say(found.dataset[name]);
+      if (attribute) found.setAttribute(attribute, said);
+      else found.textContent = said;
+    }
+  }
+}

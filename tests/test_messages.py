@@ -1,0 +1,67 @@
+"""The catalogue of messages is whole in both languages, and holds what is used and nothing else."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+import sunhwan
+from sunhwan.messages import LANGUAGES, catalogue, message
+from sunhwan.text import KINDS
+
+ROOT = Path(sunhwan.__file__).parent
+NAMED_BY_THE_SERVER = {*KINDS, "forward", "backward", "recurrent", "encoder", "decoder"}
+"""What the page says in the reader's language where a model names it."""
+
+
+def sources(*places: str) -> str:
+    """The text of all files of some folders, and of files."""
+    files = [
+        path
+        for place in places
+        for path in ([ROOT / place] if (ROOT / place).is_file() else (ROOT / place).rglob("*"))
+        if path.suffix in (".py", ".js", ".html", ".jinja")
+    ]
+    return "".join(path.read_text("utf-8") for path in files)
+
+
+@pytest.mark.parametrize("part", catalogue())
+def test_each_message_is_there_in_every_language(part: str) -> None:
+    for key, texts in catalogue()[part].items():
+        assert tuple(texts) == LANGUAGES, key
+        fields = [{name for _, name, _, _ in Formatter().parse(t) if name} for t in texts.values()]
+        assert fields[0] == fields[1], key
+        if texts["en"] == texts["ko"]:
+            assert not re.search("[a-z]{2}", re.sub("{.*?}|Top-[kp]", "", texts["en"])), key
+        else:
+            assert re.search("[가-힣]", texts["ko"]), key
+            assert not re.search("[가-힣]", re.sub("한국어", "", texts["en"])), key
+
+
+def test_every_message_of_the_report_is_used_and_every_one_used_is_there() -> None:
+    messages, source = catalogue()["report"], sources("inspection", "cli/inspect.py")
+    named = set(re.findall(r'\bwords\(\s*"([a-z_.]+)"', source))
+    assert len(named) > 50
+    assert named <= messages.keys()
+    for key in messages:
+        start, _, end = key.rpartition(".")
+        made = end in ("title", "absent") or start in ("stack", "unit")
+        made = made or (start in ("matters", "unrolled", "probes", "flow") and f'"{end}"' in source)
+        made = made or (f'f"{start}.' in source and f'"{end}"' in source)
+        assert made or f'"{key}"' in source or f"'{key}'" in source, key
+
+
+def test_every_message_of_the_page_is_used_and_every_one_used_is_there() -> None:
+    messages, source = catalogue()["page"], sources("serve/page")
+    named = set(re.findall(r'\bsay\(\s*"(\w+)"', source))
+    named |= set(re.findall(r'data-word(?:-\w+)?="(\w+)"', source))
+    assert len(named) > 80
+    assert named <= messages.keys()
+    for key in messages.keys() - named - NAMED_BY_THE_SERVER:
+        assert re.search(rf'["`\']{key}["`\']|\b{key}:', source), key
+
+
+def test_a_message_is_filled_in() -> None:
+    assert message("report", "title", "en", name="x") == "Inside x"
+    assert message("report", "title", "ko", name="x") == "x 들여다보기"
