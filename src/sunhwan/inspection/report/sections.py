@@ -1,15 +1,23 @@
-"""The sections of a report as HTML: what is seen in this model in a sentence, and the pictures."""
+"""Sections of a report: what is seen in this model in a sentence, with pictures and tables."""
 
-from collections.abc import Iterator, Mapping
-from html import escape
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 
 from sunhwan.inspection.measures.excerpt import read_along
 from sunhwan.inspection.measures.gradient_flow import Flow
 from sunhwan.inspection.measures.probes import ProbeResult
+from sunhwan.inspection.report.blocks import (
+    Block,
+    ColouredText,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    amounts,
+    around_zero,
+)
 from sunhwan.inspection.report.contents import Report
-from sunhwan.inspection.report.html import amounts, around_zero, painted, paragraph, table
 from sunhwan.inspection.report.lead_sentences import (
     flow_lead,
     jacobian_radii,
@@ -26,44 +34,35 @@ NATS = 8.0
 
 
 class Sections:
-    """A report's sections in one language; pictures: by name, ready for the page."""
+    """A report's sections in one language; pictures: the names of those that are there."""
 
-    def __init__(self, report: Report, words: Phrases, pictures: Mapping[str, str]) -> None:
+    def __init__(self, report: Report, words: Phrases, pictures: Container[str]) -> None:
         self.report, self.words, self.pictures = report, words, pictures
 
-    def all(self) -> dict[str, str]:
-        """The sections in their order: title → body."""
+    def all(self) -> dict[str, list[Block]]:
+        """The sections in their order: title → blocks."""
         return {
-            self.words(f"{name}.title"): "\n".join(getattr(self, name)())
+            self.words(f"{name}.title"): list(getattr(self, name)())
             for name in ("flow", "memory", "spectrum", "probes", "traces", "matters", "unrolled")
         }
 
-    def _picture(self, name: str, what: str) -> str:
-        return (
-            f'<figure><div class="scroll">{self.pictures[name]}</div>'
-            f"<figcaption>{escape(what)}</figcaption></figure>"
-        )
-
-    def _missing(self, name: str) -> str:
+    def _missing(self, name: str) -> Paragraph:
         reason = self.report.missing.get(name)
         said = self.words("missing", reason=reason) if reason else self.words(f"{name}.absent")
-        return paragraph(said, "missing")
+        return Paragraph(said, "missing")
 
-    def _heading(self, key: str) -> str:
-        return f"<h3>{escape(self.words(key))}</h3>"
-
-    def flow(self) -> Iterator[str]:
+    def flow(self) -> Iterator[Block]:
         """1: how far the gradient reaches, and how often it was clipped."""
         words, flow = self.words, self.report.flow
         if flow is None:
             yield self._missing("flow")
         else:
-            yield paragraph(flow_lead(flow, words))
-            yield self._picture("flow", words("flow.what", windows=words.count(flow.windows)))
+            yield Paragraph(flow_lead(flow, words))
+            yield Picture("flow", words("flow.what", windows=words.count(flow.windows)))
             if self.report.others:
-                yield self._heading("flow.table")
+                yield Heading(words("flow.table"))
                 yield self._horizons({self.report.about.name: flow, **self.report.others})
-        yield self._heading("clipping.title")
+        yield Heading(words("clipping.title"))
         clipping = self.report.clipping
         if clipping is None:
             yield self._missing("clipping")
@@ -71,7 +70,7 @@ class Sections:
         steps = words.count(clipping.steps)
         if clipping.clipped:
             limit = clipping.limit
-            yield paragraph(
+            yield Paragraph(
                 words(
                     "clipping.lead",
                     clipped=words.count(clipping.clipped),
@@ -81,10 +80,10 @@ class Sections:
                 )
             )
         else:
-            yield paragraph(words("clipping.none", steps=steps))
-        yield self._picture("clipping", words("clipping.what"))
+            yield Paragraph(words("clipping.none", steps=steps))
+        yield Picture("clipping", words("clipping.what"))
 
-    def _horizons(self, flows: Mapping[str, Flow]) -> str:
+    def _horizons(self, flows: Mapping[str, Flow]) -> Table:
         words = self.words
         rows = [
             (name, words.place(curve), words.horizon(curve.horizon, known(curve) - 1))
@@ -92,23 +91,23 @@ class Sections:
             for curve in flow.curves
         ]
         columns = [words(f"flow.{name}") for name in ("run", "state", "horizon")]
-        return table(columns, rows, (2,))
+        return Table(columns, rows, (2,))
 
-    def memory(self) -> Iterator[str]:
+    def memory(self) -> Iterator[Block]:
         """2: how much of what was read is used."""
         words, memory = self.words, self.report.memory
         if memory is None:
             yield self._missing("memory")
             return
-        yield paragraph(memory_lead(memory, words))
+        yield Paragraph(memory_lead(memory, words))
         longest = words.count(memory.contexts[-1])
         positions = words.count(np.asarray(memory.losses).shape[1])
         unit = words.unit(memory.unit)
-        yield self._picture(
+        yield Picture(
             "memory", words("memory.what", positions=positions, longest=longest, unit=unit)
         )
 
-    def spectrum(self) -> Iterator[str]:
+    def spectrum(self) -> Iterator[Block]:
         """3: eigenvalues and singular values of the recurrence."""
         words, spectrum = self.words, self.report.spectrum
         if spectrum is None:
@@ -117,28 +116,28 @@ class Sections:
         if spectrum.matrices:
             largest = max(spectrum.matrices, key=lambda one: one.radius)
             place = f"{words.layer(largest)} {largest.gate}"
-            yield paragraph(words("spectrum.lead", radius=f"{largest.radius:.2f}", place=place))
-            yield self._picture("matrices", words("spectrum.what"))
+            yield Paragraph(words("spectrum.lead", radius=f"{largest.radius:.2f}", place=place))
+            yield Picture("matrices", words("spectrum.what"))
         if spectrum.jacobians:
             for name, radii in jacobian_radii(spectrum.jacobians, words).items():
                 low, high = min(radii), max(radii)
                 meaning = "forgets" if high < 0.9 else "keeps" if high <= 1.1 else "grows"
-                yield paragraph(
+                yield Paragraph(
                     words(
                         "spectrum.lead_jacobian", layer=name, low=f"{low:.2f}", high=f"{high:.2f}",
                         meaning=words(f"spectrum.{meaning}"),
                     )
                 )  # fmt: skip
             count = max(map(len, jacobian_radii(spectrum.jacobians, words).values()))
-            yield self._picture("jacobians", words("spectrum.what_jacobian", count=count))
+            yield Picture("jacobians", words("spectrum.what_jacobian", count=count))
         if "history" in self.pictures:
             one = max(moved(spectrum.history), key=lambda curve: curve.radii[-1])
             place = f"{words.layer(one)} {one.gate}"
             first, last = (f"{one.radii[end]:.2f}" for end in (0, -1))
-            yield paragraph(words("spectrum.lead_history", place=place, first=first, last=last))
-            yield self._picture("history", words("spectrum.what_history"))
+            yield Paragraph(words("spectrum.lead_history", place=place, first=first, last=last))
+            yield Picture("history", words("spectrum.what_history"))
 
-    def probes(self) -> Iterator[str]:
+    def probes(self) -> Iterator[Block]:
         """4: units that tell something, and the text in their colours."""
         words, probes = self.words, self.report.probes
         if probes is None:
@@ -148,7 +147,7 @@ class Sections:
         tried = words.count(len(probes.results))
         if passed:
             best = passed[0]
-            yield paragraph(
+            yield Paragraph(
                 words(
                     "probes.lead", passed=words.count(len(passed)), tried=tried,
                     feature=words.feature(best), unit=words.unit_name(best),
@@ -157,17 +156,18 @@ class Sections:
             )  # fmt: skip
         else:
             key = "probes.lead_none" if probes.results else "probes.lead_nothing"
-            yield paragraph(words(key, tried=tried))
+            yield Paragraph(words(key, tried=tried))
         if probes.results:
             what = words("probes.what", tokens=words.count(probes.tokens))
-            yield self._picture("probes", what)
-            yield self._ranked(passed)
+            yield Picture("probes", what)
+            if passed:
+                yield self._ranked(passed)
         if self.report.excerpt is None:
             yield self._missing("excerpt")
         else:
             yield from self._excerpt()
 
-    def _ranked(self, results: list[ProbeResult]) -> str:
+    def _ranked(self, results: list[ProbeResult]) -> Table:
         words = self.words
         names = ("feature", "unit", "score", "chance", "precision", "recall", "share")
         rows = [
@@ -179,9 +179,9 @@ class Sections:
             )
             for one in results
         ]  # fmt: skip
-        return table([words(f"probes.{name}") for name in names], rows, range(2, 7)) if rows else ""
+        return Table([words(f"probes.{name}") for name in names], rows, range(2, 7))
 
-    def _excerpt(self) -> Iterator[str]:
+    def _excerpt(self) -> Iterator[Block]:
         words, excerpt = self.words, self.report.excerpt
         assert excerpt is not None
         paintings = [
@@ -192,15 +192,15 @@ class Sections:
             paintings.append(amounts(words("excerpt.surprise"), excerpt.surprise, NATS))
         if not paintings:
             return
-        yield self._heading("excerpt.title")
+        yield Heading(words("excerpt.title"))
         said = [words("excerpt.what")] if excerpt.units else []
         said += [words("excerpt.surprise_what")] if len(paintings) > len(excerpt.units) else []
-        yield paragraph(
+        yield Paragraph(
             " ".join([*said, words("excerpt.where", where=words.where(excerpt.where))]), "what"
         )
-        yield painted(excerpt.pieces, paintings, words("colour"))
+        yield ColouredText(excerpt.pieces, paintings, words("colour"))
 
-    def traces(self) -> Iterator[str]:
+    def traces(self) -> Iterator[Block]:
         """5: units and gates along a text, and where an answer looked."""
         words, traces = self.words, self.report.traces
         if traces is None:
@@ -211,25 +211,25 @@ class Sections:
             key = "traces.lead" if trace.open else "traces.lead_zero"
             key = key if trace.keep else "traces.lead_none"
             layer, size = words.layer_at(trace.stack, trace.layer), words.count(H)
-            yield paragraph(
+            yield Paragraph(
                 words(key, layer=layer, open=len(trace.open), size=size, keep=trace.keep)
             )
             what = "traces.what" if trace.keep else "traces.what_plain"
-            yield self._picture(f"trace-{number + 1}", words(what))
+            yield Picture(f"trace-{number + 1}", words(what))
         if "curves" in self.pictures:
-            yield self._picture("curves", words("traces.curves"))
+            yield Picture("curves", words("traces.curves"))
         if "looks" in self.pictures:
-            yield self._heading("looks.title")
-            yield self._picture("looks", words("looks.what"))
+            yield Heading(words("looks.title"))
+            yield Picture("looks", words("looks.what"))
 
-    def matters(self) -> Iterator[str]:
+    def matters(self) -> Iterator[Block]:
         """6: what mattered for three predictions."""
         words, matters = self.words, self.report.matters
         if matters is None:
             yield self._missing("matters")
             return
-        yield paragraph(matters_lead(matters[0], words))
-        yield paragraph(words("matters.what"), "what")
+        yield Paragraph(matters_lead(matters[0], words))
+        yield Paragraph(words("matters.what"), "what")
         for one in matters:
             found = one.attribution
             said = words(
@@ -237,8 +237,8 @@ class Sections:
                 predicted=found.predicted,
                 probability=words.share(found.probability),
             )
-            yield f"<h3>{escape(words(f'matters.{one.kind}'))}</h3>"
-            yield paragraph(f"{said} ({words.where(one.where)})", "what")
+            yield Heading(words(f"matters.{one.kind}"))
+            yield Paragraph(f"{said} ({words.where(one.where)})", "what")
             mark = np.zeros(len(found.pieces))
             if one.place is not None:
                 mark[one.place] = 1
@@ -251,16 +251,16 @@ class Sections:
                 around_zero(words("matters.gradient"), values[:, 1]),
             ]
             frame = int(marked[0]) if len(marked) else None
-            yield painted(pieces, paintings, words("colour"), frame)
+            yield ColouredText(pieces, paintings, words("colour"), frame)
 
-    def unrolled(self) -> Iterator[str]:
+    def unrolled(self) -> Iterator[Block]:
         """7: the network rolled and unrolled."""
         words, unrolled = self.words, self.report.unrolled
         if unrolled is None:
             yield self._missing("unrolled")
             return
-        yield paragraph(unrolled_lead(unrolled, words))
-        yield self._picture("unrolled", words("unrolled.what"))
+        yield Paragraph(unrolled_lead(unrolled, words))
+        yield Picture("unrolled", words("unrolled.what"))
         names = ("layer", "cell", "size", "states", "parameters", "saved")
         rows = [
             (
@@ -270,4 +270,4 @@ class Sections:
             )
             for layer in unrolled.layers
         ]  # fmt: skip
-        yield table([words(f"unrolled.{name}") for name in names], rows, (4, 5))
+        yield Table([words(f"unrolled.{name}") for name in names], rows, (4, 5))

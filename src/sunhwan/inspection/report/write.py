@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.excerpt import read_along
 from sunhwan.inspection.report.contents import Report
-from sunhwan.inspection.report.html import page, paragraph
+from sunhwan.inspection.report.html import page
 from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures import (
     Curve,
@@ -77,34 +77,22 @@ def html_of(report: Report, words: Phrases, pictures: dict[str, str]) -> str:
     """The page. pictures: SVG files by name, as `pictures_of` names them."""
     about = report.about
     drawn = {name: inline(shape, escape(name, quote=True)) for name, shape in pictures.items()}
-    sections = Sections(report, words, drawn).all()
     title = words("title", name=about.name)
     layers = ", ".join(
         f"{words.layer_at(layer.stack, layer.place)} {layer.cell} {layer.hidden_size:,}"
         for layer in about.layers
     )
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        paragraph(
-            words(
-                "about.model", layers=layers, parameters=words.count(about.parameters),
-                where=", ".join(map(words.where, about.texts)),
-            ),
-            "about",
+    return page(
+        title,
+        words.language,
+        Sections(report, words, drawn).all(),
+        drawn,
+        about=words(
+            "about.model", layers=layers, parameters=words.count(about.parameters),
+            where=", ".join(map(words.where, about.texts)),
         ),
-        "<nav><ol>",
-        *(
-            f'<li><a href="#s{number}">{escape(name)}</a></li>'
-            for number, name in enumerate(sections, 1)
-        ),
-        "</ol></nav>",
-        *(
-            f'<section><h2 id="s{number}">{number}. {escape(name)}</h2>\n{content}\n</section>'
-            for number, (name, content) in enumerate(sections.items(), 1)
-        ),
-    ]  # fmt: skip
-    body.append(f"<footer>{escape(words('about.made', version=about.version))}</footer>")
-    return page(title, words.language, "\n".join(body))
+        footer=words("about.made", version=about.version),
+    )  # fmt: skip
 
 
 def pictures_of(report: Report, words: Phrases) -> dict[str, Figure]:
