@@ -29,7 +29,7 @@ def measure(
     config = Config.from_dict(
         {
             "task": {"name": "classify"},
-            "text": {"corpus": str(train)},
+            "data": {"source": str(train)},
             "training": {"minutes": minutes, "seed": seed},
         }
     ).override(dict(map(parse_assignment, settings)))

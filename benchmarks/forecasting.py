@@ -44,7 +44,7 @@ def measure(
         config = Config.from_dict(
             {
                 "task": {"name": "forecast"},
-                "text": {"corpus": str(train)},
+                "data": {"source": str(train)},
                 "training": {"seed": seed, **budget},
             }
         ).override(dict(map(parse_assignment, settings)))

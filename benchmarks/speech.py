@@ -111,7 +111,7 @@ def measure(task: str, train: Path, test: Path, minutes: float, seed: int) -> di
     config = Config.from_dict(
         {
             "task": {"name": task, "input": "file", "target": "word"},
-            "text": {"corpus": str(train)},
+            "data": {"source": str(train)},
             "training": {"minutes": minutes, "seed": seed, "sample_length": 0},
         }
     )

@@ -34,10 +34,8 @@ def measure(
     config = Config.from_dict(
         {
             "task": {"name": "tag", "target": target},
-            "text": {
-                "corpus": str(part(folder, "train")),
-                "validation": str(part(folder, "dev")),
-            },
+            "data": {"source": str(part(folder, "train"))},
+            "text": {"validation": str(part(folder, "dev"))},
             "training": {"minutes": minutes, "seed": seed},
         }
     ).override(dict(map(parse_assignment, settings)))

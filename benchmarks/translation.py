@@ -37,7 +37,7 @@ def measure(
     config = Config.from_dict(
         {
             "task": {"name": "translate"},
-            "text": {"corpus": str(train)},
+            "data": {"source": str(train)},
             "model": {"attention": attention},
             "training": {"seed": seed, **budget},
         }

@@ -45,7 +45,8 @@ def main(arguments: list[str] | None = None) -> None:
         config = sunhwan.Config.from_dict(
             {
                 "task": {"name": "classify"},
-                "text": {"corpus": str(file), "validation_share": 0.1 if options.file else 0.0},
+                "data": {"source": str(file)},
+                "text": {"validation_share": 0.1 if options.file else 0.0},
                 "model": {"pooling": options.pooling},
                 "training": {**budget, "sample_length": 0},
             }

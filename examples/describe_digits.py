@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> None:
     config = sunhwan.Config.from_dict(
         {
             "task": {"name": "describe"},
-            "text": {"corpus": options.name},
+            "data": {"source": options.name},
             "model": {"hidden_size": options.hidden_size},
             "training": {"steps": options.steps, "sample_length": 0},
         }

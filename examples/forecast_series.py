@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = sunhwan.Config.from_dict(
             {
                 "task": {"name": "forecast", "horizon": options.horizon},
-                "text": {"corpus": str(file)},
+                "data": {"source": str(file)},
                 "model": {"hidden_size": options.hidden_size},
                 "training": {"steps": options.steps, "validations": 4},
             }

@@ -49,8 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = sunhwan.Config.from_dict(
             {
                 "task": {"name": "tag"},
-                "text": {"corpus": str(corpus)},
-                "data": {"batch_size": 16},
+                "data": {"source": str(corpus), "batch_size": 16},
                 "model": {
                     "hidden_size": options.hidden_size,
                     "letter_size": 32,

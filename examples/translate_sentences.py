@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = sunhwan.Config().override(
             {
                 "task.name": "translate",
-                "text.corpus": str(pairs),
+                "data.source": str(pairs),
                 "text.vocabulary": "characters",
                 "model.attention": options.attention,
                 "model.hidden_size": options.hidden_size,

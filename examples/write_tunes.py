@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
         config = sunhwan.Config.from_dict(
             {
                 "task": {"name": "describe"},
-                "text": {"corpus": str(options.tunes or file)},
+                "data": {"source": str(options.tunes or file)},
                 "training": {"steps": options.steps, "sample_length": 0},
             }
         )

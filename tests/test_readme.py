@@ -155,7 +155,7 @@ def files_of_the_tasks(folder: Path) -> None:
     (folder / "weather.csv").write_text("\n".join(weather) + "\n", encoding="utf-8")
     sales = [f"2020-01-{n + 1:02},{3 + n % 7 + n / 10}" for n in range(31)]
     (folder / "sales.csv").write_text("day,sold\n" + "\n".join(sales) + "\n", encoding="utf-8")
-    settings = {"task": {"name": "forecast"}, "text": {"corpus": str(folder / "sales.csv")}}
+    settings = {"task": {"name": "forecast"}, "data": {"source": str(folder / "sales.csv")}}
     config = sunhwan.Config.from_dict(settings | {"training": {"steps": 3}})
     sunhwan.train(config, folder / "runs" / "sales")
 

@@ -102,7 +102,8 @@ class TextConfig:
 
     corpus: tuple[str, ...] = setting(
         ("stdlib",),
-        "built-in name (stdlib, korean, hello), file, folder or glob; several are joined",
+        "of a language model: built-in name (stdlib, korean, hello), file, folder or glob; several "
+        "are joined",
     )
     validation: str = setting("", "a file to validate on; empty: the last share of the corpus")
     validation_share: float = setting(
@@ -131,8 +132,12 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """How the tokens become batches."""
+    """Which examples there are, and how tokens and examples become batches."""
 
+    source: tuple[str, ...] = setting(
+        (),
+        "of every other task: its table, treebank or series, or a built-in name; several are joined",
+    )
     batch_size: int = setting(0, "N: parallel streams of text; 0: auto", low=0, high=65536)
     block_length: int = setting(
         0, "T: steps between two cuts of the gradient (truncated BPTT); 0: auto", low=0, high=10**7
@@ -359,17 +364,17 @@ class Config:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a TOML file; ConfigError names the file, the line or the key."""
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"{path}: byte {error.start} is not UTF-8: save it as UTF-8"
-            ) from None
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path} is not TOML: {error}") from None
-        return cls.from_dict(values, str(path))
+        return cls.from_dict(read_toml(path)[1], str(path))
+
+    @property
+    def source_setting(self) -> str:
+        """The setting that names what the task reads."""
+        return "text.corpus" if self.task.name == TASKS[0] else "data.source"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What the task reads: files, or built-in names; () where nothing was named."""
+        return self.text.corpus if self.source_setting == "text.corpus" else self.data.source
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Plain values, ready for TOML or JSON."""
@@ -396,6 +401,47 @@ class Config:
                 )
             values.setdefault(section, {})[key] = value
         return type(self).from_dict(values, where)
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A TOML file: what a run folder's has above its sections, and the sections.
+
+    ConfigError names the file and the line.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+    return {name: values.pop(name) for name in STAMP if name in values}, values
+
+
+STAMP = ("format", "sunhwan")
+"""Above the sections of a run folder's config.toml: the format's version, and that of sunhwan."""
+
+
+def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
+    """The configuration with its sources in the setting of its task, and a notice where they moved.
+
+    ConfigError: a source stands where its task does not read it.
+    """
+    moved = config.text.corpus != TextConfig().corpus
+    if config.source_setting == "text.corpus":
+        if config.data.source:
+            raise ConfigError("data.source is not read by a language model: use text.corpus")
+        return config, ()
+    if not moved:
+        return config, ()
+    if config.data.source:
+        raise ConfigError("text.corpus is read by language models alone: leave it out")
+    source = {"data.source": config.text.corpus, "text.corpus": TextConfig().corpus}
+    return config.override(source), (
+        f"text.corpus of the task {config.task.name} is now called data.source: rename it, for from "
+        "version 0.3 on it will be refused",
+    )
 
 
 class Setting(NamedTuple):

@@ -98,7 +98,7 @@ def test_the_language_is_that_of_the_computer(
 def test_every_task(command: Command, tmp_path: Path, name: str) -> None:
     case = CASES[name]
     settings = {
-        "task.name": name, "text.corpus": str(case.write(tmp_path)), "training.steps": 3,
+        "task.name": name, "data.source": str(case.write(tmp_path)), "training.steps": 3,
         "training.threads": 1, **case.settings,
     }  # fmt: skip
     run = train(Config().override(settings), tmp_path / "run").run

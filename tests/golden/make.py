@@ -1,7 +1,8 @@
 """Makes the golden models of a format, once, when the format is new.
 
-    python -m tests.golden.make tests/golden/v2
+    python -m tests.golden.make tests/golden/v3 [cells texts tasks stopped]
 
+A format that changes needs new models of its kind alone: "stopped" of runs and checkpoints.
 Nothing that is there is overwritten: golden models are kept for ever.
 """
 
@@ -20,8 +21,6 @@ from sunhwan.training.reporter import StepReport
 from tests.golden.asking import asked, logged, machine
 from tests.golden.models import MODELS, RUNS, SMALL, STOP, Golden
 
-CORPUS = "text.corpus"
-
 
 class Stop(Reporter):
     """Interrupts at a step, as Ctrl-C does."""
@@ -35,8 +34,8 @@ class Stop(Reporter):
 
 def configuration(golden: Golden, file: Path) -> Config:
     """All settings of a golden model."""
-    given = {"task.name": golden.task, CORPUS: str(file), **SMALL, **golden.settings}
-    return Config().override(given, "the golden models")
+    config = Config().override({"task.name": golden.task, **SMALL, **golden.settings})
+    return config.override({config.source_setting: str(file)})
 
 
 def make_model(golden: Golden, folder: Path, data: Path) -> None:
@@ -78,17 +77,20 @@ def _write(folder: Path, content: dict[str, object]) -> None:
     folder.with_name(f"{folder.name}.json").write_text(f"{{{lines}}}\n", encoding="utf-8")
 
 
-def main(to: Path) -> None:
-    """Make all of them."""
+def main(to: Path, parts: list[str]) -> None:
+    """Make those of some parts, or all."""
     if to.exists():
         raise SystemExit(f"{to} exists already, and golden models are never changed")
     torch.set_num_threads(1)
     sunhwan.plots.draw_losses = lambda run: run.folder / "loss.png"
-    for name, golden in MODELS.items():
-        make_model(golden, to / name, to / "data")
-    for name, golden in RUNS.items():
-        make_run(golden, to / name)
+    for name, golden in (MODELS | RUNS).items():
+        if parts and name.partition("/")[0] not in parts:
+            continue
+        if name in RUNS:
+            make_run(golden, to / name)
+        else:
+            make_model(golden, to / name, to / "data")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

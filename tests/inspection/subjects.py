@@ -42,7 +42,7 @@ def make(name: str, folder: Path, *, seed: int = 1, scale: float = 0.3, **settin
     write = write_text if name == "language_model" else CASES[name].write
     values = {
         "task.name": name,
-        "text.corpus": str(write(folder)),
+        ("text.corpus" if name == "language_model" else "data.source"): str(write(folder)),
         "text.validation_share": 0.3,
         **SMALL,
         **{key.replace("__", "."): value for key, value in settings.items()},

@@ -299,7 +299,7 @@ def test_recordings_held_out_are_those_of_their_own_folder(tmp_path: Path) -> No
             rows.append(f"{n}.npy\t{'ab'[n % 2]}")
         tables.append(folder / "table.tsv")
         tables[-1].write_text("\n".join(rows) + "\n", encoding="utf-8")
-    subject, config, prepared = make("classify", tmp_path, text__corpus=tuple(map(str, tables)))
+    subject, config, prepared = make("classify", tmp_path, data__source=tuple(map(str, tables)))
     passages = subject.held_out(config)
     assert {Path(passage.where.partition(",")[0]) for passage in passages} == set(tables)
     for passage, example in zip(passages, prepared.validation, strict=True):
@@ -311,7 +311,7 @@ def test_recordings_held_out_are_those_of_their_own_folder(tmp_path: Path) -> No
 @each_task
 def test_a_file_is_read_as_the_task_reads_it(name: str, made: dict[str, Made]) -> None:
     subject, config, prepared = made[name]
-    path = Path(config.text.corpus[0])
+    path = Path(config.sources[0])
     passages, found = subject.read(path), prepared.task.read(path)
     if name == "language_model":
         assert_identical(passages[0].given, found.ids)

@@ -239,7 +239,7 @@ def test_a_question_in_parts_shows_its_first(tmp_path: Path) -> None:
     lines += [f"사과 {n}\tpear {n % 3}\t{'ab'[n % 2]}" for n in range(40)]
     (tmp_path / "pairs.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     one = make(
-        "classify", tmp_path, text__corpus=str(tmp_path / "pairs.tsv"),
+        "classify", tmp_path, data__source=str(tmp_path / "pairs.tsv"),
         task__input=("left", "right"), model__pooling="attention",
     )  # fmt: skip
     (passage,) = one.subject.passages("사과 1\tpear 2")

@@ -72,7 +72,7 @@ def save_task(folder: Path, name: str) -> Path:
     data = folder / "data"
     data.mkdir(parents=True)
     values = {
-        "task.name": name, "text.corpus": str(case.write(data)), "text.validation_share": 0.3,
+        "task.name": name, "data.source": str(case.write(data)), "text.validation_share": 0.3,
         "model.dropout": 0.2, "training.steps": 1, **case.settings,
     }  # fmt: skip
     torch.manual_seed(1)

@@ -188,7 +188,7 @@ def test_what_is_drawn_is_not_learned_by_heart(tmp_path: Path) -> None:
     def chosen(**given: object) -> tuple[float, float, float]:
         values = {f"task.{name}" if name == "temperature" else f"training.{name}": value
                   for name, value in given.items()}  # fmt: skip
-        plain = {"task.name": "describe", "text.corpus": file, "model.hidden_size": 4}
+        plain = {"task.name": "describe", "data.source": file, "model.hidden_size": 4}
         config = Describe.prepare(Config().override(plain | values)).config
         return config.task.temperature, config.model.dropout, config.training.epochs
 
@@ -200,7 +200,7 @@ def test_what_is_drawn_is_not_learned_by_heart(tmp_path: Path) -> None:
 def test_the_digits_that_are_tested_are_not_learned() -> None:
     learned = read_described(Path("digits"), Config())
     prepared = Describe.prepare(
-        Config().override({"task.name": "describe", "text.corpus": "digits", "training.steps": 1})
+        Config().override({"task.name": "describe", "data.source": "digits", "training.steps": 1})
     )
     task = prepared.task
     tested = task.read(Path("digits"))

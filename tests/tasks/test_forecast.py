@@ -36,7 +36,7 @@ def learn(command: Command, file: Path | str, out: Path, *options: object, steps
 
 def prepared(file: Path, **settings: Any) -> Any:
     small = {"model.hidden_size": 4, "model.embedding_size": 4, "task.context": 6}
-    given = {"task.name": "forecast", "text.corpus": str(file), **small, **settings}
+    given = {"task.name": "forecast", "data.source": str(file), **small, **settings}
     return Forecast.prepare(Config().override(given, "the test"))
 
 

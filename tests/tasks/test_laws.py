@@ -25,7 +25,7 @@ def config(name: str, folder: Path, **changes: Any) -> Config:
     case = CASES[name]
     values = {
         "task.name": name,
-        "text.corpus": str(case.write(folder)),
+        "data.source": str(case.write(folder)),
         "text.validation_share": 0.3,
         "model.dropout": 0.2,
         "training.steps": STEPS,
@@ -132,7 +132,7 @@ def test_a_question_alone_and_among_others_has_the_same_answer(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_commands_evaluate_and_info(name: str, straight: dict[str, Path], command: Any) -> None:
-    file = Run.open(straight[name]).config().text.corpus[0]
+    file = Run.open(straight[name]).config().sources[0]
     done: Outcome = command("evaluate", straight[name], file, "--json")
     assert done.code == 0, done.err
     figures = json.loads(done.out)

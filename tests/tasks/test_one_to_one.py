@@ -121,7 +121,7 @@ def test_texts_and_pairs_are_still_texts(tmp_path: Path) -> None:
     config = sunhwan.Config().override(
         {
             "task.name": "classify",
-            "text.corpus": str(file),
+            "data.source": str(file),
             "training.steps": 1,
             "model.hidden_size": 4,
         }

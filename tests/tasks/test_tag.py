@@ -297,7 +297,7 @@ def test_equal_sentences_never_cross_the_split(tmp_path: Path) -> None:
     twice = tmp_path / "twice.conllu"
     twice.write_text(file.read_text(encoding="utf-8") * 2, encoding="utf-8")
     config = Config().override(
-        {"task.name": "tag", "text.corpus": str(twice), "text.validation_share": 0.3}
+        {"task.name": "tag", "data.source": str(twice), "text.validation_share": 0.3}
     )
     prepared = Tag.prepare(config)
     read, held_out = ({e.raw[:-1] for e in part} for part in (prepared.train, prepared.validation))

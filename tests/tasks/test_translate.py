@@ -57,7 +57,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = sunhwan.Config().override(
         {
             "task.name": "translate",
-            "text.corpus": str(backwards(folder)),
+            "data.source": str(backwards(folder)),
             "training.steps": 160,
             "training.validations": 2,
             **{name: json.loads(v) if v[0].isdigit() else v for name, v in settings.items()},

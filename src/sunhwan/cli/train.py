@@ -79,7 +79,6 @@ def train(
         "task.name": task,
         "task.input": input_,
         "task.target": target,
-        "text.corpus": corpus,
         "text.validation": validation,
         "text.vectors": None if vectors is None else str(vectors),
         "training.start_from": None if from_ is None else str(from_),
@@ -105,6 +104,9 @@ def train(
         {name: value for name, value in options.items() if value is not None}, "the command line"
     )
     settings = settings.override(dict(map(parse_assignment, set_ or [])))
+    if corpus:
+        sources = {"text.corpus": Config().text.corpus, settings.source_setting: corpus}
+        settings = settings.override(sources, "the command line")
 
     from sunhwan import training
 

@@ -9,14 +9,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sunhwan import __version__
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import StoreError, UsageError
 from sunhwan.store.atomic import recover_folder, replaced_folder
+from sunhwan.store.migrations import MODEL, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import TASKS, Task
 
-FORMAT = 1
+KEYS = ("format", "sunhwan", "task", "settings", "model", "facts")
+"""Of config.json."""
+
+
+NEWER = "upgrade sunhwan if it is of a later version"
 
 
 class SavedModel(NamedTuple):
@@ -32,8 +36,7 @@ def save_model(folder: Path, task: Task, facts: Mapping[str, Any]) -> None:
     facts: JSON-able figures of its training (corpus, step, validation …), shown on the card.
     """
     config = {
-        "format": FORMAT,
-        "sunhwan": __version__,
+        **stamp(MODEL),
         "task": task.name,
         "settings": asdict(task.config.task),
         "model": asdict(task.config.model),
@@ -75,10 +78,17 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     except StoreError:
         # A trainer may have replaced the folder between two of the files: once more.
         tensors, config, tokenizer = _read(folder)
-    known = isinstance(config, dict) and config.get("format") == FORMAT
-    if not known or config.get("task") not in TASKS:
+    if not isinstance(config, dict):
+        raise StoreError(f"config.json in {folder} is no object; restore a copy")
+    content = {"tensors": tensors, "config": config, "tokenizer": tokenizer}
+    content = migrated(MODEL, config, content, folder)
+    tensors, config, tokenizer = content["tensors"], content["config"], content["tokenizer"]
+    by = writer(config)
+    if unknown := [key for key in config if key not in KEYS]:
+        raise StoreError(f"config.json in {folder}{by} has the unknown key {unknown[0]!r}: {NEWER}")
+    if config.get("task") not in TASKS:
         raise StoreError(
-            f"{folder} holds a model of a kind this version does not know: upgrade sunhwan"
+            f"{folder}{by} is a model of the unknown task {config.get('task')!r}: {NEWER}"
         )
     try:
         settings = {"task": config.get("settings", {}), "model": config.get("model", {})}
@@ -86,7 +96,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
         task = _build(TASKS[config["task"]], complete, tokenizer, tensors, folder)
         facts = dict(config.get("facts", {}))
     except (UsageError, TypeError, ValueError) as error:
-        raise StoreError(f"{folder} cannot be loaded: {error}") from None
+        raise StoreError(f"{folder}{by} cannot be loaded: {error}") from None
     task.model.to(device).eval()
     task.training = facts
     return SavedModel(task, facts)

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import tomli_w
 from filelock import FileLock, Timeout
 from torch import Tensor
 
-from sunhwan.config import Config
-from sunhwan.errors import StoreError, UsageError
+from sunhwan.config import Config, read_toml
+from sunhwan.errors import ConfigError, StoreError, UsageError
 from sunhwan.store.atomic import reported, write_text
+from sunhwan.store.migrations import CHECKPOINT, RUN, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
 
 GENERATIONS = 2
@@ -49,7 +51,7 @@ class Run:
             run.checkpoint_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"cannot make {folder}: {error.strerror or error}") from None
-        write_text(run.config_file, config.to_toml())
+        write_text(run.config_file, f"{tomli_w.dumps(stamp(RUN))}\n{config.to_toml()}")
         return run
 
     @classmethod
@@ -86,8 +88,13 @@ class Run:
         return self.folder / "inspect"
 
     def config(self) -> Config:
-        """The resolved configuration of the run."""
-        return Config.load(self.config_file)
+        """The resolved configuration of the run, also of one that an older version made."""
+        stamped, values = read_toml(self.config_file)
+        values = migrated(RUN, stamped, values, self.config_file)
+        try:
+            return Config.from_dict(values, str(self.config_file))
+        except ConfigError as error:
+            raise ConfigError(f"{error}{writer(stamped)}") from None
 
     def __enter__(self) -> Self:
         try:
@@ -154,13 +161,17 @@ class Run:
         """
         lengths = {path.name: self._synced_length(path) for path in self._logs}
         path = self.checkpoint_folder / f"step-{step:012d}.safetensors"
-        write_tensors(path, tensors, {**state, "step": step, "lengths": lengths})
+        stamped = stamp(CHECKPOINT) | {**state, "step": step, "lengths": lengths}
+        write_tensors(path, tensors, stamped)
         with reported(self.checkpoint_folder):
             for old in self.checkpoints()[GENERATIONS:]:
                 old.unlink(missing_ok=True)
 
     def load_checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
-        """The newest sound checkpoint: tensors, state, and a sentence for each damaged one skipped."""
+        """The newest sound checkpoint: tensors, state, and a sentence for each damaged one skipped.
+
+        StoreError where none is sound, or the newest is of a later version.
+        """
         skipped = []
         for path in self.checkpoints():
             try:
@@ -168,7 +179,9 @@ class Run:
             except StoreError as error:
                 skipped.append(str(error))
                 continue
-            return tensors, state, skipped
+            content = {"tensors": tensors, "state": state}
+            content = migrated(CHECKPOINT, state, content, path)
+            return content["tensors"], content["state"], skipped
         if skipped:
             raise StoreError(f"no checkpoint in {self.folder} can be read: {skipped[0]}")
         return {}, {}, []

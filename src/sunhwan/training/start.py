@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from sunhwan.config import Config, TextConfig
+from sunhwan.config import Config, with_source
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.store import Run
@@ -36,13 +36,14 @@ def train(
     Raises a SunhwanError, one sentence, for anything the user can mend. Nothing is written before
     the corpus was read and the model built.
     """
-    config = _anchored(config or Config())
+    config, notices = with_source(config or Config())
+    config = _anchored(config)
     with _settings(config):
         prepared = _prepare(config)
         folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
         with Run.create(folder, prepared.config) as run:
-            for sentence in prepared.said:
+            for sentence in (*notices, *prepared.said):
                 reporter.say(sentence)
             return _fit(run, prepared, reporter, started)
 
@@ -89,25 +90,23 @@ def pick_device(name: str) -> torch.device:
 def _anchored(config: Config) -> Config:
     """The same with absolute paths, so that the run can be resumed from any folder."""
     text, built_in = config.text, TASKS[config.task.name].built_in
-    given = text.corpus
-    if given == TextConfig().corpus and "stdlib" not in built_in:
-        if not built_in:
-            raise UsageError(f"name the file to learn to {config.task.name} from")
-        given = built_in[:1]
-    corpus = tuple(s if s in built_in else str(Path(s).absolute()) for s in given)
+    given = config.sources or built_in[:1]
+    if not given:
+        raise UsageError(f"name the file to learn to {config.task.name} from")
+    sources = [s if s in built_in else str(Path(s).absolute()) for s in given]
     validation = text.validation
     if validation and validation not in built_in:
         validation = str(Path(validation).absolute())
     vectors, source = text.vectors, config.training.start_from
     text = dataclasses.replace(
         text,
-        corpus=corpus,
         validation=validation,
         vectors=str(Path(vectors).absolute()) if vectors else "",
     )
     start_from = str(Path(source).absolute()) if source else ""
     training = dataclasses.replace(config.training, start_from=start_from)
-    return dataclasses.replace(config, text=text, training=training)
+    config = dataclasses.replace(config, text=text, training=training)
+    return config.override({config.source_setting: sources})
 
 
 def _fit(run: Run, prepared: Prepared, reporter: Reporter, started: float | None) -> Result:
@@ -154,7 +153,7 @@ def _prepare(config: Config) -> Prepared:
 
 def _folder(config: Config) -> Path:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    corpus = "+".join(Path(source).name or source for source in config.text.corpus)
+    corpus = "+".join(Path(source).name or source for source in config.sources)
     plain = "".join(c if c.isalnum() or c in "-_." else "-" for c in corpus)
     return Path("runs") / f"{plain[:40].strip('-.') or 'run'}-{now}"
 

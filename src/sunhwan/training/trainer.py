@@ -135,7 +135,7 @@ class Trainer:
     @property
     def _corpus(self) -> str:
         """The corpus by name: a model that is shipped must not tell its maker's folders."""
-        return ", ".join(Path(source).name for source in self.config.text.corpus)
+        return ", ".join(Path(source).name for source in self.config.sources)
 
     @property
     def tokens_seen(self) -> int:
@@ -183,7 +183,7 @@ class Trainer:
         if state["data"] != self._data_digest:
             raise StoreError(
                 f"the corpus of {self.run.folder} is not the one it was trained on: bring back "
-                f"{', '.join(self.config.text.corpus)} as it was, or start a new run"
+                f"{', '.join(self.config.sources)} as it was, or start a new run"
             )
         load_weights(self.model, _part(tensors, "model."), self.run.checkpoint_folder)
         self.optimizers.restore(_part(tensors, "optimizer."), state["optimizer"])

@@ -55,7 +55,7 @@ class ExampleSubject(Subject):
             prepared = type(self.task).prepare(config)
         if not prepared.validation:
             raise UsageError("the run kept no examples for validation: name a file")
-        files = [config.text.validation] if config.text.validation else config.text.corpus
+        files = [config.text.validation] if config.text.validation else config.sources
         # Encoded anew: the vocabulary is the model's, which need not be that of its corpus.
         found = (
             self._pair(example, prepared.task, _folder(example, files))

@@ -99,7 +99,7 @@ class Classify(InputKindTask):
     def prepare(cls, config: Config) -> Prepared:
         columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS)
         cure = f"name the right column in the place of {columns.target!r} with --target"
-        counts = count_labels((pair.answer for pair in train), config.text.corpus, cure)
+        counts = count_labels((pair.answer for pair in train), config.data.source, cure)
         questions = [pair.question for pair in train]
         config = complete_kind(config, questions)
         cells = [cell for question in questions for cell in question.cells]

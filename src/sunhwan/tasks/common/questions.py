@@ -114,7 +114,7 @@ def find_pairs(config: Config, inputs: Sequence[str], targets: Sequence[str]) ->
     pairs: list[Pair] = []
     said = []
     columns: Columns | None = None
-    for source in config.text.corpus:
+    for source in config.data.source:
         table = read_table(Path(source))
         columns = columns or choose_columns(table, config, inputs, targets)
         pairs += pairs_of(table, columns, Path(source))

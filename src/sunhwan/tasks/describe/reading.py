@@ -51,16 +51,16 @@ class Described(NamedTuple):
 
 def read_corpus(config: Config) -> Described:
     """The files to learn from. DataError: they are not of one kind, or none that is described."""
-    first, *others = (read_described(Path(name), config) for name in config.text.corpus)
+    first, *others = (read_described(Path(name), config) for name in config.data.source)
     if first.kind not in ("vector", "labels"):
         raise DataError(
             f"a model to describe reads no {first.kind}: set task.kind to vector or labels, or take "
             "--task translate"
         )
-    for name, other in zip(config.text.corpus[1:], others, strict=True):
+    for name, other in zip(config.data.source[1:], others, strict=True):
         if other[:2] != first[:2] or other.image_size != first.image_size:
             raise DataError(
-                f"{name} and {config.text.corpus[0]} hold different things to describe: give files "
+                f"{name} and {config.data.source[0]} hold different things to describe: give files "
                 "of one kind"
             )
     everything = (first, *others)

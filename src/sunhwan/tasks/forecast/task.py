@@ -58,7 +58,7 @@ class Forecast(ExampleTask):
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
         target = (config.task.target,) if config.task.target else ()
-        files = [open_series(source, target, config.task.input) for source in config.text.corpus]
+        files = [open_series(source, target, config.task.input) for source in config.data.source]
         config = complete_sizes(config, files)
         learned, held, layout, marks = split_files(files, config)
         config = complete_examples(config, [], len(learned), AUTOMATIC)

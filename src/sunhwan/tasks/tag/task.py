@@ -54,7 +54,7 @@ class Tag(InputKindTask):
             )
         pairs: list[Pair] = []
         said = []
-        for path in config.text.corpus:
+        for path in config.data.source:
             found = read_sequences(Path(path), config)
             pairs, config = pairs + found.pairs, found.config
             said.append(found.said)
@@ -64,7 +64,7 @@ class Tag(InputKindTask):
         else:
             train, held_out = split(pairs, config.text.validation_share)
         labels = (label for pair in train for label in pair.answer.split("\t"))
-        counts = count_labels(labels, config.text.corpus, "name the right column with --target")
+        counts = count_labels(labels, config.data.source, "name the right column with --target")
         cells = [cell for pair in train for cell in pair.question.cells]
         automatic = AUTOMATIC | {"text.vocabulary": kind_of_text(cells)}
         config = complete_examples(config, cells, counts.total(), automatic)
