@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.fx import GraphModule, Interpreter, Node
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -143,6 +142,9 @@ def _trace(cell: Cell, hidden_size: int) -> _Step:
         if own is not None:
             raise _RefusedError(f"it has a derivative written by hand, {own}")
         return tuple(after)
+
+    # Not above: it brings sympy, which takes longer to import than all of this package.
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     try:
         with _apart(), torch.random.fork_rng(devices=[]):

@@ -25,7 +25,8 @@ app = typer.Typer(
     help="Sunhwan (순환): train, sample and understand recurrent sequence models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,  # plain help: rich takes longer to import than all else that it needs
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
 

@@ -56,6 +56,9 @@ def needs_graph(d_outputs: Sequence[Tensor | None]) -> bool:
 
 
 def constant_when_compiled(function: F) -> F:
-    """Mark a function whose result a compiled program may keep as a constant."""
-    marked: F = torch.compiler.assume_constant_result(function)  # type: ignore[no-untyped-call]
-    return marked
+    """Mark a function whose result a compiled program may keep as a constant.
+
+    As `torch.compiler.assume_constant_result` does, which would import the whole compiler for it.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
