@@ -1,6 +1,6 @@
 """Start-up in seconds: help and imports, each in fresh interpreters, the best of several.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 import argparse
@@ -41,7 +41,9 @@ def main() -> None:
         print(f"{name:20} {found:6.2f} s")
     beyond = best["sunhwan.Recurrent"] - best["import torch"]
     kept = best["sunhwan --help"] <= HELP and beyond <= BEYOND_TORCH
-    print(f"sunhwan.Recurrent beyond torch: {beyond:.2f} s; promised {BEYOND_TORCH} and {HELP} of help")
+    print(
+        f"sunhwan.Recurrent beyond torch: {beyond:.2f} s; promised {BEYOND_TORCH} and {HELP} of help"
+    )
     sys.exit(not kept)
 
 

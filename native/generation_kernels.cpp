@@ -7,22 +7,12 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <type_traits>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
-#include "cells/antisymmetric.hpp"
-#include "cells/elman.hpp"
-#include "cells/gru.hpp"
-#include "cells/indrnn.hpp"
-#include "cells/lstm.hpp"
-#include "cells/lstm_coupled.hpp"
-#include "cells/lstm_peephole.hpp"
-#include "cells/mingru.hpp"
-#include "cells/minlstm.hpp"
-#include "cells/rglru.hpp"
-#include "cells/slstm.hpp"
-#include "cells/ugrnn.hpp"
+#include "cell_headers.inc"
 #include "threads.hpp"
 #include "weights.hpp"
 
@@ -440,33 +430,27 @@ struct Known {
     std::unique_ptr<Layer> (*make)(const LayerOfModel&, const Model&);
 };
 
-template <template <class> class Functor>
+// The engine has the cells whose units meet in one product at most.
+template <template <class> class Functor, template <class, class> class Driver>
 constexpr Known known(const char* name) {
-    return {name, [](const LayerOfModel& layer, const Model& model) -> std::unique_ptr<Layer> {
-                return std::make_unique<LayerOf<Functor>>(layer, model);
-            }};
+    using Kind = Driver<float, Functor<float>>;
+    if constexpr (std::is_same_v<Kind, Elementwise<float, Functor<float>>> ||
+                  std::is_same_v<Kind, Alone<float, Functor<float>>>)
+        return {name, [](const LayerOfModel& layer, const Model& model) -> std::unique_ptr<Layer> {
+                    return std::make_unique<LayerOf<Functor>>(layer, model);
+                }};
+    return {name, nullptr};
 }
 
+#undef SUNHWAN_CELL
+#define SUNHWAN_CELL(name, Functor, Driver) known<Functor, Driver>(name),
 constexpr Known kCells[] = {
-    known<Elman>("elman"),
-    known<ElmanReLU>("elman_relu"),
-    known<ElmanReLU>("irnn"),
-    known<IndRNN>("indrnn"),
-    known<Antisymmetric>("antisymmetric"),
-    known<UGRNN>("ugrnn"),
-    known<GRU>("gru"),
-    known<LSTM>("lstm"),
-    known<PeepholeLSTM>("lstm_peephole"),
-    known<CoupledLSTM>("lstm_coupled"),
-    known<SLSTM>("slstm"),
-    known<MinGRU>("mingru"),
-    known<MinLSTM>("minlstm"),
-    known<RGLRU>("rglru"),
+#include "cell_list.inc"
 };
 
 const Known* find_layer(const char* cell) {
     for (const auto& one : kCells)
-        if (!std::strcmp(one.name, cell)) return &one;
+        if (one.make && !std::strcmp(one.name, cell)) return &one;
     return nullptr;
 }
 

@@ -3,6 +3,10 @@
 
 #include "product.hpp"
 
+// How a cell's header ends: its name, its functor, and the driver that walks it through time. The build
+// gathers these lines (CMakeLists.txt); nothing else names a cell.
+#define SUNHWAN_CELL(name, Functor, Driver)
+
 namespace sunhwan {
 namespace SUNHWAN_ISA {
 

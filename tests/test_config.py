@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sunhwan.config import CELL_NAMES, Config, parse_assignment, settings
+from sunhwan.config import Config, parse_assignment, settings
 from sunhwan.errors import ConfigError
 from sunhwan.tasks.common.recipe import complete_language as complete
 from sunhwan.text import Corpus, Document, load_corpus
@@ -220,9 +220,3 @@ def test_a_setting_of_every_layer_is_one_value_or_a_list() -> None:
     assert (config.model.sizes, config.model.cells) == ((12, 20), ("gru", "mine.py:Cell"))
     assert complete(config, load_corpus("hello")).model.num_layers == 2
     assert Config().model.cells == ("lstm",)
-
-
-def test_the_names_of_the_cells_are_those_there_are() -> None:
-    from sunhwan.cells import ALIASES, CELLS
-
-    assert (*CELLS, *ALIASES) == CELL_NAMES

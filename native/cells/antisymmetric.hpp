@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/antisymmetric.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -27,3 +27,5 @@ struct Antisymmetric {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("antisymmetric", Antisymmetric, Elementwise)

@@ -1,7 +1,7 @@
 // Elman's network with tanh or ReLU. The equations stand in src/sunhwan/cells/elman.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -40,3 +40,7 @@ struct ElmanReLU : Elman<T> {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("elman", Elman, Elementwise)
+SUNHWAN_CELL("elman_relu", ElmanReLU, Elementwise)
+SUNHWAN_CELL("irnn", ElmanReLU, Elementwise)

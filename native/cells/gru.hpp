@@ -1,7 +1,7 @@
 // GRU, the reset gate after the product. The equations stand in src/sunhwan/cells/gru.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -31,3 +31,5 @@ struct GRU {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("gru", GRU, Elementwise)

@@ -82,3 +82,5 @@ struct LayerNormGRU {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("gru_layer_norm", LayerNormGRU, Normalized)

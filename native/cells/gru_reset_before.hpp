@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/gru_reset_before.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../two_products.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -39,3 +39,5 @@ struct GRUResetBefore {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("gru_reset_before", GRUResetBefore, TwoProducts)

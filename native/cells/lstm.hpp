@@ -1,7 +1,7 @@
 // LSTM. The equations stand in src/sunhwan/cells/lstm.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -34,3 +34,5 @@ struct LSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm", LSTM, Elementwise)

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_coupled.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -34,3 +34,5 @@ struct CoupledLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm_coupled", CoupledLSTM, Elementwise)

@@ -97,3 +97,5 @@ struct LayerNormLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm_layer_norm", LayerNormLSTM, Normalized)

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_multiplicative.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../two_products.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -47,3 +47,5 @@ struct MultiplicativeLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm_multiplicative", MultiplicativeLSTM, TwoProducts)

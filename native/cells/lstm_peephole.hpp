@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_peephole.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -39,3 +39,5 @@ struct PeepholeLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm_peephole", PeepholeLSTM, Elementwise)

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_projected.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../two_products.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -42,3 +42,5 @@ struct ProjectedLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("lstm_projected", ProjectedLSTM, TwoProducts)

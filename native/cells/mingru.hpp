@@ -1,7 +1,7 @@
 // minGRU. The equations stand in src/sunhwan/cells/mingru.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -28,3 +28,5 @@ struct MinGRU {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("mingru", MinGRU, Alone)

@@ -1,7 +1,7 @@
 // minLSTM. The equations stand in src/sunhwan/cells/minlstm.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -30,3 +30,5 @@ struct MinLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("minlstm", MinLSTM, Alone)

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/rglru.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -41,3 +41,5 @@ struct RGLRU {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("rglru", RGLRU, Alone)

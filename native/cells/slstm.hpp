@@ -1,7 +1,7 @@
 // sLSTM, its state h, c, n and the stabiliser m. The equations stand in src/sunhwan/cells/slstm.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -45,3 +45,5 @@ struct SLSTM {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("slstm", SLSTM, Elementwise)

@@ -1,7 +1,7 @@
 // The update-gate network. The equations stand in src/sunhwan/cells/ugrnn.py.
 #pragma once
 
-#include "../vec.hpp"
+#include "../elementwise.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -29,3 +29,5 @@ struct UGRNN {
 
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
+
+SUNHWAN_CELL("ugrnn", UGRNN, Elementwise)

@@ -16,14 +16,7 @@ from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_h
 import tomli_w
 
 from sunhwan.errors import ConfigError
-
-CELL_NAMES = (
-    "elman", "elman_relu", "irnn", "indrnn", "antisymmetric", "ugrnn", "gru", "gru_reset_before",
-    "gru_layer_norm", "lstm", "lstm_peephole", "lstm_coupled", "lstm_layer_norm",
-    "lstm_multiplicative", "lstm_projected", "slstm", "mingru", "minlstm", "rglru",
-    "gru_reset_after",
-)  # fmt: skip
-"""What `sunhwan.cells.get_cell` knows, known here without waiting for PyTorch."""
+from sunhwan.registry import ALIASES, CELLS
 
 TEMPERATURE = 0.8
 """Of sampling: a little bolder than the model believes, for fewer slips in a short text."""
@@ -157,7 +150,7 @@ class ModelConfig:
     cell: str | tuple[str, ...] = setting(
         "lstm",
         "the recurrence, or a list of one a layer; FILE.py:CLASS is one of your own",
-        choices=CELL_NAMES,
+        choices=(*CELLS, *ALIASES),
         besides=".py:",
     )
     hidden_size: int | tuple[int, ...] = setting(

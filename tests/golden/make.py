@@ -1,8 +1,9 @@
 """Makes the golden models of a format, once, when the format is new.
 
-    python -m tests.golden.make tests/golden/v3 [cells texts tasks stopped]
+    python -m tests.golden.make tests/golden/v3 [cells texts tasks stopped cells/mgu]
 
-A format that changes needs new models of its kind alone: "stopped" of runs and checkpoints.
+A format that changes needs new models of its kind alone ("stopped" of runs and checkpoints), a new
+cell or task its own.
 Nothing that is there is overwritten: golden models are kept for ever.
 """
 
@@ -84,7 +85,7 @@ def main(to: Path, parts: list[str]) -> None:
     torch.set_num_threads(1)
     sunhwan.plots.draw_losses = lambda run: run.folder / "loss.png"
     for name, golden in (MODELS | RUNS).items():
-        if parts and name.partition("/")[0] not in parts:
+        if parts and not {name, name.partition("/")[0]} & set(parts):
             continue
         if name in RUNS:
             make_run(golden, to / name)

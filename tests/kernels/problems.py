@@ -233,7 +233,7 @@ class Given(NamedTuple):
         found = operators.recurrence(
             native.Inputs(
                 name,
-                operators.constant_of(self.cell),
+                self.cell.kernel_constant,
                 a,
                 None,
                 W_x,

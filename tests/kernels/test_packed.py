@@ -61,7 +61,7 @@ def call(
     """The operator on the input products a."""
     W_x = torch.eye(a.shape[-1], dtype=a.dtype) if inside else None
     b, *loop = parameters
-    name, constant = native.name_of(posed.cell), operators.constant_of(posed.cell)
+    name, constant = native.name_of(posed.cell), posed.cell.kernel_constant
     noise = posed.noise
     return operators.recurrence(
         native.Inputs(

@@ -19,7 +19,7 @@ def test_opcheck_finds_nothing(name, hold, drop):
     a = posed.a.clone().requires_grad_()
     noise = posed.noise
     arguments = (
-        name, operators.constant_of(CELLS[name]), a, None, None, posed.b, list(posed.loop.values()),
+        name, CELLS[name].kernel_constant, a, None, None, posed.b, list(posed.loop.values()),
         list(posed.state), list(noise.hold or ()), noise.drop, None, False,
     )  # fmt: skip
     found = torch.library.opcheck(torch.ops.sunhwan.recurrence.default, arguments)

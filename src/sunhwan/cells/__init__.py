@@ -1,55 +1,41 @@
-"""The cells: the mathematics of one step each, and their registry by name."""
+"""The cells: the mathematics of one step each, made from their registry by name."""
 
-from sunhwan.cells.antisymmetric import Antisymmetric
+from importlib import import_module
+
+from sunhwan import registry
 from sunhwan.cells.base import Bypass, Cell, HiddenState, Loop, Parameters, State, check_state
 from sunhwan.cells.derive import can_derive, derive, has_backward
-from sunhwan.cells.elman import Elman
-from sunhwan.cells.gru import GRU
-from sunhwan.cells.gru_layer_norm import LayerNormGRU
-from sunhwan.cells.gru_reset_before import GRUResetBefore
-from sunhwan.cells.indrnn import IndRNN
-from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.linear import LinearCell
-from sunhwan.cells.lstm import LSTM, LSTMState
-from sunhwan.cells.lstm_coupled import CoupledLSTM
-from sunhwan.cells.lstm_layer_norm import LayerNormLSTM
-from sunhwan.cells.lstm_multiplicative import MultiplicativeLSTM
-from sunhwan.cells.lstm_peephole import PeepholeLSTM
-from sunhwan.cells.lstm_projected import ProjectedLSTM
-from sunhwan.cells.mingru import MinGRU
-from sunhwan.cells.minlstm import MinLSTM
+from sunhwan.cells.lstm import LSTMState
 from sunhwan.cells.own import OWN, own_cell, probe
-from sunhwan.cells.rglru import RGLRU
-from sunhwan.cells.slstm import SLSTM, SLSTMState
+from sunhwan.cells.slstm import SLSTMState
 from sunhwan.cells.structure import why_not_derived
 from sunhwan.cells.two_products import TwoProductCell
-from sunhwan.cells.ugrnn import UGRNN
 from sunhwan.errors import ConfigError
+from sunhwan.registry import ALIASES
+
+
+def _class_of(entry: registry.RegisteredCell) -> type[Cell]:
+    kind: type[Cell] = getattr(import_module(f"sunhwan.cells.{entry.module}"), entry.kind)
+    return kind
+
 
 CELLS: dict[str, Cell] = {
-    "elman": Elman(),
-    "elman_relu": Elman(nonlinearity="relu"),
-    "irnn": IRNN(),
-    "indrnn": IndRNN(),
-    "antisymmetric": Antisymmetric(),
-    "ugrnn": UGRNN(),
-    "gru": GRU(),
-    "gru_reset_before": GRUResetBefore(),
-    "gru_layer_norm": LayerNormGRU(),
-    "lstm": LSTM(),
-    "lstm_peephole": PeepholeLSTM(),
-    "lstm_coupled": CoupledLSTM(),
-    "lstm_layer_norm": LayerNormLSTM(),
-    "lstm_multiplicative": MultiplicativeLSTM(),
-    "lstm_projected": ProjectedLSTM(),
-    "slstm": SLSTM(),
-    "mingru": MinGRU(),
-    "minlstm": MinLSTM(),
-    "rglru": RGLRU(),
+    name: _class_of(entry)(**entry.options) for name, entry in registry.CELLS.items()
 }
 
-ALIASES = {"gru_reset_after": "gru"}
-"""Names that say more of a cell than its usual one."""
+_CLASSES = {type(cell).__name__: type(cell) for cell in CELLS.values()}
+
+
+def __getattr__(name: str) -> type[Cell]:
+    """The class of a registered cell, as in `from sunhwan.cells import GRU`."""
+    if name in _CLASSES:
+        return _CLASSES[name]
+    raise AttributeError(f"module 'sunhwan.cells' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_CLASSES])
 
 
 def get_cell(name: str) -> Cell:
@@ -65,31 +51,13 @@ def get_cell(name: str) -> Cell:
 __all__ = [
     "ALIASES",
     "CELLS",
-    "GRU",
-    "IRNN",
-    "LSTM",
-    "RGLRU",
-    "SLSTM",
-    "UGRNN",
-    "Antisymmetric",
     "Bypass",
     "Cell",
-    "CoupledLSTM",
-    "Elman",
-    "GRUResetBefore",
     "HiddenState",
-    "IndRNN",
     "LSTMState",
-    "LayerNormGRU",
-    "LayerNormLSTM",
     "LinearCell",
     "Loop",
-    "MinGRU",
-    "MinLSTM",
-    "MultiplicativeLSTM",
     "Parameters",
-    "PeepholeLSTM",
-    "ProjectedLSTM",
     "SLSTMState",
     "State",
     "TwoProductCell",

@@ -1,6 +1,6 @@
 """The recurrent network of a stable differential equation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -28,6 +28,13 @@ class Antisymmetric(Cell):
     state_type: ClassVar[type[HiddenState]] = HiddenState
     saved_names: ClassVar[tuple[str, ...]] = ("n",)
     source: ClassVar[str] = "Chang et al. 2019"
+
+    @property
+    def kernel_constant(self) -> float:
+        return self.epsilon
+
+    def with_kernel_constants(self, constant: float, projection_size: int) -> "Antisymmetric":
+        return replace(self, epsilon=constant)
 
     def initial_parameters(
         self, input_size: int, hidden_size: int, *, bias: bool = True

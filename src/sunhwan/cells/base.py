@@ -158,6 +158,22 @@ class Cell:
         """What was saved, by name: gates, candidates, whatever the cell's equation calls by a name."""
         return dict(zip(self.saved_names, saved, strict=False))
 
+    # Of a compiled kernel: which equation it is, and the numbers that it is told.
+
+    @property
+    def kernel_key(self) -> tuple[object, ...]:
+        """What two cells have alike if one kernel serves both, told the constant of each."""
+        return (type(self),)
+
+    @property
+    def kernel_constant(self) -> float:
+        """The number of the equation that a kernel is told."""
+        return 0.0
+
+    def with_kernel_constants(self, constant: float, projection_size: int) -> "Cell":
+        """The cell of the same equation with other numbers."""
+        return self
+
     # Sizes and parameters.
 
     @property

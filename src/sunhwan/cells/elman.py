@@ -25,6 +25,10 @@ class Elman(Cell):
     state_type: ClassVar[type[HiddenState]] = HiddenState
     source: ClassVar[str] = "Elman 1990"
 
+    @property
+    def kernel_key(self) -> tuple[object, ...]:
+        return (*super().kernel_key, self.nonlinearity)
+
     def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
         h = torch.tanh(a + u) if self.nonlinearity == "tanh" else torch.relu(a + u)
         return HiddenState(h), ()

@@ -1,6 +1,6 @@
 """LSTM whose hidden state is smaller than its memory."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor
@@ -35,6 +35,9 @@ class ProjectedLSTM(TwoProductCell):
     state_type: ClassVar[type[LSTMState]] = LSTMState
     keep: ClassVar[str] = "f"
     source: ClassVar[str] = "Sak et al. 2014"
+
+    def with_kernel_constants(self, constant: float, projection_size: int) -> "ProjectedLSTM":
+        return replace(self, projection_size=projection_size)
 
     def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
         return self.projection_size or (hidden_size + 1) // 2, hidden_size

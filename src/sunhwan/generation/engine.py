@@ -236,7 +236,7 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
             b=floats(None if table is not None else p.get("b")),
             b_h=floats(loop.b_h),
             extra=floats(extra),
-            constant=getattr(layer.cell, "epsilon", 0.0),
+            constant=layer.cell.kernel_constant,
             residual=type(model.recurrent.connections[depth]) is Residual,
         )
         fields = len(layer.cell.state_type._fields)

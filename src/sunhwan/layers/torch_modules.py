@@ -6,7 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, ProjectedLSTM
+from sunhwan.cells.base import Cell
+from sunhwan.cells.elman import Elman
+from sunhwan.cells.gru import GRU
+from sunhwan.cells.irnn import IRNN
+from sunhwan.cells.lstm import LSTM
+from sunhwan.cells.lstm_projected import ProjectedLSTM
 from sunhwan.errors import ConfigError
 from sunhwan.layers.layer import RecurrentLayer
 from sunhwan.ops.fused import torch_weights

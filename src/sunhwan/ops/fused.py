@@ -6,7 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.cells import GRU, IRNN, LSTM, Cell, Elman, Parameters, State
+from sunhwan.cells.base import Cell, Parameters, State
+from sunhwan.cells.elman import Elman
+from sunhwan.cells.gru import GRU
+from sunhwan.cells.irnn import IRNN
+from sunhwan.cells.lstm import LSTM
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.modes import needs_graph, tracing, transformed
 from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled

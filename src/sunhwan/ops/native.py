@@ -32,13 +32,10 @@ def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
 
 def name_of(cell: Cell) -> str | None:
     """What the library calls exactly this equation, or None."""
-    return next((name for name, known in CELLS.items() if _alike(cell, known)), None)
+    return _NAMES.get(cell.kernel_key)
 
 
-def _alike(cell: Cell, other: Cell) -> bool:
-    """Whether two cells have the same equation, but for constants that the library is told."""
-    same = type(cell) is type(other)
-    return same and getattr(cell, "nonlinearity", None) == getattr(other, "nonlinearity", None)
+_NAMES = {cell.kernel_key: name for name, cell in CELLS.items()}
 
 
 @cache

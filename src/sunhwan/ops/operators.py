@@ -9,7 +9,6 @@ PyTorch's own operations, which can be differentiated any number of times.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -95,7 +94,7 @@ def run_packed(
     found = recurrence(
         Inputs(
             name_in_library(cell),
-            constant_of(cell),
+            cell.kernel_constant,
             values,
             ids,
             W_x,
@@ -120,21 +119,10 @@ def name_in_library(cell: Cell) -> str:
     return name
 
 
-def constant_of(cell: Cell) -> float:
-    """The number of the cell's equation that the library is told."""
-    return float(getattr(cell, "epsilon", 0.0))
-
-
 @lru_cache(maxsize=256)
 def cell_named(name: str, constant: float, projection: int) -> Cell:
     """The cell behind an operator's arguments."""
-    cell = CELLS[name]
-    names = {field.name for field in fields(cell)}
-    if "epsilon" in names:
-        cell = replace(cell, epsilon=constant)  # type: ignore[call-arg]
-    if "projection_size" in names:
-        cell = replace(cell, projection_size=projection)  # type: ignore[call-arg]
-    return cell
+    return CELLS[name].with_kernel_constants(constant, projection)
 
 
 # On a CPU, and as shapes.

@@ -1,0 +1,60 @@
+"""Registry of the cells of the package: every name, where its class stands, and its page.
+
+It waits for nothing, PyTorch least: settings, command line, documentation and tests read it as well
+as `sunhwan.cells`. A new cell is a line here; tests/test_registry.py says what else it lacks.
+"""
+
+from typing import Any, NamedTuple
+
+
+class RegisteredCell(NamedTuple):
+    """A cell by name.
+
+    home: module in `sunhwan.cells`, and class in it. section: page in docs/cells, and heading in it.
+    options: what the class is made with.
+    """
+
+    home: str
+    section: str
+    options: dict[str, Any] = {}  # noqa: RUF012
+
+    @property
+    def module(self) -> str:
+        """The module in `sunhwan.cells`."""
+        return self.home.partition(":")[0]
+
+    @property
+    def kind(self) -> str:
+        """The name of the class."""
+        return self.home.partition(":")[2]
+
+
+CELLS = {
+    "elman": RegisteredCell("elman:Elman", "simple#Elman"),
+    "elman_relu": RegisteredCell("elman:Elman", "simple#Elman", {"nonlinearity": "relu"}),
+    "irnn": RegisteredCell("irnn:IRNN", "simple#IRNN"),
+    "indrnn": RegisteredCell("indrnn:IndRNN", "simple#IndRNN"),
+    "antisymmetric": RegisteredCell("antisymmetric:Antisymmetric", "simple#Antisymmetric"),
+    "ugrnn": RegisteredCell("ugrnn:UGRNN", "gru#UGRNN"),
+    "gru": RegisteredCell("gru:GRU", "gru#GRU"),
+    "gru_reset_before": RegisteredCell(
+        "gru_reset_before:GRUResetBefore", "gru#GRU, reset before the product"
+    ),
+    "gru_layer_norm": RegisteredCell("gru_layer_norm:LayerNormGRU", "gru#LayerNorm GRU"),
+    "lstm": RegisteredCell("lstm:LSTM", "lstm#LSTM"),
+    "lstm_peephole": RegisteredCell("lstm_peephole:PeepholeLSTM", "lstm#Peephole LSTM"),
+    "lstm_coupled": RegisteredCell("lstm_coupled:CoupledLSTM", "lstm#Coupled LSTM"),
+    "lstm_layer_norm": RegisteredCell("lstm_layer_norm:LayerNormLSTM", "lstm#LayerNorm LSTM"),
+    "lstm_multiplicative": RegisteredCell(
+        "lstm_multiplicative:MultiplicativeLSTM", "lstm#Multiplicative LSTM"
+    ),
+    "lstm_projected": RegisteredCell("lstm_projected:ProjectedLSTM", "lstm#Projected LSTM"),
+    "slstm": RegisteredCell("slstm:SLSTM", "lstm#sLSTM"),
+    "mingru": RegisteredCell("mingru:MinGRU", "linear#minGRU"),
+    "minlstm": RegisteredCell("minlstm:MinLSTM", "linear#minLSTM"),
+    "rglru": RegisteredCell("rglru:RGLRU", "linear#RG-LRU"),
+}
+"""By name, in the order of listings."""
+
+ALIASES = {"gru_reset_after": "gru"}
+"""Names that say more of a cell than its usual one."""
