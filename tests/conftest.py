@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import sunhwan.plots
+from sunhwan.cells import OWN
 from sunhwan.cli import main
 from sunhwan.store import Run
 
@@ -46,6 +47,13 @@ class Outcome(NamedTuple):
 
 
 Command = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def no_own_cells() -> Iterator[None]:
+    """A cell of one test is unknown to the next: names of files come again."""
+    yield
+    OWN.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -318,7 +318,7 @@ class TrainingConfig:
         True, "let float32 matrix products take the fastest route (bfloat16 or TF32 where native)"
     )
     keep_memory: bool = setting(
-        True, "keep the memory that a step frees for the next one (CPU, glibc)"
+        True, "keep the memory that a step frees for the next one (CPU, glibc, the command line)"
     )
     tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
 

@@ -1,5 +1,6 @@
 """Cells of the user's own on the command line: a file that is named is run, a model's never is."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,11 +30,6 @@ class Leaky(Cell):
 
 NOT_A_CELL = 3
 """
-
-
-@pytest.fixture(autouse=True)
-def _nothing_registered() -> None:
-    OWN.clear()
 
 
 @pytest.fixture
@@ -149,3 +145,31 @@ def test_what_to_do_next_names_the_file(command: Command, mine: str, tmp_path: P
     assert f"sunhwan sample {run} --cell {mine}" in done.out.replace("\n", " ")
     card = (run / "model" / "README.md").read_text()
     assert "sunhwan sample . --cell …/mycells.py:Leaky" in card
+
+
+def test_two_files_of_one_name_are_refused_not_mixed_up(
+    command: Command, mine: str, tmp_path: Path
+) -> None:
+    """A model keeps the name of the file alone: the second would silently stand for both."""
+    other = tmp_path / "b" / "mycells.py"
+    other.parent.mkdir()
+    other.write_text(SOURCE.replace("torch.tanh", "torch.sin"))
+    run = tmp_path / "run"
+    both = ("--cell", mine, "--cell", f"{other}:Leaky")
+    done = command("train", "hello", "--out", run, *both, *TINY)
+    assert (done.code, run.exists()) == (2, False)
+    assert "rename one of the files" in done.sentence
+    own_cell(mine)  # the same file again, edited perhaps
+    with pytest.raises(ConfigError, match="rename"):
+        own_cell(f"{other}:Leaky")
+
+
+def test_two_files_of_one_name_with_cells_of_two_names_are_two_modules(
+    mine: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "mycells.py"
+    other.write_text(SOURCE.replace("Leaky", "Other"))
+    first, second = get_cell(own_cell(mine)), get_cell(own_cell(f"{other}:Other"))
+    modules = [sys.modules[type(cell).__module__] for cell in (first, second)]
+    assert [hasattr(m, "Leaky") for m in modules] == [True, False]
+    assert (type(first).__name__, type(second).__name__) == ("Leaky", "Other")

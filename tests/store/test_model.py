@@ -294,3 +294,15 @@ def test_after_a_crash_at_any_point_the_old_or_the_new_model_is_there(tmp_path: 
     act = lambda f: save_model(f / "model", task(build(seed=2), VOCABULARY), {"step": 2})  # noqa: E731
     assert every_crash(prepare, act, check) >= 12
     assert seen == {1, 2}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["output.bias", "embedding.weight"])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, name: str, value: float) -> None:
+    """One among all: what they compute would be NaN, or worse, look like an answer."""
+    model = build()
+    with torch.no_grad():
+        model.state_dict()[name].view(-1)[-1] = value
+    save_model(tmp_path / "m", task(model), FACTS)
+    with pytest.raises(StoreError, match=rf"tensor {name} in .* holds NaN or infinity"):
+        load_model(tmp_path / "m")

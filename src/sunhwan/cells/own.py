@@ -1,6 +1,8 @@
 """Cells of the user's own, from a file that the user names."""
 
+import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 import warnings
@@ -16,17 +18,27 @@ from sunhwan.errors import ConfigError, ShapeError
 OWN: dict[str, Cell] = {}
 """The cells registered in this process, by "file.py:Class"."""
 
+_files: dict[str, Path] = {}
+"""The file that each of them came from."""
+
 
 def own_cell(spec: str) -> str:
     """Run the file of "path/to/file.py:Class" and register the cell; its name is "file.py:Class".
 
     The class is made without arguments; a ready object will do as well. ConfigError, one sentence,
-    when the file cannot be run, has no such cell, or a step of the cell fails on numbers.
+    when the file cannot be run, has no such cell, a step of the cell fails on numbers, or a cell of
+    this name came from another folder: a model keeps the name alone.
     """
     path_text, colon, attribute = spec.rpartition(":")
     if not colon or not path_text.endswith(".py") or not attribute:
         raise ConfigError(f"{spec} names no cell: write FILE.py:CLASS, say mycells.py:MyCell")
     path = Path(path_text)
+    name = f"{path.name}:{attribute}"
+    if name in OWN and _files[name] != path.resolve():
+        raise ConfigError(
+            f"{path} and {_files[name]} have the same name, and a model keeps of a cell no more than "
+            f"{name}: rename one of the files"
+        )
     module = run_file(path)
     found = getattr(module, attribute, None)
     if isinstance(found, type) and issubclass(found, Cell):
@@ -44,8 +56,7 @@ def own_cell(spec: str) -> str:
             + (f"it has {', '.join(own)}" if own else "write a subclass of sunhwan.cells.Cell")
         )
     probe(found, f"{attribute} in {path}", path)
-    name = f"{path.name}:{attribute}"
-    OWN[name] = found
+    OWN[name], _files[name] = found, path.resolve()
     return name
 
 
@@ -106,7 +117,11 @@ def run_file(path: Path, what: str = "cell", name: str = "CLASS") -> ModuleType:
     """Run a file of the user's; ConfigError says which line fails. what, name: what it should hold."""
     if not path.is_file():
         raise ConfigError(f"there is no file {path}: name the file of your {what}, FILE.py:{name}")
-    spec = importlib.util.spec_from_file_location(f"sunhwan_own_{path.stem}", path.absolute())
+    # Files of the same name in two folders are two modules.
+    place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+    spec = importlib.util.spec_from_file_location(
+        f"sunhwan_own_{path.stem}_{place}", path.absolute()
+    )
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be run as Python")
     module = importlib.util.module_from_spec(spec)

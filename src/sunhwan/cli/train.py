@@ -110,7 +110,8 @@ def train(
 
     from sunhwan import training
 
-    result = training.train(settings, out, reporter=_reporter(quiet, as_json), started=STARTED)
+    reporter = _reporter(quiet, as_json)
+    result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
 
@@ -124,8 +125,8 @@ def resume(
     from sunhwan import training
 
     name_cells(cell)
-
-    result = training.resume(run, reporter=_reporter(quiet, as_json), started=STARTED)
+    reporter = _reporter(quiet, as_json)
+    result = training.resume(run, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
 

@@ -116,6 +116,12 @@ def load_weights(model: nn.Module, tensors: Mapping[str, Tensor], where: Path) -
         found = _kind(tensors[name]) if name in tensors else "nothing"
         if needed != found:
             raise StoreError(f"tensor {name} in {where} is {found}, but the model needs {needed}")
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise StoreError(
+                f"tensor {name} in {where} holds NaN or infinity: its training diverged, or another "
+                "program wrote it; restore a copy, or train again with a lower training.learning_rate"
+            )
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(tensors[name])

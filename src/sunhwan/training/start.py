@@ -25,6 +25,7 @@ def train(
     *,
     reporter: Reporter | None = None,
     started: float | None = None,
+    own_process: bool = False,
 ) -> Result:
     """Train a model and leave everything in a run folder.
 
@@ -32,13 +33,15 @@ def train(
     standard library's source.
     out: the run folder to make; left out, a new one under runs/ named after corpus and time.
     started: the `time.perf_counter()` from which a budget in minutes counts.
+    own_process: whether the process is there for this training alone, as the command's is: then
+    `training.keep_memory` may change how the whole process frees memory, for good.
 
     Raises a SunhwanError, one sentence, for anything the user can mend. Nothing is written before
     the corpus was read and the model built.
     """
     config, notices = with_source(config or Config())
     config = _anchored(config)
-    with _settings(config):
+    with _settings(config, own_process):
         prepared = _prepare(config)
         folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
@@ -49,7 +52,11 @@ def train(
 
 
 def resume(
-    folder: Path | str, *, reporter: Reporter | None = None, started: float | None = None
+    folder: Path | str,
+    *,
+    reporter: Reporter | None = None,
+    started: float | None = None,
+    own_process: bool = False,
 ) -> Result:
     """Continue a run from its newest checkpoint to the end of its budget, as if never stopped.
 
@@ -60,7 +67,7 @@ def resume(
         if run.checkpoints():
             # The weights are in the checkpoint: what they began from may be gone by now.
             config = _without_sources(config)
-        with _settings(config):
+        with _settings(config, own_process):
             prepared = _prepare(config)
             reporter = _watching(config, run.folder, reporter)
             return _fit(run, prepared, reporter, started)
@@ -159,14 +166,16 @@ def _folder(config: Config) -> Path:
 
 
 @contextmanager
-def _settings(config: Config) -> Iterator[None]:
+def _settings(config: Config, own_process: bool) -> Iterator[None]:
+    """What a run sets for the whole process, undone after it; what cannot be, if the process is ours."""
     threads = torch.get_num_threads()
-    if config.training.keep_memory:
+    if own_process and config.training.keep_memory:
         keep_freed_memory()
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     try:
         if config.training.threads:
             torch.set_num_threads(config.training.threads)
-        with fast_products(config.training.fast_products):
+        with torch.random.fork_rng(devices), fast_products(config.training.fast_products):
             yield
     finally:
         torch.set_num_threads(threads)
