@@ -6,7 +6,6 @@ size of the corpus and the budget; a run folder's config.toml holds the choice, 
 
 import dataclasses
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_h
 
 import tomli_w
 
-from sunhwan.errors import ConfigError
+from sunhwan.errors import ConfigError, quoted
+from sunhwan.files import SETTINGS, parse_toml, read_plain
 from sunhwan.registry import ALIASES, CELLS
 
 TEMPERATURE = 0.8
@@ -402,12 +402,12 @@ def read_toml(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     ConfigError names the file and the line.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = parse_toml(read_plain(path, SETTINGS).decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: byte {error.start} is not UTF-8: save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from None
     return {name: values.pop(name) for name in STAMP if name in values}, values
 
@@ -461,9 +461,10 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f"--set {text}: write section.key=value, say model.hidden_size=64")
     try:
-        return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+        found = parse_toml(f"value = {value}")
+    except ValueError:
         return name.strip(), value
+    return name.strip(), found["value"] if found.keys() == {"value"} else value
 
 
 def _check_names(
@@ -471,7 +472,9 @@ def _check_names(
 ) -> None:
     for name in values:
         if name not in known:
-            raise ConfigError(f"unknown {what} {name!r} in {where}: it can be {', '.join(known)}")
+            raise ConfigError(
+                f"unknown {what} {quoted(name)} in {where}: it can be {', '.join(known)}"
+            )
 
 
 def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
@@ -486,12 +489,12 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
     if get_origin(kind) is tuple and get_args(kind)[0] is str:
         value = (value,) if isinstance(value, str) else value
         if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
-            raise ConfigError(f"{name} must be a text or a list of texts, not {value!r}")
+            raise ConfigError(f"{name} must be a text or a list of texts, not {quoted(value)}")
         return tuple(_text(v, name) for v in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) < 2**1023 else math.inf
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{name} must be {_KINDS[kind]}, not {value!r}")
+        raise ConfigError(f"{name} must be {_KINDS[kind]}, not {quoted(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} must be a finite number, not {value!r}")
     low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
@@ -499,10 +502,12 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
         (low is None or value >= low) and (high is None or value <= high) and value == value
     ):
         bounds = f"at least {low:g}" if high is None else f"between {low:g} and {high:g}"
-        raise ConfigError(f"{name} must be {bounds}, not {value!r}")
+        raise ConfigError(f"{name} must be {bounds}, not {quoted(value)}")
     besides = f.metadata["besides"]
     if choices and value not in choices and not (besides and besides in str(value)):
-        raise ConfigError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+        raise ConfigError(
+            f"{name} must be one of {', '.join(map(repr, choices))}, not {quoted(value)}"
+        )
     return _text(value, name) if isinstance(value, str) else cast(Value, value)
 
 
@@ -511,7 +516,9 @@ def _text(value: str, name: str) -> str:
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        raise ConfigError(f"{name} is {value!r}, which is not UTF-8: rename the file") from None
+        raise ConfigError(
+            f"{name} is {quoted(value)}, which is not UTF-8: rename the file"
+        ) from None
     return value
 
 

@@ -1,10 +1,50 @@
 """One exception family. A message is one sentence: what is wrong, where, how to mend it."""
 
+from collections.abc import Sequence
+
+LONGEST = 1000
+"""Characters of a message; what is longer loses its middle, for it quotes something endless."""
+
+
+def printable(text: str) -> str:
+    """The text with an escape, such as \\x1b or \\n, for every character that cannot be seen."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """The text, or its beginning and its end where it has more than so many characters."""
+    if len(text) <= most:
+        return text
+    end = most // 3
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def quoted(value: object) -> str:
+    """`repr` of what was given, cut short; whatever it is, there is some text."""
+    try:
+        return shortened(repr(value))
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list in a list in …
+        return f"a {type(value).__name__} too large to be shown"
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """The first names, each cut short, in words."""
+    shown = ", ".join(shortened(printable(name), 30) for name in names[:most])
+    return shown + (" …" if len(names) > most else "")
+
 
 class SunhwanError(Exception):
-    """Something the user can mend. The command line prints it and exits with `exit_code`."""
+    """Something the user can mend. The command line prints it and exits with `exit_code`.
+
+    The message is one printable line, whatever it quotes from an argument or a file.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shortened(printable(shortened(message, LONGEST)), LONGEST))
 
 
 class UsageError(SunhwanError):

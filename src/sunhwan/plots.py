@@ -18,6 +18,7 @@ from matplotlib.ticker import NullFormatter
 
 from sunhwan.errors import UsageError
 from sunhwan.store import Run, write_bytes
+from sunhwan.store.run import has_numbers
 from sunhwan.tasks import Review
 
 INK, SOFT, ACCENT = "#1f2933", "#9aa5b1", "#c2410c"
@@ -55,7 +56,11 @@ def draw_losses(run: Run) -> Path:
     figure = Figure(figsize=(8, 6), layout="constrained")
     losses, norms = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _line(losses, steps, "loss", color=SOFT, linewidth=0.8, label="training")
-    validations = [event for event in events if event["event"] == "validation"]
+    validations = [
+        event
+        for event in events
+        if event["event"] == "validation" and has_numbers(event, "step", "loss")
+    ]
     _line(losses, validations, "loss", color=ACCENT, marker="o", markersize=3, label="validation")
     if validations:
         best = min(validations, key=lambda event: float(event["loss"]))
@@ -191,7 +196,7 @@ def draw_attention(
 
 
 def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) -> None:
-    points = [(event["step"], event[key]) for event in events]
+    points = [(event["step"], event[key]) for event in events if has_numbers(event, "step", key)]
     if points:
         axes.plot(*zip(*points, strict=True), **style)
     axes.spines[["top", "right"]].set_visible(False)

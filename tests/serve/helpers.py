@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -149,13 +149,13 @@ def client_of(folders: list[Path], **limits: Any) -> Iterator[Client]:
 class Address:
     """Where a server is, and its application."""
 
-    def __init__(self, url: str, app: FastAPI) -> None:
-        self.url, self.app = url, app
+    def __init__(self, url: str, app: FastAPI, stop: Callable[[int], None]) -> None:
+        self.url, self.app, self.stop = url, app, stop
         self.port = int(url.rpartition(":")[2])
 
 
 @contextmanager
-def server_of(folders: list[Path], grace: float = 1.0, **limits: Any) -> Iterator[Address]:
+def server_of(folders: list[Path], grace: float | None = 1.0, **limits: Any) -> Iterator[Address]:
     """A server of these folders on a free port of this computer, in a thread."""
     kept = Limits(**limits)
     app = make_app(served(folders, "fp32", kept), kept)
@@ -165,7 +165,7 @@ def server_of(folders: list[Path], grace: float = 1.0, **limits: Any) -> Iterato
     thread.start()
     until(lambda: server.started)
     try:
-        yield Address(address(listener), app)
+        yield Address(address(listener), app, lambda sig: server.handle_exit(sig, None))
     finally:
         server.should_exit = True
         thread.join(30)

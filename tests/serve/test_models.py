@@ -1,6 +1,8 @@
 """Which models there are, what is known of them, their logs and reports, and newer ones."""
 
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +199,95 @@ def test_the_report_as_it_is(tmp_path: Path) -> None:
         assert has == {"flow": True, "probes": False, "losses": False, "report": True}
         data.write_text("[")
         assert not client.get("/api/models")["models"][0]["has"]["flow"]
+
+
+@pytest.mark.parametrize("line", ["[" * 200_000, '{"event":' * 50_000, '"' * 9])
+def test_a_deep_line_in_a_log_is_passed_over(tmp_path: Path, line: str) -> None:
+    run = Run(save_run(tmp_path / "run", language(ABC)))
+    run.log_file.write_text(f"{line}\n{json.dumps(step(2))}\n")
+    with client_of([run.folder]) as client:
+        assert [one[0] for one in client.get("/api/losses/run")["steps"]] == [2]
+
+
+@pytest.mark.parametrize("linked", ["report.json", "report.html", "inspect", "log.jsonl"])
+def test_no_link_leads_out_of_a_run_folder(tmp_path: Path, linked: str) -> None:
+    """A folder that somebody else made must not show the files of who serves it."""
+    run = Run(save_run(tmp_path / "run", language(ABC)))
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for name in ("report.json", "report.html", "log.jsonl"):
+        (secret / name).write_text(json.dumps({"flow": "secret", **step(7)}))
+    run.report_folder.mkdir()
+    for name in ("report.json", "report.html"):
+        (run.report_folder / name).write_text('{"flow": "own"}')
+    if linked == "inspect":
+        for path in run.report_folder.iterdir():
+            path.unlink()
+        run.report_folder.rmdir()
+        run.report_folder.symlink_to(secret)
+    elif linked == "log.jsonl":
+        run.log_file.symlink_to(secret / linked)
+    else:
+        (run.report_folder / linked).unlink()
+        (run.report_folder / linked).symlink_to(secret / linked)
+    with client_of([run.folder]) as client:
+        for path in ("/api/report/run", "/report/run", "/api/losses/run", "/api/models"):
+            assert b"secret" not in client.ask("GET", path).content
+        assert client.get("/api/losses/run")["steps"] == []
+        has = client.get("/api/models")["models"][0]["has"]
+        gone = linked in ("report.html", "inspect")
+        assert (has["report"], has["losses"]) == (not gone, False)
+        wanted = 404 if linked in ("report.json", "inspect") else 200
+        assert client.ask("GET", "/api/report/run").status_code == wanted
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder"])
+def test_a_report_that_is_no_plain_file_is_none(tmp_path: Path, kind: str) -> None:
+    run = Run(save_run(tmp_path / "run", language(ABC)))
+    run.report_folder.mkdir()
+    for path in (
+        run.report_folder / "report.json",
+        run.report_folder / "report.html",
+        run.log_file,
+    ):
+        path.mkdir() if kind == "folder" else os.mkfifo(path)
+    with client_of([run.folder]) as client:
+        assert refusal(client.ask("GET", "/api/report/run"))[0] == 404
+        assert refusal(client.ask("GET", "/report/run"))[0] == 404
+        assert client.get("/api/losses/run")["steps"] == []
+        assert not any(client.get("/api/models")["models"][0]["has"].values())
+
+
+def test_while_a_model_is_read_others_get_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly a new model is read, nobody but the one who came upon it waits."""
+    monkeypatch.setattr(models, "LOOK_EVERY", 0.0)
+    run = Run(save_run(tmp_path / "run", language(ABC, seed=1)))
+    one = served([run.folder])["run"]
+    before, _ = one.look()
+    begun, go_on = threading.Event(), threading.Event()
+    read = models.load_model
+
+    def slowly(folder: Path) -> Any:
+        begun.set()
+        assert go_on.wait(20)
+        return read(folder)
+
+    monkeypatch.setattr(models, "load_model", slowly)
+    save_model(run.model_folder, language(ABC, seed=2), {})
+    first = threading.Thread(target=one.look)
+    first.start()
+    assert begun.wait(20)
+    others: list[Any] = []
+    waiting = [threading.Thread(target=lambda: others.append(one.look()[0])) for _ in range(12)]
+    for thread in waiting:
+        thread.start()
+    for thread in waiting:
+        thread.join(5)
+    assert others == [before] * 12
+    go_on.set()
+    first.join(20)
+    after, reason = one.look()
+    assert after is not before
+    assert reason == ""

@@ -308,6 +308,65 @@ def test_what_is_running_when_it_ends_is_answered(
     assert answer.startswith(b"HTTP/1.1 503 ")
 
 
+def test_what_is_running_may_end_after_sigterm(
+    language_runs: list[Path], closing: ExitStack
+) -> None:
+    """As much time as a request has, not some seconds; new requests are not taken meanwhile."""
+    with server_of(language_runs[:1], grace=None) as server:
+        generation = server.app.state.service.models["characters"].loaded().generation
+        step, begun, go_on = generation.writer.step, threading.Event(), threading.Event()
+
+        def held(steps: Any) -> Any:
+            begun.set()
+            assert go_on.wait(20)
+            return step(steps)
+
+        generation.writer.step = held
+        body = COMPLETIONS | {"max_tokens": 30}
+        stream = closing.enter_context(begin(server, body | {"stream": True}))
+        assert begun.wait(20)
+        whole = closing.enter_context(begin(server, body))
+        until(lambda: server.app.state.service._places._value == 62)
+        server.stop(signal.SIGTERM)
+        until(lambda: refuses(server))
+        go_on.set()
+    assert b"[DONE]" in b"".join(iter(lambda: stream.recv(65_536), b""))
+    answer = b"".join(iter(lambda: whole.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_second_signal_cuts_off_what_is_running(
+    language_runs: list[Path], closing: ExitStack
+) -> None:
+    with server_of(language_runs[:1], grace=None) as server:
+        generation = server.app.state.service.models["characters"].loaded().generation
+        step, begun = generation.writer.step, threading.Event()
+        stopping = server.app.state.service._stopping
+
+        def held(steps: Any) -> Any:
+            begun.set()
+            until(stopping.is_set)
+            return step(steps)
+
+        generation.writer.step = held
+        whole = closing.enter_context(begin(server, COMPLETIONS | {"max_tokens": 30}))
+        assert begun.wait(20)
+        server.stop(signal.SIGTERM)
+        until(lambda: refuses(server))
+        server.stop(signal.SIGTERM)
+    answer = b"".join(iter(lambda: whole.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+
+
+def refuses(server: Address) -> bool:
+    """Whether no connection is taken any more."""
+    try:
+        socket.create_connection(("127.0.0.1", server.port), 1).close()
+    except OSError:
+        return True
+    return False
+
+
 def started(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sunhwan", "serve", *arguments],

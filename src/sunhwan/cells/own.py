@@ -14,6 +14,7 @@ import torch
 from sunhwan.cells.base import Cell, check_state
 from sunhwan.cells.sizes import SIZES
 from sunhwan.errors import ConfigError, ShapeError
+from sunhwan.files import is_plain
 
 OWN: dict[str, Cell] = {}
 """The cells registered in this process, by "file.py:Class"."""
@@ -115,7 +116,7 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
 
 def run_file(path: Path, what: str = "cell", name: str = "CLASS") -> ModuleType:
     """Run a file of the user's; ConfigError says which line fails. what, name: what it should hold."""
-    if not path.is_file():
+    if not is_plain(path):
         raise ConfigError(f"there is no file {path}: name the file of your {what}, FILE.py:{name}")
     # Files of the same name in two folders are two modules.
     place = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]

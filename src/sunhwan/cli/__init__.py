@@ -1,4 +1,4 @@
-"""The command line: `sunhwan COMMAND`. Exit codes: 0 done, 1 it failed, 2 it was asked wrongly."""
+"""The command line: `sunhwan COMMAND`. Exit codes: 0 done, 1 it failed, 2 invalid usage, 130 Ctrl-C."""
 
 import os
 import sys
@@ -12,17 +12,28 @@ def main() -> None:
     # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
-    from sunhwan.errors import SunhwanError
+    from sunhwan.errors import SunhwanError, printable, quoted
 
     try:
         app()
     except SunhwanError as error:
         print(f"sunhwan: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("sunhwan: interrupted", file=sys.stderr)
-        sys.exit(1)
     except BrokenPipeError:
         # The reader of our output left (`| head`): not an error, and nothing more to say to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except KeyboardInterrupt:
+        print("sunhwan: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except (OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        # A disk, a name or a machine that no reader or writer had a sentence for.
+        reason = "there is not enough memory for this"
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+        about = getattr(error, "filename", None)
+        where = "" if about is None else f" {quoted(str(about))}:"
+        print(f"sunhwan:{where} {printable(reason)}", file=sys.stderr)
+        sys.exit(1)

@@ -1,8 +1,11 @@
 """The commands, one a file; heavy imports wait inside them, so that --help is quick."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from sunhwan import __version__
 from sunhwan.cli import (
@@ -19,9 +22,36 @@ from sunhwan.cli import (
     train,
     words,
 )
+from sunhwan.errors import printable
+
+
+class _Group(TyperGroup):
+    """Escapes what cannot be seen of the arguments that a message quotes."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _printable():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _printable():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _printable() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # By its attribute, for the class is click's or, in some versions, typer's own.
+        message = getattr(error, "message", None)
+        if isinstance(message, str):
+            error.message = printable(message)  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
     name="sunhwan",
+    cls=_Group,
     help="Sunhwan (순환): train, sample and understand recurrent sequence models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

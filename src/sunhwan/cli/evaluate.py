@@ -29,7 +29,7 @@ def evaluate(
     from rich.text import Text
 
     from sunhwan.api import load
-    from sunhwan.cli.terminal import console
+    from sunhwan.cli.terminal import console, visible
 
     name_cells(cell)
     review = load(run).review(*file, precision=precision)
@@ -44,9 +44,9 @@ def evaluate(
     for listing in review.listings:
         table = Table(title=listing.title, title_justify="left", box=None)
         for name in listing.columns:
-            table.add_column(name, overflow="fold")
+            table.add_column(Text(visible(name)), overflow="fold")
         for row in listing.rows:
-            table.add_row(*map(Text, row))
+            table.add_row(*(Text(visible(cell)) for cell in row))
         console().print("")
         console().print(table)
 

@@ -55,6 +55,7 @@ def predict(
 ) -> None:
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
     from sunhwan.api import load
+    from sunhwan.cli.terminal import shown
     from sunhwan.store import write_text
 
     form = "json" if as_json else as_
@@ -90,7 +91,7 @@ def predict(
         else:
             line = answer.text
         if out is None:
-            typer.echo(line)
+            typer.echo(shown(line))
         else:
             lines.append(line + "\n")
     if out is not None:

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from sunhwan.cli.terminal import visible
 from sunhwan.tasks import TASKS, Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
@@ -117,7 +118,9 @@ class LiveReporter(_Watching):
         self._progress.update(self._task, completed=_share(report), figures=figures)
 
     def sample(self, text: str) -> None:
-        self.console.print(Panel(Text(text), title="a sample", title_align="left"), soft_wrap=False)
+        self.console.print(
+            Panel(Text(visible(text)), title="a sample", title_align="left"), soft_wrap=False
+        )
 
     def end(self) -> None:
         self._progress.stop()

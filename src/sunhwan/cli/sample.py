@@ -39,6 +39,7 @@ def sample(
     """Let a trained model write."""
     from sunhwan import generation
     from sunhwan.api import load_language
+    from sunhwan.cli.terminal import shown
     from sunhwan.text import normalize
 
     options = {
@@ -54,13 +55,13 @@ def sample(
     language = load_language(run)
     model, vocabulary = language.model, language.vocabulary
     if n == 1 and not as_json:
-        typer.echo(prompt, nl=False)
+        typer.echo(shown(prompt), nl=False)
         for piece in generation.stream(model, vocabulary, prompt, seed=seed, **options):
-            typer.echo(piece, nl=False)
+            typer.echo(shown(piece), nl=False)
         typer.echo()
         return
     for one in generation.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
         if as_json:
             typer.echo(json.dumps(one._asdict(), ensure_ascii=False))
         else:
-            typer.echo(f"── seed {one.seed} ──\n{one.prompt}{one.text}")
+            typer.echo(shown(f"── seed {one.seed} ──\n{one.prompt}{one.text}"))

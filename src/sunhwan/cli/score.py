@@ -23,6 +23,7 @@ def score(
 ) -> None:
     """The log-probability of each line, in nats, each line read from a fresh start."""
     from sunhwan.api import load_language
+    from sunhwan.cli.terminal import shown
     from sunhwan.text import decode, read_text
 
     name_cells(cell)
@@ -50,7 +51,7 @@ def score(
                 )
             typer.echo(f"{line.log_probability:9.3f}  in all\n")
         else:
-            typer.echo(f"{line.log_probability:10.3f}\t{line.text}")
+            typer.echo(f"{line.log_probability:10.3f}\t{shown(line.text)}")
 
 
 def _bar(log_probability: float) -> str:

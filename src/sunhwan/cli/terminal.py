@@ -1,12 +1,38 @@
 """The terminal as rich sees it."""
 
+import sys
+from typing import Any
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
+
+from sunhwan.errors import printable
+
+
+def visible(text: str) -> str:
+    """The text with escapes for what cannot be seen, but for the ends of lines and tabs.
+
+    What files and models say must not move the cursor or colour the terminal.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" else printable(c) for c in text)
+
+
+def shown(text: str) -> str:
+    """What to print on standard output: `visible` in a terminal, and elsewhere, as data, as it is."""
+    return visible(text) if sys.stdout.isatty() else text
+
+
+class _Console(Console):
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: no markup, no highlighting, no wrapping."""
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def passing_bar(console: Console, *, quiet: bool = False) -> Progress:

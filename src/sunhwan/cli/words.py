@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import UsageError
+from sunhwan.errors import UsageError, printable
 
 
 def words(
@@ -40,7 +40,7 @@ def words(
         if as_json:
             typer.echo(json.dumps({"token": one, "neighbours": found}, ensure_ascii=False))
         else:
-            typer.echo(one)
+            typer.echo(printable(one))
             for name, similarity in found:
                 typer.echo(f"  {similarity:6.3f}  {name}")
     if map_ is not None:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, listed
+from sunhwan.files import UNPACKED
 from sunhwan.text.decoding import normalize, read_bytes
 
 FEATURES = ("x", "features")
@@ -72,9 +73,16 @@ def load_arrays(data: bytes, name: str, wanted: Sequence[str]) -> dict[str, NDAr
         if isinstance(loaded, np.ndarray):
             return {wanted[0]: loaded}
         names = loaded.files
+        size = sum(member.file_size for member in loaded.zip.infolist())
+        if size > UNPACKED:
+            raise DataError(
+                f"{name} unpacks to {size:,} bytes, but at most {UNPACKED:,} are read; split it"
+            )
         if len(names) == 1:
             return {wanted[0]: np.asarray(loaded[names[0]])}
         found = {key: np.asarray(loaded[key]) for key in wanted if key in names}
+    except DataError:
+        raise
     # A damaged file ends in one of a dozen kinds of exceptions, of zipfile, zlib, ast and numpy.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -84,7 +92,7 @@ def load_arrays(data: bytes, name: str, wanted: Sequence[str]) -> dict[str, NDAr
         ) from None
     if not found:
         raise DataError(
-            f"{name} holds {len(names)} arrays ({', '.join(names)}), none of them named "
+            f"{name} holds {len(names)} arrays ({listed(names)}), none of them named "
             f"{' or '.join(wanted)}; give one of them that name."
         )
     return found

@@ -20,6 +20,8 @@ CYCLES = {"day": 1.0, "week": 7.0, "year": 365.25}
 
 _ZONE = re.compile(r"(?<=:[0-9]{2})(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
 Step = TypeVar("Step")
+_LONGEST = 40
+"""Characters of a number that counts time."""
 
 _FIELDS = ("year", "month", "day", "hour", "minute", "second")
 
@@ -40,7 +42,7 @@ def following(times: Sequence[str], count: int) -> tuple[str, ...]:
             return tuple(write(date) + zone for date in islice(_dates(dates), count))
         except OverflowError:
             pass
-    elif len(times) > 1 and all(map(is_number, times)):
+    elif len(times) > 1 and all(map(_is_plain, times)):
         numbers = [Decimal(time.strip()) for time in times]
         step = _usual([after - before for before, after in pairwise(numbers)])
         return tuple(f"{numbers[-1] + step * n:f}" for n in range(1, count + 1))
@@ -78,6 +80,15 @@ def phases(times: Sequence[str], cycles: Sequence[str]) -> NDArray[np.float32]:
         }
         row[:] = [2 * np.pi * done[name] / CYCLES[name] for name in cycles]
     return np.concatenate((np.sin(angles), np.cos(angles)), 1).astype(np.float32)
+
+
+def _is_plain(time: str) -> bool:
+    """Whether this is a number that can be written without an exponent, and is no longer than usual."""
+    return (
+        len(time) <= _LONGEST
+        and is_number(time)
+        and abs(Decimal(time.strip()).adjusted()) < _LONGEST
+    )
 
 
 def _dates(dates: Sequence[datetime]) -> Iterator[datetime]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted
 
 COLUMNS = ("upos", "xpos", "deprel", "feats", "lemma")
 """The columns that can be tags."""
@@ -57,7 +57,7 @@ def parse_conllu(
             )
         if token[column] == "_" and column not in _MAY_BE_BLANK:
             raise DataError(
-                f"{where}: the token {token['form']!r} has no {column}; fill it in or choose "
+                f"{where}: the token {quoted(token['form'])} has no {column}; fill it in or choose "
                 f"another column of {', '.join(COLUMNS)}."
             )
         words.append(token["form"])

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted
+from sunhwan.files import parse_json
 from sunhwan.text.decoding import normalize
 
 _EXAMPLE = 'such as {"text": "…", "label": "…"}'
@@ -25,7 +26,11 @@ def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
         keys = objects[0][1] if objects else values
         if values.keys() != keys.keys():
             missing, added = keys.keys() - values.keys(), values.keys() - keys.keys()
-            found = f"lacks the key {min(missing)!r}" if missing else f"has a key {min(added)!r}"
+            found = (
+                f"lacks the key {quoted(min(missing))}"
+                if missing
+                else f"has a key {quoted(min(added))}"
+            )
             raise DataError(
                 f"{where}: this object {found} unlike that of line 1; give every line the same keys."
             )
@@ -38,11 +43,11 @@ def _pairs(line: str, where: str) -> tuple[tuple[str, Any], ...]:
         raise DataError(f"{where}: this line is empty; remove it.")
     try:
         # Objects become tuples, so that a key given twice shows; numbers keep their digits.
-        found = json.loads(line, object_pairs_hook=tuple, parse_int=str, parse_float=str)
+        found = parse_json(line, object_pairs_hook=tuple, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         reason = f"{error.msg} at character {error.colno}"
-    except RecursionError:
-        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
     else:
         if isinstance(found, tuple) and found:
             return found
@@ -58,11 +63,11 @@ def _flat(pairs: tuple[tuple[str, Any], ...], where: str) -> dict[str, str]:
     for raw, value in pairs:
         key = normalize(raw)
         if key in values:
-            raise DataError(f"{where}: the key {key!r} stands twice; give each key once.")
+            raise DataError(f"{where}: the key {quoted(key)} stands twice; give each key once.")
         if value is None or isinstance(value, list | tuple):
             kind = "null" if value is None else "a list" if isinstance(value, list) else "an object"
             raise DataError(
-                f"{where}: the value of {key!r} is {kind}; write a string, a number, true or false."
+                f"{where}: the value of {quoted(key)} is {kind}; write a string, a number, true or false."
             )
         values[key] = normalize(value) if isinstance(value, str) else json.dumps(value)
     return values

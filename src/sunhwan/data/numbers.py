@@ -3,9 +3,10 @@
 import math
 import re
 
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Possessive: what is taken is not given back, or a long cell would take the square of its length.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 
 
 def is_number(cell: str) -> bool:
@@ -22,9 +23,5 @@ def finite(cell: str, where: str, column: str, cure: str) -> float:
     value = float(cell.strip()) if is_number(cell) else math.nan
     if math.isfinite(value):
         return value
-    found = f"holds {_short(cell)!r}, which is not a finite number" if cell.strip() else "is empty"
-    raise DataError(f"{where}: column {column!r} {found}; {cure}.")
-
-
-def _short(cell: str) -> str:
-    return cell if len(cell) <= 40 else cell[:39] + "…"
+    found = f"holds {quoted(cell)}, which is not a finite number" if cell.strip() else "is empty"
+    raise DataError(f"{where}: column {quoted(column)} {found}; {cure}.")

@@ -1,5 +1,6 @@
 """Numbers in time: one series or several."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sunhwan.data.numbers import finite, is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.data.times import check_ascending
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import DataError, UsageError, listed, quoted
 
 # fmt: off
 _TIME_NAMES = frozenset((
@@ -63,9 +64,10 @@ def read_series(path: str | Path, *, time: str = "", columns: Sequence[str] = ()
     when = column(table, time, (), "time") if time else _time_column(table)
     wanted = [columns] if isinstance(columns, str) else list(columns)
     chosen = [column(table, name, (), "series") for name in wanted]
-    for place, name in enumerate(chosen):
-        if name == when or name in chosen[:place]:
-            raise UsageError(f"The column {name!r} is named twice; name each one once.")
+    counts = Counter([when, *chosen])
+    for name in chosen:
+        if counts[name] > 1:
+            raise UsageError(f"The column {quoted(name)} is named twice; name each one once.")
     chosen = chosen or [name for name in table.columns if name != when]
     if not chosen:
         raise DataError(f"{table.name} has no column but the time {when!r}; add one of numbers.")
@@ -80,7 +82,7 @@ def read_series(path: str | Path, *, time: str = "", columns: Sequence[str] = ()
             for row in table.rows
         ]
     )
-    said = f"{table.said}; the time is {when or 'the row'}, the series {', '.join(chosen)}"
+    said = f"{table.said}; the time is {when or 'the row'}, the series {listed(chosen)}"
     return Series(table.name, times, tuple(chosen), values, said)
 
 

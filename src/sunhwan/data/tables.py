@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.headers import looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.separated import Cells, comma_separated, one_a_line, tab_separated
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, listed, quoted
 from sunhwan.text.decoding import normalize, read_text
 
 _KINDS = {
@@ -48,6 +49,11 @@ class Table:
     rows: tuple[Row, ...]
     said: str
 
+    @cached_property
+    def by_case(self) -> dict[str, str]:
+        """The columns by their names without regard to case; of several alike the first."""
+        return {name.casefold(): name for name in reversed(self.columns)}
+
 
 def read_table(path: str | Path, header: bool | None = None) -> Table:
     """Read a file of rows, plain or `.gz`.
@@ -73,14 +79,14 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     if kind == "JSON Lines":
         objects = parse_json_lines(text, name)
         columns = tuple(objects[0][1]) if objects else ()
-        said = f"{kind} with the keys {', '.join(columns)}"
+        said = f"{kind} with the keys {listed(columns)}"
         rows = tuple(Row(f"{name}, line {line}", values) for line, values in objects)
     else:
         cells = list(_cells(text, name, kind))
         if header is None:
             header = bool(cells) and kind in _CURES and looks_like_header([c for _, c in cells])
         columns = _columns(cells, header, name, kind)
-        said = f"{kind}, {'with' if header else 'without'} a header: {', '.join(columns)}"
+        said = f"{kind}, {'with' if header else 'without'} a header: {listed(columns)}"
         rows = tuple(_rows(cells, columns, header, name, kind))
     if not rows:
         found = "a header but no row" if header and columns else "no row"
@@ -97,16 +103,15 @@ def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
     Raises:
         DataError: there is no such column.
     """
-    by_case = {name.casefold(): name for name in reversed(table.columns)}
     for name in [normalize(wanted)] if wanted else guesses:
         if name in table.columns:
             return name
-        if name.casefold() in by_case:
-            return by_case[name.casefold()]
-    missing = repr(wanted) if wanted else f"named {' or '.join(guesses)}"
+        if name.casefold() in table.by_case:
+            return table.by_case[name.casefold()]
+    missing = quoted(wanted) if wanted else f"named {' or '.join(guesses)}"
     raise DataError(
         f"{table.name} has no column {missing} for the {role}; "
-        f"its columns are {', '.join(table.columns)}: name one of them."
+        f"its columns are {listed(table.columns)}: name one of them."
     )
 
 
@@ -135,11 +140,14 @@ def _columns(cells: Cells, header: bool, name: str, kind: str) -> tuple[str, ...
         return numbers if kind in _CURES else ("text",)
     # Tables saved with row numbers have no name over these.
     columns = tuple(cell.strip() or str(number) for number, cell in enumerate(first, 1))
-    for number, column in enumerate(columns):
-        if column in columns[:number]:
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
             raise DataError(
-                f"{name}, line {line}: two columns are named {column!r}; give each its own name."
+                f"{name}, line {line}: two columns are named {quoted(column)}; give each its own "
+                "name."
             )
+        seen.add(column)
     return columns
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from sunhwan.data.numbers import is_number
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted, shortened
 
 _QUARTER = re.compile(r"([0-9]{4})[-/ ]?[qQ]([1-4])")
 _MONTH = re.compile(r"([0-9]{4})(?:[-/]|년 ?)([0-9]{1,2})월?")
@@ -58,14 +58,14 @@ def check_ascending(times: Sequence[str], where: Sequence[str], column: str) -> 
     for place, point in enumerate(points):
         if point is None:
             raise DataError(
-                f"{where[place]}: column {column!r} holds {times[place]!r}, which is no {kind} "
-                f"like {times[0]!r}; write all times alike."
+                f"{where[place]}: column {column!r} holds {quoted(times[place])}, which is no {kind} "
+                f"like {quoted(times[0])}; write all times alike."
             )
         before = points[place - 1] if place else None
         if before is not None and point <= before:
             raise DataError(
-                f"{where[place]}: the time {times[place]} does not come after "
-                f"{times[place - 1]} in the row before; sort the rows by {column!r}, oldest "
+                f"{where[place]}: the time {shortened(times[place])} does not come after "
+                f"{shortened(times[place - 1])} in the row before; sort the rows by {column!r}, oldest "
                 "first, and keep one row for each time."
             )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.conllu_sentences import COLUMNS, parse_conllu
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import DataError, UsageError, quoted
 from sunhwan.text.decoding import normalize, read_text
 
 _COMMENT = re.compile(r"#+(?: .*)?")  # not "#서울 B-LOC", nor a tab after the mark
@@ -70,13 +70,15 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
     marked = _is_conllu(name, lines)
     if marked:
         if column not in ("", *COLUMNS):
-            raise UsageError(f"CoNLL-U has no column of tags {column!r}: {', '.join(COLUMNS)}.")
+            raise UsageError(
+                f"CoNLL-U has no column of tags {quoted(column)}: {', '.join(COLUMNS)}."
+            )
         column = column or "upos"
         parse, said = parse_conllu, f"CoNLL-U, the column {column}"
     else:
         if column and not re.fullmatch("[1-9][0-9]{0,3}", column):
             raise UsageError(
-                f"The column of tags is {column!r}, but {name} is a CoNLL file without names of "
+                f"The column of tags is {quoted(column)}, but {name} is a CoNLL file without names of "
                 "columns; give a number from 1, or none for the last column."
             )
         parse, said = _parse_conll, f"CoNLL, the {f'column {column}' if column else 'last column'}"
@@ -132,7 +134,7 @@ def _parse_conll(
         where = f"{name}, line {number}"
         if len(cells) < 2 and column != "1":
             raise DataError(
-                f"{where}: the token {cells[0]!r} has no tag; write the word first and its tag "
+                f"{where}: the token {quoted(cells[0])} has no tag; write the word first and its tag "
                 "last, with a tab or a space between them."
             )
         if len(cells) != width:

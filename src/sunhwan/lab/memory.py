@@ -23,6 +23,7 @@ from torch import Generator, Tensor, nn
 
 from sunhwan.cells import get_cell
 from sunhwan.errors import ConfigError, StoreError, UsageError
+from sunhwan.files import read_json
 from sunhwan.lab.tasks import Task, get_task
 from sunhwan.layers import Recurrent
 from sunhwan.store import write_text
@@ -265,7 +266,7 @@ def read_points(folder: Path, settings: Settings) -> list[Point]:
     """
     path = folder / "results.json"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         before = dict(values["settings"])
         points = [Point(**point) for point in values["points"]]
     except FileNotFoundError:

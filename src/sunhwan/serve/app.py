@@ -123,11 +123,11 @@ def make_app(
 
     @app.get("/api/report/{name}")
     async def run_report(name: str) -> Response:
-        return report_data(service.named(name))
+        return await asyncio.to_thread(report_data, service.named(name))
 
     @app.get("/report/{name}")
     async def report(name: str) -> Response:
-        return report_page(service.named(name))
+        return await asyncio.to_thread(report_page, service.named(name))
 
     return app
 

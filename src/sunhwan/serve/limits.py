@@ -7,7 +7,7 @@ from sunhwan.errors import UsageError
 
 @dataclass(frozen=True)
 class Limits:
-    """Each is an option of `sunhwan serve`; UsageError for one that is not over 0.
+    """Each is an option of `sunhwan serve`; UsageError for one out of range.
 
     body: bytes of a request. prompt: tokens that are read. max_tokens: that are written to a prompt.
     n: answers to a prompt. prompts: of a request. lines: to score, or questions to answer.
@@ -35,6 +35,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            least = 0 if name == "waiting" else 1e-3
+            least = 0 if name == "waiting" else 1e-3 if isinstance(value, float) else 1
             if not least <= value < float("inf"):
-                raise UsageError(f"--{name.replace('_', '-')} must be over 0, not {value}")
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError(f"{option} must be {least:g} or more, not {value}")

@@ -108,14 +108,16 @@ def _layers(stack: Recurrent) -> list[dict[str, Any]]:
 class Served:
     """A run folder, or a model folder; perhaps one that is still in training.
 
-    The newest model is read when somebody asks for it, at most every `LOOK_EVERY` seconds.
+    The newest model is read when somebody asks for it, at most every `LOOK_EVERY` seconds. While it
+    is read, all others get the one before it.
     UsageError where the model that is there cannot be had in the precision.
     """
 
     def __init__(self, name: str, folder: Path, precision: str, limits: Limits) -> None:
         self.name, self.folder = name, folder
         self._precision, self._limits = precision, limits
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # never held while files are read
+        self._looking = threading.Lock()  # by the one who reads them
         self._looked, self._seen = -LOOK_EVERY, None
         self._loaded: Loaded | None = None
         self._reason = "the model was not read yet"
@@ -127,14 +129,15 @@ class Served:
 
     def look(self) -> tuple[Loaded | None, str]:
         """The newest model that could be read, or why there is none. Reads files: not for the loop."""
-        with self._lock:
-            now = time.monotonic()
-            if now - self._looked >= LOOK_EVERY:
-                self._looked = now
+        if self._is_due():
+            try:
                 seen = self._stamp()
                 if seen is None or seen != self._seen:
                     self._read()
                     self._seen = seen
+            finally:
+                self._looking.release()
+        with self._lock:
             return self._loaded, self._reason
 
     def loaded(self) -> Loaded:
@@ -153,9 +156,23 @@ class Served:
         try:
             task = load_model(self.folder).task
         except SunhwanError as error:
-            self._reason = str(error)
+            with self._lock:
+                self._reason = str(error)
             return
-        self._loaded, self._reason = Loaded(task, self._precision, self._limits), ""
+        loaded = Loaded(task, self._precision, self._limits)
+        with self._lock:
+            self._loaded, self._reason = loaded, ""
+
+    def _is_due(self) -> bool:
+        """Whether it is for this caller to look for a newer model: one does, the others go on."""
+        if not self._looking.acquire(blocking=False):
+            return False
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY:
+            self._looking.release()
+            return False
+        self._looked = now
+        return True
 
     def _stamp(self) -> Any:
         """What changes when another model is put in the folder's place."""

@@ -1,11 +1,13 @@
 """The application on a socket, with patience for so long and for so many."""
 
 import asyncio
+import math
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -18,8 +20,6 @@ from sunhwan.serve.limits import Limits
 from sunhwan.serve.refusals import RefusedError, body_of
 from sunhwan.serve.service import Service
 
-GRACE = 5.0
-"""Seconds that running answers are given when the server is told to stop."""
 IDLE = 30
 """Seconds for which a connection without a request is kept: longer than clients usually do."""
 
@@ -50,12 +50,14 @@ def address(listener: socket.socket) -> str:
 class Server(uvicorn.Server):
     """Serves an application of `make_app` until SIGINT or SIGTERM, and then ends in order.
 
-    What is running has `GRACE` seconds; what is left then is answered with 503, or cut.
+    Then no request is taken any more, and what is running may end: it has `grace` seconds, by default
+    those of a request. What is left after that, or at a second signal, is answered with 503, or cut.
     """
 
-    def __init__(self, app: FastAPI, limits: Limits, grace: float = GRACE) -> None:
+    def __init__(self, app: FastAPI, limits: Limits, grace: float | None = None) -> None:
         self._service: Service = app.state.service
-        self._grace = grace
+        self._grace = grace = limits.seconds if grace is None else grace
+        self._loop: asyncio.AbstractEventLoop | None = None
         super().__init__(
             uvicorn.Config(
                 app,
@@ -66,15 +68,25 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_keep_alive=IDLE,
-                timeout_graceful_shutdown=round(grace + 3),
+                timeout_graceful_shutdown=math.ceil(grace) + 3,
                 h11_max_incomplete_event_size=65_536,
             )
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().call_later(self._grace, self._service.stop)
-        await super().shutdown(sockets)
+        self._loop = asyncio.get_running_loop()
+        waiting = self._loop.call_later(self._grace, self._service.stop)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            waiting.cancel()
         await asyncio.to_thread(self._service.close)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal stops the server in order, another one what is still running."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._service.stop)
+        self.should_exit = True
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -65,6 +65,9 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 def recover_folder(path: Path) -> None:
     """Finish a replacement that a crash interrupted between its two renames."""
+    path = Path(os.path.abspath(path))  # noqa: PTH100  "." has a name, too, and ".." another
+    if not path.name:
+        return  # the root of the file system, which nobody replaces
     new, old = _new(path), _old(path)
     if not path.exists() and new.exists() and old.exists():
         # The old one was moved away only after the new one was complete and on disk.

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from sunhwan.config import Config, ModelConfig
-from sunhwan.errors import StoreError, UsageError
+from sunhwan.errors import StoreError, UsageError, quoted
+from sunhwan.files import read_json
 from sunhwan.store.atomic import recover_folder, replaced_folder
 from sunhwan.store.migrations import MODEL, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
@@ -61,18 +62,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     StoreError, one sentence, when anything is missing, damaged or not of one piece.
     Nothing in the folder is executed.
     """
-    folder = Path(folder)
-    if (folder / "config.toml").exists() or (folder / "checkpoints").exists():
-        folder = folder / "model"
-    recover_folder(folder)
-    if not folder.is_dir():
-        if folder.name == "model" and folder.parent.exists():
-            raise StoreError(
-                f"{folder} is not there yet: the run has not reached its first validation"
-            )
-        raise StoreError(
-            f"{folder} is no run or model folder: `sunhwan train --out {folder}` makes one"
-        )
+    try:
+        folder = _located(Path(folder))
+    except (OSError, ValueError) as error:  # a name too long or with a NUL, a folder not ours
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot read {quoted(str(folder))}: {reason}") from None
     try:
         tensors, config, tokenizer = _read(folder)
     except StoreError:
@@ -85,21 +79,36 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     tensors, config, tokenizer = content["tensors"], content["config"], content["tokenizer"]
     by = writer(config)
     if unknown := [key for key in config if key not in KEYS]:
-        raise StoreError(f"config.json in {folder}{by} has the unknown key {unknown[0]!r}: {NEWER}")
-    if config.get("task") not in TASKS:
         raise StoreError(
-            f"{folder}{by} is a model of the unknown task {config.get('task')!r}: {NEWER}"
+            f"config.json in {folder}{by} has the unknown key {quoted(unknown[0])}: {NEWER}"
         )
+    name = config.get("task")
+    if not isinstance(name, str) or name not in TASKS:
+        raise StoreError(f"{folder}{by} is a model of the unknown task {quoted(name)}: {NEWER}")
     try:
         settings = {"task": config.get("settings", {}), "model": config.get("model", {})}
         complete = Config.from_dict(settings, str(folder))
-        task = _build(TASKS[config["task"]], complete, tokenizer, tensors, folder)
+        task = _build(TASKS[name], complete, tokenizer, tensors, folder)
         facts = dict(config.get("facts", {}))
     except (UsageError, TypeError, ValueError) as error:
         raise StoreError(f"{folder}{by} cannot be loaded: {error}") from None
     task.model.to(device).eval()
     task.training = facts
     return SavedModel(task, facts)
+
+
+def _located(folder: Path) -> Path:
+    """The model folder that is meant by it or by its run folder; StoreError where there is none."""
+    if (folder / "config.toml").exists() or (folder / "checkpoints").exists():
+        folder = folder / "model"
+    recover_folder(folder)
+    if folder.is_dir():
+        return folder
+    if folder.name == "model" and folder.parent.exists():
+        raise StoreError(f"{folder} is not there yet: the run has not reached its first validation")
+    raise StoreError(
+        f"{folder} is no run or model folder: `sunhwan train --out {folder}` makes one"
+    )
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -212,8 +221,8 @@ def _json(value: Any) -> str:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise StoreError(f"{path} is damaged: it is not JSON; restore a copy") from None

@@ -3,6 +3,8 @@
 config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png  inspect/
 """
 
+import contextlib
+import errno
 import json
 import os
 import re
@@ -16,6 +18,7 @@ from torch import Tensor
 
 from sunhwan.config import Config, read_toml
 from sunhwan.errors import ConfigError, StoreError, UsageError
+from sunhwan.files import parse_json, read_plain
 from sunhwan.store.atomic import reported, write_text
 from sunhwan.store.migrations import CHECKPOINT, RUN, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
@@ -87,6 +90,12 @@ class Run:
         """Where what was found inside the model is kept."""
         return self.folder / "inspect"
 
+    def inside(self, path: Path) -> Path:
+        """The same path; FileNotFoundError where links lead it out of the run folder."""
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise FileNotFoundError(errno.ENOENT, "it lies outside the run folder", str(path))
+        return path
+
     def config(self) -> Config:
         """The resolved configuration of the run, also of one that an older version made."""
         stamped, values = read_toml(self.config_file)
@@ -106,6 +115,7 @@ class Run:
             ) from None
         except OSError as error:
             raise StoreError(f"cannot lock {self.folder}: {error.strerror or error}") from None
+        self._clean_up()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -135,14 +145,16 @@ class Run:
         self._append(self.samples_file, f"── {title} ──\n{text}\n\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The lines of log.jsonl; a last line cut off by a crash is left out."""
-        if not self.log_file.exists():
+        """The lines of log.jsonl, up to one that is no event: the last may be cut off by a crash."""
+        try:
+            data = read_plain(self.log_file)
+        except OSError:
             return
-        for line in self.log_file.read_bytes().splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
+        for line in data.splitlines():
+            event = event_of(line)
+            if event is None:
                 return
+            yield event
 
     # Checkpoints
 
@@ -151,6 +163,14 @@ class Run:
         found = self.checkpoint_folder.glob("step-*.safetensors")
         steps = {path: re.fullmatch(r"step-(\d+)", path.stem) for path in found}
         return sorted((p for p, match in steps.items() if match), reverse=True)
+
+    def _clean_up(self) -> None:
+        """Remove what processes that were killed had begun to write; only under the lock."""
+        for folder in (self.folder, self.checkpoint_folder):
+            with contextlib.suppress(OSError):
+                for path in folder.iterdir():
+                    if re.fullmatch(r"\..+\.[0-9]+", path.name) and path.is_file():
+                        path.unlink()
 
     def save_checkpoint(
         self, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any]
@@ -214,6 +234,21 @@ class Run:
         with reported(path), path.open("rb") as file:
             os.fsync(file.fileno())
             return os.fstat(file.fileno()).st_size
+
+
+def event_of(line: bytes) -> dict[str, Any] | None:
+    """A line of log.jsonl; None where it is no object with the name of an event."""
+    try:
+        event = parse_json(line)
+    except ValueError:
+        return None
+    named = isinstance(event, dict) and isinstance(event.get("event"), str)
+    return event if named else None
+
+
+def has_numbers(event: Mapping[str, Any], *names: str) -> bool:
+    """Whether an event holds numbers of these names: a log may be cut, or made by others."""
+    return all(type(event.get(name)) in (int, float) for name in names)
 
 
 def _left_by_a_crash(path: Path) -> bool:

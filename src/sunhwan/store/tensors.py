@@ -12,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sunhwan.errors import StoreError
+from sunhwan.files import is_plain, parse_json
 from sunhwan.store.atomic import write_bytes
 
 
@@ -27,8 +28,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str,
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the state; StoreError when the file is missing or a single bit is wrong."""
     damaged = f"{path} is damaged"
-    if not path.is_file():
-        raise StoreError(f"{path} does not exist")
+    if not is_plain(path):
+        raise StoreError(f"{path} does not exist, or is no plain file")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -49,10 +50,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if hashlib.sha256(body.encode()).hexdigest() != metadata.get("sha256"):
         raise StoreError(f"{damaged}: its header does not match its SHA-256; restore a copy")
     try:
-        content = json.loads(body)
+        content = parse_json(body)
         digests, state = content["digests"], content["state"]
         complete = isinstance(state, dict) and digests.keys() == tensors.keys()
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         raise StoreError(f"{damaged}: its header is not one of sunhwan's; restore a copy") from None
     if not complete:
         raise StoreError(f"{damaged}: tensors are missing or extra; restore a copy")

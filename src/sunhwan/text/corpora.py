@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sunhwan.errors import TextError
+from sunhwan.files import is_plain
 from sunhwan.text.built_in import BUILT_IN
 from sunhwan.text.decoding import normalize, read_text
 from sunhwan.text.documents import Corpus, Document
@@ -40,7 +41,7 @@ def _documents(source: str | Path) -> Iterable[Document]:
     path = Path(source)
     if source and _exists(path):  # an empty name would be the current folder
         return _folder(path) if path.is_dir() else [_read(str(source), path)]
-    matches = sorted(match for match in _glob(str(source)) if Path(match).is_file())
+    matches = sorted(match for match in _glob(str(source)) if is_plain(Path(match)))
     if not matches:
         raise TextError(
             f"There is no file, folder or built-in text {str(source)!r}; give a path, a pattern "

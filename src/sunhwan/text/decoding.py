@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from sunhwan.errors import TextError
+from sunhwan.files import read_plain, unpack
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SAMPLE = 1 << 16  # bytes looked at when guessing an encoding; a multiple of 4
@@ -68,7 +69,7 @@ def read_bytes(path: Path) -> bytes:
     """The bytes of one file, decompressed where its name ends in `.gz`."""
     shown = normalize(str(path))  # a file name may hold what no terminal can print
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except FileNotFoundError:
         raise TextError(f"There is no file {shown}; check the path.") from None
     except IsADirectoryError:
@@ -79,11 +80,14 @@ def read_bytes(path: Path) -> bytes:
     if path.suffix.lower() != ".gz":
         return data
     try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
+        return unpack(data)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise TextError(
             f"{shown} is not a whole gzip file ({error}); fetch it again or decompress it yourself."
         ) from None
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or "it does not fit in memory"
+        raise TextError(f"{shown} cannot be read ({reason}); unpack and split it.") from None
 
 
 def _complaint(data: bytes, name: str, error: UnicodeDecodeError) -> str:

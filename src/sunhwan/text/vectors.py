@@ -13,19 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from sunhwan.errors import TextError
+from sunhwan.files import open_plain
 from sunhwan.text.decoding import normalize
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _FASTTEXT = b"\xba\x16\x4f\x2f"  # 793712314, the magic number of fastText's model files
 _HEADER = re.compile(rb"[ \t]*([0-9]{1,18})[ \t]+([0-9]{1,18})\s*")
-_NUMBER = re.compile(rb"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf|infinity)", re.IGNORECASE)
+_NUMBER = re.compile(
+    rb"[-+]?(?:(?:\d++\.?\d*+|\.\d++)(?:e[-+]?\d++)?|nan|inf|infinity)", re.IGNORECASE
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 _CHUNK = 1 << 24  # bytes read at once
 _SAMPLE = 1 << 20  # bytes looked at to tell the formats apart
 _LONGEST_WORD = 4096  # bytes
 _LARGEST = 100_000  # numbers in a vector
+_LONGEST_LINE = 32 * _LARGEST  # bytes
+_MOST_BLANK = 1000  # empty lines at a file's end
 _AGAIN = "fetch the file again"
 
 
@@ -57,7 +62,8 @@ def read_vectors(path: str | Path, wanted: Collection[str] | None = None) -> Vec
     path = Path(path)
     name = normalize(str(path))
     try:
-        file: io.BufferedReader = io.BufferedReader(io.FileIO(path), _SAMPLE)
+        raw = open_plain(path).detach()
+        file: io.BufferedReader = io.BufferedReader(raw, _SAMPLE)
     except FileNotFoundError:
         raise TextError(f"There is no file {name}; check the path.") from None
     except IsADirectoryError:
@@ -142,7 +148,7 @@ class _Reader:
         """The lines after the header, of which there must be `count`."""
         number = before = 0 if count is None else 1
         blank = 0
-        while lines := self._stream.readlines(_CHUNK):
+        while lines := self._lines(number):
             rows: list[tuple[int, bytes]] = []
             for line in lines:
                 number += 1
@@ -151,8 +157,10 @@ class _Reader:
                 if not (word and numbers) or numbers.count(b" ") != self._size - 1:
                     if not line.strip():
                         blank = blank or number
-                        continue
-                    word, numbers = self._parted(line, number)
+                        if number - blank < _MOST_BLANK:
+                            continue
+                    if not blank:
+                        word, numbers = self._parted(line, number)
                 if blank:
                     self._fail("the line is empty", "remove it", f"line {blank}")
                 if count is not None and number - before > count:
@@ -168,6 +176,19 @@ class _Reader:
                 f"line 1 promises {count} vectors, but the file ends after {found}",
                 "fetch it again, or mend the number in line 1",
             )
+
+    def _lines(self, before: int) -> list[bytes]:
+        """The next lines, some MB of them; `before` are done with. A line may not be without end."""
+        lines: list[bytes] = []
+        size = 0
+        while size < _CHUNK and (line := self._stream.readline(_LONGEST_LINE)):
+            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                self._fail_line(
+                    before + len(lines) + 1, f"it has more than {_LONGEST_LINE:,} bytes"
+                )
+            lines.append(line)
+            size += len(line)
+        return lines
 
     def _parted(self, line: bytes, number: int) -> tuple[bytes, bytes]:
         """A line → its word and its numbers, each one space apart; every number is looked at."""

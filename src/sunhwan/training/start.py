@@ -118,7 +118,9 @@ def _anchored(config: Config) -> Config:
 
 def _fit(run: Run, prepared: Prepared, reporter: Reporter, started: float | None) -> Result:
     config, task, train, validation, _ = prepared
-    result = Trainer(run, config, task, train, validation, reporter=reporter, started=started).fit()
+    trainer = Trainer(run, config, task, train, validation, reporter=reporter, started=started)
+    with _fitting(config, trainer.device):
+        result = trainer.fit()
     # Only now, for the plots' library takes longer to import than a short run to train.
     from sunhwan.plots import draw_losses
 
@@ -139,7 +141,7 @@ def _prepare(config: Config) -> Prepared:
     torch.manual_seed(config.training.seed)
     kind = TASKS[config.task.name]
     source = load_source(config.training.start_from) if config.training.start_from else None
-    try:
+    with _fitting(config, device):
         prepared = kind.prepare(adopt(config, source) if source else config)
         said = list(prepared.said)
         if config.text.vectors:
@@ -148,14 +150,30 @@ def _prepare(config: Config) -> Prepared:
             said.append(take_over(source, prepared.task).said())
         prepared = prepared._replace(said=tuple(said))
         prepared.task.model.to(device)
+    return prepared
+
+
+@contextmanager
+def _fitting(config: Config, device: torch.device) -> Iterator[None]:
+    """A lack of memory inside becomes a ConfigError that names what decides how much is needed."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as error:
         if "memory" not in str(error) and not isinstance(error, MemoryError):
             raise
+        model, data = config.model, config.data
+        sizes = {
+            "model.hidden_size": model.hidden_size,
+            "model.num_layers": model.num_layers,
+            "data.batch_size": data.batch_size,
+            "data.block_length": data.block_length,
+        }
+        said = ", ".join(f"{name} {value}" for name, value in sizes.items() if value)
         raise ConfigError(
-            f"a model of hidden size {config.model.hidden_size} with {config.model.num_layers} "
-            f"layers does not fit in the memory of {device}: lower model.hidden_size"
+            f"the data and the model do not fit in the memory of {device}"
+            + (f" with {said}" if said else "")
+            + ": lower one of these, or text.max_size where the vocabulary is large"
         ) from None
-    return prepared
 
 
 def _folder(config: Config) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sunhwan.errors import UsageError
-from sunhwan.store import Run
+from sunhwan.store.run import Run, has_numbers
 
 POINTS = 100
 
@@ -37,13 +37,15 @@ def clipping(run: Run) -> Clipping:
     norms: dict[int, float] = {}
     cut = []
     for event in run.events():
-        if event["event"] == "step":
+        if not has_numbers(event, "step"):
+            continue
+        if event["event"] == "step" and has_numbers(event, "grad_norm"):
             norms[event["step"]] = event["grad_norm"]
         elif event["event"] == "clip":
             cut.append(event["step"])
     if not norms:
         raise UsageError(f"the log of {run.folder} tells of no training step")
-    last = max(*norms, *cut)
+    last = max([*norms, *cut])
     borders = np.unique(np.linspace(0, last, POINTS + 1).round().astype(np.int64))
     logged = np.array(sorted(norms))
     values = np.array([norms[step] for step in logged.tolist()])

@@ -1,9 +1,9 @@
 """How a run goes: its log from some byte on."""
 
-import json
 from typing import Any
 
-from sunhwan.store import Run
+from sunhwan.files import open_plain
+from sunhwan.store.run import Run, event_of
 
 PART = 1_000_000
 """Bytes of the log in one answer."""
@@ -21,11 +21,10 @@ def losses(run: Run, since: int) -> dict[str, Any]:
     begin, lines = _lines(run, since)
     clipped = None
     for line in lines:
-        try:
-            event = json.loads(line)
-            kind = event.pop("event")
-        except (ValueError, KeyError, TypeError, AttributeError):
+        event = event_of(line)
+        if event is None:
             continue
+        kind = event.pop("event")
         if kind == "step":
             step = event.get("step")
             own = [event.get(name) for name in ("step", "loss", "grad_norm")]
@@ -48,7 +47,7 @@ def losses(run: Run, since: int) -> dict[str, Any]:
 
 def _lines(run: Run, since: int) -> tuple[int, list[bytes]]:
     try:
-        with run.log_file.open("rb") as file:
+        with open_plain(run.inside(run.log_file)) as file:
             size = file.seek(0, 2)
             begin = since if since <= size else 0
             file.seek(begin)

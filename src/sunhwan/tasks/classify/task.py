@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 
 from sunhwan.config import Config, TrainingConfig, Value
-from sunhwan.errors import DataError, StoreError
+from sunhwan.errors import DataError, StoreError, listed, printable, quoted
 from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
@@ -18,7 +18,7 @@ from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.labels import count_labels, listed, most_common
+from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
 from sunhwan.tasks.common.questions import (
     Columns,
     Pair,
@@ -129,7 +129,7 @@ class Classify(InputKindTask):
         for question, answer in pairs:
             if answer not in numbers:
                 raise DataError(
-                    f"{question.where}: the label {answer!r} was not seen in training, which knew "
+                    f"{question.where}: the label {quoted(answer)} was not seen in training, which knew "
                     f"{listed(self.labels, 10)}: correct it or train with it"
                 )
             made.append(self._example(question, torch.tensor(numbers[answer])))
@@ -244,7 +244,7 @@ class Classify(InputKindTask):
             columns = Columns(
                 tuple(map(str, preprocessing["inputs"])), str(preprocessing["target"])
             )
-            labels = [str(label) for label in preprocessing["labels"]]
+            labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
@@ -271,7 +271,8 @@ class Classify(InputKindTask):
                     "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
                 }
                 cells = (label, f"{probability:.4f}", *question.cells)
-                said = "  ".join((label, f"{probability:.2f}", " | ".join(question.cells)))
+                shown = printable(label)
+                said = "  ".join((shown, f"{probability:.2f}", " | ".join(question.cells)))
                 yield Answer(values, cells, said)
 
 

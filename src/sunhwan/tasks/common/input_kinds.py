@@ -13,6 +13,7 @@ from sunhwan.config import Config, ModelConfig
 from sunhwan.data.frames import FRAME_SUFFIXES, read_frames
 from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, StoreError
+from sunhwan.files import is_plain
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
 from sunhwan.tasks.common.input_kind import InputKind
@@ -168,7 +169,7 @@ def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
         cells = [(cell, question.folder) for question in some for cell in question.cells if cell]
         files = cells and all(Path(cell).suffix.lower() in FRAME_SUFFIXES for cell, _ in cells)
         numbers = len(some[0].cells) > 1 and all(is_number(cell) for cell, _ in cells)
-        if files and any((folder / cell).is_file() for cell, folder in cells):
+        if files and any(is_plain(folder / cell) for cell, folder in cells):
             kind = "frames"
         else:
             kind = "vector" if images or numbers else "text"

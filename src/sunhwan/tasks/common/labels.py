@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, StoreError, quoted
 
 MANY = 50
 """Up to so many labels nothing is wrong with each being seen once."""
@@ -18,7 +19,8 @@ def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Coun
     names = ", ".join(files)
     if len(counts) < 2:
         raise DataError(
-            f"every label in {names} is {next(iter(counts), '')!r}: at least two are needed, or {cure}"
+            f"every label in {names} is {quoted(next(iter(counts), ''))}: at least two are needed, "
+            f"or {cure}"
         )
     if len(counts) > max(MANY, counts.total() / 2):
         raise DataError(
@@ -28,13 +30,15 @@ def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Coun
     return counts
 
 
+def restored_labels(stored: Any) -> list[str]:
+    """The labels that a model folder holds; StoreError where they are no list of different texts."""
+    texts = isinstance(stored, list) and all(isinstance(label, str) for label in stored)
+    if not texts or not stored or len(set(stored)) < len(stored):
+        raise StoreError("The stored labels are damaged: they are no list of different texts.")
+    return list(stored)
+
+
 def most_common(counts: Counter[str]) -> str:
     """The most frequent labels with their counts, in words."""
     shown = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(6))
     return shown + (" …" if len(counts) > 6 else "")
-
-
-def listed(labels: Sequence[str], most: int = 20) -> str:
-    """The first labels, each cut short, in words."""
-    shown = ", ".join(label if len(label) <= 30 else label[:29] + "…" for label in labels[:most])
-    return shown + (" …" if len(labels) > most else "")

@@ -9,7 +9,8 @@ from sunhwan.config import Config
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import DataError, UsageError, listed, quoted
+from sunhwan.files import is_plain
 
 ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
@@ -80,8 +81,8 @@ def is_image(cell: str) -> bool:
 def file_of(cell: str, folder: Path, where: str) -> Path:
     """The file that a cell names; DataError where there is none."""
     path = folder / cell
-    if not cell or not path.is_file():
-        raise DataError(f"{where}: there is no file {cell!r} in {folder}: check the name")
+    if not cell or not is_plain(path):
+        raise DataError(f"{where}: there is no file {quoted(cell)} in {folder}: check the name")
     return path
 
 
@@ -143,7 +144,7 @@ def pairs_in(path: Path, columns: Columns) -> list[Pair]:
     for name in (*columns.inputs, columns.target):
         if name not in table.columns:
             raise DataError(
-                f"{table.name} has no column {name!r}, only {', '.join(table.columns)}: the model "
+                f"{table.name} has no column {name!r}, only {listed(table.columns)}: the model "
                 "was trained with it"
             )
     return pairs_of(table, columns, path)
@@ -199,7 +200,7 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
             names = table.columns
         else:
             raise DataError(
-                f"{table.name} has the columns {', '.join(table.columns)}, but the model reads "
+                f"{table.name} has the columns {listed(table.columns)}, but the model reads "
                 f"{', '.join(columns)}: rename or add a column"
             )
         for row in table.rows:

@@ -13,11 +13,10 @@ from torch import Tensor
 from sunhwan.config import ModelConfig
 from sunhwan.data import read_image
 from sunhwan.data.numbers import is_number
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, listed, quoted
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.labels import listed
 from sunhwan.tasks.common.questions import Question, file_of, is_image
 
 WIDE = 60
@@ -128,8 +127,8 @@ class LabelsKind(StepKind):
             if cell.strip() not in numbers:
                 known = listed(list(numbers))
                 raise DataError(
-                    f"{question.where}: {cell.strip()!r} was not seen in training, which knew {known}: "
-                    "give one of these or train with it"
+                    f"{question.where}: {quoted(cell.strip())} was not seen in training, which knew "
+                    f"{known}: give one of these or train with it"
                 )
             ids.append(numbers[cell.strip()])
         return torch.tensor(ids)
@@ -163,7 +162,7 @@ def numbers_of(question: Question, image_size: int = 0) -> NDArray[np.float32]:
         wrong = next((word for word in words if not is_number(word)), None)
         if wrong is not None:
             raise DataError(
-                f"{where}: {wrong!r} is not a number: write one such as -0.5 in every cell that is "
+                f"{where}: {quoted(wrong)} is not a number: write one such as -0.5 in every cell that is "
                 "read, or name other columns with --input"
             )
         raise DataError(f"{where}: a number is too large for float32: write a smaller one")

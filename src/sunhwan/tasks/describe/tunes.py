@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from sunhwan.data import Tune, read_tunes
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted
 from sunhwan.tasks.common.questions import Columns, Pair, Question
 
 TUNE = Columns(("M", "K"), "tune")
@@ -14,8 +14,10 @@ TUNE = Columns(("M", "K"), "tune")
 _FIELD = re.compile(r"([A-Za-z]):(.*)")
 _CHANGE = re.compile(r"\[[KLM]:")
 _NOTE = re.compile(r"([A-Ga-gxz][,']*)([0-9]*)(/*)([0-9]*)")
-_SILENT = re.compile(r"(\"[^\"]*\"|![^!]*!|\[[A-Za-z]:[^]]*\])")
-"""Names of chords, decorations and fields, whose letters are no notes."""
+_SILENT = re.compile(r"(\"[^\"\n]*\"|![^!\n]*!|\[[A-Za-z]:[^]\n]{0,999}+\])")
+"""Names of chords, decorations and fields, whose letters are no notes; each within a line."""
+_DIGITS, _HALVES = 6, 12
+"""Digits of a length, and how often it is halved, at most."""
 _KEY = re.compile(r"([A-G])([#b]?) *([A-Za-z]*).*")
 _MODES = {"": "", "maj": "", "ion": "", "m": "m", "min": "m", "aeo": "m"}
 
@@ -34,7 +36,10 @@ def tune_pairs(path: Path) -> list[Pair]:
         if body:
             metre, key = metre_of(fields.get("M", "")), key_of(fields["K"])
             unit = _fraction(fields.get("L", "")) or _unit(metre)
-            pairs.append(Pair(Question((metre, key), tune.where), in_eighths(body, unit)))
+            try:
+                pairs.append(Pair(Question((metre, key), tune.where), in_eighths(body, unit)))
+            except ValueError as error:
+                raise DataError(f"{tune.where}: {error}: mend or remove the tune") from None
     if not pairs:
         raise DataError(f"{path} holds no tune with notes: give .abc files that do")
     return pairs
@@ -43,12 +48,16 @@ def tune_pairs(path: Path) -> list[Pair]:
 def in_eighths(body: str, unit: Fraction) -> str:
     """A tune's body whose lengths count in `unit`, a field L, with lengths that count in eighths.
 
-    So tunes that sound alike look alike, and a bar of a metre has one length.
+    So tunes that sound alike look alike, and a bar of a metre has one length. ValueError: a note's
+    length is none.
     """
     scale = unit / Fraction(1, 8)
 
     def scaled(note: re.Match[str]) -> str:
         pitch, over, slashes, under = note.groups()
+        too_long = max(len(over), len(under)) > _DIGITS or len(slashes) > _HALVES
+        if too_long or (under and not int(under)):
+            raise ValueError(f"the note {quoted(note[0])} has no length that can be")
         below = int(under) if under else 2 ** len(slashes)
         length = Fraction(int(over or 1), below) * scale
         top = "" if length.numerator == 1 else str(length.numerator)
@@ -106,5 +115,5 @@ def _unit(metre: str) -> Fraction:
 
 def _fraction(text: str) -> Fraction | None:
     """A fraction more than 0, such as 6/8; None where the text is none."""
-    found = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
     return Fraction(int(found[1]), int(found[2])) if found else None

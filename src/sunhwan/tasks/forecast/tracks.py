@@ -15,7 +15,8 @@ from sunhwan.data.calendar import following, phases
 from sunhwan.data.numbers import is_number
 from sunhwan.data.times import check_ascending, moment
 from sunhwan.data.windows import Stretch, stretch
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import DataError, UsageError, listed
+from sunhwan.files import is_plain
 
 
 class Layout(NamedTuple):
@@ -94,12 +95,12 @@ def open_series(source: str, targets: Sequence[str], inputs: Sequence[str]) -> S
 
     targets: none: all columns but the inputs. Raises a SunhwanError for a file that cannot be used.
     """
-    if source in BUILT_IN_SERIES and not Path(source).exists():
+    if source in BUILT_IN_SERIES and not is_plain(Path(source)):
         series = load_built_in(source)
         missing = next((name for name in (*targets, *inputs) if name not in series.columns), None)
         if missing:
             raise DataError(
-                f"the series {source} has no column {missing!r}, only {', '.join(series.columns)}"
+                f"the series {source} has no column {missing!r}, only {listed(series.columns)}"
             )
         chosen: Sequence[str] = inputs
     elif targets:

@@ -9,6 +9,7 @@ from sunhwan.config import Config
 from sunhwan.data.tables import read_table
 from sunhwan.data.treebanks import read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
+from sunhwan.files import is_plain
 from sunhwan.tasks.common.input_kinds import complete_kind
 from sunhwan.tasks.common.questions import (
     TABLES,
@@ -117,7 +118,7 @@ def _words(row: Pair) -> Pair:
 
 def _frames(row: Pair) -> Pair:
     path = row.question.folder / row.answer
-    labels = read_text(path) if path.suffix and path.is_file() else row.answer
+    labels = read_text(path) if path.suffix and is_plain(path) else row.answer
     return Pair(row.question, "\t".join(labels.split()))
 
 

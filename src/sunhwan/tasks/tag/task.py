@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 
 from sunhwan.config import Config, TrainingConfig, Value
-from sunhwan.errors import ConfigError, DataError, StoreError
+from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
@@ -16,7 +16,7 @@ from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.labels import count_labels, listed, most_common
+from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
 from sunhwan.tasks.common.questions import Pair, Question, chunks, split
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Review
@@ -186,7 +186,7 @@ class Tag(InputKindTask):
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            labels = [str(label) for label in preprocessing["labels"]]
+            labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
