@@ -47,7 +47,9 @@ def test_every_message_of_the_report_is_used_and_every_one_used_is_there() -> No
     for key in messages:
         start, _, end = key.rpartition(".")
         made = end in ("title", "absent") or start in ("stack", "unit")
-        made = made or (start in ("matters", "unrolled", "probes", "flow") and f'"{end}"' in source)
+        made = made or (
+            start in ("attribution", "unrolled", "probes", "flow") and f'"{end}"' in source
+        )
         made = made or (f'f"{start}.' in source and f'"{end}"' in source)
         assert made or f'"{key}"' in source or f"'{key}'" in source, key
 

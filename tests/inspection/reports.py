@@ -3,14 +3,14 @@
 import numpy as np
 
 from sunhwan.inspection.measures.attribution import Attribution
-from sunhwan.inspection.measures.chosen_predictions import Chosen
+from sunhwan.inspection.measures.chosen_predictions import ChosenPrediction
 from sunhwan.inspection.measures.clipping import Clipping
 from sunhwan.inspection.measures.detection import Detection
 from sunhwan.inspection.measures.excerpt import Excerpt, UnitValues
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.probes import ProbeResult, Probes
-from sunhwan.inspection.measures.saved_values import Kept
+from sunhwan.inspection.measures.saved_values import SavedNumbers
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum, MatrixSpectrum, Spectrum
 from sunhwan.inspection.measures.traces import Trace
 from sunhwan.inspection.measures.unrolling import UnrolledLayer, Unrolling
@@ -94,7 +94,7 @@ def unrolling(block_length: int | None = 64, directions: int = 1) -> Unrolling:
     layers = [
         UnrolledLayer(
             "recurrent", 0, direction, "LSTM", 3, H, H, {"h": H, "c": H}, {"W_x": 48, "W_h": 64},
-            "native", Kept(3, 20, 8),
+            "native", SavedNumbers(3, 20, 8),
         )
         for direction in ("forward", "backward")[:directions]
     ]  # fmt: skip
@@ -127,7 +127,7 @@ def report() -> Report:
         probes(),
         Excerpt("the validation text, from token 900", PIECES, trace.surprise, tuple(units)),
         (trace,),
-        tuple(Chosen(kind, HOSTILE, 2, matter) for kind in ("surprising", "sure", "last")),
+        tuple(ChosenPrediction(kind, HOSTILE, 2, matter) for kind in ("surprising", "sure", "last")),
         unrolling(),
         {"memory": HOSTILE},
     )  # fmt: skip

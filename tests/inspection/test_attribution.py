@@ -13,7 +13,7 @@ from sunhwan.errors import UsageError
 from sunhwan.generation import next_token_logits
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures import attribution
-from sunhwan.inspection.measures.attribution import what_mattered
+from sunhwan.inspection.measures.attribution import attribute
 from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
 from sunhwan.layers import Look
 from tests.inspection.subjects import NAMES, Made, make
@@ -45,7 +45,7 @@ def changed(
         return x
 
     with torch.no_grad():
-        seen = subject.see([passage], Look.STATES, edit=edit)
+        seen = subject.observe([passage], Look.STATES, edit=edit)
     return -float(seen.losses[0, place])
 
 
@@ -70,10 +70,10 @@ def test_both_are_what_the_changed_model_says(
     # A decoder reads other things beside the token.
     width = model.decoder.inputs.output_size if subject.main == "decoder" else None
     with torch.no_grad():
-        seen = subject.see([passage], Look.STATES)
+        seen = subject.observe([passage], Look.STATES)
     mean = model_mean(one, seen.runs[subject.main].x[0])
     for place in {0, len(names) // 2, len(names) - 1}:
-        found = what_mattered(subject, passage, prediction=place)
+        found = attribute(subject, passage, prediction=place)
         assert (found.pieces, found.labels) == (passage.pieces, passage.labels)
         assert found.predicted == names[place]
         log_p = -float(seen.losses[0, place])
@@ -112,9 +112,9 @@ def test_what_comes_after_has_no_part(name: str, tmp_path: Path) -> None:
     one = make(name, tmp_path, **settings)
     subject, passage = one.subject, one.some[0]
     with torch.no_grad():
-        stack = subject.see([passage]).runs[subject.main]
+        stack = subject.observe([passage]).runs[subject.main]
     for place in range(len(subject.predicted(passage))):
-        found = what_mattered(subject, passage, prediction=place)
+        found = attribute(subject, passage, prediction=place)
         after = int(stack.places[0, place]) + 1
         for values in (found.gradient_x_input, found.occlusion):
             assert values.shape == (len(passage.labels),)
@@ -149,7 +149,7 @@ def test_a_linear_network_is_explained_completely(tmp_path: Path) -> None:
         model.output.bias.zero_()
         model.output.bias[target] -= 60
         logits, _ = next_token_logits(model.eval(), passage.given[:-1].tolist())
-    found = what_mattered(subject, passage)
+    found = attribute(subject, passage)
     model.requires_grad_(False)
     assert found.probability < 1e-15
     wanted = float(logits[target] - logits[1 - target]) + 60
@@ -167,9 +167,9 @@ def test_more_steps_than_are_read_side_by_side(
     made: dict[str, Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, passage = made["language_model"].subject, made["language_model"].some[0]
-    wanted = what_mattered(subject, passage)
+    wanted = attribute(subject, passage)
     monkeypatch.setattr(attribution, "TOGETHER", 7)
-    close(what_mattered(subject, passage).occlusion, wanted.occlusion)
+    close(attribute(subject, passage).occlusion, wanted.occlusion)
 
 
 @each_task
@@ -179,9 +179,9 @@ def test_asking_changes_nothing(name: str, made: dict[str, Made]) -> None:
     model.train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     random = torch.get_rng_state()
-    first = what_mattered(subject, passage)
+    first = attribute(subject, passage)
     with torch.no_grad():
-        again = what_mattered(subject, passage)
+        again = attribute(subject, passage)
     close(again.gradient_x_input, first.gradient_x_input)
     close(again.occlusion, first.occlusion)
     assert model.training
@@ -196,11 +196,11 @@ def test_a_prediction_that_is_not_made_is_refused(made: dict[str, Made]) -> None
         count = len(one.subject.predicted(one.some[0]))
         for place in (count, -count - 1):
             with pytest.raises(UsageError, match=f"makes {count} of this passage"):
-                what_mattered(one.subject, one.some[0], prediction=place)
+                attribute(one.subject, one.some[0], prediction=place)
         if name == "language_model":
             short = one.subject.cut(one.some[0], 0, 1)  # type: ignore[attr-defined]
             with pytest.raises(UsageError, match="makes 0"):
-                what_mattered(one.subject, short)
+                attribute(one.subject, short)
 
 
 def test_a_label_that_training_did_not_know_is_refused(made: dict[str, Made]) -> None:
@@ -211,7 +211,7 @@ def test_a_label_that_training_did_not_know_is_refused(made: dict[str, Made]) ->
         target=torch.full((len(words),), -1), raw=(*words, "\t".join(["B-NEW"] * len(words)))
     )
     with pytest.raises(UsageError, match="B-NEW"):
-        what_mattered(one.subject, passage._replace(given=example))
+        attribute(one.subject, passage._replace(given=example))
 
 
 # The next token.
@@ -235,7 +235,7 @@ def test_a_text_goes_on_with_its_likeliest_token(kind: str, text: str, tmp_path:
     for token in likelier:
         grown = vocabulary.decode([*vocabulary.encode(text).tolist(), token])
         assert token == vocabulary.unk_id or not grown.startswith(passage.text)
-    matters = what_mattered(subject, found)
+    matters = attribute(subject, found)
     assert matters.predicted == vocabulary.display(int(found.given[-1]))
     assert matters.probability == pytest.approx(
         float(torch.softmax(logits, -1)[found.given[-1]]), rel=1e-9

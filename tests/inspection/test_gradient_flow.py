@@ -120,7 +120,7 @@ def test_it_is_what_nudging_a_state_does(name: str, tmp_path: Path) -> None:
         which = 0 if backward and kind == "tag" else -1
 
         def loss(which: int = which) -> float:
-            return float(subject.see([passage], Look.STATES).losses[0, which])
+            return float(subject.observe([passage], Look.STATES).losses[0, which])
 
         for lag in (0, 1, 2, LAGS):
             t = step_of(subject, passage, curve, lag)

@@ -17,9 +17,9 @@ from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.correlations import chosen_values, correlations, units_of
 from sunhwan.inspection.measures.detection import best_threshold, detection
 from sunhwan.inspection.measures.probe_baselines import chance_of, untrained
-from sunhwan.inspection.measures.probe_targets import columns_of
+from sunhwan.inspection.measures.probe_targets import probe_targets
 from sunhwan.inspection.measures.probes import probe
-from sunhwan.inspection.measures.state_reader import stretches_of
+from sunhwan.inspection.measures.state_reader import select_steps
 from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.layers import Look
 from sunhwan.tasks import LanguageModelTask
@@ -229,7 +229,7 @@ def states(subject: Subject, passages: list[Passage]) -> np.ndarray:
     recurrent = subject.recurrents[subject.main]
     for passage in passages:
         with torch.no_grad():
-            stack = subject.see([passage], Look.STATES).runs[subject.main]
+            stack = subject.observe([passage], Look.STATES).runs[subject.main]
         fields = [
             layer[field]
             for layer, one in zip(stack.traced.layers, recurrent.stack, strict=True)
@@ -245,7 +245,7 @@ def test_correlations_are_pearsons(name: str, tmp_path: Path) -> None:
         name, tmp_path, model__direction="" if name == "language_model" else "both"
     )
     passages = subject.held_out(config)
-    stretches = stretches_of(subject, passages, 10_000)
+    stretches = select_steps(subject, passages, 10_000)
     if name == "language_model":
         read = [
             subject.cut(passages[0], s, s + n)
@@ -274,7 +274,7 @@ def test_a_small_variance_on_a_large_value_counts() -> None:
             parameter[0 if parameter.dim() == 2 else slice(0, 1)] = 0
         subject.recurrents["recurrent"].stack[0].get_parameter("b")[0] = 1.0
     passages = subject.passages(TEXT[:3000])
-    stretches = stretches_of(subject, passages, 3000)
+    stretches = select_steps(subject, passages, 3000)
     f = np.random.default_rng(1).standard_normal((len(stretches.steps), 1)).astype(np.float32)
     (found, *_), _ = correlations(subject, stretches, f)
     assert found[0, 0] == 0, "it never changes"
@@ -286,7 +286,7 @@ def test_halves_of_a_text_are_apart_and_spread_over_it(limit: int) -> None:
     subject = language_model()
     passages = subject.passages(TEXT)
     total = len(passages[0].given)
-    stretches = stretches_of(subject, passages, limit)
+    stretches = select_steps(subject, passages, limit)
     choosing, testing = (stretches.steps[half] for half in stretches.halves())
     assert min(limit, total - 64) <= len(stretches.steps) <= min(limit + 64, total)
     assert choosing.max() < testing.min()
@@ -306,7 +306,7 @@ def test_halves_of_examples_are_whole(made: dict[str, Made]) -> None:
     passages = [subject.of_example(e) for e in prepared.train]  # type: ignore[attr-defined]
     total = sum(len(p.pieces) for p in passages)
     for limit in (total, total // 3):
-        stretches = stretches_of(subject, passages, limit)
+        stretches = select_steps(subject, passages, limit)
         assert limit / 2 < len(stretches.steps) <= limit + 20
         assert abs(stretches.chosen_on - len(stretches.steps) / 2) < 20
         assert stretches.chosen_on in (*stretches.starts, 0)
@@ -328,7 +328,7 @@ def at_steps(kind: str, text: str, feature: str) -> list[float]:
     subject = language_model(vocabulary)
     ids = torch.from_numpy(vocabulary.encode(text)).long()
     passage = subject.passage(ids, "here")  # type: ignore[attr-defined]
-    (column,) = columns_of(subject, [passage], [FEATURES[feature]])
+    (column,) = probe_targets(subject, [passage], [FEATURES[feature]])
     return column.values.tolist()
 
 
@@ -342,7 +342,7 @@ def test_a_step_has_the_value_of_the_character_it_ends_or_is_part_of() -> None:
 
 def test_labels_of_a_tagger_are_features(made: dict[str, Made]) -> None:
     subject, passages = in_single_precision(made["tag"])
-    columns = {column.name: column for column in columns_of(subject, passages)}
+    columns = {column.name: column for column in probe_targets(subject, passages)}
     labels = [label for p in passages for label in p.given.raw[-1].split("\t")]
     assert columns["label B-PER"].values.tolist() == [label == "B-PER" for label in labels]
     assert set(columns) - set(FEATURES) == {f"label {label}" for label in set(labels)}
@@ -352,7 +352,7 @@ def test_labels_of_a_tagger_are_features(made: dict[str, Made]) -> None:
 
 def test_passages_are_lines_of_their_own(made: dict[str, Made]) -> None:
     subject, passages = in_single_precision(made["classify"])
-    (column,) = columns_of(subject, passages[:3], [FEATURES["position in the line"]])
+    (column,) = probe_targets(subject, passages[:3], [FEATURES["position in the line"]])
     lengths = [len(passage.pieces) for passage in passages[:3]]
     assert column.values.tolist() == [k + 1 for n in lengths for k in range(n)]
 

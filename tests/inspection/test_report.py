@@ -17,7 +17,7 @@ import sunhwan.inspection.report.write as writing
 from sunhwan.config import Config
 from sunhwan.errors import UsageError
 from sunhwan.inspection.features import FEATURES
-from sunhwan.inspection.measures.chosen_predictions import chosen
+from sunhwan.inspection.measures.chosen_predictions import choose_predictions
 from sunhwan.inspection.measures.clipping import clipping
 from sunhwan.inspection.measures.excerpt import excerpt, varied
 from sunhwan.inspection.measures.memory_use import MemoryUse
@@ -47,7 +47,7 @@ ROOT = Path(sunhwan.__file__).parent
 
 KEYS = {
     "about", "flow", "others", "clipping", "memory", "spectrum", "probes", "excerpt", "traces",
-    "matters", "unrolled", "missing",
+    "attribution", "unrolled", "missing",
 }  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def test_every_section_is_there(html: str) -> None:
     words = Phrases(language)
     read = Read(html)
     titles = "".join(text for tag, text in read.texts if tag == "h2")
-    for section in ("flow", "memory", "spectrum", "probes", "traces", "matters", "unrolled"):
+    for section in ("flow", "memory", "spectrum", "probes", "traces", "attribution", "unrolled"):
         assert words(f"{section}.title") in titles
     assert sum(tag == "svg" for tag, _ in read.tags) == 11
     ids = [found["id"] for tag, found in read.tags if tag == "h2"]
@@ -123,10 +123,10 @@ def test_every_section_is_there(html: str) -> None:
 def test_a_section_that_failed_leaves_its_reason() -> None:
     report = reports.report()._replace(
         flow=None, clipping=None, memory=None, spectrum=None, probes=None, excerpt=None,
-        traces=None, matters=None, unrolled=None,
+        traces=None, attribution=None, unrolled=None,
         missing={
             name: f"the reason of {name}"
-            for name in ("flow", "clipping", "spectrum", "probes", "traces", "matters", "unrolled")
+            for name in ("flow", "clipping", "spectrum", "probes", "traces", "attribution", "unrolled")
         },
     )  # fmt: skip
     words = Phrases("en", report.about.directions)
@@ -288,10 +288,10 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_the_chosen_predictions_are_the_extreme_ones(made: Made) -> None:
     passages = made.some
-    found = chosen(made.subject, passages)
+    found = choose_predictions(made.subject, passages)
     assert [one.kind for one in found] == ["surprising", "sure", "last"]
     with torch.no_grad():
-        seen = made.subject.see(passages, Look.STATES)
+        seen = made.subject.observe(passages, Look.STATES)
     losses = seen.losses[seen.real]
     assert found[0].attribution.probability == pytest.approx(losses.max().neg().exp().item())
     assert found[2].attribution.probability == pytest.approx(losses[-1].neg().exp().item())

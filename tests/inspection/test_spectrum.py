@@ -143,7 +143,7 @@ def test_jacobians_are_taken_where_the_model_is(name: str, tmp_path: Path) -> No
     if name == "language_model":
         shorter = [subject.cut(p, 0, len(p.given) - 1) for p in passages]  # type: ignore[attr-defined]
         with torch.no_grad():
-            traced = subject.see(shorter, Look.STATES).runs["recurrent"].traced
+            traced = subject.observe(shorter, Look.STATES).runs["recurrent"].traced
         x = subject.task.model.embedding(torch.stack([p.given[-1] for p in passages]))
         layer = subject.recurrents["recurrent"].stack[0]
         for row, one in enumerate(found.jacobians):

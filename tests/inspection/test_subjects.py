@@ -36,7 +36,7 @@ def test_losses_are_those_of_the_task(name: str, made: dict[str, Made]) -> None:
     subject, config, prepared = made[name]
     passages = subject.held_out(config)
     with torch.no_grad():
-        seen = subject.see(passages, Look.STATES)
+        seen = subject.observe(passages, Look.STATES)
     if name == "language_model":
         wanted = evaluate_tokens(prepared.task.model, prepared.validation).loss
     else:
@@ -49,7 +49,7 @@ def test_losses_of_a_tagger_with_a_crf_are_those_of_its_emissions(tmp_path: Path
     subject, config, _ = make("tag", tmp_path, model__output_layer="crf")
     passages = subject.held_out(config)[:5]
     with torch.no_grad():
-        seen = subject.see(passages)
+        seen = subject.observe(passages)
         batch = subject.task.collate([p.given for p in passages])
         wanted = torch.log_softmax(subject.task.model.eval()(batch.inputs), -1)
     for n, passage in enumerate(passages):
@@ -63,9 +63,9 @@ def test_a_passage_alone_and_among_others_is_the_same(name: str, made: dict[str,
     if name == "language_model":
         some = [subject.cut(some[0], 0, n) for n in (1, 9, 30)]  # type: ignore[attr-defined]
     with torch.no_grad():
-        together = subject.see(some)
+        together = subject.observe(some)
         for n, passage in enumerate(some):
-            alone = subject.see([passage])
+            alone = subject.observe([passage])
             P = int(alone.real.sum())
             assert P == len(subject.predicted(passage)) == int(together.real[n].sum())
             assert_close(together.losses[n, together.real[n]], alone.losses[alone.real])
@@ -83,7 +83,7 @@ def test_a_passage_alone_and_among_others_is_the_same(name: str, made: dict[str,
 def test_the_last_prediction_alone_is_the_last_of_all(name: str, made: dict[str, Made]) -> None:
     subject, some = made[name].subject, made[name].some
     with torch.no_grad():
-        every, last = subject.see(some), subject.see(some, last=True)
+        every, last = subject.observe(some), subject.observe(some, last=True)
     assert last.losses.shape == last.real.shape == (len(some), 1)
     for n in range(len(some)):
         final = int(every.real[n].nonzero().max())
@@ -105,7 +105,7 @@ def test_outputs_at_the_places_are_what_predicts(name: str, made: dict[str, Made
         reach.append(x)
         return x
 
-    seen = subject.see(some[:1], Look.STATES, edit=keep)
+    seen = subject.observe(some[:1], Look.STATES, edit=keep)
     for p in range(int(seen.real[0].sum())):
         slope = torch.autograd.grad(
             seen.losses[0, p], reach, retain_graph=True, allow_unused=True, materialize_grads=True
@@ -128,7 +128,7 @@ def test_watching_leaves_the_model_as_it_was(name: str, look: Look, made: dict[s
     before = {key: value.clone() for key, value in model.state_dict().items()}
     random = torch.get_rng_state()
     with torch.no_grad():
-        subject.see(some, look)
+        subject.observe(some, look)
     assert model.training
     assert torch.equal(torch.get_rng_state(), random)
     assert_identical(dict(model.state_dict()), before)
@@ -140,8 +140,8 @@ def test_watching_leaves_the_model_as_it_was(name: str, look: Look, made: dict[s
 def test_what_is_watched_is_computed_as_ever(name: str, look: Look, made: dict[str, Made]) -> None:
     subject, some = made[name].subject, made[name].some
     with torch.no_grad():
-        wanted = subject.see(some, Look.STATES)
-        found = subject.see(some, look)
+        wanted = subject.observe(some, Look.STATES)
+        found = subject.observe(some, look)
     assert_close(found.losses, wanted.losses)
     for key, stack in found.runs.items():
         assert_close(stack.traced.output, wanted.runs[key].traced.output)
@@ -171,9 +171,9 @@ def test_a_watched_model_gives_the_numbers_of_one_that_is_not(
 def test_an_edit_is_what_the_stack_reads(made: dict[str, Made]) -> None:
     subject, some = made["language_model"].subject, made["language_model"].some
     with torch.no_grad():
-        plain = subject.see(some)
-        same = subject.see(some, edit=lambda x: x.clone())
-        silent = subject.see(some, edit=torch.zeros_like)
+        plain = subject.observe(some)
+        same = subject.observe(some, edit=lambda x: x.clone())
+        silent = subject.observe(some, edit=torch.zeros_like)
     assert_identical(same.losses, plain.losses)
     assert not silent.runs["recurrent"].x.any()
     assert not torch.allclose(silent.losses, plain.losses)
@@ -182,7 +182,7 @@ def test_an_edit_is_what_the_stack_reads(made: dict[str, Made]) -> None:
 def test_a_decoder_that_is_fed_is_traced_in_one_piece(tmp_path: Path) -> None:
     fed = make("translate", tmp_path, model__input_feeding=True)
     some = fed.some
-    seen = fed.subject.see(some)
+    seen = fed.subject.observe(some)
     decoder = seen.runs["decoder"]
     longest = max(len(p.given.target) for p in some)
     assert decoder.x.shape[:2] == decoder.traced.output.shape[:2] == (len(some), longest)
@@ -201,7 +201,7 @@ def test_steps_carry_the_whole_gradient(name: str, tmp_path: Path) -> None:
     subject, some = one.subject, one.some
     stack = subject.recurrents[subject.main]
     layer, cell = stack.stack[0], stack.stack[0].cell
-    seen = subject.see(some, Look.STEPS)
+    seen = subject.observe(some, Look.STEPS)
     loss = seen.losses.sum()
     read = seen.runs[subject.main]
     steps = read.traced.steps[0]
@@ -244,7 +244,7 @@ def test_a_typed_question_is_answered_by_the_model(name: str, made: dict[str, Ma
     question = {"describe": "12.5\t3", "tag": "김 민수가 Oslo"}.get(name, "the 2 1")
     (passage,) = subject.passages(question)
     with torch.no_grad():
-        seen = subject.see([passage])
+        seen = subject.observe([passage])
     assert int(seen.real.sum()) == len(subject.predicted(passage))
     if name == "classify":
         (answer,) = task.predict([question])
@@ -267,7 +267,7 @@ def test_an_empty_question_is_read(made: dict[str, Made]) -> None:
         subject = made[name].subject
         (passage,) = subject.passages("")
         assert passage.text == ""
-        assert int(subject.see([passage]).real.sum()) == len(subject.predicted(passage)) * (
+        assert int(subject.observe([passage]).real.sum()) == len(subject.predicted(passage)) * (
             name != "tag"
         )
 

@@ -34,7 +34,7 @@ def close(found: Any, wanted: Any) -> None:
 def test_every_layer_of_every_stack_is_traced(name: str, made: dict[str, Made]) -> None:
     subject, passage = made[name].subject, made[name].some[0]
     with torch.no_grad():
-        seen = subject.see([passage])
+        seen = subject.observe([passage])
     for stack, recurrent in subject.recurrents.items():
         for layer, own in enumerate(recurrent.stack):
             found = trace(subject, passage, stack=stack, layer=layer)
@@ -88,7 +88,7 @@ def test_only_what_is_predicted_surprises(name: str, made: dict[str, Made]) -> N
         assert known.tolist() == [False] + [True] * (len(found.labels) - 1)
         # All but the last, which is not read any more, and of a text's first token, which is.
         with torch.no_grad():
-            losses = subject.see([passage]).losses[0].tolist()
+            losses = subject.observe([passage]).losses[0].tolist()
         close(found.surprise[1:], losses[: len(known) - 1])
 
 
@@ -128,9 +128,9 @@ def test_looking_at_attention_changes_nothing(settings: dict[str, object], tmp_p
     one = make("translate", tmp_path, **settings)
     subject, passage = one.subject, one.some[0]
     with torch.no_grad():
-        before = subject.see([passage]).losses
+        before = subject.observe([passage]).losses
         trace(subject, passage)
-        assert torch.equal(subject.see([passage]).losses, before)
+        assert torch.equal(subject.observe([passage]).losses, before)
     attention = one.prepared.task.model.decoder.attention
     assert isinstance(attention, Attention)
     assert "attend" not in attention.__dict__

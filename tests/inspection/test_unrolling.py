@@ -12,7 +12,7 @@ from sunhwan.cells import CELLS
 from sunhwan.config import Config
 from sunhwan.data import Block
 from sunhwan.inspection.json_values import json_values
-from sunhwan.inspection.measures.saved_values import backend_of, kept_by_layers
+from sunhwan.inspection.measures.saved_values import backend_of, saved_by_layers
 from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
 from sunhwan.inspection.subjects import subject_of
 from sunhwan.layers import Recurrent
@@ -126,7 +126,7 @@ def test_of_a_large_vocabulary_gradients_are_kept_in_the_place_of_logits() -> No
     check_bytes(task, config, None, 0.05)
     found = unrolled(subject_of(task), config)
     assert found.bytes is not None
-    assert found.output_kept == H
+    assert found.output_saved == H
     assert found.bytes < 4 * 8 * T * 15_000
 
 
@@ -149,7 +149,7 @@ def test_what_is_kept_of_rows_with_ends(
     net = Recurrent(cell, D, H, backend=backend, **options)
     x, lengths = torch.randn(N, T, D), torch.tensor([T, T - 1, 40, 30])
     measured = saved_bytes(lambda: net(x, lengths=lengths), net.parameters())
-    kept = kept_by_layers(net, ragged=True, folded=False)
+    kept = saved_by_layers(net, ragged=True, folded=False)
     assert len(kept) == len(net.stack)
     packed = all(backend_of(layer, ragged=True) == "native" for layer in net.stack)
     steps = int(lengths.sum()) if packed else N * T  # packed sequences keep real steps alone
@@ -229,7 +229,7 @@ def test_sizes_are_those_of_the_model(name: str, tmp_path: Path) -> None:
     way = {"backward", "forward"} if subject.recurrents[subject.main].bidirectional else {"forward"}
     assert {layer.direction for layer in found.layers if layer.stack == subject.main} == way
     assert found.batch_size == one.config.data.batch_size
-    assert json_values(found)["layers"][0]["kept"]["states"] > 0
+    assert json_values(found)["layers"][0]["saved"]["states"] > 0
     if name == "language_model":
         assert found.tokens == found.output_size == len(one.prepared.task.vocabulary)
         assert found.block_length == one.config.data.block_length

@@ -45,7 +45,7 @@ FIRST: dict[str, dict[str, Any]] = {
         ("/api/score", {"lines": ["a" * 20]}, {"lines": ["a" * 21]}, 413),
         ("/api/trace", {"text": "a" * 30, "units": [0], "values": ["h"]}, {"text": "a" * 31}, 413),
         ("/api/trace", {"text": "aaa", "values": ["h"]}, {"text": "a" * 9}, 413),
-        ("/api/matters", {"text": "a" * 10}, {"text": "a" * 11}, 413),
+        ("/api/attribution", {"text": "a" * 10}, {"text": "a" * 11}, 413),
     ],
     ids=str,
 )

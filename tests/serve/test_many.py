@@ -12,7 +12,7 @@ def test_no_request_makes_the_server_fail(tmp_path: Path) -> None:
     codes = fuzz(tmp_path, 300)
     assert sum(codes.values()) == 300
     right = {name for name, status in codes if status == 200}
-    assert {"completions", "next", "score", "trace", "matters", "predict"} <= right
+    assert {"completions", "next", "score", "trace", "attribution", "predict"} <= right
     assert {400, 404, 413, 415, 422} & {status for _, status in codes} >= {404, 415, 422}
 
 

@@ -6,5 +6,5 @@ Progress = Callable[[float], None]
 """Told from time to time which share, 0 … 1, of the work is done."""
 
 
-def quietly(done: float) -> None:
+def no_progress(done: float) -> None:
     """A `Progress` that says nothing."""

@@ -11,19 +11,21 @@ from starlette.responses import Response
 
 from sunhwan import __version__
 from sunhwan.errors import SunhwanError
-from sunhwan.serve import looking, pages
+from sunhwan.serve import pages
 from sunhwan.serve.guard import Guard
 from sunhwan.serve.json_text import json_of, json_response
 from sunhwan.serve.limits import Limits
-from sunhwan.serve.listing import described
+from sunhwan.serve.model_info import described
 from sunhwan.serve.models import Served
 from sunhwan.serve.refusals import RefusedError, as_refusal, response_of
 from sunhwan.serve.reports import report_data, report_page
 from sunhwan.serve.routes.completions import Events, answered, ordered
+from sunhwan.serve.routes.inspection import attributed, traced
 from sunhwan.serve.routes.next_tokens import continued
+from sunhwan.serve.routes.predict import predicted
 from sunhwan.serve.routes.score import scored
 from sunhwan.serve.routes.training_log import losses
-from sunhwan.serve.schemas import Completions, Matters, Next, Predict, Score, TraceOf
+from sunhwan.serve.schemas import AttributionOf, Completions, Next, Predict, Score, TraceOf
 from sunhwan.serve.service import Service
 from sunhwan.store import Run
 
@@ -86,7 +88,7 @@ def make_app(
     @app.post("/api/trace")
     async def trace(body: TraceOf, request: Request) -> Response:
         async def work() -> Any:
-            return await looking.traced(service, await service.loaded(body.model), body)
+            return await traced(service, await service.loaded(body.model), body)
 
         return await attended(request, work())
 
@@ -100,14 +102,14 @@ def make_app(
     @app.post("/api/predict")
     async def predict(body: Predict, request: Request) -> Response:
         async def work() -> Any:
-            return await looking.predicted(service, await service.loaded(body.model), body)
+            return await predicted(service, await service.loaded(body.model), body)
 
         return await attended(request, work())
 
-    @app.post("/api/matters")
-    async def matters(body: Matters, request: Request) -> Response:
+    @app.post("/api/attribution")
+    async def attribution(body: AttributionOf, request: Request) -> Response:
         async def work() -> Any:
-            return await looking.explained(service, await service.loaded(body.model), body)
+            return await attributed(service, await service.loaded(body.model), body)
 
         return await attended(request, work())
 

@@ -137,7 +137,7 @@ class Predict(Body):
     options: PredictOptions = PredictOptions()
 
 
-class Matters(Body):
+class AttributionOf(Body):
     """A text, and the step whose prediction is to be explained; null: what comes after the text."""
 
     text: Text

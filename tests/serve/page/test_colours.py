@@ -123,7 +123,7 @@ def test_what_mattered_for_the_next_token(visit: Visitor) -> None:
     here.page.fill("#text", "abc xyz.")
     here.page.check("input[value=mattered]", force=True)
     here.wait("() => document.querySelector('.legend-words')?.textContent.startsWith('towards')")
-    found = here.asked("/api/matters", model="characters", text="abc xyz.", position=None)
+    found = here.asked("/api/attribution", model="characters", text="abc xyz.", position=None)
     steps = [k for k, piece in enumerate(found["pieces"]) if piece]
     for way in ("gradient_x_input", "occlusion"):
         here.page.select_option("#way", way)
@@ -132,7 +132,7 @@ def test_what_mattered_for_the_next_token(visit: Visitor) -> None:
     assert f"“{found['predicted']}”" in here.page.inner_text(".legend-words")
     # At a character inside the text: what mattered for that one.
     here.page.evaluate("document.getElementById('text').setSelectionRange(5, 5)")
-    found = here.asked("/api/matters", model="characters", text="abc xyz.", position=5)
+    found = here.asked("/api/attribution", model="characters", text="abc xyz.", position=5)
     assert found["predicted"] == "x"
     here.wait("() => document.querySelector('.legend-words').textContent.includes('“x”')")
     assert [value for _, value in here.colours()] == pytest.approx(found["occlusion"][1:])

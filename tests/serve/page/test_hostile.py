@@ -79,7 +79,7 @@ def test_all_that_a_server_says_is_text(visit: Visitor) -> None:
     page = here.page
     said: dict[str, Any] = {}
     page.route("**/api/predict", lambda route: route.fulfill(json={"answers": [said["answer"]]}))
-    page.route("**/api/matters", lambda route: route.fulfill(json=said["mattered"]))
+    page.route("**/api/attribution", lambda route: route.fulfill(json=said["mattered"]))
     for text in TEXTS.values():
         alignment = {"source": [text, "b"], "target": [text], "weights": [[0.25, 0.75]]}
         values = {"answers": [{"output": text}, {"output": text}]}

@@ -51,7 +51,7 @@ def test_a_translation_shows_where_it_looked(visit: Visitor) -> None:
     assert said.startswith(f"{alignment['target'][0]} ← {alignment['source'][0]}: ")
     assert said.endswith(f"{weight * 100:.{1 if weight < 0.0995 else 0}f} %")
     here.page.keyboard.press("Enter")
-    found = here.asked("/api/matters", model="translate", text="2 1 3", position=0)
+    found = here.asked("/api/attribution", model="translate", text="2 1 3", position=0)
     here.wait(
         "said => document.querySelector('.legend-words')?.textContent.includes(said)",
         f"“{found['predicted']}”",
@@ -171,7 +171,7 @@ def test_a_forecast_has_nothing_to_colour(visit: Visitor) -> None:
     page.wait_for_selector("#forecastRows tr")
     page.wait_for_timeout(300)
     assert "predict" in asked
-    assert not {"trace", "matters", "next"} & set(asked)
+    assert not {"trace", "attribution", "next"} & set(asked)
     for hidden in ("#modes", "#legend", "#activeUnits", "#unitControls", "#matteredControls"):
         assert not page.is_visible(hidden)
     page.select_option("#model", "classify")

@@ -1,4 +1,4 @@
-"""What a unit might keep track of: features of a text, known from what was read so far."""
+"""Features of a text that a unit might track, each computed from the text so far."""
 
 from sunhwan.inspection.features import code, hangul, prose
 from sunhwan.inspection.features.feature import FEATURES, Feature, feature

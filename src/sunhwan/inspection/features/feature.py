@@ -1,4 +1,4 @@
-"""A feature: what is said of each character of a text by those up to it."""
+"""Feature: a number for each character of a text, computed from the text up to it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

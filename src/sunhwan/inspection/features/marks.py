@@ -1,4 +1,4 @@
-"""Places in a text as arrays: which characters are of a kind, and how far back the last one is."""
+"""Masks over the characters of a text, and distances to the last marked one."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Which steps mattered for a prediction: by its gradient, and by leaving each of them out."""
+"""Attribution of a prediction to steps: gradient times input, and occlusion."""
 
 import math
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sunhwan.errors import UsageError
 from sunhwan.inspection.subjects import (
+    Observation,
     Passage,
-    Seen,
     Subject,
 )
 from sunhwan.layers import Look
@@ -38,7 +38,7 @@ class Attribution(NamedTuple):
     occlusion: Values
 
 
-def what_mattered(subject: Subject, passage: Passage, *, prediction: int = -1) -> Attribution:
+def attribute(subject: Subject, passage: Passage, *, prediction: int = -1) -> Attribution:
     r"""The part of each step's input x_t in log p of one of the passage's predictions.
 
     .. math:: \text{gradient × input}_t = \sum_D x_t \odot \partial \log p / \partial x_t, \qquad
@@ -81,7 +81,7 @@ def what_mattered(subject: Subject, passage: Passage, *, prediction: int = -1) -
 
 def _by_gradient(
     subject: Subject, passage: Passage, place: int, width: int | None
-) -> tuple[Seen, Tensor, Values]:
+) -> tuple[Observation, Tensor, Values]:
     """What was seen, the first columns of what each step read (T, width), and their gradient × input."""
     reads: list[Tensor] = []
 
@@ -90,7 +90,7 @@ def _by_gradient(
         return x
 
     with torch.enable_grad():
-        seen = subject.see([passage], Look.STATES, edit=note, last=place == -1)
+        seen = subject.observe([passage], Look.STATES, edit=note, last=place == -1)
         slopes = torch.autograd.grad(
             -seen.losses[0, place], reads, allow_unused=True, materialize_grads=True
         )

@@ -1,4 +1,4 @@
-"""Predictions worth asking about: the most surprising one, a sure one, and the last."""
+"""Chosen predictions: the most surprising one, a sure one and the last, with their attribution."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 import torch
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.measures.attribution import Attribution, what_mattered
-from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.measures.attribution import Attribution, attribute
+from sunhwan.inspection.progress import Progress, no_progress
 from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look
 
 
-class Chosen(NamedTuple):
+class ChosenPrediction(NamedTuple):
     """A prediction and what mattered for it.
 
     kind: "surprising", "sure" or "last". place: the step at which what was predicted stands, None
@@ -25,12 +25,12 @@ class Chosen(NamedTuple):
     attribution: Attribution
 
 
-def chosen(
-    subject: Subject, passages: Sequence[Passage], *, progress: Progress = quietly
-) -> tuple[Chosen, ...]:
+def choose_predictions(
+    subject: Subject, passages: Sequence[Passage], *, progress: Progress = no_progress
+) -> tuple[ChosenPrediction, ...]:
     """What mattered for three predictions of the passages; UsageError when nothing is predicted."""
     with torch.no_grad():
-        seen = subject.see(passages, Look.STATES)
+        seen = subject.observe(passages, Look.STATES)
     losses, real = seen.losses.double(), seen.real.clone()
     if real[:, subject.warm_up :].any():
         real[:, : subject.warm_up] = False
@@ -51,7 +51,9 @@ def chosen(
     results = []
     for number, (kind, which) in enumerate(three.items()):
         passage, place = passages[int(rows[which])], int(places[which])
-        attribution = what_mattered(subject, passage, prediction=place)
-        results.append(Chosen(kind, passage.where, subject.step_predicted(place), attribution))
+        attribution = attribute(subject, passage, prediction=place)
+        results.append(
+            ChosenPrediction(kind, passage.where, subject.step_predicted(place), attribution)
+        )
         progress((number + 1) / len(three))
     return tuple(results)

@@ -1,4 +1,4 @@
-"""How often training had to cut the gradient, and how large it was, from a run's log."""
+"""Gradient clipping and gradient norms over training, from a run's log."""
 
 from itertools import pairwise
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Places of a text side by side, and what a model says at them after reading so much."""
+"""Losses at places of a text after a context of given length, many places side by side."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ PART = 64
 """Steps that are in memory at once."""
 
 
-class Reading(NamedTuple):
+class ReadSoFar(NamedTuple):
     """What a model is after so many tokens: what its output layer is given (N, H), None where nothing
     was read, and the state."""
 
@@ -26,7 +26,7 @@ class Reading(NamedTuple):
     state: list[State]
 
 
-class Rows:
+class ContextReader:
     """N places: the tokens before them (N, longest), and there (N).
 
     work: how many steps will be read at each, for the progress. Evaluation mode is the caller's.
@@ -40,27 +40,29 @@ class Rows:
         self.before, self.targets = before.to(subject.task.device), targets.to(subject.task.device)
         self._work, self._done, self._progress = max(work, 1), 0, progress
 
-    def begun(self, context: int) -> Reading:
+    def begun(self, context: int) -> ReadSoFar:
         """Before a text of so many tokens, with what leads to its first one."""
         state = self.model.initial_state(len(self.targets))
         lead = torch.tensor(start_tokens(self.vocabulary, [0] * context), dtype=torch.int64)
-        return self.read(Reading(None, state), lead.to(self.targets).expand(len(self.targets), -1))
+        return self.read(
+            ReadSoFar(None, state), lead.to(self.targets).expand(len(self.targets), -1)
+        )
 
     def last(self, context: int) -> Tensor:
         """The last tokens before each place (N, context)."""
         return self.before[:, self.before.shape[1] - context :]
 
-    def read(self, reading: Reading, ids: Tensor) -> Reading:
+    def read(self, reading: ReadSoFar, ids: Tensor) -> ReadSoFar:
         """ids (N, T): read on."""
         for start in range(0, ids.shape[1], PART):
             part = ids[:, start : start + PART]
             y, state = self.model.read(part, reading.state)
-            reading = Reading(y[-1].clone(), state)
+            reading = ReadSoFar(y[-1].clone(), state)
             self._done += part.shape[1]
             self._progress(min(self._done / self._work, 1.0))
         return reading
 
-    def losses(self, reading: Reading) -> np.ndarray:
+    def losses(self, reading: ReadSoFar) -> np.ndarray:
         """−log p of the tokens at the places; nothing read, any is as likely as any other."""
         if reading.y is None:
             return np.full(len(self.targets), math.log(len(self.vocabulary)))
@@ -68,7 +70,7 @@ class Rows:
         return functional.cross_entropy(logits, self.targets, reduction="none").cpu().numpy()
 
 
-def drawn_places(
+def draw_places(
     texts: Sequence[Tensor], longest: int, positions: int, generator: Generator
 ) -> tuple[Tensor, Tensor]:
     """Places with so many tokens before them: these (N, longest), and the tokens there (N)."""

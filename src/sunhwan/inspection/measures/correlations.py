@@ -1,4 +1,4 @@
-"""How strongly every unit of a stack goes along with given values, over two halves of a text."""
+"""Correlations of every unit of a stack with given values, on two halves of a text."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sunhwan.inspection.measures.state_reader import Batch, Stretches, read_states
+from sunhwan.inspection.measures.state_reader import Batch, Selection, read_states
 from sunhwan.inspection.subjects import Subject
 from sunhwan.layers import Recurrent
 
@@ -54,7 +54,7 @@ def values_of(recurrent: Recurrent, batch: Batch) -> Iterator[Tensor]:
 
 def correlations(
     subject: Subject,
-    stretches: Stretches,
+    stretches: Selection,
     targets: NDArray[np.float32],
     shifts: Sequence[float] = (0.0,),
     read: Callable[[int], None] = lambda steps: None,
@@ -95,7 +95,7 @@ def correlations(
 
 def chosen_values(
     subject: Subject,
-    stretches: Stretches,
+    stretches: Selection,
     places: Sequence[int],
     read: Callable[[int], None] = lambda steps: None,
 ) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""How well one number tells whether something is so: a threshold, and what it finds."""
+"""Detection by a threshold: precision, recall, F1 and AUC of one number."""
 
 from typing import NamedTuple
 

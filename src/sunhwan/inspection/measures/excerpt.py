@@ -1,4 +1,4 @@
-"""A stretch of text with a value a character: how surprising it was, and what chosen units did."""
+"""Text excerpt with values a character: surprise, and the values of chosen units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

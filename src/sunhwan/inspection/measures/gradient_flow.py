@@ -1,4 +1,4 @@
-"""How far back the gradient reaches: the loss of one prediction by every state before it."""
+"""Gradient flow: the gradient of a prediction's loss with respect to every state before it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Self
@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sunhwan.inspection.progress import Progress, quietly
-from sunhwan.inspection.subjects import Passage, Seen, Subject
+from sunhwan.inspection.progress import Progress, no_progress
+from sunhwan.inspection.subjects import Observation, Passage, Subject
 from sunhwan.layers import Look, Recurrent, Traced, joined, observing
 from sunhwan.layers.spectra import DIRECTIONS
 
@@ -74,7 +74,7 @@ def gradient_flow(
     lags: int = 100,
     count: int = 64,
     seed: int = 1,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
 ) -> Flow:
     r"""∂L/∂state_{t−k} for k = 0 … lags, over windows of text (Pascanu et al. 2013).
 
@@ -168,7 +168,7 @@ def _of_batch(
 ) -> Iterator[tuple[tuple[str, int, str, str], Norms]]:
     tags = subject.predicts_each_step
     with torch.enable_grad():
-        seen = subject.see(windows, Look.STEPS, last=not tags)
+        seen = subject.observe(windows, Look.STEPS, last=not tags)
     for name, recurrent in subject.recurrents.items():
         stack = seen.runs[name]
         for direction in DIRECTIONS[: recurrent.directions]:
@@ -180,7 +180,9 @@ def _of_batch(
                 yield (name, layer, direction, field), curve
 
 
-def _prediction(seen: Seen, name: str, tags: bool, direction: str) -> tuple[Tensor, Tensor, Tensor]:
+def _prediction(
+    seen: Observation, name: str, tags: bool, direction: str
+) -> tuple[Tensor, Tensor, Tensor]:
     """Which prediction a direction is asked about: its losses (N), the step in the order of reading
     at which the direction has read what it has for it (N), and whether there is one (N)."""
     places, lengths = seen.runs[name].places, seen.runs[name].lengths

@@ -1,4 +1,4 @@
-"""How much of what came before a model makes use of: its loss when it may read only the last of it."""
+"""Memory in use: the loss as a function of how much context is read."""
 
 import math
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.measures.context_losses import Rows, drawn_places
-from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.measures.context_losses import ContextReader, draw_places
+from sunhwan.inspection.progress import Progress, no_progress
 from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look
 from sunhwan.models.mode import evaluating
@@ -51,7 +51,7 @@ def memory_use(
     contexts: Sequence[int] = CONTEXTS,
     positions: int = 160,
     seed: int = 1,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
 ) -> MemoryUse | None:
     """The loss by context, at places drawn at random, after Khandelwal et al. 2018.
 
@@ -117,9 +117,9 @@ def _of_text(
         c: next((f for f in fitting if f > c and f >= STRETCH), longest) for c in fitting[:-1]
     }
     work = sum(fitting) + sum(beyond.values())
-    before, targets = drawn_places([p.given for p in passages], longest, positions, generator)
+    before, targets = draw_places([p.given for p in passages], longest, positions, generator)
     with evaluating(subject.task.model), torch.no_grad():
-        rows = Rows(subject, before, targets, work, progress)
+        rows = ContextReader(subject, before, targets, work, progress)
         whole = [rows.losses(rows.read(rows.begun(c), rows.last(c))) for c in fitting]
         shuffled = [whole[-1]]
         far_off = {longest: rows.begun(longest)}
@@ -161,7 +161,7 @@ def _of_examples(
             ]
             with torch.no_grad():
                 given = [Passage("", (), (), "", example) for example, _ in part]
-                seen = subject.see(given, Look.STATES).losses.cpu()
+                seen = subject.observe(given, Look.STATES).losses.cpu()
             columns = torch.tensor([column for _, column in part]).unsqueeze(1)
             found.append(seen.gather(1, columns).squeeze(1).double().numpy())
         done += 1

@@ -1,4 +1,4 @@
-"""What a unit must beat to be praised: networks that learned nothing, and texts moved away."""
+"""Baselines of probes: untrained networks and shifted features, and the score they reach by chance."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The features of passages as columns of numbers, one at each step of a model."""
+"""Probe targets: the value of each feature, and of each label, at every step."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.messages import LANGUAGES, message
 
 
-class Column(NamedTuple):
+class ProbeTarget(NamedTuple):
     """A feature's value at each step of all passages."""
 
     name: str
@@ -21,9 +21,9 @@ class Column(NamedTuple):
     values: Values
 
 
-def columns_of(
+def probe_targets(
     subject: Subject, passages: Sequence[Passage], features: Iterable[Feature] | None = None
-) -> Iterable[Column]:
+) -> Iterable[ProbeTarget]:
     """Each feature's values at all steps: at a step that ends characters, at the last of them.
 
     At a step that ends none, the value at the character it is part of; blanks behind a word belong
@@ -33,12 +33,12 @@ def columns_of(
     for feature in FEATURES.values() if features is None else features:
         values = feature.of(text)
         at_steps = values[places] if len(values) else np.zeros(len(places), np.float32)
-        yield Column(feature.name, feature.korean, feature.kind, at_steps)
+        yield ProbeTarget(feature.name, feature.korean, feature.kind, at_steps)
     labels = np.array(subject.step_labels(passages))
     for label in sorted(set(labels.tolist())):
         is_it = (labels == label).astype(np.float32)
         english, korean = (message("report", "probes.label", one, label=label) for one in LANGUAGES)
-        yield Column(english, korean, "binary", is_it)
+        yield ProbeTarget(english, korean, "binary", is_it)
 
 
 def _characters(passages: Sequence[Passage]) -> tuple[str, NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""Which single unit tells most of a feature of the text, and whether that is more than chance."""
+"""Probes: the single unit that correlates most with a feature of the text, against chance."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -14,9 +14,9 @@ from sunhwan.inspection.features.feature import Kind, Values
 from sunhwan.inspection.measures.correlations import Unit, chosen_values, correlations, units_of
 from sunhwan.inspection.measures.detection import Detection, best_threshold, detection
 from sunhwan.inspection.measures.probe_baselines import chance_of, untrained
-from sunhwan.inspection.measures.probe_targets import Column, columns_of
-from sunhwan.inspection.measures.state_reader import Stretches, stretches_of
-from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.measures.probe_targets import ProbeTarget, probe_targets
+from sunhwan.inspection.measures.state_reader import Selection, select_steps
+from sunhwan.inspection.progress import Progress, no_progress
 from sunhwan.inspection.subjects import Passage, Subject
 
 LIMIT, TWIN_LIMIT = 400_000, 50_000
@@ -103,7 +103,7 @@ def probe(
     limit: int = LIMIT,
     controls: int = 4,
     seed: int = 1,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
 ) -> Probes:
     """The unit of the first stack that correlates most with each feature (default: `FEATURES`).
 
@@ -118,10 +118,10 @@ def probe(
     if controls < 2:
         raise UsageError(f"{controls} controls say nothing of chance: take 2 or more")
     began, rng = time.perf_counter(), np.random.default_rng(seed)
-    stretches = stretches_of(subject, passages, limit)
+    stretches = select_steps(subject, passages, limit)
     part, of_part = stretches.part(TWIN_LIMIT)
-    columns, skipped = list[Column](), dict[str, str]()
-    for whole in columns_of(subject, passages, features):
+    columns, skipped = list[ProbeTarget](), dict[str, str]()
+    for whole in probe_targets(subject, passages, features):
         column = whole._replace(values=whole.values[stretches.steps])
         reason = _too_even(column.values, stretches) or _too_even(column.values[of_part], part)
         if reason:
@@ -162,7 +162,7 @@ def probe(
     )
 
 
-def _too_even(values: Values, stretches: Stretches) -> str:
+def _too_even(values: Values, stretches: Selection) -> str:
     """Why a feature cannot be judged on these steps, "" where it can."""
     halves = [values[half] for half in stretches.halves()]
     usual = (np.unique(half, return_counts=True)[1].max(initial=0) for half in halves)
@@ -186,7 +186,7 @@ class _Scores(NamedTuple):
         return float(np.copysign(1, self.chosen[unit]) * self.held_out[unit])
 
 
-def _result(column: Column, units: Sequence[Unit], scores: _Scores) -> ProbeResult:
+def _result(column: ProbeTarget, units: Sequence[Unit], scores: _Scores) -> ProbeResult:
     best, *others = scores.order
     unit, score = units[best], scores.of(best)
     return ProbeResult(
@@ -210,7 +210,7 @@ def _result(column: Column, units: Sequence[Unit], scores: _Scores) -> ProbeResu
     )
 
 
-def _detected(result: ProbeResult, part: Stretches, values: Values, truth: Values) -> ProbeResult:
+def _detected(result: ProbeResult, part: Selection, values: Values, truth: Values) -> ProbeResult:
     """The result with its threshold, held against chance where the untrained networks were too.
 
     values: of the unit at the part's steps; truth: the feature's.

@@ -1,4 +1,4 @@
-"""How many numbers training keeps of each step until the backward pass has used them."""
+"""Saved numbers: how many of each step training keeps for the backward pass."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from sunhwan.ops.cross_entropy import WHOLE
 from sunhwan.ops.native import kernel_of
 
 
-class Kept(NamedTuple):
+class SavedNumbers(NamedTuple):
     """Numbers that a layer keeps of one step of one row.
 
     inputs: what the input product, dropout and norms need of what it reads; 0 where that is the state
@@ -42,12 +42,12 @@ def backend_of(layer: RecurrentLayer, *, ragged: bool) -> str:
     ).backend  # fmt: skip
 
 
-def kept_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[Kept]:
+def saved_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[SavedNumbers]:
     """What every layer and direction of a stack keeps.
 
     ragged: rows have ends. folded: the first product is over a table of tokens, see `Embedded`.
     """
-    directions, found = recurrent.directions, list[Kept]()
+    directions, found = recurrent.directions, list[SavedNumbers]()
     made = True  # what is read is a tensor of its own, which nothing below keeps
     levels = zip(recurrent.norms, recurrent.connections, strict=True)
     for level, (norm, around) in enumerate(levels):
@@ -73,7 +73,7 @@ def kept_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[
     return found
 
 
-def kept_by_output(
+def saved_by_output(
     recurrent: Recurrent, output: nn.Linear, config: ModelConfig, rows: int
 ) -> tuple[int, int]:
     """What the output layer keeps over `rows` steps of a language model: numbers a step, and in all.
@@ -90,7 +90,7 @@ def kept_by_output(
     return mask + (H if made else 0) + V, 0
 
 
-def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) -> Kept:
+def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) -> SavedNumbers:
     cell, H = layer.cell, layer.hidden_size
     plain = type(cell).inputs is Cell.inputs
     if not plain and not table:
@@ -109,7 +109,7 @@ def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) 
         # A copy of what is read, without padding, and where each step lies in the rows and back.
         inputs = max(inputs, layer.input_size) + 4
     twice = (ragged and not packs) or drawn > 0
-    return Kept(inputs, gates, sum(sizes) * (1 + twice) + drawn)
+    return SavedNumbers(inputs, gates, sum(sizes) * (1 + twice) + drawn)
 
 
 def _by_cell(layer: RecurrentLayer) -> int:

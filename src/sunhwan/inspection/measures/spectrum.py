@@ -1,4 +1,4 @@
-"""What a recurrence does to a state in one step: the spectra of its matrices and of its Jacobians."""
+"""Spectra of the recurrent matrices, and of the Jacobians of one step."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import State
-from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.progress import Progress, no_progress
 from sunhwan.inspection.subjects import Passage, Subject
 from sunhwan.layers import Look, RecurrentLayer, Traced
 from sunhwan.layers.spectra import DIRECTIONS, recurrent_blocks, values_of
@@ -75,7 +75,7 @@ def spectrum(
     *,
     positions: int = 8,
     history: Sequence[dict[str, Any]] = (),
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
 ) -> Spectrum:
     """The spectra of W_h, gate by gate, and of a step's Jacobian at places of real text.
 
@@ -149,7 +149,7 @@ def _size(layer: RecurrentLayer) -> int:
 def _places(subject: Subject, windows: Sequence[Passage]) -> list[tuple[str, int, int, Place]]:
     """Stack, number of the layer, row, and the last step that the layer makes of the row."""
     with torch.no_grad():
-        stacks = subject.see(windows, Look.STATES).runs
+        stacks = subject.observe(windows, Look.STATES).runs
     return [
         (name, i, row, _last_step(stacks[name].traced, i, row, length, i % recurrent.directions))
         for name, recurrent in subject.recurrents.items()

@@ -1,4 +1,4 @@
-"""Long texts and many examples read in two halves, the states passing by and never kept."""
+"""State reader: the states along long texts and many examples, batch by batch, in two halves."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ SHORTEST = 1024
 """Steps of a row, below which there are fewer rows: each begins without what was before it."""
 
 
-class Stretches(NamedTuple):
+class Selection(NamedTuple):
     """What is read: rows of steps, the first of them for choosing and the others for testing.
 
     rows: of a language model ids (T), of other models passages. lengths: (R). steps: (n), the place
@@ -41,7 +41,7 @@ class Stretches(NamedTuple):
         """The steps for choosing and those for testing."""
         return slice(0, self.chosen_on), slice(self.chosen_on, len(self.steps))
 
-    def part(self, limit: int) -> tuple["Stretches", NDArray[np.int64]]:
+    def part(self, limit: int) -> tuple["Selection", NDArray[np.int64]]:
         """About `limit` of the steps, of both halves, and their places among the n.
 
         Of a text the beginning of each row, of examples every k-th.
@@ -59,7 +59,7 @@ class Stretches(NamedTuple):
             lengths = self.lengths[kept]
         places = _places(self.starts[kept], lengths)
         chosen_on = int((places < self.chosen_on).sum())
-        return Stretches(rows, lengths, self.steps[places], chosen_on), places
+        return Selection(rows, lengths, self.steps[places], chosen_on), places
 
 
 class Batch(NamedTuple):
@@ -73,7 +73,7 @@ class Batch(NamedTuple):
     places: Tensor
 
 
-def stretches_of(subject: Subject, passages: Sequence[Passage], limit: int) -> Stretches:
+def select_steps(subject: Subject, passages: Sequence[Passage], limit: int) -> Selection:
     """At most about `limit` steps: of a text rows evenly spread over it, of examples every k-th."""
     lengths = np.array([_steps(passage) for passage in passages], np.int64)
     total = int(lengths.sum())
@@ -94,10 +94,10 @@ def stretches_of(subject: Subject, passages: Sequence[Passage], limit: int) -> S
         starts = (np.cumsum(lengths) - lengths)[kept]
         ends = np.cumsum(kept_lengths)
         chosen_on = int(ends[ends <= ends[-1] // 2].max(initial=0)) if len(ends) else 0
-    return Stretches(rows, kept_lengths, _places(starts, kept_lengths), chosen_on)
+    return Selection(rows, kept_lengths, _places(starts, kept_lengths), chosen_on)
 
 
-def read_states(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
+def read_states(subject: Subject, stretches: Selection) -> Iterator[Batch]:
     """The states of the first stack along all stretches, batch by batch; no gradients."""
     if not len(stretches.steps):
         return
@@ -106,7 +106,7 @@ def read_states(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
         yield from batches(subject, stretches)
 
 
-def _of_text(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
+def _of_text(subject: Subject, stretches: Selection) -> Iterator[Batch]:
     """Side by side, the state carried on."""
     model: Any = subject.task.model
     ids = torch.stack(stretches.rows).to(subject.task.device)
@@ -120,13 +120,13 @@ def _of_text(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
         yield Batch(calls[0].traced.layers, places.to(ids.device))
 
 
-def _of_examples(subject: Subject, stretches: Stretches) -> Iterator[Batch]:
+def _of_examples(subject: Subject, stretches: Selection) -> Iterator[Batch]:
     """Each from the initial state on, those of a length together."""
     order = np.argsort(-stretches.lengths, kind="stable").tolist()
     while order:
         size = max(1, min(ROWS, STEPS // max(int(stretches.lengths[order[0]]), 1)))
         rows, order = order[:size], order[size:]
-        seen = subject.see([stretches.rows[row] for row in rows], Look.STATES)
+        seen = subject.observe([stretches.rows[row] for row in rows], Look.STATES)
         layers = seen.runs[subject.main].traced.layers
         T = next(iter(layers[0].values())).shape[1]
         step = torch.arange(T)

@@ -1,4 +1,4 @@
-"""One passage step by step: states and gates, surprise, and where attention looked."""
+"""Trace of one passage: states, gates, surprise and attention weights at every step."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.subjects import Passage, Seen, Subject
+from sunhwan.inspection.subjects import Observation, Passage, Subject
 from sunhwan.layers import Pooling, observing_attention
 from sunhwan.layers.attention import Attended
 
@@ -69,7 +69,7 @@ def trace(
     attention = subject.attention
     with torch.no_grad(), ExitStack() as open_:
         looked = open_.enter_context(observing_attention(attention)) if attention else []
-        seen = subject.see([passage])
+        seen = subject.observe([passage])
     pieces, labels = subject.steps(passage, stack)
     T, keep = len(labels), layers[layer].cell.keep
     found = seen.runs[stack].traced.layers[layer]
@@ -116,7 +116,7 @@ def by_character(
     return texts, values[ends - 1]
 
 
-def _surprise(seen: Seen, stack: str, steps: int) -> Array:
+def _surprise(seen: Observation, stack: str, steps: int) -> Array:
     """Of what a language model or a decoder reads: prediction p is of what step p + 1 reads."""
     surprise = np.full(steps, np.nan)
     if stack in ("recurrent", "decoder"):
@@ -132,7 +132,7 @@ def _chosen(found: Iterable[str], names: Sequence[str] | None) -> Iterable[str]:
     return found if names is None else names
 
 
-def _weights(subject: Subject, seen: Seen, looked: Sequence[Attended]) -> Array | None:
+def _weights(subject: Subject, seen: Observation, looked: Sequence[Attended]) -> Array | None:
     """(P, S) of the decoder's attention, or (1, T) of one that pools."""
     if looked:
         return _array(torch.cat([one.weights for one in looked], 1)[0])

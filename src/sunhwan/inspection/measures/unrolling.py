@@ -1,4 +1,4 @@
-"""The network as a loop and unrolled: its layers, its sizes, and the blocks it is trained in."""
+"""Unrolled network: layers, sizes, and the blocks of truncated backpropagation through time."""
 
 import math
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from torch import nn
 
 from sunhwan.config import Config
 from sunhwan.inspection.measures.saved_values import (
-    Kept,
+    SavedNumbers,
     backend_of,
-    kept_by_layers,
-    kept_by_output,
+    saved_by_layers,
+    saved_by_output,
 )
 from sunhwan.inspection.subjects import Subject
 from sunhwan.ops import pays
@@ -34,7 +34,7 @@ class UnrolledLayer(NamedTuple):
     states: dict[str, int]
     parameters: dict[str, int]
     backend: str
-    kept: Kept
+    saved: SavedNumbers
 
 
 class Unrolling(NamedTuple):
@@ -50,7 +50,7 @@ class Unrolling(NamedTuple):
     reset_probability: chance that a row begins a block in the initial state instead.
     piece_length, pieces: with bptt_memory "sqrt" the block is kept in pieces, of which only the first
     state is there until the piece is computed once more; else it is one piece.
-    output_kept: numbers a step and row that the output layer keeps.
+    output_saved: numbers a step and row that the output layer keeps.
     bytes: what a block keeps for its backward pass, parameters left out; None without blocks.
     """
 
@@ -65,7 +65,7 @@ class Unrolling(NamedTuple):
     reset_probability: float
     piece_length: int | None
     pieces: int
-    output_kept: int | None
+    output_saved: int | None
     bytes: int | None
 
 
@@ -89,13 +89,13 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
         for name in subject.recurrents
         for layer in _layers(subject, name, folded=text and pays(tokens, rows))
     ]
-    output_kept = total_bytes = None
+    output_saved = total_bytes = None
     pieces = -(-T // piece) if T and piece else 1
     if T and piece:
-        output_kept, gradients = kept_by_output(model.recurrent, output, config.model, rows)
+        output_saved, gradients = saved_by_output(model.recurrent, output, config.model, rows)
         size = output.weight.element_size()
         # Two ids a step, of 8 bytes: what is read and what comes next.
-        step = 2 * 8 + size * (output_kept + sum(layer.kept.total for layer in layers))
+        step = 2 * 8 + size * (output_saved + sum(layer.saved.total for layer in layers))
         start = size * sum(sum(layer.states.values()) for layer in layers)
         total_bytes = N * (piece * step + pieces * start) + size * gradients
     own = {id(p) for module in inputs for p in module.parameters()}
@@ -117,7 +117,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
         reset_probability=config.data.reset_probability if text else 0.0,
         piece_length=piece,
         pieces=pieces,
-        output_kept=output_kept,
+        output_saved=output_saved,
         bytes=total_bytes,
     )
 
@@ -126,9 +126,9 @@ def _layers(subject: Subject, stack: str, *, folded: bool) -> list[UnrolledLayer
     recurrent = subject.recurrents[stack]
     # An encoder reads rows of unequal lengths; a decoder, whose texts end anywhere, reads on.
     ragged = stack == "encoder"
-    kept = kept_by_layers(recurrent, ragged=ragged, folded=folded)
+    saved = saved_by_layers(recurrent, ragged=ragged, folded=folded)
     found = []
-    for place, (layer, own) in enumerate(zip(recurrent.stack, kept, strict=True)):
+    for place, (layer, own) in enumerate(zip(recurrent.stack, saved, strict=True)):
         level, second = divmod(place, recurrent.directions)
         sizes = layer.cell.state_sizes(layer.hidden_size)
         found.append(
@@ -145,7 +145,7 @@ def _layers(subject: Subject, stack: str, *, folded: bool) -> list[UnrolledLayer
                     name.removesuffix("_T"): p.numel() for name, p in layer.named_parameters()
                 },
                 backend=backend_of(layer, ragged=ragged),
-                kept=own,
+                saved=own,
             )
         )
     return found

@@ -1,4 +1,4 @@
-"""Blocks of a report: what its sections are made of and its template draws."""
+"""Blocks of a report: paragraphs, headings, pictures, tables and coloured text, for the template."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Everything there is to see in a trained run, section by section."""
+"""Builder of a report: every measure of a trained run, section by section."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from sunhwan import __version__
 from sunhwan.config import Config
 from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.inspection.features import FEATURES, Feature
-from sunhwan.inspection.measures.chosen_predictions import chosen
+from sunhwan.inspection.measures.chosen_predictions import choose_predictions
 from sunhwan.inspection.measures.clipping import clipping
 from sunhwan.inspection.measures.excerpt import excerpt, varied
 from sunhwan.inspection.measures.gradient_flow import Flow, gradient_flow
@@ -18,15 +18,15 @@ from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
 from sunhwan.inspection.measures.spectrum import Spectrum, spectrum, spectrum_history
 from sunhwan.inspection.measures.traces import Trace, trace
 from sunhwan.inspection.measures.unrolling import unrolled
-from sunhwan.inspection.progress import Progress, quietly
+from sunhwan.inspection.progress import Progress, no_progress
 from sunhwan.inspection.report.contents import About, LayerFacts, Limits, Report
 from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.store import Run, load_model
 
-Telling = Callable[[str, float], None]
+SectionProgress = Callable[[str, float], None]
 """Told the key of the section at work and which share, 0 … 1, of everything is done."""
 
-PRAISED = 12
+SHOWN_FEATURES = 12
 """At most so many features are shown in the text."""
 
 TRACED = 4
@@ -39,7 +39,7 @@ SECTIONS = {
     "probes": 0.38,
     "excerpt": 0.02,
     "traces": 0.02,
-    "matters": 0.05,
+    "attribution": 0.05,
     "unrolled": 0.01,
 }
 """The sections in the order of work, with the share of the time that each takes."""
@@ -52,7 +52,7 @@ def inspect(
     others: Sequence[Path] = (),
     features: Sequence[Feature] = (),
     limits: Limits | None = None,
-    progress: Telling = lambda section, done: None,
+    progress: SectionProgress = lambda section, done: None,
 ) -> Report:
     """Look into the model of a run folder, or of a model folder if a text is given.
 
@@ -86,7 +86,7 @@ class _Work:
         config: Config | None,
         passages: list[Passage],
         limits: Limits,
-        progress: Telling,
+        progress: SectionProgress,
     ) -> None:
         self.folder, self.subject, self.config = folder, subject, config
         self.passages, self.limits, self._progress = passages, limits, progress
@@ -122,13 +122,13 @@ class _Work:
             lambda _: excerpt(subject, varied(subject, passages, of_interest, 900), best),
         )
         traces = self._section("traces", lambda _: self._traces(of_interest))
-        matters = self._section(
-            "matters",
-            lambda told: chosen(subject, self._asked_about(), progress=told),
+        attribution = self._section(
+            "attribution",
+            lambda told: choose_predictions(subject, self._asked_about(), progress=told),
         )
         rolled = self._section("unrolled", lambda _: unrolled(subject, self._configured()))
         return Report(
-            self._about(), flow, flows, clipped, memory, spectra, probes, cut, traces, matters,
+            self._about(), flow, flows, clipped, memory, spectra, probes, cut, traces, attribution,
             rolled, self.missing,
         )  # fmt: skip
 
@@ -216,13 +216,13 @@ class _Work:
 
 
 def _flow(
-    subject: Subject, passages: Sequence[Passage], limits: Limits, told: Progress = quietly
+    subject: Subject, passages: Sequence[Passage], limits: Limits, told: Progress = no_progress
 ) -> Flow:
     return gradient_flow(subject, passages, lags=limits.lags, count=limits.windows, progress=told)
 
 
 def _best(probes: Probes | None) -> list[ProbeResult]:
-    return [one for one in probes.results if one.passed][:PRAISED] if probes else []
+    return [one for one in probes.results if one.passed][:SHOWN_FEATURES] if probes else []
 
 
 def _subject(folder: Path) -> tuple[Subject, Config | None]:

@@ -1,9 +1,9 @@
-"""What an inspection is limited to, and all that it finds."""
+"""Contents of a report: the findings of all measures, and the limits of an inspection."""
 
 from typing import Any, NamedTuple
 
 from sunhwan.inspection.json_values import json_values
-from sunhwan.inspection.measures.chosen_predictions import Chosen
+from sunhwan.inspection.measures.chosen_predictions import ChosenPrediction
 from sunhwan.inspection.measures.clipping import Clipping
 from sunhwan.inspection.measures.excerpt import Excerpt
 from sunhwan.inspection.measures.gradient_flow import Flow
@@ -64,7 +64,7 @@ class Report(NamedTuple):
     probes: Probes | None
     excerpt: Excerpt | None
     traces: tuple[Trace, ...] | None
-    matters: tuple[Chosen, ...] | None
+    attribution: tuple[ChosenPrediction, ...] | None
     unrolled: Unrolling | None
     missing: dict[str, str]
 

@@ -1,4 +1,4 @@
-"""The page of a report, drawn by its template: it needs nothing but itself."""
+"""HTML page of a report, drawn by its template; it loads nothing from outside."""
 
 import base64
 import hashlib

@@ -1,10 +1,10 @@
-"""The sentence with which a section begins: what is seen in this model, with its numbers."""
+"""Lead sentences of the sections: what was found in this model, with its numbers."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from sunhwan.inspection.measures.chosen_predictions import Chosen
+from sunhwan.inspection.measures.chosen_predictions import ChosenPrediction
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum
@@ -56,13 +56,13 @@ def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Phrases) -> dic
     return radii
 
 
-def matters_lead(one: Chosen, words: Phrases) -> str:
+def attribution_lead(one: ChosenPrediction, words: Phrases) -> str:
     """The step that counted most for a prediction, and what the prediction is without it."""
     found = one.attribution
     values = np.abs(found.occlusion)
     step = int(values.argmax())
     return words(
-        "matters.lead",
+        "attribution.lead",
         predicted=found.predicted,
         probability=words.share(found.probability),
         piece=found.labels[step],

@@ -1,4 +1,4 @@
-"""Sections of a report: what is seen in this model in a sentence, with pictures and tables."""
+"""Sections of a report as blocks: lead sentences, pictures and tables."""
 
 from collections.abc import Container, Iterator, Mapping
 
@@ -19,9 +19,9 @@ from sunhwan.inspection.report.blocks import (
 )
 from sunhwan.inspection.report.contents import Report
 from sunhwan.inspection.report.lead_sentences import (
+    attribution_lead,
     flow_lead,
     jacobian_radii,
-    matters_lead,
     memory_lead,
     unrolled_lead,
 )
@@ -43,7 +43,15 @@ class Sections:
         """The sections in their order: title → blocks."""
         return {
             self.words(f"{name}.title"): list(getattr(self, name)())
-            for name in ("flow", "memory", "spectrum", "probes", "traces", "matters", "unrolled")
+            for name in (
+                "flow",
+                "memory",
+                "spectrum",
+                "probes",
+                "traces",
+                "attribution",
+                "unrolled",
+            )
         }
 
     def _missing(self, name: str) -> Paragraph:
@@ -222,22 +230,22 @@ class Sections:
             yield Heading(words("looks.title"))
             yield Picture("looks", words("looks.what"))
 
-    def matters(self) -> Iterator[Block]:
+    def attribution(self) -> Iterator[Block]:
         """6: what mattered for three predictions."""
-        words, matters = self.words, self.report.matters
-        if matters is None:
-            yield self._missing("matters")
+        words, attribution = self.words, self.report.attribution
+        if attribution is None:
+            yield self._missing("attribution")
             return
-        yield Paragraph(matters_lead(matters[0], words))
-        yield Paragraph(words("matters.what"), "what")
-        for one in matters:
+        yield Paragraph(attribution_lead(attribution[0], words))
+        yield Paragraph(words("attribution.what"), "what")
+        for one in attribution:
             found = one.attribution
             said = words(
-                "matters.predicted",
+                "attribution.predicted",
                 predicted=found.predicted,
                 probability=words.share(found.probability),
             )
-            yield Heading(words(f"matters.{one.kind}"))
+            yield Heading(words(f"attribution.{one.kind}"))
             yield Paragraph(f"{said} ({words.where(one.where)})", "what")
             mark = np.zeros(len(found.pieces))
             if one.place is not None:
@@ -247,8 +255,8 @@ class Sections:
             )
             marked = np.flatnonzero(values[:, 2])
             paintings = [
-                around_zero(words("matters.occlusion"), values[:, 0]),
-                around_zero(words("matters.gradient"), values[:, 1]),
+                around_zero(words("attribution.occlusion"), values[:, 0]),
+                around_zero(words("attribution.gradient"), values[:, 1]),
             ]
             frame = int(marked[0]) if len(marked) else None
             yield ColouredText(pieces, paintings, words("colour"), frame)
@@ -266,7 +274,7 @@ class Sections:
             (
                 words.layer(layer), layer.cell, f"{layer.input_size:,} → {layer.hidden_size:,}",
                 ", ".join(f"{name} {size:,}" for name, size in layer.states.items()),
-                words.count(sum(layer.parameters.values())), words.count(layer.kept.total),
+                words.count(sum(layer.parameters.values())), words.count(layer.saved.total),
             )
             for layer in unrolled.layers
         ]  # fmt: skip

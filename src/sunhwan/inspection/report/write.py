@@ -1,4 +1,4 @@
-"""The report of an inspection: one page that needs nothing but itself, its data, its pictures."""
+"""Writer of a report: its page, its data as JSON, and its pictures."""
 
 import json
 from html import escape

@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.subjects.base import Passage, Seen, StackRun, Subject
+from sunhwan.inspection.subjects.base import Observation, Passage, StackRun, Subject
 from sunhwan.inspection.subjects.classifier import ClassifierSubject
 from sunhwan.inspection.subjects.encoder_decoder import EncoderDecoderSubject
 from sunhwan.inspection.subjects.examples import ExampleSubject
@@ -16,8 +16,8 @@ __all__ = [
     "EncoderDecoderSubject",
     "ExampleSubject",
     "LanguageModelSubject",
+    "Observation",
     "Passage",
-    "Seen",
     "StackRun",
     "Subject",
     "TaggerSubject",

@@ -43,7 +43,7 @@ class StackRun(NamedTuple):
     places: Tensor
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """What a model did with N passages: of each of P predictions −log p in nats, and its stacks at work.
 
     real: (N, P), whether there is such a prediction; the loss is 0 where there is none.
@@ -169,7 +169,7 @@ class Subject(ABC):
             begun += x.shape[1]
             return x
 
-        seen = self.see([passage] * len(steps), Look.STATES, edit=edit)
+        seen = self.observe([passage] * len(steps), Look.STATES, edit=edit)
         return -seen.losses[:, prediction]
 
     def steps(self, passage: Passage, stack: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -180,14 +180,14 @@ class Subject(ABC):
     def _predict(self, passages: Sequence[Passage], last: bool) -> tuple[Tensor, Tensor, list[Any]]:
         """losses and real (N, P); of each stack lengths (N) and places (N, P)."""
 
-    def see(
+    def observe(
         self,
         passages: Sequence[Passage],
         look: Look = Look.GATES,
         *,
         edit: Edit | None = None,
         last: bool = False,
-    ) -> Seen:
+    ) -> Observation:
         """Let the model read the passages, in one batch.
 
         With gradients on, what is seen hangs together in PyTorch's graph. edit: changes what the
@@ -204,4 +204,4 @@ class Subject(ABC):
             # Of a pair of texts the encoder reads both: the first is looked at.
             x, traced = made[0] if name == "encoder" else joined(made)
             runs[name] = StackRun(x, traced, lengths, places)
-        return Seen(losses, real, runs)
+        return Observation(losses, real, runs)

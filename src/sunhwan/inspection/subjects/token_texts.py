@@ -1,4 +1,4 @@
-"""What each token adds to a text, so that a value a token can be shown as a colour in it."""
+"""Texts of tokens: what each token of a sequence adds to the text."""
 
 from collections.abc import Sequence
 

@@ -42,7 +42,7 @@ export const trace = (model, text, { stack, index }, value, units = null) =>
   asked("/api/trace", { model: model.id, text, stack, layer: index, values: [value], units });
 
 export const predict = (body) => asked("/api/predict", body);
-export const matters = (body) => asked("/api/matters", body);
+export const attribution = (body) => asked("/api/attribution", body);
 export const losses = (id, since) => asked(`/api/losses/${named(id)}?since=${since}`);
 export const report = (id) => asked(`/api/report/${named(id)}`);
 export const reportPage = (id) => `/report/${named(id)}`;

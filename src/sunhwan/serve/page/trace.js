@@ -50,7 +50,7 @@ const refresh = oneAtATime(async () => {
   }
 });
 
-const mattering = (model, read) => api.matters({ model: model.id, text: read, position });
+const mattering = (model, read) => api.attribution({ model: model.id, text: read, position });
 
 const tracing = (model, read, place) => api.trace(model, read, place, value(), [unit()]);
 

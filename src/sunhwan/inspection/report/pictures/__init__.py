@@ -1,4 +1,4 @@
-"""Pictures of what was found inside a model; each function draws one, with matplotlib."""
+"""Pictures of a report: each function draws one, with matplotlib."""
 
 from sunhwan.inspection.report.pictures.flow import draw_clipping, draw_flow
 from sunhwan.inspection.report.pictures.memory import draw_memory

@@ -1,4 +1,4 @@
-"""Pictures of gradients: how far back they reach, and how often training had to cut them."""
+"""Pictures of gradient flow and of gradient clipping."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""The picture of memory in use: the loss by how much of what came before may be read."""
+"""Picture of memory in use: the loss by the length of the context."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The picture of probes: how well the best unit tells each feature, and what chance reaches."""
+"""Picture of probes: the best unit's correlation with each feature, and the level of chance."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the pictures of a report share: colours, fonts, and a figure as SVG or PNG."""
+"""Style of the pictures: colours, fonts, and a figure as SVG or PNG."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Pictures of what units do along a text: heat maps, curves, and where an answer looked."""
+"""Pictures of traces: heat maps of units, curves, and attention weights."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

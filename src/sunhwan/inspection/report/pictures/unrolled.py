@@ -1,4 +1,4 @@
-"""The picture of the network as a loop and unrolled, with the blocks in which training cuts it."""
+"""Picture of the network as a loop and unrolled, with its blocks of truncated backpropagation."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What is known of a model, for the page."""
+"""Model information for the page."""
 
 from typing import Any
 

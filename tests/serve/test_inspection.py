@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sunhwan.api import load, load_language
-from sunhwan.inspection.measures.attribution import what_mattered
+from sunhwan.inspection.measures.attribution import attribute
 from sunhwan.inspection.measures.traces import trace
 from sunhwan.inspection.subjects import subject_of
 from sunhwan.store import load_model
@@ -80,8 +80,8 @@ def test_what_mattered_for_the_next_token(
 ) -> None:
     subject = subject_of(task_in(language_runs, name))
     text = "ab 난 ab"
-    wanted = what_mattered(subject, subject.continued(text))
-    found = client.post("/api/matters", model=name, text=text)
+    wanted = attribute(subject, subject.continued(text))
+    found = client.post("/api/attribution", model=name, text=text)
     assert found["predicted"] == wanted.predicted
     assert found["probability"] == pytest.approx(wanted.probability, rel=1e-4)
     assert "".join(found["pieces"]) == subject.task.vocabulary.normalize(text)  # type: ignore[attr-defined]
@@ -93,20 +93,20 @@ def test_what_mattered_for_the_next_token(
 def test_what_mattered_for_a_step(client: Client) -> None:
     traced = client.post("/api/trace", model="documents", text="abcab")
     for place in (1, 3, 5):
-        found = client.post("/api/matters", model="documents", text="abcab", position=place)
+        found = client.post("/api/attribution", model="documents", text="abcab", position=place)
         assert found["predicted"] == traced["labels"][place]
         assert -np.log(found["probability"]) == pytest.approx(traced["surprise"][place], rel=1e-3)
         assert len(found["occlusion"]) == len(traced["pieces"])
     for place in (0, 6):
         assert (
-            client.refused("/api/matters", model="documents", text="abcab", position=place)[0]
+            client.refused("/api/attribution", model="documents", text="abcab", position=place)[0]
             == 422
         )
 
 
 def test_a_classifier_tells_what_mattered(client: Client) -> None:
     (answer,) = client.post("/api/predict", model="classify", questions=["the 사과"])["answers"]
-    found = client.post("/api/matters", model="classify", text="the 사과")
+    found = client.post("/api/attribution", model="classify", text="the 사과")
     assert found["predicted"] == answer["values"]["label"]
     assert found["probability"] == pytest.approx(answer["values"]["probability"], rel=1e-3)
     assert "".join(found["pieces"]) == "the 사과"
@@ -114,7 +114,7 @@ def test_a_classifier_tells_what_mattered(client: Client) -> None:
 
 def test_a_translator_tells_what_mattered_for_its_first_piece(client: Client) -> None:
     (answer,) = client.post("/api/predict", model="translate", questions=["2 1"])["answers"]
-    found = client.post("/api/matters", model="translate", text="2 1")
+    found = client.post("/api/attribution", model="translate", text="2 1")
     assert found["predicted"] == [*answer["alignment"]["target"], "<eos>"][0]
     assert "".join(found["pieces"]) == "2 1"
 
