@@ -17,7 +17,7 @@ from typing import Any
 import sunhwan
 from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
 from sunhwan.api import load
-from sunhwan.config import Config, ModelConfig, parse_assignment
+from sunhwan.config import Config, parse_assignment
 from sunhwan.data import read_table
 from sunhwan.plots import draw_attention
 from sunhwan.tasks import Task
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--steps", type=int, help="a budget in steps instead of minutes")
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
-    parser.add_argument("--attention", nargs="+", default=[ModelConfig().attention, "none"])
+    parser.add_argument("--attention", nargs="+", default=["additive", "none"])
     parser.add_argument("--picture", type=Path, help="a PNG of where one answer looked")
     parser.add_argument("--set", nargs="*", default=[], dest="settings")
     options = parser.parse_args()

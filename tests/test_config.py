@@ -4,28 +4,55 @@ import dataclasses
 import math
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sunhwan.config import Config, parse_assignment, settings
+from sunhwan.config import Config, own, parse_assignment, settings, task_settings
 from sunhwan.errors import ConfigError
+from sunhwan.registry import TASKS
 from sunhwan.tasks.common.recipe import complete_language as complete
+from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.text import Corpus, Document, load_corpus
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]
 
 
-def fields() -> list[tuple[str, Any, Any]]:
-    """(section, field, type) of every setting."""
-    found = []
-    for section, kind in get_type_hints(Config).items():
-        types = get_type_hints(kind)
-        found += [(section, f, types[f.name]) for f in dataclasses.fields(kind)]
-    return found
+class Field(NamedTuple):
+    """A setting: where it stands, its field, its type, and a task that has it."""
+
+    section: str
+    f: Any
+    kind: Any
+    task: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.section}.{self.f.name}"
+
+    def given(self, value: Any) -> dict[str, dict[str, Any]]:
+        """A configuration of its task in which it is set."""
+        values = {"task": {"name": self.task}}
+        values.setdefault(self.section, {})[self.f.name] = value
+        return values
+
+
+def fields() -> list[Field]:
+    """Every setting, those of some tasks after those of all."""
+    found: dict[str, list[Field]] = {}
+    for task in TASKS:
+        for section, kind in task_settings(task).sections().items():
+            types = get_type_hints(kind)
+            known = [one.f.name for one in found.setdefault(section, [])]
+            found[section] += [
+                Field(section, f, types[f.name], task)
+                for f in dataclasses.fields(kind)
+                if f.name not in known
+            ]
+    return [one for section in found.values() for one in section]
 
 
 def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
@@ -36,7 +63,7 @@ def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
         return one | st.lists(one, min_size=1, max_size=3).map(tuple)
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     if choices:
-        return st.sampled_from(choices)
+        return st.sampled_from(list(choices))
     if kind is bool:
         return st.booleans()
     if kind is int:
@@ -48,10 +75,14 @@ def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def configs(draw: st.DrawFn) -> Config:
+    task = draw(st.sampled_from(list(TASKS)))
     values: dict[str, dict[str, Any]] = {}
-    for section, f, kind in fields():
-        if draw(st.booleans()):
-            values.setdefault(section, {})[f.name] = draw(allowed(f, kind))
+    for section, kind in task_settings(task).sections().items():
+        types = get_type_hints(kind)
+        for f in dataclasses.fields(kind):
+            if draw(st.booleans()):
+                values.setdefault(section, {})[f.name] = draw(allowed(f, types[f.name]))
+    values.setdefault("task", {})["name"] = task
     return Config.from_dict(values)
 
 
@@ -66,12 +97,53 @@ def test_toml_and_back(tmp_path_factory: pytest.TempPathFactory, config: Config)
 
 def test_every_setting_has_a_meaning_and_a_default_that_is_allowed() -> None:
     listed = list(settings())
-    assert [s.name for s in listed] == [f"{section}.{f.name}" for section, f, _ in fields()]
-    for setting in listed:
+    assert [s.name for s in listed] == [one.name for one in fields()]
+    for setting, one in zip(listed, fields(), strict=True):
         assert len(setting.help) > 5, setting.name
-        section, key = setting.name.split(".")
         default = list(setting.default) if isinstance(setting.default, tuple) else setting.default
-        assert Config.from_dict({section: {key: default}}) == Config(), setting.name
+        task = default if setting.name == "task.name" else one.task
+        named = Config.from_dict({"task": {"name": task}})
+        assert Config.from_dict(one.given(default)) == named, setting.name
+
+
+OTHERS = [
+    (one, other) for one in fields() for other in TASKS
+    if one.f.name not in {f.name for f in dataclasses.fields(task_settings(other).sections()[one.section])}
+]  # fmt: skip
+
+
+def another(f: Any) -> Any:
+    """A value that is allowed and not the default."""
+    if f.metadata["choices"]:
+        return next(choice for choice in f.metadata["choices"] if choice != f.default)
+    return not f.default if isinstance(f.default, bool) else type(f.default)(f.metadata["high"])
+
+
+@pytest.mark.parametrize(("one", "task"), OTHERS, ids=[f"{o.name} of {t}" for o, t in OTHERS])
+def test_a_setting_of_another_task_is_refused_unless_nothing_was_set(one: Field, task: str) -> None:
+    values = one.given(one.f.default)
+    values["task"]["name"] = task
+    plain = Config.from_dict({"task": {"name": task}})
+    # Files of version 0.1 hold every setting of every task.
+    assert Config.from_dict(values) == plain
+    values[one.section][one.f.name] = another(one.f)
+    with pytest.raises(
+        ConfigError, match=rf"{one.name} in .* is a setting of .*{one.task}.* {task}"
+    ):
+        Config.from_dict(values)
+    assert Config.from_dict(values, saved=True) == plain
+
+
+def test_the_tasks_add_settings() -> None:
+    assert len(OTHERS) > 40
+    assert "model.attention" in {one.name for one, _ in OTHERS}
+
+
+def test_a_configuration_of_another_task_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match="of another task: it has a TaskConfig, not a ForecastCon"
+    ):
+        own(Config().task, ForecastConfig)
 
 
 def wrong(kind: Any) -> list[Any]:
@@ -89,10 +161,9 @@ def wrong(kind: Any) -> list[Any]:
     return [1, [1], ["a", 2], {"a": 1}, ["\ud800"]]
 
 
-@pytest.mark.parametrize(
-    ("section", "f", "kind"), fields(), ids=[f"{s}.{f.name}" for s, f, _ in fields()]
-)
-def test_wrong_types_and_ranges_are_refused_by_name(section: str, f: Any, kind: Any) -> None:
+@pytest.mark.parametrize("one", fields(), ids=[one.name for one in fields()])
+def test_wrong_types_and_ranges_are_refused_by_name(one: Field) -> None:
+    section, f, kind, _ = one
     bad = wrong(kind)
     kind = get_args(kind)[0] if isinstance(kind, UnionType) else kind
     if f.metadata["low"] is not None:
@@ -103,7 +174,7 @@ def test_wrong_types_and_ranges_are_refused_by_name(section: str, f: Any, kind: 
         bad.append("no such choice")
     for value in bad:
         with pytest.raises(ConfigError, match=rf"{section}\.{f.name}"):
-            Config.from_dict({section: {f.name: value}})
+            Config.from_dict(one.given(value))
 
 
 @pytest.mark.parametrize(

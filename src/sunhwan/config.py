@@ -6,17 +6,18 @@ size of the corpus and the budget; a run folder's config.toml holds the choice, 
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from importlib import import_module
 from pathlib import Path
 from types import UnionType
-from typing import Any, NamedTuple, Self, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import tomli_w
 
 from sunhwan.errors import ConfigError, quoted
 from sunhwan.files import SETTINGS, parse_toml, read_plain
-from sunhwan.registry import ALIASES, CELLS
+from sunhwan.registry import ALIASES, CELLS, TASKS
 
 TEMPERATURE = 0.8
 """Of sampling: a little bolder than the model believes, for fewer slips in a short text."""
@@ -30,7 +31,7 @@ def setting(
     *,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: Collection[str] = (),
     besides: str = "",
 ) -> Any:
     """A documented field: its default, its meaning, and what it may be.
@@ -41,13 +42,12 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-TASKS = ("language_model", "classify", "tag", "translate", "describe", "forecast")
-"""What `sunhwan.tasks.TASKS` knows, known here without waiting for PyTorch."""
-
-
 @dataclass(frozen=True)
 class TaskConfig:
-    """What the model is asked, and where in a file question and answer stand."""
+    """What the model is asked, and where in a file question and answer stand.
+
+    A task that has more settings than these says so in its own `settings.py`; see `TaskSettings`.
+    """
 
     name: str = setting("language_model", "the job", choices=TASKS)
     input: tuple[str, ...] = setting(
@@ -65,27 +65,6 @@ class TaskConfig:
         "of a vector: the side of the square it is, row by row, and images are made; 0: auto",
         low=0,
         high=256,
-    )
-    temperature: float = setting(
-        -1.0,
-        "of describe: how boldly an answer is drawn at random; 0: the likeliest is searched; -1: auto",
-        low=-1,
-        high=100,
-    )
-    balance: str = setting(
-        "sqrt",
-        "of classify: the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
-        choices=("none", "sqrt", "inverse"),
-    )
-    season: int = setting(
-        0,
-        "of forecast: the steps of a season; 1: none; 0: guessed from the times",
-        low=0,
-        high=10**6,
-    )
-    horizon: int = setting(0, "of forecast: how many steps ahead; 0: a season", low=0, high=10**6)
-    context: int = setting(
-        0, "of forecast: how many steps of the past are read; 0: auto", low=0, high=10**6
     )
 
 
@@ -196,11 +175,6 @@ class ModelConfig:
         "whether a text that is read, not written, is read from both ends; empty: auto",
         choices=("", "forward", "both"),
     )
-    pooling: str = setting(
-        "max",
-        "of classify: how the outputs of all steps become one vector",
-        choices=("last", "mean", "max", "concat", "attention"),
-    )
     letter_size: int = setting(
         64,
         "of words: size of a letter's vector, and of each direction that reads a word's letters",
@@ -212,19 +186,6 @@ class ModelConfig:
         "of words: share that in training is read by its letters alone",
         low=0,
         high=0.95,
-    )
-    output_layer: str = setting(
-        "softmax",
-        "of tag: whether each label is chosen for itself, or all of a sequence together",
-        choices=("softmax", "crf"),
-    )
-    attention: str = setting(
-        "additive",
-        "of what writes about what was read: how it finds the steps to look at",
-        choices=("additive", "dot", "general", "none"),
-    )
-    input_feeding: bool = setting(
-        False, "whether what writes is told where it looked last; it then learns step by step"
     )
 
     @property
@@ -292,12 +253,6 @@ class TrainingConfig:
         low=-1,
         high=0.9,
     )
-    scheduled_sampling: float = setting(
-        0.0,
-        "of what writes about what was read: share of the tokens it writes itself in training",
-        low=0,
-        high=1,
-    )
     bptt_memory: str = setting(
         "full",
         "keep every step for the backward pass, or about 2 √T of them and compute each step twice",
@@ -323,6 +278,41 @@ class TrainingConfig:
     tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
 
 
+class TaskSettings(NamedTuple):
+    """What a task adds to the settings of all: subclasses of sections that have more keys."""
+
+    task: type[TaskConfig] = TaskConfig
+    model: type[ModelConfig] = ModelConfig
+    training: type[TrainingConfig] = TrainingConfig
+    source: str = "data.source"
+    """The setting that names what is read."""
+
+    def sections(self) -> dict[str, Any]:
+        """The sections of a configuration, with the type of each."""
+        added = {"task": self.task, "model": self.model, "training": self.training}
+        return get_type_hints(Config) | added
+
+
+def task_settings(name: str) -> TaskSettings:
+    """The settings of a registered task."""
+    package = TASKS[name].partition(":")[0].rpartition(".")[0]
+    found: TaskSettings = import_module(f"{package}.settings").SETTINGS
+    return found
+
+
+Section = TypeVar("Section")
+
+
+def own(section: object, kind: type[Section]) -> Section:
+    """A section as the type that a task's settings give it; ConfigError where it is of another task."""
+    if not isinstance(section, kind):
+        raise ConfigError(
+            f"the configuration is of another task: it has a {type(section).__name__}, not a "
+            f"{kind.__name__}; set task.name"
+        )
+    return section
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings of a run, in sections."""
@@ -334,16 +324,24 @@ class Config:
     training: TrainingConfig = TrainingConfig()
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], where: str = "the configuration") -> Self:
-        """Sections of keys → Config; ConfigError names an unknown key or an unusable value."""
+    def from_dict(
+        cls, values: Mapping[str, Any], where: str = "the configuration", *, saved: bool = False
+    ) -> Self:
+        """Sections of keys → Config; ConfigError names an unknown key or an unusable value.
+
+        A key of another task is left out where it has its default, as versions before 0.2 wrote it;
+        saved: whatever it has, for nothing reads it.
+        """
         sections = {}
-        hints = get_type_hints(cls)
-        _check_names(values, hints, "section", where)
-        for name, kind in hints.items():
+        task = _task_of(values)
+        kinds = task_settings(task).sections()
+        _check_names(values, kinds, "section", where)
+        for name, kind in kinds.items():
             given = values.get(name, {})
             if not isinstance(given, Mapping):
                 raise ConfigError(f"[{name}] in {where} must be a section of key = value lines")
             types = get_type_hints(kind)
+            given = _without_others(given, name, types, task, where, saved)
             _check_names(given, types, "key", f"[{name}] of {where}")
             sections[name] = kind(
                 **{
@@ -362,7 +360,7 @@ class Config:
     @property
     def source_setting(self) -> str:
         """The setting that names what the task reads."""
-        return "text.corpus" if self.task.name == TASKS[0] else "data.source"
+        return task_settings(self.task.name).source
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -447,12 +445,54 @@ class Setting(NamedTuple):
 
 
 def settings() -> Iterator[Setting]:
-    """Every setting with its default and meaning, in order."""
+    """Every setting with its default and meaning, in order; those of some tasks after those of all."""
     for section in fields(Config):
         for f in fields(cast(Any, section.default)):
-            default = cast(Value, f.default)
-            name = f"{section.name}.{f.name}"
-            yield Setting(name, default, f.metadata["help"], f.metadata["choices"])
+            yield _setting(section.name, f)
+        for f, tasks in _added(section.name).values():
+            yield _setting(section.name, f, f"of {', '.join(tasks)}: ")
+
+
+def _setting(section: str, f: Any, prefix: str = "") -> Setting:
+    default, help = cast(Value, f.default), prefix + f.metadata["help"]
+    return Setting(f"{section}.{f.name}", default, help, tuple(f.metadata["choices"]))
+
+
+def _added(section: str) -> dict[str, tuple[Any, list[str]]]:
+    """The keys that tasks add to a section: the field of each, and the names of the tasks."""
+    shared = {f.name for f in fields(get_type_hints(Config)[section])}
+    found: dict[str, tuple[Any, list[str]]] = {}
+    for task in TASKS:
+        for f in fields(task_settings(task).sections()[section]):
+            if f.name not in shared:
+                found.setdefault(f.name, (f, []))[1].append(task)
+    return found
+
+
+def _task_of(values: Mapping[str, Any]) -> str:
+    """The task that sections are of; that of no task where its name is wrong, which is said later."""
+    section = values.get("task", {})
+    name = section.get("name") if isinstance(section, Mapping) else None
+    return name if isinstance(name, str) and name in TASKS else Config().task.name
+
+
+def _without_others(
+    given: Mapping[str, Any],
+    section: str,
+    types: Mapping[str, Any],
+    task: str,
+    where: str,
+    saved: bool,
+) -> Mapping[str, Any]:
+    unknown = given.keys() - types.keys()
+    others = {key: added for key, added in _added(section).items() if key in unknown}
+    for key, (f, tasks) in others.items():
+        if not saved and given[key] != f.default:
+            raise ConfigError(
+                f"{section}.{key} in {where} is a setting of {' and '.join(tasks)}, and the task is "
+                f"{task}: leave it out"
+            )
+    return {key: value for key, value in given.items() if key not in others}
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -1,7 +1,8 @@
-"""Registry of the cells of the package: every name, where its class stands, and its page.
+"""Registry of the cells and of the tasks of the package: every name, and where its class stands.
 
 It waits for nothing, PyTorch least: settings, command line, documentation and tests read it as well
-as `sunhwan.cells`. A new cell is a line here; tests/test_registry.py says what else it lacks.
+as `sunhwan.cells` and `sunhwan.tasks`. A new cell is a line here; tests/test_registry.py says what else
+it lacks. So is a new task, whose folder holds the rest.
 """
 
 from typing import Any, NamedTuple
@@ -58,3 +59,14 @@ CELLS = {
 
 ALIASES = {"gru_reset_after": "gru"}
 """Names that say more of a cell than its usual one."""
+
+TASKS = {
+    "language_model": "sunhwan.tasks.language_model.task:LanguageModelTask",
+    "classify": "sunhwan.tasks.classify.task:Classify",
+    "tag": "sunhwan.tasks.tag.task:Tag",
+    "translate": "sunhwan.tasks.translate.task:Translate",
+    "describe": "sunhwan.tasks.describe.task:Describe",
+    "forecast": "sunhwan.tasks.forecast.task:Forecast",
+}
+"""The name of each and its class, as MODULE:CLASS. Beside the module stands `settings`, which imports
+no PyTorch and holds SETTINGS, a `sunhwan.config.TaskSettings`."""

@@ -24,9 +24,12 @@ CONFIG = ModelConfig(
 )
 
 
-def decoder(**changes: Any) -> Decoder:
+def decoder(attention: str = "additive", input_feeding: bool = False, **changes: Any) -> Decoder:
     torch.manual_seed(2)
-    made = Decoder(dataclasses.replace(CONFIG, **changes), V, S, E, eos=EOS).double()
+    made = Decoder(
+        dataclasses.replace(CONFIG, **changes), V, S, E,
+        eos=EOS, attention=attention, input_feeding=input_feeding,
+    ).double()  # fmt: skip
     for parameter in made.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
     return made
@@ -146,8 +149,7 @@ def test_without_attention_the_summary_is_seen_at_every_step() -> None:
     forgetful = state._replace(summary=torch.zeros_like(state.summary))
     assert not torch.allclose(model.step(ids, state)[0], model.step(ids, forgetful)[0])
     # With nothing to attend to it is the same decoder, whatever the configuration says.
-    config = dataclasses.replace(CONFIG, attention="additive")
-    assert Decoder(config, V, S, None, eos=EOS).attention is None
+    assert Decoder(CONFIG, V, S, None, eos=EOS, attention="additive").attention is None
     bare = model.loss(targets(), Memory(read.summary)).nats
     assert bare.equal(model.loss(targets(), read).nats)
 

@@ -15,14 +15,22 @@ QUESTIONS = [torch.tensor([2, 3, 4, 5]), torch.tensor([5]), torch.tensor([2, 2])
 ANSWERS = [torch.tensor([6, EOS]), torch.tensor([2, 3, 4, EOS]), torch.tensor([EOS])]
 
 
-def model(direction: str = "both", **changes: Any) -> EncoderDecoder:
+def model(
+    direction: str = "both",
+    *,
+    attention: str = "general",
+    input_feeding: bool = False,
+    **changes: Any,
+) -> EncoderDecoder:
     torch.manual_seed(4)
-    settings: dict[str, Any] = {"cell": "gru", "hidden_size": 3, "attention": "general"} | changes
+    settings: dict[str, Any] = {"cell": "gru", "hidden_size": 3} | changes
     config = ModelConfig(
         num_layers=1, embedding_size=2, dropout=0.0, direction=direction, **settings
     )
     reader = SequenceReader(config, TokenInput(V, 2))
-    return EncoderDecoder(config, reader, V, eos=EOS).double()
+    return EncoderDecoder(
+        config, reader, V, eos=EOS, attention=attention, input_feeding=input_feeding
+    ).double()
 
 
 def batch(rows: slice = slice(None)) -> Written:

@@ -32,14 +32,13 @@ def word_input(**options: float) -> WordInput:
     return WordInput(4, 5, 6, 3, "gru", **options).double()
 
 
-def config(output_layer: str = "softmax") -> ModelConfig:
+def config() -> ModelConfig:
     return ModelConfig(
         hidden_size=4,
         num_layers=1,
         embedding_size=3,
         dropout=0.0,
         direction="both",
-        output_layer=output_layer,
     )
 
 
@@ -114,7 +113,7 @@ def batch(labels: Sequence[Sequence[int]]) -> Tagged:
 
 def tagger(output_layer: str) -> Tagger:
     layer = word_input()
-    model = Tagger(config(output_layer), layer, LABELS).double()
+    model = Tagger(config(), layer, LABELS, output_layer).double()
     if model.crf is not None:
         torch.nn.init.normal_(model.crf.transitions)
     return model
@@ -189,7 +188,7 @@ def test_a_smoothed_objective() -> None:
 @pytest.mark.parametrize("output_layer", ["softmax", "crf"])
 def test_padding_and_other_rows_change_nothing(output_layer: str) -> None:
     torch.manual_seed(2)
-    model = Tagger(config(output_layer), FrameInput(2, 3), LABELS)
+    model = Tagger(config(), FrameInput(2, 3), LABELS, output_layer)
     rows = [torch.randn(length, 2) for length in (5, 0, 3)]
     together = pad(rows)
     emissions = model(together)
@@ -206,7 +205,7 @@ def test_padding_and_other_rows_change_nothing(output_layer: str) -> None:
 
 def test_a_crf_says_nothing_that_bio_forbids() -> None:
     torch.manual_seed(3)
-    model = Tagger(config("crf"), FrameInput(2, 3), LABELS)
+    model = Tagger(config(), FrameInput(2, 3), LABELS, "crf")
     sequences = pad([10 * torch.randn(12, 2) for _ in range(40)])
     best = model.decode(5 * torch.randn(40, 12, 3), sequences.lengths)
     inside = best == LABELS.index("I-이름")

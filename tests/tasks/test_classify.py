@@ -155,6 +155,7 @@ def test_equal_questions_never_cross_a_split() -> None:
 def test_rare_labels_weigh_more() -> None:
     config = Config().override(
         {
+            "task.name": "classify",
             "model.hidden_size": 4, "model.num_layers": 1, "model.embedding_size": 3,
             "model.dropout": 0.0, "text.vocabulary": "characters",
         },
@@ -187,10 +188,10 @@ def _task(config: Config) -> Classify:
 def test_gradients_and_padding(pooling: str, direction: str, sequences: int) -> None:
     torch.manual_seed(1)
     config = ModelConfig(
-        cell="gru", hidden_size=3, num_layers=1, embedding_size=2, dropout=0.0, pooling=pooling,
+        cell="gru", hidden_size=3, num_layers=1, embedding_size=2, dropout=0.0,
         direction=direction,
     )  # fmt: skip
-    model = Classifier(config, TokenInput(6, 2), 3, sequences=sequences).double()
+    model = Classifier(config, TokenInput(6, 2), 3, sequences=sequences, pooling=pooling).double()
     rows = [torch.tensor([1, 2, 3, 4]), torch.tensor([5]), torch.tensor([2, 2])]
     inputs = tuple(pad(rows[::step]) for step in (1, -1)[:sequences])
     probe = torch.randn(3, 3, dtype=torch.float64)

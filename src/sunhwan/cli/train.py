@@ -8,8 +8,9 @@ import typer
 
 from sunhwan.cli import STARTED
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
-from sunhwan.config import TASKS, Config, parse_assignment
+from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
+from sunhwan.registry import TASKS
 
 if TYPE_CHECKING:
     from sunhwan.training import Reporter, Result
@@ -142,8 +143,8 @@ def _reporter(quiet: bool, as_json: bool) -> "Reporter":
 
 
 def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
+    from sunhwan import tasks
     from sunhwan.cli.terminal import console
-    from sunhwan.tasks import TASKS
 
     if as_json:
         typer.echo(json.dumps(result.to_dict()))
@@ -156,7 +157,7 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
         + ("" if best is None else f"; best at step {result.best_step:,}: {best.said()}")
     )
     out.print(f"everything is in {result.run}")
-    use = TASKS[result.task].command
+    use = tasks.TASKS[result.task].command
     again = "resume" if result.stopped == "interrupted" else use
     words = ["sunhwan", again, str(result.run), *(f"--cell {file}" for file in files)]
     out.print(f"next: {' '.join(words)}")

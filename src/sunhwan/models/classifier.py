@@ -34,13 +34,19 @@ class Classifier(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, inputs: InputLayer, labels: int, *, sequences: int = 1
+        self,
+        config: ModelConfig,
+        inputs: InputLayer,
+        labels: int,
+        *,
+        sequences: int = 1,
+        pooling: str = "max",
     ) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config, inputs)
         directions = 2 if config.bidirectional else 1
-        self.pooling = Pooling(config.pooling, self.encoder.output_size, directions)
+        self.pooling = Pooling(pooling, self.encoder.output_size, directions)
         self.dropout = nn.Dropout(config.dropout)
         width = self.pooling.output_size * (1 if sequences == 1 else 4)
         self.output = nn.Linear(width, labels)

@@ -80,10 +80,11 @@ class Decoder(nn.Module):
     training goes step by step; without, all steps of a text are computed at once.
 
     Args:
-        config: completed; `attention`, `input_feeding`, `tied` and all of the recurrence.
+        config: completed; `tied` and all of the recurrence.
         vocabulary_size: V.
         summary_size, step_size: S and E of the memory; step_size None: no steps.
         eos: the id of EOS.
+        attention: a kind of `Attention`, or "none". input_feeding: as above.
     """
 
     def __init__(
@@ -94,25 +95,27 @@ class Decoder(nn.Module):
         step_size: int | None,
         *,
         eos: int,
+        attention: str = "additive",
+        input_feeding: bool = False,
     ) -> None:
         super().__init__()
         if config.embedding_size < 1:
             raise ConfigError(
                 "a decoder needs its embedding_size: sunhwan.tasks.common.recipe chooses one"
             )
-        self.config, self.eos = config, eos
+        self.config, self.eos, self.input_feeding = config, eos, input_feeding
         D = config.embedding_size
         self.width = D if config.tied else config.sizes[-1]
         self.inputs = TokenInput(vocabulary_size, D, token_dropout=config.embedding_dropout)
-        beside = self.width if config.input_feeding else 0
-        keys = None if config.attention == "none" else step_size
+        beside = self.width if input_feeding else 0
+        keys = None if attention == "none" else step_size
         # The state before the text is made of the summary: one that is learned would be idle.
         settings = dataclasses.replace(config, learned_initial_state=False)
         self.recurrent = recurrence(
             settings, D + beside + (summary_size if keys is None else 0), bidirectional=False
         )
         H = self.recurrent.output_size
-        self.attention = None if keys is None else Attention(config.attention, H, keys)
+        self.attention = None if keys is None else Attention(attention, H, keys)
         self.first = nn.Linear(summary_size, sum(self._sizes()))
         self.combine = nn.Linear(H + (keys or summary_size), self.width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
@@ -175,7 +178,7 @@ class Decoder(nn.Module):
         for layer in self.recurrent.stack:
             state: Any = layer.initial_state(len(summary))
             layers.append(state._replace(**{name: next(values) for name in _learned(layer)}))
-        fed = summary.new_zeros(len(summary), self.width) if self.config.input_feeding else None
+        fed = summary.new_zeros(len(summary), self.width) if self.input_feeding else None
         keys = None
         if self.attention is not None and steps is not None:
             padding = None if lengths is None else is_padding(steps.shape[1], lengths).T

@@ -47,15 +47,30 @@ class EncoderDecoder(nn.Module):
         reader: inputs → `Memory`; its `summary_size` S, and `step_size` E or None for no steps.
         vocabulary_size: V, of what is written.
         eos: the id of EOS, with which every text ends.
+        attention, input_feeding: as in `Decoder`.
     """
 
     def __init__(
-        self, config: ModelConfig, reader: Reader, vocabulary_size: int, *, eos: int
+        self,
+        config: ModelConfig,
+        reader: Reader,
+        vocabulary_size: int,
+        *,
+        eos: int,
+        attention: str = "additive",
+        input_feeding: bool = False,
     ) -> None:
         super().__init__()
         self.config, self.reader = config, reader
         sizes = reader.summary_size, reader.step_size
-        self.decoder = Decoder(config, vocabulary_size, *sizes, eos=eos)
+        self.decoder = Decoder(
+            config,
+            vocabulary_size,
+            *sizes,
+            eos=eos,
+            attention=attention,
+            input_feeding=input_feeding,
+        )
 
     def forward(self, batch: Written) -> Tensor:
         """Teacher forcing: log p (R, V) of every token, padding left out, rows one after another."""

@@ -47,9 +47,16 @@ class Tagger(nn.Module):
         config: the network, complete.
         inputs: the layer that takes the sequences.
         labels: their names, L of them.
+        output_layer: "softmax": each label is chosen for itself; "crf": all of a sequence together.
     """
 
-    def __init__(self, config: ModelConfig, inputs: InputLayer, labels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        inputs: InputLayer,
+        labels: Sequence[str],
+        output_layer: str = "softmax",
+    ) -> None:
         super().__init__()
         self.config = config
         self.encoder = Encoder(config, inputs)
@@ -58,7 +65,7 @@ class Tagger(nn.Module):
         nn.init.xavier_uniform_(self.output.weight)
         nn.init.zeros_(self.output.bias)
         self.crf: CRF | None = None
-        if config.output_layer == "crf":
+        if output_layer == "crf":
             self.crf = CRF(len(labels), *(bio_constraints(labels) or ()))
 
     def forward(self, sequences: Ragged) -> Tensor:

@@ -87,7 +87,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
         raise StoreError(f"{folder}{by} is a model of the unknown task {quoted(name)}: {NEWER}")
     try:
         settings = {"task": config.get("settings", {}), "model": config.get("model", {})}
-        complete = Config.from_dict(settings, str(folder))
+        complete = Config.from_dict(settings, str(folder), saved=True)
         task = _build(TASKS[name], complete, tokenizer, tensors, folder)
         facts = dict(config.get("facts", {}))
     except (UsageError, TypeError, ValueError) as error:

@@ -101,7 +101,7 @@ class Run:
         stamped, values = read_toml(self.config_file)
         values = migrated(RUN, stamped, values, self.config_file)
         try:
-            return Config.from_dict(values, str(self.config_file))
+            return Config.from_dict(values, str(self.config_file), saved=True)
         except ConfigError as error:
             raise ConfigError(f"{error}{writer(stamped)}") from None
 

@@ -1,4 +1,4 @@
-"""Many to one: text, a pair of texts or frames → a label; one to one: a vector or labels → a label."""
+"""Classification: a label for a text, a pair of texts, a recording, a vector or a row of labels."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,12 +7,13 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 
-from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.errors import DataError, StoreError, listed, printable, quoted
 from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
+from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
@@ -92,6 +93,7 @@ class Classify(InputKindTask):
             input_kind.layer(config.model),
             len(labels),
             sequences=input_kind.sequences(len(columns.inputs)),
+            pooling=own(config.model, ClassifyModelConfig).pooling,
         )
         self._weights: torch.Tensor | None = None
 
@@ -115,7 +117,8 @@ class Classify(InputKindTask):
 
     def weigh(self, counts: Counter[str]) -> None:
         """Weigh the classes in the loss by how often each occurs in training."""
-        power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[self.config.task.balance]
+        balance = own(self.config.task, ClassifyConfig).balance
+        power = {"none": 0.0, "sqrt": 0.5, "inverse": 1.0}[balance]
         n = torch.tensor([float(counts[label]) for label in self.labels])
         weights = n**-power
         # The mean over the examples is 1, so that the loss keeps its scale.

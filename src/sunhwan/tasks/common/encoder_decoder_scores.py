@@ -1,4 +1,4 @@
-"""How good a model is whose answers are texts."""
+"""Figures of tasks whose answers are texts."""
 
 from typing import Any, NamedTuple
 

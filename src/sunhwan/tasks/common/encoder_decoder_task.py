@@ -1,4 +1,4 @@
-"""What all tasks have in common whose answer is a text: translate, describe."""
+"""Encoder-decoder tasks: questions whose answer is a text (translate, describe)."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import Batches, pad
 from sunhwan.errors import ConfigError, StoreError
 from sunhwan.generation.beam import Hypothesis, beam_search
@@ -18,6 +18,11 @@ from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.encoder_decoder_scores import GREEDY, EncoderDecoderScores
+from sunhwan.tasks.common.encoder_decoder_settings import (
+    EncoderDecoderConfig,
+    EncoderDecoderModelConfig,
+    EncoderDecoderTrainingConfig,
+)
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
@@ -74,14 +79,20 @@ class EncoderDecoderTask(InputKindTask):
         assert vocabulary.eos_id is not None
         self.config, self.columns, self.input_kind = config, columns, input_kind
         self.vocabulary, self.limit, self.eos = vocabulary, limit, vocabulary.eos_id
+        network = own(config.model, EncoderDecoderModelConfig)
         self.model: EncoderDecoder = EncoderDecoder(
-            config.model, self.reader(), len(vocabulary), eos=self.eos
+            network,
+            self.reader(),
+            len(vocabulary),
+            eos=self.eos,
+            attention=network.attention,
+            input_feeding=network.input_feeding,
         )
 
     @property
     def temperature(self) -> float:
         """At which answers are drawn; 0: the likeliest is searched."""
-        return max(self.config.task.temperature, 0.0)
+        return max(own(self.config.task, EncoderDecoderConfig).temperature, 0.0)
 
     # What a subclass says
 
@@ -165,7 +176,7 @@ class EncoderDecoderTask(InputKindTask):
         return self.model.loss(
             batch.to(self.device),
             smoothing=training.label_smoothing,
-            sampled=training.scheduled_sampling,
+            sampled=own(training, EncoderDecoderTrainingConfig).scheduled_sampling,
         )
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Examples: tasks of questions that are apart from each other."""
+"""Examples: tasks whose questions are independent of each other."""
 
 import hashlib
 from abc import abstractmethod

@@ -1,4 +1,4 @@
-"""What every kind of input is to a task."""
+"""Input kind: from a cell of a table to the tensor that an input layer takes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a model reads, from a cell of a table to the tensor that its input layer takes."""
+"""The input kinds: text and frames here; how one is chosen, fitted and stored."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

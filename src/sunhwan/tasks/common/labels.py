@@ -1,4 +1,4 @@
-"""The labels of a training set: how many of each, and whether they can be labels at all."""
+"""Labels of a training set: their counts, and whether they can be labels at all."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

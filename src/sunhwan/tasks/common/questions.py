@@ -1,4 +1,4 @@
-"""From tables on disk to rows of question and answer, and from a file or a line to questions."""
+"""Questions and answers: read from tables, and from lines of text."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Results: what tasks answer to questions, and the figures of an evaluation."""
+"""Results: the answers to questions, and the figures of an evaluation."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol

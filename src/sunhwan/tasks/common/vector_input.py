@@ -1,4 +1,4 @@
-"""Questions of one step: the numbers, the image or the labels in a row's cells."""
+"""Input kinds of one step: the numbers, the image or the labels in a row's cells."""
 
 from abc import abstractmethod
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Words with their letters, read from both: a word that is rare or new is still spelled out."""
+"""Input kind of words: each by its own vector and by its letters."""
 
 import re
 from collections import Counter

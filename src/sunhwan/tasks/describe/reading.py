@@ -1,4 +1,4 @@
-"""Files of things and the texts about them: digits, arrays, tunes, and tables of all sorts."""
+"""Reading for description: digits, arrays, tunes, and tables with their texts."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

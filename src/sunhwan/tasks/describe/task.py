@@ -1,13 +1,14 @@
-"""One to many: numbers, an image or labels → a text, a tune among them."""
+"""Description: numbers, an image or labels to a text, a tune among them."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sunhwan.config import Config, Value
+from sunhwan.config import Config, Value, own
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
 from sunhwan.models.readers import StepReader
+from sunhwan.tasks.common.encoder_decoder_settings import EncoderDecoderConfig
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import complete_kind
@@ -41,7 +42,7 @@ class Describe(EncoderDecoderTask):
         else:
             train, held_out = split(pairs, config.text.validation_share, labels=labels)
         found = Found(columns, train, held_out, [*said, in_words(columns, train, held_out)])
-        task, model = config.task, config.model
+        task, model = own(config.task, EncoderDecoderConfig), config.model
         config = dataclasses.replace(
             config,
             task=dataclasses.replace(
@@ -56,7 +57,8 @@ class Describe(EncoderDecoderTask):
 
     @classmethod
     def automatic(cls, config: Config, pairs: Sequence[Pair]) -> dict[str, Value]:
-        return AUTOMATIC_DRAWN if config.task.temperature else AUTOMATIC
+        drawn = own(config.task, EncoderDecoderConfig).temperature
+        return AUTOMATIC_DRAWN if drawn else AUTOMATIC
 
     def reader(self) -> StepReader:
         return StepReader(self.config.model, self.input_kind.layer(self.config.model))

@@ -1,4 +1,4 @@
-"""Tunes as texts about their metre and key."""
+"""Tunes as texts: read from ABC, in eighths, asked by metre and key."""
 
 import re
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""What of a series is learned from, what is kept to validate on, and what a new file is compared on."""
+"""Reading for forecasting: the training, validation and test windows of series."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,11 +6,12 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from sunhwan.config import Config, TaskConfig
+from sunhwan.config import Config, own
 from sunhwan.data import Series, seasonal_period
 from sunhwan.data.calendar import longer_cycles
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
+from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.tasks.forecast.tracks import Layout, Window, changing, tracks_of, windows_of
 
 STEPS_WITHOUT_SEASON = 6
@@ -47,7 +48,7 @@ def complete_sizes(config: Config, files: Sequence[Series]) -> Config:
       seasons; horizon: a season, or 6 steps without one, at most a quarter of the shortest file;
     - context: 72 steps or three seasons, at most half of what is learned from; 64 hidden units.
     """
-    task, model = config.task, config.model
+    task, model = own(config.task, ForecastConfig), config.model
     rows = min(len(file.times) for file in files)
     guess = seasonal_period(files[0].times) or 1
     season = task.season or (guess if 4 * guess <= rows else 1)
@@ -68,7 +69,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
 
     DataError: a file is too short, or repeats itself exactly.
     """
-    task = config.task
+    task = own(config.task, ForecastConfig)
     share = 0.0 if config.text.validation else config.text.validation_share
     least = task.season + min(task.season, task.context)
     ends = []
@@ -105,7 +106,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
 
 
 def windows_to_compare(
-    file: Series, layout: Layout, marks: Sequence[tuple[Mark, Mark]], task: TaskConfig
+    file: Series, layout: Layout, marks: Sequence[tuple[Mark, Mark]], task: ForecastConfig
 ) -> list[Window]:
     """A window before each row that is followed by a whole horizon: of the rows after those that the
     model knows where the file continues them, else of all. DataError: the file is too short."""
@@ -162,5 +163,5 @@ def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Lay
         inputs=first.columns[len(first.columns) - beside :],
         means=tuple(rows.mean(0).tolist()),
         deviations=tuple(np.where(deviations > 0, deviations, 1.0).tolist()),
-        cycles=longer_cycles(first.times[: ends[0]], config.task.season),
+        cycles=longer_cycles(first.times[: ends[0]], own(config.task, ForecastConfig).season),
     )

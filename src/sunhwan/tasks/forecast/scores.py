@@ -1,4 +1,4 @@
-"""How good forecasts are: of all series together, and of each."""
+"""Figures of forecasts: of all series together, and of each."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self

@@ -1,4 +1,4 @@
-"""Numbers to numbers: the past of series → their future, with a band."""
+"""Forecasting: the past of series to their future, with an interval."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import BUILT_IN_SERIES, Series, pad
 from sunhwan.errors import DataError, StoreError, UsageError
 from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows
@@ -21,6 +21,7 @@ from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.forecast.reading import Mark, complete_sizes, split_files, windows_to_compare
 from sunhwan.tasks.forecast.scores import ForecastScores, by_series
+from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.tasks.forecast.tracks import (
     Layout,
     Window,
@@ -51,7 +52,8 @@ class Forecast(ExampleTask):
     def __init__(self, config: Config, layout: Layout, marks: Sequence[tuple[Mark, Mark]]) -> None:
         """marks: of each file the last row that was learned from, and its last row."""
         self.config, self.layout, self.marks = config, layout, list(marks)
-        self.season, self.horizon = config.task.season, config.task.horizon
+        self.settings = own(config.task, ForecastConfig)
+        self.season, self.horizon = self.settings.season, self.settings.horizon
         features = 4 + 2 * len(layout.cycles) + len(layout.inputs)
         self.model: Forecaster = Forecaster(config.model, features, self.horizon)
 
@@ -65,7 +67,7 @@ class Forecast(ExampleTask):
         made = cls(config, layout, marks)
         if config.text.validation:
             held = made.read(Path(config.text.validation))
-        task, count = config.task, len({id(window.track) for window in learned})
+        task, count = made.settings, len({id(window.track) for window in learned})
         said = (
             *(f"{file.name}: {file.said}" for file in files),
             f"{count} series, a season of {task.season} steps; from {task.context} steps the next "
@@ -150,7 +152,7 @@ class Forecast(ExampleTask):
         return {"windows": len(train)}
 
     def about(self) -> dict[str, Any]:
-        context = self.config.task.context
+        context = self.settings.context
         sizes = {"season": self.season, "context": context, "horizon": self.horizon}
         return {name: f"{size} steps" for name, size in sizes.items()}
 
@@ -182,7 +184,7 @@ class Forecast(ExampleTask):
         Forecasts are made from every row on, each with a whole horizon to compare with.
         """
         file = open_series(str(path), self.layout.targets, self.layout.inputs)
-        return windows_to_compare(file, self.layout, self.marks, self.config.task)
+        return windows_to_compare(file, self.layout, self.marks, self.settings)
 
     def questions(self, path: Path) -> Iterator[Series]:
         if str(path) == "-":
@@ -199,7 +201,7 @@ class Forecast(ExampleTask):
                 f"from: a season of {self.season} and one more"
             )
         tracks = tracks_of(series, self.layout, self.horizon)
-        return [w for t in tracks for w in windows_of(t, [len(t.values)], self.config.task)]
+        return [w for t in tracks for w in windows_of(t, [len(t.values)], self.settings)]
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """An answer a step: of each question's first series all steps, then of its second …"""

@@ -1,4 +1,4 @@
-"""From files of numbers in time to what is forecast: tracks, and the windows of them that are read."""
+"""Tracks and windows: a series to forecast with its calendar and inputs, cut into examples."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.config import TaskConfig
 from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_series
 from sunhwan.data.calendar import following, phases
 from sunhwan.data.numbers import is_number
@@ -17,6 +16,7 @@ from sunhwan.data.times import check_ascending, moment
 from sunhwan.data.windows import Stretch, stretch
 from sunhwan.errors import DataError, UsageError, listed
 from sunhwan.files import is_plain
+from sunhwan.tasks.forecast.settings import ForecastConfig
 
 
 class Layout(NamedTuple):
@@ -172,7 +172,7 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
 _TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
 
 
-def windows_of(track: Track, origins: Iterable[int], task: TaskConfig) -> list[Window]:
+def windows_of(track: Track, origins: Iterable[int], task: ForecastConfig) -> list[Window]:
     """A window at each origin: of so much context as there is, behind a first season."""
     longest = task.context
     return [Window(track, o, min(longest, o - task.season), task.horizon) for o in origins]

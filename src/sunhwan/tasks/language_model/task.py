@@ -1,4 +1,4 @@
-"""The next token from those before it: a text is one long sequence, its state carried throughout."""
+"""Language model: the next token from those before it, the state carried through the whole text."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Labelled sequences: the sentences of a treebank, or rows of a table with a label for every step."""
+"""Reading for tagging: sentences of a treebank, or rows of a table with a label for every step."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How good labels are: of tokens, sentences, entities, known and unknown words."""
+"""Figures of tagging: of tokens, sentences, entities, known and unknown words."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

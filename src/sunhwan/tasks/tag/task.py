@@ -1,4 +1,4 @@
-"""Many to many, aligned: a label for each word of a sentence, or each frame of a recording."""
+"""Tagging: a label for each word of a sentence, or each frame of a recording."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 
-from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
@@ -23,6 +23,7 @@ from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.reading import as_sequence, read_sequences, sequences_asked
 from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
+from sunhwan.tasks.tag.settings import TagModelConfig
 
 
 class Guesses(NamedTuple):
@@ -44,11 +45,14 @@ class Tag(InputKindTask):
 
     def __init__(self, config: Config, input_kind: InputKind, labels: Sequence[str]) -> None:
         self.config, self.input_kind, self.labels = config, input_kind, list(labels)
-        self.model: Tagger = Tagger(config.model, input_kind.layer(config.model), self.labels)
+        output_layer = own(config.model, TagModelConfig).output_layer
+        layer = input_kind.layer(config.model)
+        self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer)
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        if config.training.label_smoothing > 0 and config.model.output_layer == "crf":
+        output_layer = own(config.model, TagModelConfig).output_layer
+        if config.training.label_smoothing > 0 and output_layer == "crf":
             raise ConfigError(
                 "training.label_smoothing is for the output layer softmax, not for crf"
             )

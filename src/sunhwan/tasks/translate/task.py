@@ -1,4 +1,4 @@
-"""Many to many, unaligned: a text or a recording → a text."""
+"""Translation: a text or a recording to a text."""
 
 from collections.abc import Sequence
 from typing import ClassVar

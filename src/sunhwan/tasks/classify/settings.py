@@ -1,0 +1,30 @@
+"""Settings of classification."""
+
+from dataclasses import dataclass
+
+from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, setting
+
+
+@dataclass(frozen=True)
+class ClassifyConfig(TaskConfig):
+    """What is asked, and how the classes are weighed."""
+
+    balance: str = setting(
+        "sqrt",
+        "the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
+        choices=("none", "sqrt", "inverse"),
+    )
+
+
+@dataclass(frozen=True)
+class ClassifyModelConfig(ModelConfig):
+    """The network, and how it comes to one vector."""
+
+    pooling: str = setting(
+        "max",
+        "how the outputs of all steps become one vector",
+        choices=("last", "mean", "max", "concat", "attention"),
+    )
+
+
+SETTINGS = TaskSettings(ClassifyConfig, ClassifyModelConfig)
