@@ -96,7 +96,7 @@ def inspect(
     else:
         for line in _found(report, words.language):
             console().print(line)
-        console().print(f"report: {page}")
+        console().print(words("about.path", path=page))
 
 
 def _language() -> str:

@@ -1,4 +1,4 @@
-/** The units that are furthest from 0 at a character of the text. */
+/** Most active units: those furthest from 0 at a character of the text. */
 
 import * as api from "./api.js";
 import { on, oneAtATime, tell } from "./bus.js";

@@ -1,8 +1,8 @@
-/** What the server is asked: one function an address. */
+/** Requests to the server: one function an address. */
 
 import { say } from "./messages.js";
 
-/** What the server said no to: its status (0: not reached) and its one sentence. */
+/** A refusal of the server: its status (0: not reached) and its one sentence. */
 export class Refusal extends Error {
   constructor(status, message) {
     super(message);

@@ -1,4 +1,4 @@
-/** What the parts of the page tell each other: "model", "text", "language", "theme", "unit" … */
+/** Events between the parts of the page: "model", "text", "language", "theme", "unit" … */
 
 const bus = new EventTarget();
 
@@ -6,7 +6,7 @@ export const on = (name, act) => bus.addEventListener(name, (event) => act(event
 
 export const tell = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));
 
-/** `act` once the calls have ceased for so many milliseconds. */
+/** Debounced: `act` once the calls have ceased for so many milliseconds. */
 export function settled(milliseconds, act) {
   let timer = 0;
   return (...given) => {

@@ -1,4 +1,4 @@
-/** Numbers as colours: one ramp for amounts, two for signs; blue and orange, which all eyes tell apart. */
+/** Colour scales: one ramp for amounts, two for signs; blue and orange, safe for colour-blind readers. */
 
 const clamp = (share) => Math.max(0, Math.min(1, share));
 

@@ -1,4 +1,4 @@
-/** Elements, made of names and plain text alone: nothing here reads markup. */
+/** DOM elements made of names and plain text alone: nothing here reads markup. */
 
 export const find = (id) => document.getElementById(id);
 

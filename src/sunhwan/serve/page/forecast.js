@@ -1,4 +1,4 @@
-/** The future of series: what was given and what is forecast, as a chart and as numbers. */
+/** Forecasts of series: given values and forecast, as a chart and as numbers. */
 
 import { on } from "./bus.js";
 import { asIs, draw, rgba } from "./chart.js";

@@ -1,4 +1,4 @@
-/** Gates and states of all units over the text, as a heat map. */
+/** Heat map of the gates and states of all units over the text. */
 
 import * as api from "./api.js";
 import { on, oneAtATime, settled, tell } from "./bus.js";

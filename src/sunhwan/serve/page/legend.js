@@ -1,4 +1,4 @@
-/** What the colours of the text mean, in numbers. */
+/** Legend of the text's colours, in numbers. */
 
 import { css } from "./colours.js";
 import { element, find } from "./dom.js";

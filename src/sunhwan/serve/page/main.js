@@ -1,4 +1,4 @@
-/** The page begins. */
+/** Start of the page. */
 
 import { startActive } from "./active.js";
 import { on } from "./bus.js";

@@ -1,4 +1,4 @@
-/** The models that are served, and the one that is looked at. */
+/** Served models, and the chosen one. */
 
 import * as api from "./api.js";
 import { on, tell } from "./bus.js";

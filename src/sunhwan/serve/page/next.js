@@ -1,4 +1,4 @@
-/** What may come next: asked for at each keystroke, offered as bars and as grey text. */
+/** Next tokens: asked for at each keystroke, offered as bars and as grey text. */
 
 import * as api from "./api.js";
 import { on, settled } from "./bus.js";

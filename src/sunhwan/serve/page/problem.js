@@ -1,10 +1,10 @@
-/** What went wrong, said in one place until that which failed works again. */
+/** Error messages, shown in one place until the failed part works again. */
 
 import { find } from "./dom.js";
 
 const problems = new Map();
 
-/** Say what went wrong with something: "next", "trace" … */
+/** Show the error message of a part: "next", "trace" … */
 export function complain(what, error) {
   if (error.name === "AbortError") return;
   problems.delete(what);
@@ -12,12 +12,12 @@ export function complain(what, error) {
   show();
 }
 
-/** It works. */
+/** Clear one message. */
 export function calm(what) {
   if (problems.delete(what)) show();
 }
 
-/** All is begun anew. */
+/** Clear all. */
 export function forget() {
   problems.clear();
   show();

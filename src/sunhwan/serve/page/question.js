@@ -1,4 +1,4 @@
-/** What a model is asked: the text, and the further columns of one that reads several. */
+/** Question to a model: the text, and the further columns of one that reads several. */
 
 import { on, tell } from "./bus.js";
 import { element, find } from "./dom.js";

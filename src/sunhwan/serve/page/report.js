@@ -1,4 +1,4 @@
-/** What `sunhwan inspect` found: how far gradients reach, and which units know what. */
+/** Findings of `sunhwan inspect`: gradient flow, and units found by probes. */
 
 import * as api from "./api.js";
 import { on, tell } from "./bus.js";

@@ -1,4 +1,4 @@
-/** What models of the other tasks answer: labels, tags, texts, and where they looked. */
+/** Answers of models of the other tasks: labels, tags, texts, and their attention. */
 
 import * as api from "./api.js";
 import { on, oneAtATime, settled, tell } from "./bus.js";

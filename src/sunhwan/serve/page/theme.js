@@ -1,4 +1,4 @@
-/** Before anything is drawn: the colours and the language chosen at the last visit. */
+/** Theme and language of the last visit, set before anything is drawn. */
 "use strict";
 
 (() => {

@@ -1,4 +1,4 @@
-/** The colours of the text: by surprise, by a unit, or by what mattered for what is predicted. */
+/** Colours of the text: by surprise, by a unit, or by attribution. */
 
 import { showActive } from "./active.js";
 import * as api from "./api.js";

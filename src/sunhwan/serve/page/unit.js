@@ -1,4 +1,4 @@
-/** The unit that is looked at: its layer, its value (state or gate) and its number, in fields. */
+/** Chosen unit: its layer, its value (state or gate) and its number, in fields. */
 
 import { on, tell } from "./bus.js";
 import { fillSelect, find } from "./dom.js";

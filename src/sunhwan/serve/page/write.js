@@ -1,4 +1,4 @@
-/** Letting the model write on: the settings of its draws, and the text as it comes. */
+/** Generation: sampling settings, and the text as it comes. */
 
 import * as api from "./api.js";
 import { on, tell } from "./bus.js";
