@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import sunhwan.inspection
 from sunhwan.errors import UsageError
 from sunhwan.generation import next_token_logits
 from sunhwan.inspection.json_values import json_values
@@ -260,3 +261,10 @@ def test_other_models_answer_a_question_themselves(name: str, made: dict[str, Ma
     found, (wanted,) = subject.continued(question), subject.passages(question)
     assert (found.text, found.labels) == (wanted.text, wanted.labels)
     assert subject.predicted(found) == subject.predicted(wanted)
+
+
+def test_a_name_given_up_goes_on_working_with_a_notice() -> None:
+    with pytest.warns(DeprecationWarning, match="what_mattered is attribute now"):
+        assert sunhwan.inspection.what_mattered is attribute
+    with pytest.raises(AttributeError, match="no attribute 'elsewhere'"):
+        _ = sunhwan.inspection.elsewhere

@@ -1,5 +1,8 @@
 """Inspection of trained models: subjects, measures, features, and the report of them."""
 
+import warnings
+from typing import Any
+
 from sunhwan.inspection.features import FEATURES, Feature, feature, load_feature
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.attribution import Attribution, attribute
@@ -43,3 +46,17 @@ __all__ = [
     "trace",
     "unrolled",
 ]
+
+_RENAMED = {"what_mattered": "attribute", "plain": "json_values", "watching": "observing"}
+
+
+def __getattr__(name: str) -> Any:
+    """Names given up in 0.1: they go on working, with a notice of what takes their place."""
+    if name not in _RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        f"sunhwan.inspection.{name} is {_RENAMED[name]} now, and is refused from 0.3 on",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return globals()[_RENAMED[name]]
