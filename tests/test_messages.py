@@ -1,13 +1,16 @@
 """The catalogue of messages is whole in both languages, and holds what is used and nothing else."""
 
+import json
 import re
 from pathlib import Path
 from string import Formatter
 
 import pytest
+from starlette.testclient import TestClient
 
 import sunhwan
 from sunhwan.messages import LANGUAGES, catalogue, message
+from sunhwan.serve.app import make_app
 from sunhwan.text import KINDS
 
 ROOT = Path(sunhwan.__file__).parent
@@ -67,3 +70,12 @@ def test_every_message_of_the_page_is_used_and_every_one_used_is_there() -> None
 def test_a_message_is_filled_in() -> None:
     assert message("report", "title", "en", name="x") == "Inside x"
     assert message("report", "title", "ko", name="x") == "x 들여다보기"
+
+
+def test_the_page_is_given_the_catalogue() -> None:
+    client = TestClient(make_app({}), base_url="http://localhost")
+    script = client.get("/page/catalogue.js").text
+    assert (
+        json.loads(script.removeprefix("export const CATALOGUE = ").rstrip(";\n"))
+        == catalogue()["page"]
+    )
