@@ -24,7 +24,7 @@ from tests.serve.helpers import server_of
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
 OWN_CELL = [ROOT / "docs" / "own-cell.md", ROOT / "docs" / "own-cell.ko.md"]
-PAGES = [*READMES, *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 class Fence(NamedTuple):
