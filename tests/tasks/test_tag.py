@@ -17,7 +17,7 @@ from sunhwan.metrics import entity_agreement, in_all
 from sunhwan.store import load_model
 from sunhwan.tasks import Tag
 from sunhwan.tasks.common.word_input import WordsKind
-from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
+from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.text import build_vocabulary
 from tests.conftest import Command
 from tests.tasks.cases import named_places
@@ -199,7 +199,7 @@ def test_settings_that_do_not_go_together(command: Command, tmp_path: Path) -> N
 
 
 def test_labels_that_training_never_saw_are_wrong_but_cost_no_nats() -> None:
-    labelled = Labelled(("A", "B"), [["A", "C"], ["B"]], [["A", "B"], ["B"]])
+    labelled = TaggedSequences(("A", "B"), [["A", "C"], ["B"]], [["A", "B"], ["B"]])
     scores = TagScores.of(labelled, 0.5)
     assert (scores.accuracy, scores.sentence_accuracy, scores.unseen) == (2 / 3, 0.5, 1)
     (listing,), values = review_labels(labelled)
@@ -212,18 +212,20 @@ def test_labels_that_training_never_saw_are_wrong_but_cost_no_nats() -> None:
 
 def test_rank_is_by_entities_where_there_are_any_and_else_by_tokens() -> None:
     are = [["B-X", "I-X", "O", "O", "O"]]
-    tokens = TagScores.of(Labelled(("B-X", "I-X", "O"), are, [["B-X", "O", "O", "O", "O"]]), 1.0)
-    entity = TagScores.of(
-        Labelled(("B-X", "I-X", "O"), are, [["B-X", "I-X", "I-X", "O", "O"]]), 1.0
+    tokens = TagScores.of(
+        TaggedSequences(("B-X", "I-X", "O"), are, [["B-X", "O", "O", "O", "O"]]), 1.0
     )
-    both = TagScores.of(Labelled(("B-X", "I-X", "O"), are, are), 1.0)
+    entity = TagScores.of(
+        TaggedSequences(("B-X", "I-X", "O"), are, [["B-X", "I-X", "I-X", "O", "O"]]), 1.0
+    )
+    both = TagScores.of(TaggedSequences(("B-X", "I-X", "O"), are, are), 1.0)
     assert tokens.accuracy == entity.accuracy
     assert tokens.entity_f1 == entity.entity_f1 == 0
     assert both.entity_f1 == 1
     assert both.rank < tokens.rank
     # Equal figures are parted by the loss.
     assert both._replace(loss=0.5).rank < both.rank
-    plain = TagScores.of(Labelled(("NOUN", "X-1"), [["NOUN"]], [["X-1"]]), 1.0)
+    plain = TagScores.of(TaggedSequences(("NOUN", "X-1"), [["NOUN"]], [["X-1"]]), 1.0)
     assert (plain.entity_f1, plain.accuracy) == (None, 0)
 
 

@@ -78,6 +78,7 @@ class Classify(InputKindTask):
     scores_type: ClassVar[type[Any]] = ClassifyScores
 
     labels: list[str]
+    columns: Columns
 
     def __init__(
         self, config: Config, columns: Columns, input_kind: InputKind, labels: Sequence[str]
@@ -225,10 +226,6 @@ class Classify(InputKindTask):
     def subject(self) -> str:
         steps = self.input_kind.kind in ("text", "frames")
         return "sunhwan.inspection.subjects.classifier:ClassifierSubject" if steps else ""
-
-    @property
-    def columns_asked(self) -> list[str]:
-        return list(self.columns.inputs)
 
     def pretrained_parts(self) -> list[PretrainedParts]:
         return self.input_kind.pretrained_parts(self.model.encoder)

@@ -53,8 +53,7 @@ SHOWN = 10
 class EncoderDecoderTask(InputKindTask):
     """Questions whose answer is a text, written token by token by an encoder-decoder.
 
-    A subclass says which columns it reads, what it makes of a question (`input_kind`), and what reads it
-    (`reader`).
+    A subclass says which columns it reads and what reads a question (`reader`).
 
     Args:
         config: completed.
@@ -67,6 +66,7 @@ class EncoderDecoderTask(InputKindTask):
     scores_type: ClassVar[type[Any]] = EncoderDecoderScores
     options: ClassVar[tuple[str, ...]] = ("beam", "n", "temperature", "seed")
     loss_of_tokens: ClassVar[bool] = True
+    columns: Columns
 
     def __init__(
         self,
@@ -94,8 +94,6 @@ class EncoderDecoderTask(InputKindTask):
         """At which answers are drawn; 0: the likeliest is searched."""
         return max(own(self.config.task, EncoderDecoderConfig).temperature, 0.0)
 
-    # What a subclass says
-
     INPUTS: ClassVar[tuple[str, ...]]
     """Usual names of a column that is read."""
     TARGETS: ClassVar[tuple[str, ...]]
@@ -113,8 +111,6 @@ class EncoderDecoderTask(InputKindTask):
     def step_names(self, example: Example) -> list[str]:
         """What stands at each step that attention looks at."""
         return [str(step + 1) for step in range(len(example.inputs[0]))]
-
-    # Training
 
     @classmethod
     def find(cls, config: Config) -> tuple[Config, Found]:
@@ -243,8 +239,8 @@ class EncoderDecoderTask(InputKindTask):
                     answers=answers,
                     device=self.device,
                 )
-                for place, own in zip(places, texts, strict=True):
-                    found[place] = own
+                for place, best in zip(places, texts, strict=True):
+                    found[place] = best
         return found
 
     def _step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
@@ -280,8 +276,6 @@ class EncoderDecoderTask(InputKindTask):
         writes = f"{len(self.vocabulary)} {self.vocabulary.kind}"
         return {"reads": self.input_kind.said(), "writes": writes}
 
-    # Keeping
-
     def preprocessing(self) -> dict[str, Any]:
         return {
             "inputs": list(self.columns.inputs),
@@ -306,8 +300,6 @@ class EncoderDecoderTask(InputKindTask):
             raise StoreError("The stored vocabulary has no EOS, or the limit is less than 1.")
         return cls(config, columns, input_kind, vocabulary, limit)
 
-    # Using
-
     @property
     def main_vocabulary(self) -> Vocabulary:
         return super().main_vocabulary or self.vocabulary
@@ -315,10 +307,6 @@ class EncoderDecoderTask(InputKindTask):
     @property
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.encoder_decoder:EncoderDecoderSubject"
-
-    @property
-    def columns_asked(self) -> list[str]:
-        return list(self.columns.inputs)
 
     def questions(self, path: Path) -> Iterator[Question]:
         return questions_in(path, self.columns.inputs)

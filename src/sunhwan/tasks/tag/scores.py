@@ -12,7 +12,7 @@ MISTAKES = 10
 LISTED = 40
 
 
-class Labelled(NamedTuple):
+class TaggedSequences(NamedTuple):
     """Sequences of labels, as they are and as they were said to be.
 
     known: the labels of the training, any of which may be said.
@@ -49,7 +49,7 @@ class TagScores(NamedTuple):
     unseen: int
 
     @classmethod
-    def of(cls, labelled: Labelled, loss: float) -> Self:
+    def of(cls, labelled: TaggedSequences, loss: float) -> Self:
         """The figures of these labels."""
         tokens, entities = labelled.tokens, labelled.entities()
         sequences = list(zip(labelled.are, labelled.said, strict=True))
@@ -88,7 +88,7 @@ class TagScores(NamedTuple):
         ]
 
 
-def review_labels(labelled: Labelled) -> tuple[list[Listing], dict[str, Any]]:
+def review_labels(labelled: TaggedSequences) -> tuple[list[Listing], dict[str, Any]]:
     """Precision, recall and F1 by label, or by kind of entity; and the table of confusions."""
     tokens, entities = labelled.tokens, labelled.entities()
     names = [*labelled.known, *sorted({is_ for is_, _ in tokens} - set(labelled.known))]
@@ -111,7 +111,7 @@ def review_labels(labelled: Labelled) -> tuple[list[Listing], dict[str, Any]]:
 
 
 def review_words(
-    labelled: Labelled, words: Sequence[Sequence[str]], knows: Callable[[str], bool]
+    labelled: TaggedSequences, words: Sequence[Sequence[str]], knows: Callable[[str], bool]
 ) -> tuple[list[Listing], dict[str, Any]]:
     """The accuracy of known and unknown words, and what is taken for what most often.
 

@@ -22,7 +22,7 @@ from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.reading import as_sequence, read_sequences, sequences_asked
-from sunhwan.tasks.tag.scores import Labelled, TagScores, review_labels, review_words
+from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.tasks.tag.settings import TagModelConfig
 
 
@@ -160,9 +160,9 @@ class Tag(InputKindTask):
             listings, values = listings + more, values | figures
         return Review(TagScores.of(labelled, guesses.loss), listings, values)
 
-    def _labelled(self, data: Sequence[Example], guesses: Guesses) -> Labelled:
+    def _labelled(self, data: Sequence[Example], guesses: Guesses) -> TaggedSequences:
         are = [example.raw[-1].split("\t") for example in data]
-        return Labelled(self.labels, are, guesses.labels)
+        return TaggedSequences(self.labels, are, guesses.labels)
 
     def validation_sample(self, data: Any, length: int) -> str:
         """The first sentence to validate on, with what each of its words is said to be."""
