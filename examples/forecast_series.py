@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         result = sunhwan.train(config, Path(scratch, "run"))
         forecaster = sunhwan.load(result.run)
-        print(f"{result.steps} steps, {result.seconds:.1f} s; validation {result.best.said()}")
+        print(f"{result.steps} steps, {result.seconds:.1f} s; validation {result.best.summary()}")
         for answer in forecaster.predict_file(file):
             print(answer.text)
         if options.picture:

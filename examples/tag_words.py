@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         )
         result = sunhwan.train(config, Path(scratch, "run"))
         tagger = sunhwan.load(result.run)
-    print(f"{result.steps} steps, {result.seconds:.1f} s; validation {result.best.said()}")
+    print(f"{result.steps} steps, {result.seconds:.1f} s; validation {result.best.summary()}")
     for answer in tagger.predict(options.sentence or NEW):
         print(answer.text)
 

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
             }
         )
         result = sunhwan.train(config, options.out or Path(scratch, "run"))
-        print(f"{result.seconds:.1f} s, on numbers it has not seen: {result.best.said()}")
+        print(f"{result.seconds:.1f} s, on numbers it has not seen: {result.best.summary()}")
         predictor = sunhwan.load(result.run)
 
     for answer in predictor.predict(options.ask or map(in_words, new)):

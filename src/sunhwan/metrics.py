@@ -55,7 +55,7 @@ class Scores(NamedTuple):
             "unknown": self.unknown,
         }
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """The figures in one line."""
         return (
             f"loss {self.loss:.4f}  perplexity {self.perplexity:.2f}  "

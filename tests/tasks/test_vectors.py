@@ -35,7 +35,7 @@ def test_numbers_are_scaled_feature_by_feature() -> None:
     assert found.shape == (3, 3)
     torch.testing.assert_close(found.mean(0), torch.zeros(3), atol=1e-6, rtol=0)
     torch.testing.assert_close(found.std(0, correction=0), torch.tensor([1.0, 1.0, 0.0]))
-    assert (source.sequences(3), source.said()) == (1, "3 numbers")
+    assert (source.sequences(3), source.summary()) == (1, "3 numbers")
     # Several numbers in one cell are the same vector.
     assert source.read(asked("1 100", " 7e0 "))[0].equal(found[:1])
     assert isinstance(source.layer(MODEL), VectorInput)
@@ -49,7 +49,7 @@ def test_pixels_are_scaled_alike() -> None:
     np.testing.assert_allclose(found.std(correction=0), 1, rtol=1e-6)
     assert found[0, 0] == found[0, 1] == found[1, 0]
     assert isinstance(source.layer(MODEL), ImageInput)
-    assert source.said() == "images of 2 × 2"
+    assert source.summary() == "images of 2 × 2"
 
 
 def test_an_image_is_the_numbers_of_its_pixels(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_classifier_reads_as_the_language_model_does(language: Path, tmp_path:
     shared = set(reading.vocabulary.tokens) & set(source.vocabulary.tokens)
     assert taken.tokens == len(shared)
     assert taken.of_tokens == len(reading.vocabulary)
-    assert f"{len(shared)} of {len(reading.vocabulary)} tokens" in taken.said()
+    assert f"{len(shared)} of {len(reading.vocabulary)} tokens" in taken.summary()
 
 
 def test_a_classifier_begun_so_resumes_without_the_source(language: Path, tmp_path: Path) -> None:

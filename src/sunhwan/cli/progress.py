@@ -77,7 +77,7 @@ class _Watching(Reporter):
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         self.console.print(
-            f"step {step}: validation {scores.said()}" + ("  (best, kept)" if improved else "")
+            f"step {step}: validation {scores.summary()}" + ("  (best, kept)" if improved else "")
         )
 
     def say(self, message: str) -> None:

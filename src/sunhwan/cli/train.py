@@ -154,7 +154,7 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     out.print(
         f"{result.steps:,} steps, {result.tokens:,} tokens, {result.seconds:.0f} s: "
         f"stopped by {result.stopped}"
-        + ("" if best is None else f"; best at step {result.best_step:,}: {best.said()}")
+        + ("" if best is None else f"; best at step {result.best_step:,}: {best.summary()}")
     )
     out.print(f"everything is in {result.run}")
     use = tasks.TASKS[result.task].command

@@ -46,7 +46,7 @@ def train(
         folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
         with Run.create(folder, prepared.config) as run:
-            for sentence in (*notices, *prepared.said):
+            for sentence in (*notices, *prepared.notes):
                 reporter.say(sentence)
             return _fit(run, prepared, reporter, started)
 
@@ -143,12 +143,12 @@ def _prepare(config: Config) -> Prepared:
     source = load_source(config.training.start_from) if config.training.start_from else None
     with _fitting(config, device):
         prepared = kind.prepare(adopt(config, source) if source else config)
-        said = list(prepared.said)
+        notes = list(prepared.notes)
         if config.text.vectors:
-            said.append(take_vectors(config.text.vectors, prepared.task))
+            notes.append(take_vectors(config.text.vectors, prepared.task))
         if source:
-            said.append(take_over(source, prepared.task).said())
-        prepared = prepared._replace(said=tuple(said))
+            notes.append(take_over(source, prepared.task).summary())
+        prepared = prepared._replace(notes=tuple(notes))
         prepared.task.model.to(device)
     return prepared
 

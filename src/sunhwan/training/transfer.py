@@ -65,7 +65,7 @@ class Taken(NamedTuple):
     tensors: int
     of_tensors: int
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """In a sentence."""
         share = self.tokens / max(self.of_tokens, 1)
         return (

@@ -46,7 +46,7 @@ class RateScores(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"loss {self.loss:.4f}  error {self.error:.3f}"
 
     def table(self) -> list[tuple[str, str]]:
@@ -119,7 +119,7 @@ class Rate(InputKindTask):
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"reads": self.input_kind.said()}
+        return {"reads": self.input_kind.summary()}
 
     def preprocessing(self) -> dict[str, Any]:
         return {"columns": list(self.columns.inputs), "source": self.input_kind.to_dict()}

@@ -57,7 +57,7 @@ class ClassifyScores(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  macro F1 {self.macro_f1:.4f}"
 
     def table(self) -> list[tuple[str, str]]:
@@ -220,7 +220,7 @@ class Classify(InputKindTask):
         return {"examples": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"reads": self.input_kind.said(), "labels": listed(self.labels)}
+        return {"reads": self.input_kind.summary(), "labels": listed(self.labels)}
 
     @property
     def subject(self) -> str:

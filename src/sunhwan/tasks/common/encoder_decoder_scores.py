@@ -25,7 +25,7 @@ class EncoderDecoderScores(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
-    def said(self) -> str:
+    def summary(self) -> str:
         exact = "" if self.exact is None else f"  exact {self.exact:.4f}"
         return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{exact}"
 

@@ -274,7 +274,7 @@ class EncoderDecoderTask(InputKindTask):
 
     def about(self) -> dict[str, Any]:
         writes = f"{len(self.vocabulary)} {self.vocabulary.kind}"
-        return {"reads": self.input_kind.said(), "writes": writes}
+        return {"reads": self.input_kind.summary(), "writes": writes}
 
     def preprocessing(self) -> dict[str, Any]:
         return {

@@ -48,7 +48,7 @@ class InputKind(ABC):
         """What JSON can hold and `input_kind_from_dict` reads back."""
 
     @abstractmethod
-    def said(self) -> str:
+    def summary(self) -> str:
         """In a few words what it is."""
 
     def pretrained_parts(self, encoder: Encoder) -> list[PretrainedParts]:

@@ -65,7 +65,7 @@ class TextKind(InputKind):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "vocabulary": self.vocabulary.to_dict()}
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"{len(self.vocabulary)} {self.vocabulary.kind}"
 
 
@@ -119,7 +119,7 @@ class FramesKind(InputKind):
             "deviation": self.deviation.tolist(),
         }
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"frames of {len(self.mean)} numbers"
 
 

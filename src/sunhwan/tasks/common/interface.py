@@ -59,7 +59,7 @@ class Prepared(NamedTuple):
     """A task ready to be trained.
 
     config: complete, no setting left to auto. train, validation: what its `batches` and `evaluate_data`
-    take; validation is None where there is nothing to validate on. said: what was found in the
+    take; validation is None where there is nothing to validate on. notes: what was found in the
     files, a sentence each.
     """
 
@@ -67,7 +67,7 @@ class Prepared(NamedTuple):
     task: "Task"
     train: Any
     validation: Any
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Task(ABC):

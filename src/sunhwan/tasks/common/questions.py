@@ -107,7 +107,7 @@ class Found(NamedTuple):
     columns: Columns
     train: list[Pair]
     held_out: list[Pair]
-    said: list[str]
+    notes: list[str]
 
 
 def find_pairs(config: Config, inputs: Sequence[str], targets: Sequence[str]) -> Found:

@@ -19,7 +19,7 @@ class Scores(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """The figures by name, ready for JSON."""
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """The figures in one line."""
 
     def table(self) -> list[tuple[str, str]]:

@@ -97,7 +97,7 @@ class VectorKind(StepKind):
         line = super().shown(cells)
         return line if len(line) <= WIDE else f"{line[:WIDE]}…"
 
-    def said(self) -> str:
+    def summary(self) -> str:
         if self.image_size:
             return f"images of {self.image_size} × {self.image_size}"
         return f"{len(self.mean)} numbers"
@@ -139,7 +139,7 @@ class LabelsKind(StepKind):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": self.kind, "labels": self.labels}
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return "labels of " + " × ".join(str(len(column)) for column in self.labels)
 
 

@@ -91,7 +91,7 @@ class WordsKind(InputKind):
             "letters": self.letters.to_dict(),
         }
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return f"{len(self.words):,} words spelled in {len(self.letters)} {self.letters.kind}"
 
 

@@ -46,7 +46,7 @@ class Described(NamedTuple):
     kind: str
     pairs: list[Pair]
     image_size: int
-    said: list[str]
+    notes: list[str]
 
 
 def read_corpus(config: Config) -> Described:
@@ -66,7 +66,7 @@ def read_corpus(config: Config) -> Described:
     everything = (first, *others)
     return first._replace(
         pairs=[pair for found in everything for pair in found.pairs],
-        said=[sentence for found in everything for sentence in found.said],
+        notes=[note for found in everything for note in found.notes],
     )
 
 

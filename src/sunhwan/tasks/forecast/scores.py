@@ -60,7 +60,7 @@ class ForecastScores(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return self._asdict()
 
-    def said(self) -> str:
+    def summary(self) -> str:
         return (
             f"loss {self.loss:.4f}  MAE {self.mae:.4g}  MASE {self.mase:.3f} (seasonal naive "
             f"{self.naive_mase:.3f})  coverage {self.coverage:.2f}"

@@ -71,7 +71,7 @@ class TagScores(NamedTuple):
     def to_dict(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value is not None}
 
-    def said(self) -> str:
+    def summary(self) -> str:
         entities = "" if self.entity_f1 is None else f"  entity F1 {self.entity_f1:.4f}"
         return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{entities}"
 

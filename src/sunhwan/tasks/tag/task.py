@@ -182,7 +182,7 @@ class Tag(InputKindTask):
         return {"sequences": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"input": self.input_kind.said(), "labels": listed(self.labels)}
+        return {"input": self.input_kind.summary(), "labels": listed(self.labels)}
 
     def preprocessing(self) -> dict[str, Any]:
         return {"source": self.input_kind.to_dict(), "labels": self.labels}
