@@ -28,6 +28,27 @@ TINY = (
 """Options that make a run a matter of milliseconds."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="one case of every test, and no slow ones: what one runs while working",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --quick: the case in the middle of each test's, for the first is often the simplest."""
+    if not config.getoption("--quick"):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("slow") is None:
+            cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    kept = {id(found[len(found) // 2]) for found in cases.values()}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+    items[:] = [item for item in items if id(item) in kept]
+
+
 class Outcome(NamedTuple):
     """How a command ended: the exit code and what it printed."""
 

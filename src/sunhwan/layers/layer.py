@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from enum import Flag, auto
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import _has_any_global_hook as has_any_global_hook
 
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
+from sunhwan.ops.direct import Prepared, prepare
 from sunhwan.ops.modes import values_known
 
 
@@ -93,6 +95,9 @@ class RecurrentLayer(nn.Module):
             for field, size in zip(cell.state_type._fields, sizes, strict=True):
                 if cell.learned_fields is None or field in cell.learned_fields:
                     self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(size)))
+        known = ("W_x", "b", "W_h", "b_h", "W_m", *cell.extra)
+        self._direct_order = tuple(self._stored.get(name) for name in known)
+        self._prepared: Prepared | None = None
         self._shapes = {where: tuple(getattr(self, where).shape) for where in self._stored.values()}
         self._check_regularisation()
 
@@ -227,6 +232,33 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
+    def direct(self) -> tuple[Prepared, list[Tensor | None]] | None:
+        """What `ops.direct` needs to run the layer as it is now; None where it must be run as any other."""
+        if (
+            self.weight_drop or self.recurrent_dropout or self.zoneout or self.zoneout_cell
+            or self.learned_initial_state
+            or self.backend not in (None, "native")
+            or type(self) is not RecurrentLayer
+            or hooked(self)
+        ):  # fmt: skip
+            return None
+        own = self._parameters
+        stored = [None if where is None else own.get(where) for where in self._direct_order]
+        ready = self._prepared
+        if ready is None or ready.cell is not self.cell or not ready.holds(stored):
+            if len(self._stored) != sum(value is not None for value in stored):
+                return None
+            self._prepared = ready = prepare(self.cell, stored)
+        return None if ready is None else (ready, list(stored))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._prepared = None  # it would keep the memory that the parameters leave
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # It holds addresses, which mean nothing in a copy.
+        return {**self.__dict__, "_prepared": None}
+
     def packs(self, masks: Masks = NO_MASKS) -> bool:
         """Whether the compiled kernel runs the layer: it can read packed sequences."""
         inside = masks.h is not None or self.reaches_inside
@@ -308,6 +340,18 @@ class RecurrentLayer(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {self.input_size} → {self.hidden_size}"
+
+
+def hooked(module: nn.Module) -> bool:
+    """Whether something of the caller's runs with a module's call, or in its place."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in module.__dict__
+        or has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def mask(rate: float, like: Tensor | None, sizes: Sequence[int] | None = None) -> Tensor | None:

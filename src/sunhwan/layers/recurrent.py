@@ -13,7 +13,7 @@ from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
 from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
-from sunhwan.layers.layer import Look, Masks, RecurrentLayer
+from sunhwan.layers.layer import Look, Masks, RecurrentLayer, hooked
 from sunhwan.layers.observer import LayerRun, Observer, Traced, run_observed
 from sunhwan.layers.segments import Segments, segments_of
 from sunhwan.layers.sequences import (
@@ -24,8 +24,9 @@ from sunhwan.layers.sequences import (
     is_padding,
     resets_in_order,
 )
-from sunhwan.ops import Embedded, choose, materialised
-from sunhwan.ops.modes import tracing, values_known
+from sunhwan.ops import Embedded, choose, direct, materialised
+from sunhwan.ops.direct import PLAIN
+from sunhwan.ops.modes import eager, tracing, values_known
 
 MERGES = ("concat", "sum")
 
@@ -226,6 +227,10 @@ class Recurrent(nn.Module):
         """
         if self._observers:
             return run_observed(self, self._observers, x, state, resets, lengths, masks)
+        if resets is None and lengths is None and masks is None and eager():
+            found = self._run_directly(x, state)
+            if found is not None:
+                return found
         if isinstance(x, Tensor) and x.dim() == 2:
             return self._without_batch(x, state, resets, lengths, masks)
         output, last, _ = self._run(x, state, resets, lengths, masks)
@@ -233,6 +238,39 @@ class Recurrent(nn.Module):
             # A trace gives plain tuples alone.
             return output, tuple(map(tuple, last))  # type: ignore[return-value]
         return output, last
+
+    def _run_directly(
+        self, x: Any, state: Sequence[State] | None
+    ) -> tuple[Tensor, list[State]] | None:
+        """A plain stack that reads a plain tensor; None for all else, right or wrong."""
+        own: Any = self._modules
+        layers: list[RecurrentLayer] = list(own["layers"]._modules.values())
+        if (
+            type(x) not in PLAIN or x.dim() != 3 or not x.is_cpu or x.layout != torch.strided
+            or x.shape[2] != self.input_size or not x.numel()
+            or self.bidirectional or self.stateful
+            or (len(layers) > 1 and self.training and self.dropout.p)
+            or not (state is None or (type(state) in (list, tuple) and len(state) == len(layers)))
+        ):  # fmt: skip
+            return None
+        for kind, between in ((nn.Identity, "norms"), (CONNECTIONS["none"], "connections")):
+            for module in own[between]._modules.values():
+                if type(module) is not kind or hooked(module):
+                    return None
+        before: list[Any] = [None] * len(layers) if state is None else list(state)
+        ready = []
+        for layer, given in zip(layers, before, strict=True):
+            made = layer.direct()
+            if made is None or made[0].W_x.dtype != x.dtype:
+                return None
+            if given is not None and not direct.is_state(made[0], given, x.shape[0]):
+                return None
+            ready.append((layer.cell.state_type, *made, given))
+        y, last = x, []
+        for state_type, prepared, stored, given in ready:
+            y, *fields = direct.run(prepared, y, given, stored)
+            last.append(state_type(*fields))
+        return y, last
 
     def _without_batch(
         self,

@@ -8,6 +8,11 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
+saved_tensors_hook: Callable[[bool], Any] = getattr(
+    torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: "unknown"
+)
+"""What PyTorch does with tensors kept for a backward pass (a checkpoint, an offload), or None."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,6 +41,19 @@ def transformed() -> bool:
     """Whether forward mode or a transform of `torch.func` is at work: they see PyTorch's own operations."""
     level: int = getattr(forward_ad, "_current_level", -1)
     return level >= 0 or bool(torch._C._are_functorch_transforms_active())
+
+
+def eager() -> bool:
+    """Whether a call runs on the CPU now, with nothing that records, maps, converts or compiles it."""
+    return not (
+        torch.compiler.is_compiling()
+        or tracing()
+        or transformed()
+        or torch.is_autocast_enabled("cpu")
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or saved_tensors_hook(True) is not None
+    )
 
 
 is_batched: Callable[[Tensor], bool] = torch._C._functorch.is_legacy_batchedtensor

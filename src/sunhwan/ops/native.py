@@ -6,7 +6,9 @@ with S the sum of the lengths, step t holding `counts[t]` rows, the longest rows
 """
 
 import ctypes
-from collections.abc import Sequence
+import struct
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -17,9 +19,10 @@ from sunhwan.cells import CELLS, Cell
 from sunhwan.cells.base import rows, weight_gradient
 from sunhwan.errors import ShapeError
 from sunhwan.ops.library import Library, library
-from sunhwan.ops.record import Kernel, Matrix, Problem, Series
+from sunhwan.ops.record import AT, RECORD, SAVED, Kernel
 
 DTYPES = (torch.float32, torch.float64)
+NUMBER, BITS = struct.Struct("d"), struct.Struct("q")
 
 
 def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
@@ -191,9 +194,9 @@ def forward(inputs: Inputs, *, save: bool) -> tuple[ForwardResult, list[Tensor]]
     a, b = _input_products(inputs)
     found = allocate(inputs, kernel, None if inputs.W_x is None else a, save=save)
     layout = layout_of(inputs)
-    problem = _describe(inputs, layout, kernel, a, found)
-    problem.b = _pointer(b)
-    _library().dll.sunhwan_forward(ctypes.byref(kernel), ctypes.byref(problem))
+    words = _describe(inputs, layout, a, found)
+    words[AT["b"]] = _pointer(b)
+    run_forward(kernel, words)
     if layout.last is None:
         return found, [field[-1].clone() for field in found.states]
     return found, [field.index_select(0, layout.last) for field in found.states]
@@ -219,7 +222,7 @@ def layout_of(inputs: Inputs) -> Layout:
     """Of dense sequences, or of packed ones by their counts."""
     if inputs.counts is None:
         T, N = inputs.lead
-        return _dense(T, N)
+        return dense_layout(T, N)
     counts = inputs.counts
     T, N, S = len(counts), int(counts[0]), int(counts.sum())
     start = torch.cat((counts.new_zeros(1), counts.cumsum(0), counts.new_full((1,), S)))
@@ -229,8 +232,9 @@ def layout_of(inputs: Inputs) -> Layout:
     return Layout(T, N, start, lengths, before, start[lengths - 1] + torch.arange(N, device="cpu"))
 
 
-@lru_cache(maxsize=16)
-def _dense(T: int, N: int) -> Layout:
+@lru_cache(maxsize=64)
+def dense_layout(T: int, N: int) -> Layout:
+    """Of rows that are all as long."""
     with torch.inference_mode(False):
         start = (torch.arange(T + 2, device="cpu") * N).clamp_(max=T * N)
         return Layout(T, N, start, torch.full((N,), T, device="cpu"))
@@ -260,7 +264,7 @@ def backward(
         first = kernel.second * H
         d_w = d_a[..., first : first + W_m.shape[1]] if first >= 0 else new((*lead, P))
     layout = layout_of(inputs)
-    problem = _describe(inputs, layout, kernel, d_a, found)
+    words = _describe(inputs, layout, d_a, found)
     F = len(inputs.initial)
     d_initial = [new(field.shape) for field in inputs.initial]
     d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
@@ -268,14 +272,14 @@ def backward(
         raise ShapeError(
             f"gradients are needed of {F} fields over time, and of {F} after the last step"
         )
-    outside = [_gradient(d, like) for d, like in zip(d_states, found.states, strict=True)]
-    behind = [_gradient(d, like) for d, like in zip(d_last, inputs.initial, strict=True)]
-    problem.d_states[:F] = [_series(field) for field in outside]
-    problem.d_last[:F] = [_pointer(field) for field in behind]
-    problem.d_a, problem.d_u, problem.d_w = _series(d_a), _series(d_u), _series(d_w)
-    problem.d_initial[:F] = [_pointer(field) for field in d_initial]
-    problem.d_extra[: len(d_extra)] = [_pointer(sums) for sums in d_extra]
-    _library().dll.sunhwan_backward(ctypes.byref(kernel), ctypes.byref(problem))
+    outside = [laid_out(gradient(d, v)) for d, v in zip(d_states, found.states, strict=True)]
+    behind = [laid_out(gradient(d, v)) for d, v in zip(d_last, inputs.initial, strict=True)]
+    put(words, "d_states", map(_series, outside))
+    put(words, "d_last", [(_pointer(field),) for field in behind])
+    put(words, "d_a", map(_series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
+    put(words, "d_initial", [(_pointer(field),) for field in d_initial])
+    put(words, "d_extra", [(_pointer(sums),) for sums in d_extra])
+    run_backward(kernel, words)
     d_W_h = d_b_h = d_W_m = None
     if W_h is not None:
         parts = [part for part in (d_a[..., : shared * H], d_u) if part.shape[-1]]
@@ -386,7 +390,7 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
     if inputs.ids is not None:
         if inputs.ids.dtype not in (torch.int64, torch.int32):
             raise ShapeError(f"token numbers must be int64 or int32, not {inputs.ids.dtype}")
-        _address(inputs.ids)
+        address(inputs.ids)
     loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
     return inputs._replace(
         x=x if inputs.W_x is not None else x.contiguous(),
@@ -406,7 +410,7 @@ def _check(name: str, value: Tensor, shape: tuple[int, ...] | None, like: Tensor
         )
     if shape is not None and value.shape != shape:
         raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
-    _address(value)
+    address(value)
 
 
 @lru_cache(maxsize=256)
@@ -419,7 +423,7 @@ def _sizes(name: str, H: int) -> dict[str, tuple[int, ...]]:
 
 
 def _check_counts(counts: Tensor, lead: tuple[int, ...], N: int) -> None:
-    _address(counts)
+    address(counts)
     fits = counts.dim() == 1 and counts.dtype == torch.int64 and counts.device.type == "cpu"
     if not fits or len(lead) != 1 or not len(counts) or int(counts.sum()) != lead[0]:
         raise ShapeError(f"the counts of packed rows do not add up to {lead[0]}")
@@ -440,50 +444,85 @@ def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
     return torch.get_num_threads() if work > SHARED else 1
 
 
-def _describe(
-    inputs: Inputs, layout: Layout, kernel: Kernel, a: Tensor, found: ForwardResult
-) -> Problem:
-    """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
-    T, N = layout.T, layout.N
-    H, P = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
+def describe_parameters(inputs: Inputs) -> "array[int]":
+    """The record of a recurrence, as 64-bit words, with its sizes and the loop's parameters."""
     W_h, b_h, W_m, *extra = inputs.loop
-    active = -(-a.shape[:-1].numel() // T)
-    p = Problem(T=T, N=N, H=H, P=P, threads=_threads(inputs, T, active, H))
-    p.start, p.lengths = _pointer(layout.start), _pointer(layout.lengths)
-    p.constant = inputs.constant
-    if W_h is not None:
-        p.W_h = Matrix(_address(W_h), *W_h.stride())
-    if W_m is not None:
-        p.W_m = Matrix(_address(W_m), *W_m.stride())
-    p.b_h = _pointer(b_h)
+    words = array("q", bytes(RECORD))
+    words[AT["H"]], words[AT["P"]] = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
+    words[AT["constant"]] = BITS.unpack(NUMBER.pack(inputs.constant))[0]
+    for where, W in (("W_h", W_h), ("W_m", W_m)):
+        if W is not None:
+            i = AT[where]
+            words[i : i + 3] = array("q", (address(W), *W.stride()))
+    words[AT["b_h"]] = _pointer(b_h)
     for i, e in enumerate(extra):
         if e is not None:
-            p.extra[i], p.extra_size[i] = _pointer(e), e.numel()
-    p.a = _series(a)
-    blocks: Sequence[Tensor] = ()
+            words[AT["extra"] + i], words[AT["extra_size"] + i] = _pointer(e), e.numel()
+    return words
+
+
+def _describe(inputs: Inputs, layout: Layout, a: Tensor, found: ForwardResult) -> "array[int]":
+    """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
+    T, N = layout.T, layout.N
+    words = describe_parameters(inputs)
+    H = words[AT["H"]]
+    active = -(-a.shape[:-1].numel() // T)
+    words[AT["T"]], words[AT["N"]] = T, N
+    words[AT["threads"]] = _threads(inputs, T, active, H)
+    words[AT["start"]], words[AT["lengths"]] = _pointer(layout.start), _pointer(layout.lengths)
+    saved = list(map(_series, found.further))
     if found.products is not None:
-        blocks = torch.split(found.products, H, -1)[: min(kernel.gates, kernel.saved)]
-    saved = (*blocks, *found.further)
+        address, row = _series(found.products)
+        block = H * found.products.element_size()
+        within = found.products.shape[-1] // H
+        saved = [(address + i * block, row) for i in range(within)] + saved
     made = found.made or (() if inputs.hold else found.states)
-    for where, what in ((p.states, found.states), (p.made, made), (p.saved, saved)):
-        where[: len(what)] = [_series(value) for value in what]
-    p.initial[: len(inputs.initial)] = [_pointer(field) for field in inputs.initial]
-    for k, hold in enumerate(inputs.hold):
-        p.hold[k], p.hold_unit[k] = _series(hold), int(hold.shape[-1] > 1)
-    p.drop, p.operand, p.m = _pointer(inputs.drop), _series(found.operand), _series(found.m)
-    p.m_kept = int(found.m is not None)
-    return p
+    put(words, "a", [_series(a)])
+    put(words, "states", map(_series, found.states))
+    put(words, "made", map(_series, made))
+    put(words, "saved", saved[:SAVED])
+    put(words, "initial", [(_pointer(field),) for field in inputs.initial])
+    put(words, "hold", map(_series, inputs.hold))
+    put(words, "hold_unit", [(int(field.shape[-1] > 1),) for field in inputs.hold])
+    words[AT["drop"]] = _pointer(inputs.drop)
+    put(words, "operand", [_series(found.operand)])
+    put(words, "m", [_series(found.m)])
+    words[AT["m_kept"]] = int(found.m is not None)
+    return words
 
 
-def _gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
-    """A gradient from outside, as the library reads it."""
-    if d is None:
-        return None
-    _check("a gradient", d, tuple(like.shape), like)
-    return d.contiguous()
+def put(words: "array[int]", field: str, values: Iterable[tuple[int, ...]]) -> None:
+    """Write the entries of one field of the record, one after another."""
+    i = AT[field]
+    for value in values:
+        for word in value:
+            words[i] = word
+            i += 1
 
 
-def _address(x: Tensor) -> int:
+def run_forward(kernel: Kernel, words: "array[int]") -> None:
+    """Call the kernel."""
+    _library().dll.sunhwan_forward(ctypes.addressof(kernel), words.buffer_info()[0])
+
+
+def run_backward(kernel: Kernel, words: "array[int]") -> None:
+    """Call the kernel's backward pass."""
+    _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
+
+
+def gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
+    """A gradient from outside; ShapeError where it is not one of these values."""
+    if d is not None:
+        _check("a gradient", d, tuple(like.shape), like)
+    return d
+
+
+def laid_out(d: Tensor | None) -> Tensor | None:
+    """Row after row in memory."""
+    return None if d is None else d.contiguous()
+
+
+def address(x: Tensor) -> int:
     """Where a tensor's numbers are; ShapeError where its memory was given back."""
     address: int = x.data_ptr()
     if not address and x.numel():
@@ -491,23 +530,23 @@ def _address(x: Tensor) -> int:
     return address
 
 
-def _series(x: Tensor | None) -> Series:
-    """(T, N, size) or (S, size) as the library reads it."""
+def _series(x: Tensor | None) -> tuple[int, int]:
+    """(T, N, size) or (S, size) as the library reads it: an address, and the distance of rows."""
     if x is None:
-        return Series()
+        return 0, 0
     if x.stride(-1) != 1 and x.shape[-1] > 1:
         raise ValueError("the units of a row must be neighbours in memory")
     if x.dim() == 2:
-        return Series(_address(x), x.stride(0))
+        return address(x), x.stride(0)
     (T, N), (step, row) = x.shape[:2], x.stride()[:2]
     if N == 1:
         row = step
     elif T > 1 and step != N * row:
         raise ValueError("the rows of a step must follow those of the step before in memory")
-    return Series(_address(x), row)
+    return address(x), row
 
 
-def _pointer(x: Tensor | None) -> int | None:
+def _pointer(x: Tensor | None) -> int:
     if x is not None and not x.is_contiguous():
         raise ValueError("the rows must lie one after another in memory")
-    return None if x is None else _address(x)
+    return 0 if x is None else address(x)

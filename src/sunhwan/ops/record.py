@@ -57,6 +57,13 @@ class Problem(ctypes.Structure):
     ]
 
 
+RECORD = ctypes.sizeof(Problem)
+"""Bytes of a `Problem`, all of whose numbers have 64 bits."""
+
+AT: dict[str, int] = {name: getattr(Problem, name).offset // 8 for name, *_ in Problem._fields_}
+"""Where each field begins, in words of 64 bits."""
+
+
 class Kernel(ctypes.Structure):
     """Mirrors `Kernel` up to its functions: what the kernel of a cell reads and writes."""
 
