@@ -12,7 +12,7 @@ from sunhwan import Recurrent
 from sunhwan.cells import Cell, HiddenState, LSTMState, can_derive, derive, why_not_derived
 from sunhwan.cells.own import probe
 from sunhwan.cells.structure import is_unitwise
-from sunhwan.errors import ConfigError
+from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import choose
 from tests.laws.test_check import Counting, Mixing
 
@@ -503,3 +503,50 @@ def test_a_step_that_changes_the_shape_and_back():
         return 0.3 * s.h.reshape(s.h.shape[0], 2, -1).transpose(-1, -2).reshape(s.h.shape)
 
     torch.testing.assert_close(*two_ways(Recurrent(cell_with(turned), 3, 4).double()))
+
+
+class Wide(Plain):
+    def pointwise(self, a, u, state):
+        h = torch.tanh(a + u)
+        return HiddenState(torch.cat((h, h), -1)), ()
+
+
+class Doubled(Plain):
+    def pointwise(self, a, u, state):
+        return HiddenState(torch.tanh(a + u).double()), ()
+
+
+class Alone(Plain):
+    def pointwise(self, a, u, state):
+        return torch.tanh(a + u)
+
+
+class OtherState(Plain):
+    def pointwise(self, a, u, state):
+        return (torch.tanh(a + u),), ()
+
+
+class NotSaved(Plain):
+    def pointwise(self, a, u, state):
+        return HiddenState(torch.tanh(a + u)), None
+
+
+class NoTensor(Plain):
+    def pointwise(self, a, u, state):
+        return HiddenState(None), ()
+
+
+@pytest.mark.parametrize("backend", [None, "unrolled"])
+@pytest.mark.parametrize("T", [1, 3])
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        (Wide(), r"h of \(2, 10\)"), (Doubled(), "float64"), (Alone(), "must return two things|Tensor"),
+        (OtherState(), "returns tuple"), (NotSaved(), "must return two things"),
+        (NoTensor(), "NoneType for h"),
+    ],
+)  # fmt: skip
+def test_a_step_that_returns_another_thing_is_refused(cell, told, T, backend):
+    layer = Recurrent(cell, 3, 5, backend=backend if backend == "unrolled" else None)
+    with pytest.raises(ShapeError, match=f"a step of {name_of(cell)} .*({told})"):
+        layer(torch.randn(2, T, 3))

@@ -354,6 +354,16 @@ def weight_gradient(operand: Tensor, d_product: Tensor) -> Tensor:
     return (rows(d_product).T @ rows(operand)).T
 
 
+def check_pair(cell: Cell, made: Any) -> None:
+    """ShapeError unless a cell's step returned two things: its state and a tuple of saved values."""
+    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], tuple)):
+        state, fields = cell.state_type.__name__, ", ".join(cell.state_type._fields)
+        raise ShapeError(
+            f"a step of {type(cell).__name__} must return two things, {state}({fields}) and a tuple of "
+            "what it saves"
+        )
+
+
 def check_state(
     cell: Cell, state: Sequence[Tensor] | Tensor, batch_size: int, hidden_size: int
 ) -> State:

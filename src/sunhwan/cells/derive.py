@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from sunhwan.cells.base import Bypass, Cell, Parameters, State, rows
+from sunhwan.cells.base import Bypass, Cell, Parameters, State, check_pair, rows
 from sunhwan.cells.linear import LinearCell
 from sunhwan.cells.structure import is_unitwise, why_not_derived, why_not_derived_at
 from sunhwan.errors import ConfigError
@@ -64,7 +64,9 @@ class DerivedCell(Cell):
             object.__setattr__(self, name, getattr(self.of, name))
 
     def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
-        after, saved = self.of.pointwise(a, u, state, *extra)
+        made = self.of.pointwise(a, u, state, *extra)
+        check_pair(self.of, made)
+        after, saved = made
         return after, (*saved, *self._arguments(a, u))
 
     def gate_values(self, saved: State) -> dict[str, Tensor]:

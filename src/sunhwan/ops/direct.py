@@ -68,7 +68,7 @@ class Prepared(NamedTuple):
     def inputs(self, x: Tensor, initial: Sequence[Tensor], stored: Sequence[Any]) -> Inputs:
         """What the operator reads, for x (N, T, D)."""
         W_x, b, *loop = (p.T if p is not None and p.dim() == 2 else p for p in stored)
-        constant = operators.constant_of(self.cell)
+        constant = self.cell.kernel_constant
         return Inputs(
             self.name, constant, x.transpose(0, 1), None, W_x, b, loop, initial, (), None, None
         )
@@ -114,9 +114,7 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         x = first.new_empty((1, 1, first.shape[1]))
         initial = cell.zero_state(1, H, dtype=first.dtype)
         inputs = native.check(
-            Inputs(
-                name, operators.constant_of(cell), x, None, W_x, b, loop, initial, (), None, None
-            ),
+            Inputs(name, cell.kernel_constant, x, None, W_x, b, loop, initial, (), None, None),
             kernel,
         )
         widths = native.kept_widths(inputs, kernel, save=True)

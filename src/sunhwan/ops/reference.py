@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
+from sunhwan.cells.base import check_pair
+from sunhwan.errors import ShapeError
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.modes import needs_graph
 
@@ -77,7 +79,10 @@ def forward(
     )
     # unbind, not a[t]: the gradient of an index fills a whole (T, N, G·H) tensor at every step.
     for t, a_t in enumerate(a.unbind(0)):
-        new, saved_t = cell.advance(a_t, state, loop, noise.drop)
+        made = cell.advance(a_t, state, loop, noise.drop)
+        if t == 0:
+            check_step(cell, made, state)
+        new, saved_t = made
         if held is None:
             state = new
             if separate_nodes:
@@ -89,6 +94,26 @@ def forward(
         states.append(state)
         saved.append(saved_t)
     return states, fresh or states, saved
+
+
+def check_step(cell: Cell, made: Any, before: State) -> None:
+    """ShapeError unless a cell's step gave (state, saved values), the state as that before."""
+    kind = type(getattr(cell, "of", cell)).__name__  # of a derived cell, the one it is made from
+    fields = cell.state_type._fields
+    check_pair(cell, made)
+    if getattr(made[0], "_fields", None) != fields:
+        wanted = f"{cell.state_type.__name__}({', '.join(fields)})"
+        raise ShapeError(f"a step of {kind} returns {type(made[0]).__name__}, not {wanted}")
+    for field, value, like in zip(fields, made[0], before, strict=True):
+        if not isinstance(value, Tensor):
+            raise ShapeError(
+                f"a step of {kind} returns {type(value).__name__} for {field}, not a tensor"
+            )
+        if value.shape != like.shape or value.dtype != like.dtype:
+            raise ShapeError(
+                f"a step of {kind} returns {field} of {tuple(value.shape)} in {value.dtype}, but the "
+                f"state before has {tuple(like.shape)} in {like.dtype}"
+            )
 
 
 def forward_packed(
