@@ -263,7 +263,7 @@ class Recurrent(nn.Module):
             made = layer.direct()
             if made is None or made[0].W_x.dtype != x.dtype:
                 return None
-            if given is not None and not direct.is_state(made[0], given, x.shape[0]):
+            if state is not None and not direct.is_state(made[0], given, x.shape[0]):
                 return None
             ready.append((layer.cell.state_type, *made, given))
         y, last = x, []
