@@ -117,6 +117,20 @@ def test_stop_strings_end_a_text_however_it_comes(text: str, stops: list[str], d
     assert said + ("" if found.hit else found.flush()) == wanted
 
 
+@given(
+    st.lists(st.text("abc", max_size=3), max_size=6),
+    st.lists(st.text("abc", min_size=1), max_size=2),
+)
+def test_pieces_at_once_are_pieces_one_by_one(pieces: list[str], stops: list[str]) -> None:
+    one, all_, text, count = StopStrings(stops), StopStrings(stops), "", 0
+    for piece in pieces:
+        if one.hit:
+            break
+        text, count = text + one.push(piece), count + 1
+    assert all_.push_all(pieces) == (text, count)
+    assert (all_.hit, all_.flush()) == (one.hit, one.flush())
+
+
 @pytest.mark.parametrize("name", VOCABULARIES)
 def test_a_token_has_a_name_that_can_be_seen(name: str) -> None:
     vocabulary = VOCABULARIES[name]

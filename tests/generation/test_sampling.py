@@ -94,7 +94,9 @@ VOCABULARIES = pytest.mark.parametrize(
 
 
 @VOCABULARIES
-@pytest.mark.parametrize("prompt", ["", "a", "가", "나는 오", "\U0001f600 zzz", "\ud800"])
+@pytest.mark.parametrize(
+    "prompt", ["", "a", "가", "나는 오", "\U0001f600 zzz", "\ud800", "ab " * 200]
+)
 def test_a_seed_gives_its_text_alone_and_among_others(vocabulary: Vocabulary, prompt: str) -> None:
     made = model(vocabulary)
     torch.manual_seed(9)

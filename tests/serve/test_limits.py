@@ -76,13 +76,13 @@ def test_sessions_are_forgotten(small: Client) -> None:
 
 
 class Held:
-    """A writer that waits until it may take each step."""
+    """A stepper that waits until it may take each step."""
 
     def __init__(self, client: Client, name: str) -> None:
-        self.generation = client.app.state.service.models[name].loaded().generation
-        self._step = self.generation.writer.step
+        self.batcher = client.app.state.service.models[name].loaded().batcher
+        self._step = self.batcher.stepper.run_rows
         self.steps, self._may = 0, threading.Semaphore(0)
-        self.generation.writer.step = self._held
+        self.batcher.stepper.run_rows = self._held
 
     def _held(self, steps: Any) -> Any:
         self._may.acquire()
@@ -148,7 +148,7 @@ def test_a_server_that_stops_says_so(language_runs: list[Path]) -> None:
     with client_of(language_runs[:1]) as client:
         held = Held(client, "characters")
         running = asked(client)
-        until(lambda: held.generation._thread is not None)
+        until(lambda: held.batcher._thread is not None)
         client.loop.call_soon_threadsafe(client.app.state.service.stop)
         status, error = refusal(running.result(20))
         assert status == 503

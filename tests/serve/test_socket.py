@@ -125,9 +125,9 @@ def test_nothing_is_written_for_those_who_have_left(
     language_runs: list[Path], stream: bool
 ) -> None:
     with server_of(language_runs[:1]) as server:
-        generation = server.app.state.service.models["characters"].loaded().generation
+        batcher = server.app.state.service.models["characters"].loaded().batcher
         taken, may, gone = [0], threading.Semaphore(0), threading.Event()
-        step, writing = generation.writer.step, generation.writing
+        step, writing = batcher.stepper.run_rows, batcher.writing
 
         def held(steps: Any) -> Any:
             assert may.acquire(timeout=30)
@@ -145,7 +145,7 @@ def test_nothing_is_written_for_those_who_have_left(
                 self.inner.__exit__(*error)
                 gone.set()
 
-        generation.writer.step, generation.writing = held, Noted
+        batcher.stepper.run_rows, batcher.writing = held, Noted
         body = COMPLETIONS | {"max_tokens": 4000, "n": 8, "stream": stream}
         with begin(server, body) as wire:
             may.release(3)
@@ -158,7 +158,7 @@ def test_nothing_is_written_for_those_who_have_left(
         # The step that was begun is ended; no other is made.
         assert taken[0] <= 4
         until(lambda: server.app.state.service._places._value == 64)
-        generation.writer.step, generation.writing = step, writing
+        batcher.stepper.run_rows, batcher.writing = step, writing
         found = httpx.post(
             f"{server.url}/v1/completions", json=COMPLETIONS, trust_env=False, timeout=20
         )
@@ -286,8 +286,8 @@ def test_what_is_running_when_it_ends_is_answered(
     language_runs: list[Path], closing: ExitStack
 ) -> None:
     with server_of(language_runs[:1], grace=0.3) as server:
-        generation = server.app.state.service.models["characters"].loaded().generation
-        step, stopping = generation.writer.step, server.app.state.service._stopping
+        batcher = server.app.state.service.models["characters"].loaded().batcher
+        step, stopping = batcher.stepper.run_rows, server.app.state.service._stopping
         taken: list[int] = []
 
         def held(steps: Any) -> Any:
@@ -297,7 +297,7 @@ def test_what_is_running_when_it_ends_is_answered(
             taken.append(1)
             return found
 
-        generation.writer.step = held
+        batcher.stepper.run_rows = held
         body = COMPLETIONS | {"max_tokens": 100}
         stream = closing.enter_context(begin(server, body | {"stream": True}))
         hear(stream, b"data: ")
@@ -313,15 +313,15 @@ def test_what_is_running_may_end_after_sigterm(
 ) -> None:
     """As much time as a request has, not some seconds; new requests are not taken meanwhile."""
     with server_of(language_runs[:1], grace=None) as server:
-        generation = server.app.state.service.models["characters"].loaded().generation
-        step, begun, go_on = generation.writer.step, threading.Event(), threading.Event()
+        batcher = server.app.state.service.models["characters"].loaded().batcher
+        step, begun, go_on = batcher.stepper.run_rows, threading.Event(), threading.Event()
 
         def held(steps: Any) -> Any:
             begun.set()
             assert go_on.wait(20)
             return step(steps)
 
-        generation.writer.step = held
+        batcher.stepper.run_rows = held
         body = COMPLETIONS | {"max_tokens": 30}
         stream = closing.enter_context(begin(server, body | {"stream": True}))
         assert begun.wait(20)
@@ -339,8 +339,8 @@ def test_a_second_signal_cuts_off_what_is_running(
     language_runs: list[Path], closing: ExitStack
 ) -> None:
     with server_of(language_runs[:1], grace=None) as server:
-        generation = server.app.state.service.models["characters"].loaded().generation
-        step, begun = generation.writer.step, threading.Event()
+        batcher = server.app.state.service.models["characters"].loaded().batcher
+        step, begun = batcher.stepper.run_rows, threading.Event()
         stopping = server.app.state.service._stopping
 
         def held(steps: Any) -> Any:
@@ -348,7 +348,7 @@ def test_a_second_signal_cuts_off_what_is_running(
             until(stopping.is_set)
             return step(steps)
 
-        generation.writer.step = held
+        batcher.stepper.run_rows = held
         whole = closing.enter_context(begin(server, COMPLETIONS | {"max_tokens": 30}))
         assert begun.wait(20)
         server.stop(signal.SIGTERM)

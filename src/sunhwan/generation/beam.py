@@ -10,20 +10,20 @@ from torch import Tensor
 from sunhwan.errors import UsageError
 
 
-class Rows(Protocol):
-    """Where M texts about N inputs stand."""
+class DecodingState(Protocol):
+    """State of a decoder after M texts about N inputs."""
 
     def rows(self, texts: Tensor, inputs: Tensor | None = None) -> Self:
         """Those of these texts, by index, and of these inputs; None: all."""
 
 
-State = TypeVar("State", bound=Rows)
-Step = Callable[[Tensor, State], tuple[Tensor, State, Tensor | None]]
+State = TypeVar("State", bound=DecodingState)
+DecodingStep = Callable[[Tensor, State], tuple[Tensor, State, Tensor | None]]
 """The last tokens (M) and the state → log p of the next (M, V), the state, and weights (M, S)."""
 
 
 class Hypothesis(NamedTuple):
-    """A text that was found.
+    """Text that was found.
 
     ids: its tokens, without EOS. log_probability: of all of it, EOS included, in nats. attention:
     where each token looked, (tokens, S); None without attention.
@@ -41,7 +41,7 @@ def length_penalty(length: int, alpha: float) -> float:
 
 @torch.no_grad()
 def beam_search(
-    step: "Step[State]",
+    step: "DecodingStep[State]",
     state: State,
     inputs: int,
     *,

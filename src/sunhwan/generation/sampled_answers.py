@@ -1,4 +1,4 @@
-"""Answers that are drawn at random, token after token, where there is more than one right answer."""
+"""Sampled answers: drawn token by token, where a question has more than one right answer."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from sunhwan.errors import UsageError
-from sunhwan.generation.beam import Hypothesis, State, Step
+from sunhwan.generation.beam import DecodingStep, Hypothesis, State
 from sunhwan.generation.sampling import filtered_probabilities, sample_at
 
 
@@ -26,7 +26,7 @@ def check_drawing(n: int, temperature: float, seed: int) -> None:
 
 @torch.no_grad()
 def draw(
-    step: "Step[State]",
+    step: "DecodingStep[State]",
     state: State,
     seeds: Sequence[int],
     *,

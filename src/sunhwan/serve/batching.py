@@ -52,7 +52,7 @@ class Request:
             pass
 
 
-class Generation:
+class Batcher:
     """The texts of one model. Each step is one call of the stepper for all that are at work.
 
     At most `TOGETHER` are written side by side; the others wait, and of several requests each has

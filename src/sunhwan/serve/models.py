@@ -15,7 +15,7 @@ from sunhwan.cells import CELLS
 from sunhwan.errors import StoreError, SunhwanError, UsageError
 from sunhwan.generation import stepper_for
 from sunhwan.layers import Recurrent
-from sunhwan.serve.batching import Generation
+from sunhwan.serve.batching import Batcher
 from sunhwan.serve.limits import Limits
 from sunhwan.serve.refusals import RefusedError
 from sunhwan.serve.sessions import Sessions
@@ -40,11 +40,11 @@ class Loaded:
         self.task, self.created = task, int(time.time())
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(1, "model")
-        self.generation: Generation | None = None
+        self.batcher: Batcher | None = None
         self.sessions = Sessions(limits.sessions)
         self.language = task.as_language_model()
         if self.language:
-            self.generation = Generation(stepper_for(self.language.model, precision, self._lock))
+            self.batcher = Batcher(stepper_for(self.language.model, precision, self._lock))
 
     async def apart(self, work: Callable[[], Value]) -> Value:
         """Do this in the model's own thread; given up where it has not begun when nobody waits."""
@@ -55,15 +55,15 @@ class Loaded:
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, locked)
 
-    def writing(self) -> tuple[Generation, Vocabulary]:
+    def writing(self) -> tuple[Batcher, Vocabulary]:
         """What a language model writes with; refused for another."""
-        if self.generation is None or self.language is None:
+        if self.batcher is None or self.language is None:
             raise RefusedError(
                 422,
                 f"this is a {self.task.title}: ask it through /api/predict",
                 param="model",
             )
-        return self.generation, self.language.vocabulary
+        return self.batcher, self.language.vocabulary
 
     def answering(self) -> Task:
         """What answers questions; refused for a language model."""
@@ -149,8 +149,8 @@ class Served:
 
     def close(self) -> None:
         """Wait until the thread that writes has ended."""
-        if self._loaded is not None and self._loaded.generation is not None:
-            self._loaded.generation.close()
+        if self._loaded is not None and self._loaded.batcher is not None:
+            self._loaded.batcher.close()
 
     def _read(self) -> None:
         try:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from sunhwan.errors import SunhwanError
 from sunhwan.generation import Job, PromptContext, Sampling, TokenScore
 from sunhwan.generation.offsets import token_name, token_offsets
-from sunhwan.serve.batching import Generation
+from sunhwan.serve.batching import Batcher
 from sunhwan.serve.json_text import json_of
 from sunhwan.serve.refusals import RefusedError, as_refusal, body_of
 from sunhwan.serve.schemas import Completions
@@ -25,7 +25,7 @@ class Order(NamedTuple):
 
     body: Completions
     seed: int
-    generation: Generation
+    batcher: Batcher
     vocabulary: Vocabulary
     jobs: list[Job]
     prompt_tokens: int
@@ -34,7 +34,7 @@ class Order(NamedTuple):
 async def ordered(service: Service, body: Completions) -> Order:
     """What a request asks for; refused where it is more than the server does."""
     limits = service.limits
-    generation, vocabulary = (await service.loaded(body.model)).writing()
+    batcher, vocabulary = (await service.loaded(body.model)).writing()
     prompts = _prompts(body)
     service.check(len(prompts), limits.prompts, "prompts")
     service.check(body.n, limits.n, "answers")
@@ -50,7 +50,7 @@ async def ordered(service: Service, body: Completions) -> Order:
             for place, context in enumerate(contexts)
             for k in range(body.n)
         ]
-        return Order(body, seed, generation, vocabulary, jobs, sum(tokens))
+        return Order(body, seed, batcher, vocabulary, jobs, sum(tokens))
 
     return await asyncio.to_thread(prepared)
 
@@ -96,7 +96,7 @@ def _job(vocabulary: Vocabulary, context: PromptContext, body: Completions, seed
 
 async def answered(order: Order) -> bytes:
     """All of the answer, when it is written."""
-    with order.generation.writing(order.jobs) as writing:
+    with order.batcher.writing(order.jobs) as writing:
         await writing.finished()
 
     def rendered() -> bytes:
@@ -113,7 +113,7 @@ async def streamed(order: Order) -> AsyncIterator[bytes]:
     if with_usage:
         envelope["usage"] = None
     ended: set[int] = set()
-    with order.generation.writing(order.jobs) as writing:
+    with order.batcher.writing(order.jobs) as writing:
         async for _ in writing.steps():
             told = []
             for index in range(len(order.jobs)):

@@ -23,7 +23,7 @@ from sunhwan.text import Vocabulary
 
 async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, Any]:
     """The next tokens by their probability, and how the text could go on."""
-    generation, vocabulary = loaded.writing()
+    batcher, vocabulary = loaded.writing()
     service.check(body.length, service.limits.max_tokens, "tokens")
     name, session = loaded.sessions.find(body.session)
 
@@ -44,7 +44,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
         return context, job, len(ids) - read
 
     context, job, read = await asyncio.to_thread(prepared)
-    with generation.writing([job]) as writing:
+    with batcher.writing([job]) as writing:
         await writing.finished()
     loaded.sessions.keep(name, session.grown(context.ids, job.states))
     logits = job.prompt_logits

@@ -12,7 +12,7 @@ from sunhwan.serve.service import Service
 async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any]:
     """The log-probability of lines, each from the beginning; see `generation.score_lines`."""
     service.check(len(body.lines), service.limits.lines, "lines")
-    generation, vocabulary = loaded.writing()
+    batcher, vocabulary = loaded.writing()
 
     def prepared() -> list[Job]:
         lines = [vocabulary.encode(line).tolist() for line in body.lines]
@@ -21,7 +21,7 @@ async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any
         return [scoring_job(vocabulary, ids) for ids in lines]
 
     jobs = await asyncio.to_thread(prepared)
-    with generation.writing(jobs) as writing:
+    with batcher.writing(jobs) as writing:
         await writing.finished()
 
     def summary() -> dict[str, Any]:
