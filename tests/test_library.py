@@ -87,6 +87,16 @@ def test_threads_are_those_of_pytorch(native: Library) -> None:
     assert native.openmp or not runtimes
 
 
+@built
+def test_threads_are_shared_where_the_system_knows_no_lazy_loading(
+    native: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, whose `os` has no such flags: that is no reason to do without."""
+    for flag in ("RTLD_LAZY", "RTLD_NOLOAD"):
+        monkeypatch.delattr(os, flag, raising=False)
+    assert module._share_openmp(native.dll) == native.openmp
+
+
 def test_another_file_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SUNHWAN_LIBRARY", str(tmp_path / "none.so"))
     with pytest.raises(UsageError, match=r"SUNHWAN_LIBRARY.*none\.so"):

@@ -122,6 +122,31 @@ def test_an_unknown_name_lists_the_cells(command: Command, tmp_path: Path) -> No
     assert "lstm_peephole" in done.sentence
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("state.h.mul_(0.5)", "writes into its arguments"),
+        ("a += u", "writes into its arguments"),
+        ("n = torch.from_numpy(n.numpy())", "line 14: RuntimeError: Can't call numpy"),
+        ("n = n.double()", "another type than the torch.float32"),
+        ("n = n + torch.rand_like(n)", "other values for the same arguments"),
+        ("n, Leaky.count = n + Leaky.count, Leaky.count + 1", "other values for the same"),
+        ("n.requires_grad and n.tanh_().undefined", "line 14: AttributeError"),
+    ],
+)
+def test_what_would_fail_in_training_is_refused_before_it(
+    command: Command, tmp_path: Path, body: str, said: str
+) -> None:
+    lines = SOURCE.replace("    gates =", "    count = 0\n    gates =").splitlines()
+    at = next(place for place, line in enumerate(lines) if "return Hidden" in line)
+    lines.insert(at, f"        {body}")
+    (tmp_path / "mycells.py").write_text("\n".join(lines).replace("\n\n\nclass", "\n\nclass"))
+    out = tmp_path / "run"
+    done = command("train", "hello", "--out", out, "--cell", f"{tmp_path}/mycells.py:Leaky", *TINY)
+    assert (done.code, out.exists()) == (2, False)
+    assert said in done.sentence
+
+
 def test_in_python_the_object_is_enough(mine: str) -> None:
     name = own_cell(mine)
     assert get_cell(name) is OWN[name]

@@ -172,3 +172,21 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
 
     every_failure(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), prepare, act, check)
     assert failed >= 6
+
+
+def test_what_a_killed_process_left_is_gone_at_the_next_start(run: Run) -> None:
+    """Under the lock alone: a reader removes nothing."""
+    left = [run.folder / ".config.toml.4711", run.checkpoint_folder / ".step-1.safetensors.12"]
+    others = [
+        run.folder / ".lock",
+        run.folder / ".notes",
+        run.folder / "4711",
+        run.folder / ".x.new",
+    ]
+    for path in (*left, *others):
+        path.touch()
+    Run.open(run.folder).config()
+    assert all(path.exists() for path in left)
+    with run:
+        assert not any(path.exists() for path in left)
+        assert all(path.exists() for path in others)

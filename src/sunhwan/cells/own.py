@@ -112,6 +112,37 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
             f"pointwise must return the next {name} and a tuple of values to save: "
             f"write `return {name}(…), ()`"
         )
+    _check_differentiable(cell, a, u, [fresh[name] for name in cell.extra], batch_size)
+
+
+def _check_differentiable(
+    cell: Cell, a: torch.Tensor, u: torch.Tensor, extra: list[torch.Tensor], batch_size: int
+) -> None:
+    """What would fail in the middle of training: writing in place, leaving PyTorch, chance, memory."""
+    sizes = cell.state_sizes(a.shape[1] // len(cell.gates))
+    state = cell.state_type(*(0.1 * torch.randn(batch_size, size) for size in sizes))
+    given = [a, u, *state, *extra]
+    copies = [value.clone() for value in given]
+
+    def step(values: list[torch.Tensor]) -> list[torch.Tensor]:
+        fields = cell.state_type(*values[2 : 2 + len(sizes)])
+        new, _ = cell.pointwise(values[0], values[1], fields, *values[2 + len(sizes) :])
+        return list(new)
+
+    first = step(given)
+    if any(not torch.equal(value, copy) for value, copy in zip(given, copies, strict=True)):
+        raise ConfigError("pointwise writes into its arguments: write x = x + y, not x += y")
+    if any(value.dtype != a.dtype for value in first):
+        raise ConfigError(f"pointwise returns another type than the {a.dtype} that it is given")
+    second = step(copies)
+    pairs = zip(first, second, strict=True)
+    if any(not torch.allclose(x, y, equal_nan=True) for x, y in pairs):
+        raise ConfigError(
+            "pointwise gives other values for the same arguments: neither random numbers nor what "
+            "changes from call to call may be in it"
+        )
+    with torch.enable_grad():
+        step([value.clone().requires_grad_() for value in copies])
 
 
 def run_file(path: Path, what: str = "cell", name: str = "CLASS") -> ModuleType:

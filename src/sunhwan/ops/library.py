@@ -127,12 +127,15 @@ SLOWER = "recurrences on the CPU run without sunhwan's compiled kernels, which i
 def _share_openmp(dll: ctypes.CDLL) -> bool:
     """Let the library use the OpenMP threads that PyTorch has; True if it has any."""
     names = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
+    mode = getattr(os, "RTLD_NOLOAD", 0) | getattr(os, "RTLD_LAZY", 0)  # Windows has neither
     for path in (Path(torch.__file__).parent / "lib").glob("lib*omp*"):
         try:
-            runtime = ctypes.CDLL(str(path), mode=getattr(os, "RTLD_NOLOAD", 0) | os.RTLD_LAZY)
-            entries = [ctypes.cast(getattr(runtime, name), ctypes.c_void_p) for name in names]
-        except (OSError, AttributeError):
+            runtime = ctypes.CDLL(str(path), mode=mode)
+        except OSError:
             continue
+        if not all(hasattr(runtime, name) for name in names):
+            continue
+        entries = [ctypes.cast(getattr(runtime, name), ctypes.c_void_p) for name in names]
         dll.sunhwan_use_openmp(*entries)
         return True
     return False

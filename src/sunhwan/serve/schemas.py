@@ -111,7 +111,6 @@ class TraceOf(Body):
     layer: Annotated[int, Field(ge=0, le=10_000)] = 0
     values: Annotated[list[Name], Field(max_length=32)] | None = None
     units: Annotated[list[Token], Field(max_length=100_000)] | None = None
-    session: Name | None = None
 
 
 class Score(Body):

@@ -69,7 +69,6 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
             ],
             "entropy": -(log_p.exp() * log_p).nansum().item(),
             "completion": job.update().text,
-            "surprise": None,
         }
 
     return await asyncio.to_thread(offered)
