@@ -161,27 +161,26 @@ class Job:
     def _extend(
         self, tokens: Sequence[int], log_p: Tensor | None, scores: list[TokenScore]
     ) -> None:
-        """Drawn tokens follow. log_p (V,): of what the first of them was drawn from."""
-        text, finish = "", None
-        if tokens and self._filters.first is not None:
+        """Drawn tokens follow. log_p (V,): of what a single one was drawn from, to be scored."""
+        finish = None
+        if tokens:
             self._filters = self._filters._replace(first=None)
-        for token in tokens:
-            if token < 0:
+            if tokens[-1] < 0:
                 self.error = NonFiniteError(NOT_FINITE)
                 return
-            if token == self._filters.stop:
-                finish = "stop"
-                break
-            piece = self._text.push(token)
-            self.drawn, self._left = self.drawn + 1, self._left - 1
-            self._ids.append(token)
-            if log_p is not None:
-                offset = self._offsets.push(token, piece)
-                scores.append(self._score(token, log_p[token].item(), log_p, offset))
-            text += self._stops.push(piece)
-            finish = "stop" if self._stops.hit else None if self._left else "length"
-            if finish:
-                break
+            if tokens[-1] == self._filters.stop:
+                tokens, finish = tokens[:-1], "stop"
+        pieces = list(map(self._text.push, tokens))
+        text, count = self._stops.push_all(pieces)
+        self._ids += tokens[:count]
+        self.drawn, self._left = self.drawn + count, self._left - count
+        if log_p is not None and tokens:
+            offset = self._offsets.push(tokens[0], pieces[0])
+            scores.append(self._score(tokens[0], log_p[tokens[0]].item(), log_p, offset))
+        if self._stops.hit:
+            finish = "stop"
+        elif tokens and not self._left:
+            finish = finish or "length"
         if finish:
             self._end(finish, text, scores)
         elif text or scores:
@@ -242,17 +241,22 @@ def log_probabilities(logits: Tensor) -> Tensor:
 
 def advance(
     stepper: Stepper, jobs: Sequence[Job], drawing: int = FEW, reading: int | None = None
-) -> None:
+) -> float:
     """Take one step of each job, side by side; each draws at most so many tokens.
 
-    reading: how many are read at most; None: few beside texts that are being written.
+    reading: how many are read at most; None: few beside texts that are being written. Gives the
+    seconds that the model took.
     """
     if reading is None:
         alone = all(job.is_only_reading for job in jobs)
         reading = stepper.reading_alone if alone else stepper.reading_beside
     requests = [job.request(reading, drawing) for job in jobs]
-    for job, request, result in zip(jobs, requests, stepper.run_rows(requests), strict=True):
+    since = time.perf_counter()
+    results = stepper.run_rows(requests)
+    seconds = time.perf_counter() - since
+    for job, request, result in zip(jobs, requests, results, strict=True):
         job.apply(request, result)
+    return seconds
 
 
 def run(stepper: Stepper, jobs: Sequence[Job]) -> Iterator[None]:
@@ -268,9 +272,7 @@ def run(stepper: Stepper, jobs: Sequence[Job]) -> Iterator[None]:
         live = [job for job in jobs if not job.done]
         if not live:
             return
-        since = time.perf_counter()
-        advance(stepper, live, drawing)
-        if time.perf_counter() - since < BETWEEN:
+        if advance(stepper, live, drawing) < BETWEEN:
             drawing = min(2 * drawing, MOST)
         yield
 

@@ -30,6 +30,17 @@ class StopStrings:
         self._held = text[len(text) - kept :]
         return text[: len(text) - kept]
 
+    def push_all(self, pieces: Sequence[str]) -> tuple[str, int]:
+        """The same of several pieces, and how many there are up to the end of the text."""
+        if not self._stops:
+            return "".join(pieces), len(pieces)
+        text = ""
+        for count, piece in enumerate(pieces, 1):
+            text += self.push(piece)
+            if self.hit:
+                return text, count
+        return text, len(pieces)
+
     def flush(self) -> str:
         """The rest of a text that no stop string has ended."""
         held, self._held = self._held, ""
