@@ -267,6 +267,22 @@ def test_modes_of_pytorch_take_the_long_way(calls: list[direct.Prepared]) -> Non
     assert not calls
 
 
+def test_another_instruction_set_is_taken_at_the_next_call() -> None:
+    found, model, x = library(), network(), torch.randn(2, 3, D, requires_grad=True)
+    assert found is not None
+    before, wanted = found.instructions, results(model, x, None)
+    try:
+        for name in found.usable:
+            found.use_instructions(name)
+            for one, other in zip(results(model, x, None), wanted, strict=True):
+                torch.testing.assert_close(one, other)
+            prepared = model.stack[0]._prepared
+            assert prepared is not None
+            assert prepared.instructions == name
+    finally:
+        found.use_instructions(before)
+
+
 def test_copies_start_anew() -> None:
     model, x = network(), torch.randn(2, 3, D)
     wanted = model(x)[0]

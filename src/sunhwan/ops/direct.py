@@ -62,8 +62,13 @@ class Prepared(NamedTuple):
         return self.parameters[4] is not None
 
     def holds(self, parameters: Sequence[Tensor | None]) -> bool:
-        """Whether these parameters are the memory that the record tells of."""
-        return memory_of(parameters) == self.memory
+        """Whether these parameters are the memory that the record tells of, and the kernel is in use."""
+        found = library()
+        return (
+            found is not None
+            and found.instructions == self.instructions
+            and memory_of(parameters) == self.memory
+        )
 
     def inputs(self, x: Tensor, initial: Sequence[Tensor], stored: Sequence[Any]) -> Inputs:
         """What the operator reads, for x (N, T, D)."""
@@ -154,7 +159,7 @@ def is_state(prepared: Prepared, state: Any, N: int) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def zeros(N: int, sizes: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, ...]:
     """The state before anything was read; kept, for nothing writes to it."""
     with torch.inference_mode(False):
