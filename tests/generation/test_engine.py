@@ -443,6 +443,6 @@ def test_a_validation_sample_packs_one_engine_in_fp32(monkeypatch: pytest.Monkey
         with torch.no_grad():
             model.output.weight *= scale
         packed.clear()
-        text = task.sample(None, 40)
+        text = task.validation_sample(None, 40)
         assert packed == ["fp32"]
         assert text == sample(model, ENGLISH, length=40, precision="fp32")[0].text

@@ -215,5 +215,5 @@ def test_numbers_of_rows_that_cannot_be_are_refused(counts):
 def test_steps_that_do_not_follow_each_other_in_memory_are_refused():
     with pytest.raises(ValueError, match="follow"):
         native._series(torch.zeros(4, 6, 8)[:, 1:])
-    assert native._series(torch.zeros(4, 6, 8)[..., 1:]).row == 8
-    assert native._series(torch.zeros(4, 6, 8)[:, 1:2]).row == 48
+    assert native._series(torch.zeros(4, 6, 8)[..., 1:])[1] == 8
+    assert native._series(torch.zeros(4, 6, 8)[:, 1:2])[1] == 48

@@ -531,7 +531,7 @@ def address(x: Tensor) -> int:
 
 
 def _series(x: Tensor | None) -> tuple[int, int]:
-    """(T, N, size) or (S, size) as the library reads it: an address, and the distance of rows."""
+    """(T, N, size) or (S, size) as the library reads it: its address, and the distance of its rows."""
     if x is None:
         return 0, 0
     if x.stride(-1) != 1 and x.shape[-1] > 1:
