@@ -68,7 +68,7 @@ def test_a_bidirectional_trace_lies_in_the_order_of_time(name):
     layer = case.build()
     x, state = case.inputs()
     lengths = (5, 3, 1)
-    output, last, layers, _ = layer.trace(x, state, None, lengths)
+    output, last, layers, *_ = layer.trace(x, state, None, lengths)
     assert torch.equal(layers[1]["h"][:, 0], last[1].h)
     assert torch.equal(torch.cat((layers[0]["h"], layers[1]["h"]), -1)[0], output[0])
     for row, length in enumerate(lengths):
