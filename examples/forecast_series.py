@@ -47,8 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
         for answer in forecaster.predict_file(file):
             print(answer.text)
         if options.picture:
-            task = forecaster.task
-            draw_forecasts(task.panels(task.questions(file)), options.picture)
+            draw_forecasts(forecaster.panels(forecaster.questions(file)), options.picture)
 
 
 def days(count: int) -> list[str]:
