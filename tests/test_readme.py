@@ -99,6 +99,7 @@ def python_of(page: Path) -> list[str]:
     return [fence.text for fence in fences(page) if fence.language == "python"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=ids)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In their order, one after another; blocks that begin with `# mycells.py` are that file."""

@@ -73,6 +73,7 @@ def test_a_cell_of_ours(command):
     assert done.out.splitlines()[-1] == "gru: 40 laws hold, 1 not applicable"
 
 
+@pytest.mark.slow
 def test_all_cells(command, monkeypatch):
     few = {name: CELLS[name] for name in ("elman", "lstm_projected", "mingru")}
     monkeypatch.setattr("sunhwan.cells.CELLS", few)
@@ -86,6 +87,7 @@ def test_all_cells(command, monkeypatch):
     assert [line.split(":")[0] for line in done.err.splitlines()] == list(few)
 
 
+@pytest.mark.slow
 def test_all_in_json_names_what_is_broken(command, monkeypatch, own):
     source = own("WrongSign", WRONG).rpartition(":")[0]
     from sunhwan.cells import get_cell, own_cell

@@ -15,6 +15,8 @@ from tests.conftest import TEXT, TINY
 from tests.faults.test_resume import outcome
 from tests.tasks.cases import CASES
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 

@@ -214,6 +214,7 @@ def test_words_name_layers_numbers_and_places() -> None:
         Phrases("fr")
 
 
+@pytest.mark.slow
 def test_what_is_written(tmp_path: Path) -> None:
     folder = tmp_path / "inspect"
     path = write_report(reports.report(), folder, "ko")
@@ -232,6 +233,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert path.read_text("utf-8") != before
 
 
+@pytest.mark.slow
 def test_a_report_that_fails_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
