@@ -1,6 +1,6 @@
 // Generating text: a trained model as packed weights, and the rows of text that it reads and writes.
 //
-// src/sunhwan/generation/engine.py mirrors the records field by field.
+// src/sunhwan/ops/engine_record.py mirrors the records field by field.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// The library's face: C functions, found and called by src/sunhwan/ops/native.py.
+// The library's C functions, found and called by src/sunhwan/ops/library.py, native.py and engine.py.
 
 #include <cstring>
 
@@ -67,10 +67,23 @@ SUNHWAN_PUBLIC const char* sunhwan_use_instructions(const char* name) {
     return nullptr;
 }
 
-// The version and the size of the record that forward and backward read: a caller built for another one
+// The version of the records and the size of each, 0 of one that is not known: a caller built for others
 // must not call.
 SUNHWAN_PUBLIC int64_t sunhwan_record_version() { return kVersion; }
-SUNHWAN_PUBLIC int64_t sunhwan_record_size() { return sizeof(Recurrence); }
+
+SUNHWAN_PUBLIC int64_t sunhwan_size_of(const char* record) {
+    const struct {
+        const char* name;
+        int64_t size;
+    } records[] = {
+        {"Series", sizeof(Series)}, {"Matrix", sizeof(Matrix)}, {"Recurrence", sizeof(Recurrence)},
+        {"Kernel", sizeof(Kernel)}, {"LayerOfModel", sizeof(LayerOfModel)}, {"Model", sizeof(Model)},
+        {"Row", sizeof(Row)},
+    };
+    for (const auto& one : records)
+        if (!std::strcmp(record, one.name)) return one.size;
+    return 0;
+}
 
 SUNHWAN_PUBLIC void sunhwan_use_openmp(void* parallel, void* thread_num, void* num_threads) {
     use_openmp(parallel, thread_num, num_threads);

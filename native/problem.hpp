@@ -1,6 +1,6 @@
 // What the library and its callers share: one recurrence over time, as pointers and sizes.
 //
-// src/sunhwan/ops/native.py mirrors these records field by field.
+// src/sunhwan/ops/record.py mirrors these records field by field.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,9 @@ constexpr int kFields = 4;  // of a state, at most
 constexpr int kSaved = 8;
 constexpr int kExtra = 4;
 
-// The version of these records: another one whenever they change, also where their size does not.
-constexpr int64_t kVersion = 2;
+// The version of all records, those of generation.hpp too: another one whenever one of them changes, also
+// where its size does not.
+constexpr int64_t kVersion = 3;
 
 // Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
 // is data[(start[t] + n) * row + unit]. Null: there are none.

@@ -110,7 +110,10 @@ void float_tile(const typename W::type* w, const float* x, int64_t row, int64_t 
 
 #if defined(__AVX512F__)
 // Where a conversion to 512 bits takes longer than two to 256, as on AMD's processors; the same bits.
-inline const bool kNarrow = !Processor().intel;
+inline bool is_narrow() {
+    static const bool found = !Processor().intel;  // here: at load time this code may not run yet
+    return found;
+}
 
 template <int V>
 void narrow_tile(const uint16_t* w, const float* x, int64_t K, float* sums) {
@@ -173,7 +176,10 @@ void plain_tile(const int8_t* w, const uint8_t* q, int64_t row, int64_t fours, i
 }
 
 #if defined(__AVX512F__)
-inline const bool kVNNI = Processor().vnni;
+inline bool has_vnni() {
+    static const bool found = Processor().vnni;
+    return found;
+}
 
 template <int V, int R>
 __attribute__((target("avx512vnni"))) void vnni_tile(const int8_t* w, const uint8_t* q, int64_t row,
@@ -222,7 +228,7 @@ void float_tile_of(int64_t rows, const typename W::type* w, const float* x, int6
     }
 #if defined(__AVX512F__)
     if constexpr (R == 1 && std::is_same_v<W, Float16>) {
-        if (kNarrow) return narrow_tile<V>(w, x, K, sums);
+        if (is_narrow()) return narrow_tile<V>(w, x, K, sums);
     }
 #endif
     float_tile<W, V, R>(w, x, row, K, sums);
@@ -235,7 +241,7 @@ void int8_tile_of(int64_t rows, const int8_t* w, const uint8_t* q, int64_t row, 
         if (rows < R) return int8_tile_of<V, R - 1>(rows, w, q, row, fours, sums);
     }
 #if defined(__AVX512F__)
-    if (kVNNI) return vnni_tile<V, R>(w, q, row, fours, sums);
+    if (has_vnni()) return vnni_tile<V, R>(w, q, row, fours, sums);
 #endif
     plain_tile<V, R>(w, q, row, fours, sums);
 }

@@ -1,5 +1,6 @@
 """The compiled library: which file, which instruction set, and what is said without it."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import torch
 from sunhwan.cells import CELLS
 from sunhwan.errors import UsageError
 from sunhwan.ops import library as module
-from sunhwan.ops.library import SETS, Library, library, warn_if_missing
+from sunhwan.ops.library import RECORDS, SETS, Library, library, warn_if_missing
 
 built = pytest.mark.skipif(library() is None, reason="sunhwan was installed without its library")
 
@@ -160,3 +161,25 @@ def test_a_child_of_a_fork_has_threads_of_its_own() -> None:
         [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
+
+
+@built
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_library_with_another_record_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(ctypes.Structure):
+        _fields_ = [("number", ctypes.c_int16)]
+
+    monkeypatch.setitem(RECORDS, name, Other)
+    library.cache_clear()
+    with pytest.raises(UsageError, match=rf"its record {name} has \d+ bytes, not 2; build it anew"):
+        library()
+
+
+@built
+def test_a_library_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VERSION", 1)
+    library.cache_clear()
+    with pytest.raises(UsageError, match=r"of version \d+, not 1; build it anew"):
+        library()

@@ -18,9 +18,10 @@ from sunhwan.generation.support import unsupported
 from sunhwan.layers import RecurrentLayer
 from sunhwan.layers.connections import Residual
 from sunhwan.models import LanguageModel
+from sunhwan.ops.engine_record import EngineLayer, EngineModel, EngineRow
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.native import name_of
-from sunhwan.ops.record import FIELDS, Matrix
+from sunhwan.ops.record import Matrix
 
 CHUNK = 256
 """Tokens between two returns to Python."""
@@ -28,60 +29,6 @@ MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
 SHARED = 50_000
 """Weights from which two threads are faster than one, though they meet at every layer."""
-
-
-class _Layer(ctypes.Structure):
-    """Mirrors `LayerOfModel` of native/generation.hpp."""
-
-    _fields_ = [
-        ("cell", ctypes.c_char_p),
-        ("D", ctypes.c_int64),
-        ("H", ctypes.c_int64),
-        ("table", ctypes.c_void_p),
-        ("W_x", Matrix),
-        ("W_h", Matrix),
-        ("b", ctypes.c_void_p),
-        ("b_h", ctypes.c_void_p),
-        ("extra", ctypes.c_void_p),
-        ("constant", ctypes.c_double),
-        ("hold", ctypes.c_double * FIELDS),
-        ("residual", ctypes.c_int64),
-    ]
-
-
-class _Model(ctypes.Structure):
-    """Mirrors `Model`."""
-
-    _fields_ = [
-        ("V", ctypes.c_int64),
-        ("layers", ctypes.c_int64),
-        ("precision", ctypes.c_int64),
-        ("threads", ctypes.c_int64),
-        ("layer", ctypes.POINTER(_Layer)),
-        ("embedding", ctypes.c_void_p),
-        ("W", Matrix),
-        ("b", ctypes.c_void_p),
-    ]
-
-
-class _Row(ctypes.Structure):
-    """Mirrors `Row`."""
-
-    _fields_ = [
-        ("given", ctypes.c_void_p),
-        ("givens", ctypes.c_int64),
-        ("draws", ctypes.c_int64),
-        ("state", ctypes.c_void_p),
-        ("logits", ctypes.c_void_p),
-        ("drawn", ctypes.c_void_p),
-        ("uniform", ctypes.c_void_p),
-        ("temperature", ctypes.c_double),
-        ("top_p", ctypes.c_double),
-        ("top_k", ctypes.c_int64),
-        ("stop", ctypes.c_int64),
-        ("never", ctypes.c_void_p),
-        ("first", ctypes.c_void_p),
-    ]
 
 
 class Engine:
@@ -124,9 +71,9 @@ class Engine:
             part = ids[:, start : start + CHUNK].contiguous()
             given = part.shape[1]
             into = torch.empty(N, given if logits else 0, self.vocabulary_size)
-            rows = (_Row * N)(
+            rows = (EngineRow * N)(
                 *(
-                    _Row(
+                    EngineRow(
                         given=part[n].data_ptr(), givens=given, state=state[n].data_ptr(),
                         logits=into[n].data_ptr() if logits else None,
                     )
@@ -140,7 +87,7 @@ class Engine:
 
     def run_rows(self, requests: Sequence[RowRequest]) -> list[RowResult]:
         """Take a step of each of several texts, side by side; see `Stepper`."""
-        rows = (_Row * len(requests))()
+        rows = (EngineRow * len(requests))()
         results: list[tuple[Tensor, Tensor, Tensor | None]] = []
         used = []  # what the rows point into beside the results
         for n, (ids, state, uniforms, filters, wanted) in enumerate(requests):
@@ -155,7 +102,7 @@ class Engine:
             )
             results.append((state, tokens, logits))
             used.append((given, uniforms, never, first))
-            rows[n] = _Row(
+            rows[n] = EngineRow(
                 given=given.data_ptr(), givens=len(ids), draws=len(tokens), state=state.data_ptr(),
                 logits=None if logits is None else logits.data_ptr(),
                 drawn=tokens.data_ptr(), uniform=uniforms.data_ptr(),
@@ -221,12 +168,12 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         kept.append(x)
         return Matrix(x.data_ptr(), *x.stride())
 
-    def layer_of(depth: int, layer: RecurrentLayer) -> _Layer:
+    def layer_of(depth: int, layer: RecurrentLayer) -> EngineLayer:
         p = layer.cell.effective(layer.parameters_of_cell)
         loop = layer.cell.loop(p)
         table = _table(model, layer) if depth == 0 else None
         extra = loop.extra[0] if loop.extra else None
-        made = _Layer(
+        made = EngineLayer(
             cell=cast(str, name_of(layer.cell)).encode(),
             D=layer.input_size,
             H=layer.hidden_size,
@@ -244,9 +191,9 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         return made
 
     stack = model.recurrent.stack
-    layers = (_Layer * len(stack))(*(layer_of(k, layer) for k, layer in enumerate(stack)))
+    layers = (EngineLayer * len(stack))(*(layer_of(k, layer) for k, layer in enumerate(stack)))
     embedding = None if layers[0].table or model.embedding is None else model.embedding.weight
-    record = _Model(
+    record = EngineModel(
         V=model.vocabulary_size,
         layers=len(stack),
         precision=PRECISIONS.index(precision),

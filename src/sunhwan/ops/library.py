@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from sunhwan.errors import UsageError
-from sunhwan.ops.record import VERSION, Problem
+from sunhwan.ops.engine_record import EngineLayer, EngineModel, EngineRow
+from sunhwan.ops.record import VERSION, Kernel, Matrix, Problem, Series
 
 SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 NAME = f"sunhwan_native{SUFFIX}"
@@ -27,6 +28,7 @@ class Library:
     def __init__(self, path: Path, instructions: str | None = None) -> None:
         self.path = path
         dll = ctypes.CDLL(str(path))
+        _check_records(dll)  # before anything else is called
         dll.sunhwan_use_instructions.argtypes = [ctypes.c_char_p]
         dll.sunhwan_use_instructions.restype = ctypes.c_char_p
         dll.sunhwan_kernel.argtypes = [ctypes.c_char_p, ctypes.c_int]
@@ -37,13 +39,6 @@ class Library:
             [ctypes.c_void_p] * 3,
             None,
         )
-        version, size = dll.sunhwan_record_version, dll.sunhwan_record_size
-        for number in (version, size):
-            number.argtypes, number.restype = [], ctypes.c_int64
-        if version() != VERSION:
-            raise OSError(f"its records are of version {version()}, not {VERSION}")
-        if size() != ctypes.sizeof(Problem):
-            raise OSError("its records have another size")
         dll.sunhwan_generates.argtypes = [ctypes.c_char_p]
         dll.sunhwan_generates_fast.argtypes = [ctypes.c_int64]
         dll.sunhwan_engine.argtypes, dll.sunhwan_engine.restype = [ctypes.c_void_p], ctypes.c_void_p
@@ -76,6 +71,31 @@ class Library:
             return None
         found: int | None = self.dll.sunhwan_kernel(name.encode(), int(dtype == torch.float64))
         return found
+
+
+RECORDS: dict[str, type[ctypes.Structure]] = {
+    "Series": Series,
+    "Matrix": Matrix,
+    "Recurrence": Problem,
+    "Kernel": Kernel,
+    "LayerOfModel": EngineLayer,
+    "Model": EngineModel,
+    "Row": EngineRow,
+}
+"""What passes between Python and the library, by the names of native/."""
+
+
+def _check_records(dll: ctypes.CDLL) -> None:
+    """OSError where the library was built for records of another version or size."""
+    version, size_of = dll.sunhwan_record_version, dll.sunhwan_size_of
+    version.argtypes, size_of.argtypes = [], [ctypes.c_char_p]
+    version.restype = size_of.restype = ctypes.c_int64
+    if version() != VERSION:
+        raise OSError(f"its records are of version {version()}, not {VERSION}")
+    for name, record in RECORDS.items():
+        found, needed = size_of(name.encode()), ctypes.sizeof(record)
+        if found != needed:
+            raise OSError(f"its record {name} has {found} bytes, not {needed}")
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import ctypes
 
-VERSION = 2  # kVersion of native/problem.hpp
+VERSION = 3  # kVersion of native/problem.hpp
 FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of its arrays
 
 
@@ -65,7 +65,7 @@ AT: dict[str, int] = {name: getattr(Problem, name).offset // 8 for name, *_ in P
 
 
 class Kernel(ctypes.Structure):
-    """Mirrors `Kernel` up to its functions: what the kernel of a cell reads and writes."""
+    """Mirrors `Kernel`: what the kernel of a cell reads and writes, and its functions."""
 
     _fields_ = [
         ("name", ctypes.c_char_p),
@@ -77,4 +77,6 @@ class Kernel(ctypes.Structure):
         ("distinct", ctypes.c_int32),
         ("second", ctypes.c_int32),
         ("always_saves", ctypes.c_int32),
+        ("forward", ctypes.c_void_p),
+        ("backward", ctypes.c_void_p),
     ]
