@@ -81,6 +81,7 @@ def test_a_dear_use(cell, name):
     check(cell, name)
 
 
+@pytest.mark.slow
 def test_the_table_survives_a_crash():
     """Entries of a process that ends are those of a crash, and the rest comes from a new one."""
     names = ["forward", "no such use", "double backward through the input"]

@@ -61,6 +61,7 @@ def verdicts(out: str) -> dict[str, dict]:
     return {verdict["law"]: verdict for verdict in cell["laws"]}
 
 
+@pytest.mark.slow
 def test_a_cell_of_ours(command):
     done = command("check-cell", "gru")
     assert done.code == 0
@@ -106,6 +107,7 @@ def test_all_in_json_names_what_is_broken(command, monkeypatch, own):
     assert "✗ ugrnn" not in done.out
 
 
+@pytest.mark.slow
 def test_a_cell_of_the_users_own(command, own):
     done = command("check-cell", own("Simple"), "--json")
     assert done.code == 0, done.out

@@ -42,6 +42,7 @@ def every_picture() -> None:
 QUICK = ("--quick", "--limit=300")
 
 
+@pytest.mark.slow
 def test_a_page_and_what_was_found(
     command: Command, runs: dict[str, Path], tmp_path: Path, every_picture: None
 ) -> None:
@@ -60,6 +61,7 @@ def test_a_page_and_what_was_found(
     assert (out / "pictures" / "flow.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_the_figures_as_json_with_a_feature_of_one_s_own(
     command: Command, runs: dict[str, Path], text_file: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +83,7 @@ def test_the_figures_as_json_with_a_feature_of_one_s_own(
     assert "vowel" in {one["feature"] for one in probes["results"]} | probes["skipped"].keys()
 
 
+@pytest.mark.slow
 def test_the_language_is_that_of_the_computer(
     command: Command, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +97,7 @@ def test_the_language_is_that_of_the_computer(
     assert "기울기는 얼마나 멀리 거슬러 가는가" in html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_every_task(command: Command, tmp_path: Path, name: str) -> None:
     case = CASES[name]
@@ -138,6 +142,7 @@ def test_where_a_report_may_go(command: Command, runs: dict[str, Path], tmp_path
     assert "no run or model folder" in command("inspect", tmp_path / "nothing").sentence
 
 
+@pytest.mark.slow
 def test_interrupting_leaves_nothing(
     command: Command, runs: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def test_random_files_are_read_or_refused(folder: Path, reader: str) -> None:
     assert ends["sentence"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "count"), [("commands", 150), ("settings", 25)])
 def test_random_commands_and_settings_end_in_answers_or_sentences(
     folder: Path, kind: str, count: int

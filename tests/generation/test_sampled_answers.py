@@ -34,6 +34,7 @@ def chain(n: int, seed: int = 0) -> Chain:
     return Chain(torch.log_softmax(logits, -1).expand(n, 4, 4))
 
 
+@pytest.mark.slow
 def test_texts_come_as_often_as_they_are_likely() -> None:
     n, log_p = 4000, chain(1).matrices[0]
     for temperature in (1.0, 0.5):

@@ -75,6 +75,7 @@ def html(request: pytest.FixtureRequest) -> str:
     return html_of(report, words, {name: writing.svg(f, name) for name, f in figures.items()})
 
 
+@pytest.mark.slow
 def test_hostile_texts_stay_texts(html: str) -> None:
     read = Read(html)
     scripts = [attributes for tag, attributes in read.tags if tag == "script"]

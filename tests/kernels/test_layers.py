@@ -90,6 +90,7 @@ print(*{layer.explain().split(", ")[1].split(":")[0] for layer in layers})
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "warnings"), [("off", 0), ("lost", 1)])
 def test_without_the_library_layers_run_and_say_so_once(how, warnings):
     """Switched off in silence, missing with one warning."""

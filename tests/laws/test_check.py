@@ -78,6 +78,7 @@ class Twice(TwoProductCell):
         return HiddenState(torch.tanh(a.chunk(2, -1)[1] + w)), ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [Mixing(), Twice()])
 def test_the_laws_hold_for_other_shapes(cell):
     found = check(cell, "own")

@@ -318,6 +318,7 @@ assert threads() == before, (before, threads())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads by /proc")
 def test_construction_starts_no_threads():
     """Or a process that makes a layer and forks, for a DataLoader say, hangs in the child."""

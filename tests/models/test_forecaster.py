@@ -58,6 +58,7 @@ def test_quantiles_ascend_and_padding_is_not_seen() -> None:
     torch.testing.assert_close(together, alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_the_gradient_of_the_loss(horizon: int) -> None:
     model = forecaster(horizon)

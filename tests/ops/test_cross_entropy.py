@@ -132,6 +132,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 def test_a_vocabulary_of_50_000_fits() -> None:
     """Of 0.8 GB of logits, as many again of their logarithms and of gradients, nearly nothing."""

@@ -195,6 +195,7 @@ def test_without_a_seed_one_is_drawn_and_told(client: Client) -> None:
     assert again["choices"] == one["choices"]
 
 
+@pytest.mark.slow
 def test_an_answer_is_what_it_is_alone(client: Client) -> None:
     bodies = [
         {

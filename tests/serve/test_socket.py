@@ -254,6 +254,7 @@ def test_the_second_request_on_a_connection_has_its_time_too(language_runs: list
             pytest.fail("a head of a byte now and then was waited for")
 
 
+@pytest.mark.slow
 def test_who_does_not_read_is_cut(language_runs: list[Path]) -> None:
     with server_of(language_runs[:1], slow=0.3) as server:
         service = server.app.state.service
@@ -374,6 +375,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_the_command_serves_until_it_is_told_to_stop(language_runs: list[Path], name: str) -> None:
     process = started(str(language_runs[0]), str(language_runs[1]), "--port", "0", "--threads", "1")

@@ -146,6 +146,7 @@ def tunes(folder: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_tunes_are_drawn(command: Command, tmp_path: Path) -> None:
     file = tunes(tmp_path)
     run = learn(command, file, tmp_path / "run", "--set=model.hidden_size=32", steps=200)

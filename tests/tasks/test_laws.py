@@ -66,6 +66,7 @@ def test_every_task_has_a_case() -> None:
     assert set(CASES) | {"language_model"} == set(TASKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("stops", [(1,), (7, 13), (6, 12, 23)], ids=str)
 def test_a_resumed_run_is_the_run_that_never_stopped(

@@ -131,6 +131,7 @@ def test_the_server_answers_and_the_page_knows_its_name(run: Path) -> None:
         assert (status, error["param"]) == (422, "model")
 
 
+@pytest.mark.slow
 def test_it_can_be_looked_into(run: Path, command: Command, tmp_path: Path) -> None:
     done = command("inspect", run, "--out", tmp_path / "report", "--quick", "--limit=200")
     assert done.code == 0, done.err
