@@ -30,10 +30,10 @@ PLAIN = (Tensor, torch.nn.Parameter)
 class Prepared(NamedTuple):
     """A layer's kernel, the record of its parameters, and the sizes of what a call makes.
 
-    parameters: as they are stored, W_x (G·H, D), b, W_h (G·H, P), b_h, W_m and the extra ones; memory:
-    what they were when the record was made. words: the record, for the library. products: how many numbers
-    the matrices of a step have. within: how many saved values stand in the memory of the input products,
-    further: the widths of the others.
+    words: the record, for the library. parameters: as they are stored, W_x (G·H, D), b, W_h (G·H, P),
+    b_h, W_m and the extra ones; memory: what they were when the record was made. sizes: of the state's
+    fields; within: whether saved values stand in the memory of the input products; further: the widths
+    of the others; weights: how many numbers the matrices of a step have.
     """
 
     cell: Cell
@@ -45,16 +45,14 @@ class Prepared(NamedTuple):
     memory: list[Any]
     W_x: Tensor
     sizes: tuple[int, ...]
-    H: int
-    gates: int
-    recurrent_gates: int
-    shared: int
-    second: int
-    fields: int
-    always_saves: bool
-    within: int
+    within: bool
     further: tuple[int, ...]
-    products: int
+    weights: int
+
+    @property
+    def H(self) -> int:  # noqa: N802
+        """Units of a gate."""
+        return self.words[AT["H"]]
 
     @property
     def has_m(self) -> bool:
@@ -126,11 +124,8 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         words = native.describe_parameters(inputs)
         words[AT["b"]] = 0 if b is None else b.data_ptr()
     return Prepared(
-        cell, name, found.instructions, kernel, words, tuple(stored),
-        memory_of(stored), W_x, tuple(field.shape[1] for field in initial), H, kernel.gates,
-        kernel.recurrent_gates, min(kernel.distinct, kernel.recurrent_gates), kernel.second,
-        kernel.fields, bool(kernel.always_saves),
-        0 if widths.products is None else min(kernel.gates, kernel.saved), tuple(widths.further),
+        cell, name, found.instructions, kernel, words, tuple(stored), memory_of(stored), W_x,
+        tuple(widths.states), widths.products is not None, tuple(widths.further),
         sum(W.numel() for W in (loop[0], loop[2]) if W is not None),
     )  # fmt: skip
 
@@ -145,7 +140,7 @@ def run(prepared: Prepared, x: Tensor, state: State | None, stored: Sequence[Any
         p is not None and p.requires_grad for p in (x, *given, *stored)
     ):
         return list(DirectRecurrence.apply(prepared, x, *given, *stored))  # type: ignore[no-untyped-call]
-    h, made, _ = _forward(prepared, x, given, save=False)
+    h, made = _forward(prepared, x, given, save=False)
     return [h, *_last(h, made)]
 
 
@@ -184,9 +179,9 @@ class DirectRecurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, prepared: Prepared, x: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-        initial, stored = rest[: prepared.fields], rest[prepared.fields :]
-        h, made, words = _forward(prepared, x, initial, save=True)
-        ctx.prepared, ctx.words = prepared, words
+        initial, stored = rest[: len(prepared.sizes)], rest[len(prepared.sizes) :]
+        h, made = _forward(prepared, x, initial, save=True)
+        ctx.prepared = prepared
         ends = (made.products, *made.further, made.m)
         saved = (x, *initial, *stored, h, *made.fields, *(v for v in ends if v is not None))
         ctx.set_materialize_grads(False)
@@ -198,10 +193,10 @@ class DirectRecurrence(torch.autograd.Function):
         r: Prepared = ctx.prepared
         saved = iter(ctx.saved_tensors)
         x = next(saved)
-        initial, stored = list(islice(saved, r.fields)), list(islice(saved, len(r.parameters)))
+        initial, stored = list(islice(saved, len(r.sizes))), list(islice(saved, len(r.parameters)))
         h = next(saved)
         made = Made(
-            list(islice(saved, r.fields - 1)),
+            list(islice(saved, len(r.sizes) - 1)),
             next(saved) if r.within else None,
             list(islice(saved, len(r.further))),
             next(saved) if r.has_m else None,
@@ -210,23 +205,23 @@ class DirectRecurrence(torch.autograd.Function):
         if torch.is_grad_enabled() or any(value is not None and is_batched(value) for value in d):
 
             def again(x: Tensor, *rest: Any) -> list[Tensor]:
-                found = operators.unrolled(r.inputs(x, rest[: r.fields], rest[r.fields :]))
-                return [found[0].transpose(0, 1), *found[r.fields :]]
+                found = operators.unrolled(r.inputs(x, rest[: len(r.sizes)], rest[len(r.sizes) :]))
+                return [found[0].transpose(0, 1), *found[len(r.sizes) :]]
 
             return None, *differentiable_gradients(again, (x, *initial, *stored), d, needs)
-        return None, *_backward(r, ctx.words, x, initial, h, made, d, needs)
+        return None, *_backward(r, x, initial, h, made, d, needs)
 
 
 def _forward(
     r: Prepared, x: Tensor, initial: Sequence[Tensor], *, save: bool
-) -> tuple[Tensor, Made, "array[int]"]:
-    """h over time, what was written beside it, and the record of the call."""
+) -> tuple[Tensor, Made]:
+    """h over time, and what was written beside it."""
     N, T, _ = x.shape
     a = torch.mm(_rows(x), r.W_x)
     P = r.sizes[0]
     # As the kernel writes it, step by step, and as the caller reads it, row by row.
     h = torch.empty_strided((N, T, P), (P, N * P, 1), dtype=a.dtype)
-    saves, new, S = save or r.always_saves, a.new_empty, N * T
+    saves, new, S = save or bool(r.kernel.always_saves), a.new_empty, N * T
     made = Made(
         [new((S, size)) for size in r.sizes[1:]],
         a if saves and r.within else None,
@@ -234,9 +229,10 @@ def _forward(
         new((S, r.H)) if r.has_m else None,
     )
     initial = [field.contiguous() for field in initial]
-    words = _describe(r, a, initial, h, made)
+    words = _describe(r, initial, h, made)
+    native.put(words, "a", [(a.data_ptr(), a.shape[1])])
     native.run_forward(r.kernel, words)
-    return h, made, words
+    return h, made
 
 
 def _last(h: Tensor, made: Made) -> list[Tensor]:
@@ -252,29 +248,21 @@ def _rows(x: Tensor) -> Tensor:
     return (x if N == 1 or T == 1 else x.transpose(0, 1)).reshape(N * T, size)
 
 
-def _describe(
-    r: Prepared, a: Tensor, initial: Sequence[Tensor], h: Tensor, made: Made
-) -> "array[int]":
+def _describe(r: Prepared, initial: Sequence[Tensor], h: Tensor, made: Made) -> "array[int]":
     """The record of a forward pass; a backward one adds to it."""
     N, T, P = h.shape
-    words, layout = r.words[:], native.dense_layout(T, N)
-    work = N * r.products if r.products else T * N * r.H
-    words[AT["T"]], words[AT["N"]] = T, N
-    words[AT["start"]], words[AT["lengths"]] = layout.start.data_ptr(), layout.lengths.data_ptr()
-    words[AT["threads"]] = torch.get_num_threads() if work > native.SHARED else 1
-    words[AT["a"]], words[AT["a"] + 1] = a.data_ptr(), r.gates * r.H
-    fields = [(h.data_ptr(), P), *((f.data_ptr(), f.shape[1]) for f in made.fields)]
-    native.put(words, "states", fields)
-    native.put(words, "made", fields)
-    saved: list[tuple[int, int]] = []
-    if made.products is not None:
-        address, block = made.products.data_ptr(), r.H * a.element_size()
-        saved = [(address + i * block, r.gates * r.H) for i in range(r.within)]
-    native.put(words, "saved", [*saved, *((f.data_ptr(), f.shape[1]) for f in made.further)])
-    native.put(words, "initial", [(field.data_ptr(),) for field in initial])
-    if made.m is not None:
-        native.put(words, "m", [(made.m.data_ptr(), r.H)])
-        words[AT["m_kept"]] = 1
+    words = r.words[:]
+    states = [(native.address(h), P), *((f.data_ptr(), f.shape[1]) for f in made.fields)]
+    native.describe_run(
+        words,
+        native.dense_layout(T, N),
+        r.weights,
+        states,
+        made.products,
+        made.further,
+        initial,
+        made.m,
+    )
     return words
 
 
@@ -291,7 +279,6 @@ def _plain(x: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> bool:
 
 def _backward(
     r: Prepared,
-    words: "array[int]",
     x: Tensor,
     initial: Sequence[Tensor],
     h: Tensor,
@@ -301,72 +288,32 @@ def _backward(
 ) -> list[Tensor | None]:
     """Gradients of x, the initial state and the stored parameters.
 
-    words: the record of the forward pass. The parameters are those that it read, whatever the layer has
-    now; where their storage moved since, as that of sharded parameters does, the record is made anew.
+    The parameters are those that the forward pass read, whatever the layer has now; where their memory
+    moved since, as that of sharded parameters does, the record is made anew.
     """
     N, T, P = h.shape
     starts = [field.contiguous() for field in initial]
     here = r if r.holds(r.parameters) else prepare(r.cell, r.parameters)
     if here is None:
         raise ShapeError("a layer's parameters were laid out anew between its two passes")
-    words = words[:] if here is r else _describe(here, h, starts, h, made)
-    H, S, new, stored = r.H, N * T, h.new_empty, r.parameters
-    W_m, *extra = stored[4:]
-    d_a, d_u, d_w = new((S, r.gates * H)), None, None
-    ends = [(d_a.data_ptr(), r.gates * H), (0, 0), (0, 0)]
-    if r.recurrent_gates > r.shared:
-        d_u = new((S, (r.recurrent_gates - r.shared) * H))
-        ends[1] = d_u.data_ptr(), d_u.shape[1]
-    if W_m is not None:
-        first = r.second * H
-        d_w = d_a[:, first : first + W_m.shape[0]] if first >= 0 else new((S, P))
-        ends[2] = d_w.data_ptr(), d_w.stride(0)
-    d_initial = [new((N, size)) for size in r.sizes]
-    d_extra = [new((N, 2, value.numel())) for value in extra if value is not None]
-    words[AT["states"]] = words[AT["made"]] = native.address(h)
-    words[AT["a"]], words[AT["a"] + 1] = ends[0]
-    native.put(words, "initial", [(native.address(field),) for field in starts])
+    _, _, _, _, W_m, *extra = r.parameters
     d_h = native.gradient(d[0], h)
     if d_h is not None:
         d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
-        words[AT["d_states"]], words[AT["d_states"] + 1] = d_h.data_ptr(), P
-    behind = [
-        native.laid_out(native.gradient(v, like)) for v, like in zip(d[1:], starts, strict=True)
+    found = native.run_backward(
+        here.kernel, _describe(here, starts, h, made), N * T, starts, None if W_m is None else W_m.shape[0],
+        [value.numel() for value in extra if value is not None],
+        [] if d_h is None else [(d_h.data_ptr(), P)], d[1:],
+    )  # fmt: skip
+    of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
+    h_rows = _rows(h)
+    return [
+        torch.mm(found.a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1) if needs[0] else None,
+        *found.initial,
+        found.a.T @ _rows(x) if of_W_x else None,
+        found.a.sum(0) if of_b else None,
+        found.of_W_h(starts[0], h_rows[:-N]) if of_W_h else None,
+        found.of_b_h() if of_b_h else None,
+        found.w.T @ made.m if of_W_m and found.w is not None and made.m is not None else None,
+        *found.of_extra(),
     ]
-    native.put(words, "d_last", [(0 if v is None else v.data_ptr(),) for v in behind])
-    native.put(words, "d_a", ends)  # and d_u, d_w, which follow it
-    native.put(words, "d_initial", [(value.data_ptr(),) for value in d_initial])
-    native.put(words, "d_extra", [(value.data_ptr(),) for value in d_extra])
-    native.run_backward(r.kernel, words)
-
-    wanted = needs[1 + r.fields :]
-    gradients: list[Tensor | None] = [None] * len(stored)
-    if wanted[0]:
-        gradients[0] = d_a.T @ _rows(x)
-    if wanted[1]:
-        gradients[1] = d_a.sum(0)
-    if wanted[2] or wanted[3]:
-        shared = d_a if r.shared == r.gates else d_a[:, : r.shared * H]
-        parts = [part for part in (shared, d_u) if part is not None and part.shape[1]]
-        if wanted[2]:
-            over_time = _rows(h)
-            sums = [_recurrent_gradient(part, starts[0], over_time) for part in parts]
-            gradients[2] = sums[0] if len(sums) == 1 else torch.cat(sums)
-        if wanted[3]:
-            gradients[3] = torch.cat([part.sum(0) for part in parts])
-    if wanted[4] and d_w is not None and made.m is not None:
-        gradients[4] = d_w.T @ made.m
-    for i, sums_of_rows in enumerate(d_extra):
-        gradients[5 + i] = sums_of_rows[:, 0].sum(0)
-    d_x = None
-    if needs[0]:
-        d_x = torch.mm(d_a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1)
-    return [d_x, *d_initial, *gradients]
-
-
-def _recurrent_gradient(d_u: Tensor, h_0: Tensor, h: Tensor) -> Tensor:
-    """d W_hᵀ = Σ_t d u_tᵀ h_{t-1}: one product over the steps, and the first one's own."""
-    N = h_0.shape[0]
-    if h.shape[0] == N:
-        return d_u.T @ h_0
-    return torch.addmm(d_u[:N].T @ h_0, d_u[N:].T, h[:-N])

@@ -194,7 +194,8 @@ def forward(inputs: Inputs, *, save: bool) -> tuple[ForwardResult, list[Tensor]]
     a, b = _input_products(inputs)
     found = allocate(inputs, kernel, None if inputs.W_x is None else a, save=save)
     layout = layout_of(inputs)
-    words = _describe(inputs, layout, a, found)
+    words = _describe(inputs, layout, found)
+    put(words, "a", [_series(a)])
     words[AT["b"]] = _pointer(b)
     run_forward(kernel, words)
     if layout.last is None:
@@ -254,57 +255,111 @@ def backward(
     kernel = kernel_named(inputs.name, inputs.x.dtype)
     inputs = check(inputs, kernel)
     W_h, b_h, W_m, *extra = inputs.loop
-    lead, H, P = inputs.lead, inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
-    new = inputs.x.new_empty
-    d_a = new((*lead, kernel.gates * H))
-    shared = min(kernel.distinct, kernel.recurrent_gates)
-    d_u = new((*lead, (kernel.recurrent_gates - shared) * H))
-    d_w = None
-    if W_m is not None:
-        first = kernel.second * H
-        d_w = d_a[..., first : first + W_m.shape[1]] if first >= 0 else new((*lead, P))
     layout = layout_of(inputs)
-    words = _describe(inputs, layout, d_a, found)
     F = len(inputs.initial)
-    d_initial = [new(field.shape) for field in inputs.initial]
-    d_extra = [new((len(inputs.initial[0]), 2, e.numel())) for e in extra if e is not None]
     if len(d_states) != F or len(d_last) != F or len(needs) != 3:
         raise ShapeError(
             f"gradients are needed of {F} fields over time, and of {F} after the last step"
         )
     outside = [laid_out(gradient(d, v)) for d, v in zip(d_states, found.states, strict=True)]
-    behind = [laid_out(gradient(d, v)) for d, v in zip(d_last, inputs.initial, strict=True)]
-    put(words, "d_states", map(_series, outside))
-    put(words, "d_last", [(_pointer(field),) for field in behind])
-    put(words, "d_a", map(_series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
-    put(words, "d_initial", [(_pointer(field),) for field in d_initial])
-    put(words, "d_extra", [(_pointer(sums),) for sums in d_extra])
-    run_backward(kernel, words)
+    d = run_backward(
+        kernel,
+        _describe(inputs, layout, found),
+        len(rows(found.states[0])),
+        inputs.initial,
+        None if W_m is None else W_m.shape[1],
+        [e.numel() for e in extra if e is not None],
+        list(map(_series, outside)),
+        d_last,
+    )
     d_W_h = d_b_h = d_W_m = None
     if W_h is not None:
-        parts = [part for part in (d_a[..., : shared * H], d_u) if part.shape[-1]]
-        sums = [_recurrent_gradient(inputs, layout, found, rows(part)) for part in parts]
-        d_W_h = (sums[0] if len(sums) == 1 else torch.cat(sums)).T
-        if b_h is not None:
-            d_b_h = torch.cat([rows(part).sum(0) for part in parts])
-    if d_w is not None and found.m is not None:
-        d_W_m = weight_gradient(found.m, d_w)
-    sums = [each[:, 0].sum(0) for each in d_extra]
-    return [*_input_gradients(inputs, d_a, needs), d_W_h, d_b_h, d_W_m, *sums, *d_initial]
+        d_W_h = d.of_W_h(*_operands(inputs, layout, found)).T
+        d_b_h = None if b_h is None else d.of_b_h()
+    if d.w is not None and found.m is not None:
+        d_W_m = weight_gradient(found.m, d.w)
+    of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs)
+    return [*of_input, d_W_h, d_b_h, d_W_m, *d.of_extra(), *d.initial]
 
 
-def _recurrent_gradient(
-    inputs: Inputs, layout: Layout, found: ForwardResult, d_u: Tensor
-) -> Tensor:
-    """d W_hᵀ of some of its blocks: d uᵀ times what W_h was multiplied with."""
+class Gradients(NamedTuple):
+    """What a backward pass writes, values over time as rows (S, size).
+
+    a: of the input products; u: of the blocks of the recurrent product that are not those of a, and
+    blocks: of each of the others that are, all as W_h has them; w: of the second product; extra:
+    (N, 2, size), sums over the steps of each row.
+    """
+
+    a: Tensor
+    blocks: list[Tensor]
+    w: Tensor | None
+    initial: list[Tensor]
+    extra: list[Tensor]
+
+    def of_W_h(self, first: Tensor, later: Tensor) -> Tensor:  # noqa: N802
+        """d W_hᵀ = Σ_t d u_tᵀ h_{t-1}; first, later: what W_h was multiplied with, at step 0 and after."""
+        N = len(first)
+        sums = [
+            # One product over the steps, and the first one's own.
+            torch.addmm(d_u[:N].T @ first, d_u[N:].T, later) if len(later) else d_u.T @ first
+            for d_u in self.blocks
+        ]
+        return sums[0] if len(sums) == 1 else torch.cat(sums)
+
+    def of_b_h(self) -> Tensor:
+        """d b_h."""
+        return torch.cat([d_u.sum(0) for d_u in self.blocks])
+
+    def of_extra(self) -> list[Tensor]:
+        """Those of the extra parameters."""
+        return [sums[:, 0].sum(0) for sums in self.extra]
+
+
+def run_backward(
+    kernel: Kernel,
+    words: "array[int]",
+    S: int,
+    initial: Sequence[Tensor],
+    second: int | None,
+    extra: Sequence[int],
+    d_states: Sequence[tuple[int, int]],
+    d_last: Sequence[Tensor | None],
+) -> Gradients:
+    """Call the kernel's backward pass.
+
+    words: the record of the forward pass, which is written on; S: rows over time. second: width of what
+    the second product gives, None: there is none; extra: how many numbers each extra parameter has.
+    d_states: where the gradients of the fields over time lie.
+    """
+    H, new = words[AT["H"]], initial[0].new_empty
+    d_a, d_u, d_w = new((S, kernel.gates * H)), None, None
+    if kernel.recurrent_gates > kernel.distinct:
+        d_u = new((S, (kernel.recurrent_gates - kernel.distinct) * H))
+    if second is not None:
+        first = kernel.second * H
+        d_w = d_a[:, first : first + second] if first >= 0 else new((S, second))
+    d_initial = [new(field.shape) for field in initial]
+    d_extra = [new((len(initial[0]), 2, size)) for size in extra]
+    behind = [laid_out(gradient(d, field)) for d, field in zip(d_last, initial, strict=True)]
+    put(words, "a", [_series(d_a)])
+    put(words, "d_states", d_states)
+    put(words, "d_last", [(_pointer(d),) for d in behind])
+    put(words, "d_a", map(_series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
+    put(words, "d_initial", [(_pointer(d),) for d in d_initial])
+    put(words, "d_extra", [(_pointer(sums),) for sums in d_extra])
+    _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
+    shared = min(kernel.distinct, kernel.recurrent_gates)
+    blocks = [d_a if shared == kernel.gates else d_a[:, : shared * H]] if shared else []
+    return Gradients(d_a, blocks + ([] if d_u is None else [d_u]), d_w, d_initial, d_extra)
+
+
+def _operands(inputs: Inputs, layout: Layout, found: ForwardResult) -> tuple[Tensor, Tensor]:
+    """What W_h was multiplied with, at the first step and at all others."""
     N = layout.N
     if found.operand is not None:
-        first, later = rows(found.operand)[:N], rows(found.operand)[N:]
-    else:
-        first, later = inputs.initial[0], rows(found.states[0])
-        later = later[:-N] if layout.before is None else later.index_select(0, layout.before)
-    # One product over the steps, and the first one's own.
-    return torch.addmm(d_u[:N].T @ first, d_u[N:].T, later)
+        return rows(found.operand)[:N], rows(found.operand)[N:]
+    h = rows(found.states[0])
+    return inputs.initial[0], h[:-N] if layout.before is None else h.index_select(0, layout.before)
 
 
 def _input_products(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
@@ -435,12 +490,12 @@ SHARED = 30_000
 """Multiplications between two meetings of the threads from which two are faster than one."""
 
 
-def _threads(inputs: Inputs, T: int, N: int, H: int) -> int:
+def _threads(layout: Layout, weights: int, H: int) -> int:
     """As many as PyTorch uses, where there is work enough for more than one."""
-    matrices = (inputs.loop[0], inputs.loop[2])
-    products = sum(W.numel() for W in matrices if W is not None)
+    T, N = layout.T, layout.N
+    active = N if layout.before is None else -(-(N + len(layout.before)) // T)
     # Without a product they meet at the end alone.
-    work = N * products if products else T * N * H
+    work = active * weights if weights else T * active * H
     return torch.get_num_threads() if work > SHARED else 1
 
 
@@ -461,34 +516,55 @@ def describe_parameters(inputs: Inputs) -> "array[int]":
     return words
 
 
-def _describe(inputs: Inputs, layout: Layout, a: Tensor, found: ForwardResult) -> "array[int]":
+def _describe(inputs: Inputs, layout: Layout, found: ForwardResult) -> "array[int]":
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
-    T, N = layout.T, layout.N
     words = describe_parameters(inputs)
-    H = words[AT["H"]]
-    active = -(-a.shape[:-1].numel() // T)
-    words[AT["T"]], words[AT["N"]] = T, N
-    words[AT["threads"]] = _threads(inputs, T, active, H)
-    words[AT["start"]], words[AT["lengths"]] = _pointer(layout.start), _pointer(layout.lengths)
-    saved = list(map(_series, found.further))
-    if found.products is not None:
-        address, row = _series(found.products)
-        block = H * found.products.element_size()
-        within = found.products.shape[-1] // H
-        saved = [(address + i * block, row) for i in range(within)] + saved
+    matrices = (inputs.loop[0], inputs.loop[2])
+    weights = sum(W.numel() for W in matrices if W is not None)
+    describe_run(
+        words, layout, weights, list(map(_series, found.states)), found.products, found.further,
+        inputs.initial, found.m,
+    )  # fmt: skip
     made = found.made or (() if inputs.hold else found.states)
-    put(words, "a", [_series(a)])
-    put(words, "states", map(_series, found.states))
     put(words, "made", map(_series, made))
-    put(words, "saved", saved[:SAVED])
-    put(words, "initial", [(_pointer(field),) for field in inputs.initial])
     put(words, "hold", map(_series, inputs.hold))
     put(words, "hold_unit", [(int(field.shape[-1] > 1),) for field in inputs.hold])
     words[AT["drop"]] = _pointer(inputs.drop)
     put(words, "operand", [_series(found.operand)])
-    put(words, "m", [_series(found.m)])
-    words[AT["m_kept"]] = int(found.m is not None)
     return words
+
+
+def describe_run(
+    words: "array[int]",
+    layout: Layout,
+    weights: int,
+    states: Sequence[tuple[int, int]],
+    products: Tensor | None,
+    further: Sequence[Tensor],
+    initial: Sequence[Tensor],
+    m: Tensor | None,
+) -> None:
+    """Write into the record what one call reads and makes.
+
+    weights: how many numbers the matrices of a step have; states: where each field over time lies; the
+    others are those of `ForwardResult`.
+    """
+    H = words[AT["H"]]
+    words[AT["T"]], words[AT["N"]] = layout.T, layout.N
+    words[AT["threads"]] = _threads(layout, weights, H)
+    words[AT["start"]], words[AT["lengths"]] = layout.start.data_ptr(), layout.lengths.data_ptr()
+    put(words, "states", states)
+    put(words, "made", states)
+    saved = list(map(_series, further))
+    if products is not None:
+        address, row = _series(products)
+        block = H * products.element_size()
+        within = products.shape[-1] // H
+        saved = [(address + i * block, row) for i in range(within)] + saved
+    put(words, "saved", saved[:SAVED])
+    put(words, "initial", [(_pointer(field),) for field in initial])
+    put(words, "m", [_series(m)])
+    words[AT["m_kept"]] = int(m is not None)
 
 
 def put(words: "array[int]", field: str, values: Iterable[tuple[int, ...]]) -> None:
@@ -503,11 +579,6 @@ def put(words: "array[int]", field: str, values: Iterable[tuple[int, ...]]) -> N
 def run_forward(kernel: Kernel, words: "array[int]") -> None:
     """Call the kernel."""
     _library().dll.sunhwan_forward(ctypes.addressof(kernel), words.buffer_info()[0])
-
-
-def run_backward(kernel: Kernel, words: "array[int]") -> None:
-    """Call the kernel's backward pass."""
-    _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
 
 
 def gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
