@@ -136,11 +136,11 @@ FORKING = """
 import os, signal, sys
 import torch
 from sunhwan.layers import Recurrent
-from sunhwan.ops import library, native
+from sunhwan.ops import description, library
 
 library._share_openmp = lambda dll: False
 torch.set_num_threads(1)  # PyTorch's own do not live through a fork
-native._threads = lambda *sizes: 2
+description._threads = lambda *sizes: 2
 layer, x = Recurrent("lstm", 32, 200), torch.ones(16, 3, 32)
 with torch.inference_mode():
     before = layer(x)[0]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.ops import native, operators
+from sunhwan.ops import description, operators
 from tests.kernels.problems import (
     Shape,
     built,
@@ -31,7 +31,7 @@ WHOLE, RAGGED = (9, 64), (11, 75)
 @pytest.mark.parametrize(("N", "H"), [(1, 1), (3, 200), RAGGED, (49, 37)])
 def test_threads_change_no_bit(name, instruction_set, N, H, monkeypatch):
     """However few units there are: some threads then have none. Many rows are what threads share."""
-    monkeypatch.setattr(native, "SHARED", -1)
+    monkeypatch.setattr(description, "SHARED", -1)
     for dtype, hold in ((torch.float32, None), (torch.float32, "mixed"), (torch.float64, "rows")):
         torch.set_num_threads(1)
         posed = given(Shape(name, 3, N, H, 3, hold=hold, drop=hold is not None), dtype)
@@ -122,7 +122,7 @@ class Guarded:
 @pytest.mark.parametrize(("hold", "threads"), [(None, 2), ("mixed", 1), ("rows", 2)])
 def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monkeypatch):
     """They write what they should and nothing else, and read nothing that was not written."""
-    monkeypatch.setattr(native, "SHARED", -1)
+    monkeypatch.setattr(description, "SHARED", -1)
     for N, H in [(3, 7), WHOLE] if hold is None else [(1, 1), RAGGED]:
         shape = Shape(name, 3, N, H, 2, hold=hold, drop=hold is not None)
         torch.set_num_threads(1)

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from sunhwan.errors import ShapeError
-from sunhwan.ops import native, operators
+from sunhwan.ops import description, native, operators
+from sunhwan.ops.description import series
 from sunhwan.ops.reference import Noise
 from tests.kernels.problems import Given, Shape, built, each_cell, given, same_bits
 from tests.kernels.test_exact import Guarded
@@ -137,7 +138,7 @@ def compare(posed: Given, lengths: tuple[int, ...], found: Found) -> None:
 @each_noise
 @each_size
 def test_a_packed_row_is_the_same_alone(name, lengths, H, hold, drop, dtype, monkeypatch):
-    monkeypatch.setattr(native, "SHARED", -1)
+    monkeypatch.setattr(description, "SHARED", -1)
     posed = given(Shape(name, lengths[0], len(lengths), H, 3, hold=hold, drop=drop), dtype)
     own, counts = packed(posed, lengths)
     torch.set_num_threads(1)
@@ -170,7 +171,7 @@ def test_rows_as_long_as_another_are_the_dense_ones(name, hold, drop):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_packed_rows_stay_in_their_memory(name, lengths, threads, monkeypatch):
     """Kernels write what they should and nothing else, and read nothing that was not written."""
-    monkeypatch.setattr(native, "SHARED", -1)
+    monkeypatch.setattr(description, "SHARED", -1)
     torch.set_num_threads(threads)
     posed = given(Shape(name, lengths[0], len(lengths), 11, 3, hold="mixed", drop=True))
     own, counts = packed(posed, lengths)
@@ -214,6 +215,6 @@ def test_numbers_of_rows_that_cannot_be_are_refused(counts):
 
 def test_steps_that_do_not_follow_each_other_in_memory_are_refused():
     with pytest.raises(ValueError, match="follow"):
-        native._series(torch.zeros(4, 6, 8)[:, 1:])
-    assert native._series(torch.zeros(4, 6, 8)[..., 1:])[1] == 8
-    assert native._series(torch.zeros(4, 6, 8)[:, 1:2])[1] == 48
+        series(torch.zeros(4, 6, 8)[:, 1:])
+    assert series(torch.zeros(4, 6, 8)[..., 1:])[1] == 8
+    assert series(torch.zeros(4, 6, 8)[:, 1:2])[1] == 48

@@ -18,9 +18,11 @@ from torch import Tensor
 from sunhwan.cells import Cell, State
 from sunhwan.errors import ShapeError
 from sunhwan.ops import native, operators
+from sunhwan.ops.description import describe_parameters, describe_run, put
+from sunhwan.ops.gate import address, check, gradient
+from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.modes import is_batched
-from sunhwan.ops.native import Inputs
 from sunhwan.ops.record import AT, Kernel
 from sunhwan.ops.reference import differentiable_gradients
 
@@ -101,7 +103,7 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         return None
     for value in stored:
         if value is not None:
-            native.address(value)
+            address(value)
     kernel, name = native.kernel_of(cell, first.dtype), native.name_of(cell)
     if kernel is None or name is None:
         return None
@@ -116,12 +118,12 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         assert W_x is not None
         x = first.new_empty((1, 1, first.shape[1]))
         initial = cell.zero_state(1, H, dtype=first.dtype)
-        inputs = native.check(
+        inputs = check(
             Inputs(name, cell.kernel_constant, x, None, W_x, b, loop, initial, (), None, None),
             kernel,
         )
         widths = native.kept_widths(inputs, kernel, save=True)
-        words = native.describe_parameters(inputs)
+        words = describe_parameters(inputs)
         words[AT["b"]] = 0 if b is None else b.data_ptr()
     return Prepared(
         cell, name, found.instructions, kernel, words, tuple(stored), memory_of(stored), W_x,
@@ -230,7 +232,7 @@ def _forward(
     )
     initial = [field.contiguous() for field in initial]
     words = _describe(r, initial, h, made)
-    native.put(words, "a", [(a.data_ptr(), a.shape[1])])
+    put(words, "a", [(a.data_ptr(), a.shape[1])])
     native.run_forward(r.kernel, words)
     return h, made
 
@@ -252,10 +254,10 @@ def _describe(r: Prepared, initial: Sequence[Tensor], h: Tensor, made: Made) -> 
     """The record of a forward pass; a backward one adds to it."""
     N, T, P = h.shape
     words = r.words[:]
-    states = [(native.address(h), P), *((f.data_ptr(), f.shape[1]) for f in made.fields)]
-    native.describe_run(
+    states = [(address(h), P), *((f.data_ptr(), f.shape[1]) for f in made.fields)]
+    describe_run(
         words,
-        native.dense_layout(T, N),
+        dense_layout(T, N),
         r.weights,
         states,
         made.products,
@@ -297,7 +299,7 @@ def _backward(
     if here is None:
         raise ShapeError("a layer's parameters were laid out anew between its two passes")
     _, _, _, _, W_m, *extra = r.parameters
-    d_h = native.gradient(d[0], h)
+    d_h = gradient(d[0], h)
     if d_h is not None:
         d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
     found = native.run_backward(

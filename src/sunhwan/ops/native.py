@@ -6,10 +6,9 @@ with S the sum of the lengths, step t holding `counts[t]` rows, the longest rows
 """
 
 import ctypes
-import struct
 from array import array
-from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -18,11 +17,13 @@ from torch import Tensor
 from sunhwan.cells import CELLS, Cell
 from sunhwan.cells.base import rows, weight_gradient
 from sunhwan.errors import ShapeError
+from sunhwan.ops.description import describe_parameters, describe_run, pointer, put, series
+from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
+from sunhwan.ops.inputs import Inputs, Layout, layout_of
 from sunhwan.ops.library import Library, library
-from sunhwan.ops.record import AT, RECORD, SAVED, Kernel
+from sunhwan.ops.record import AT, Kernel
 
 DTYPES = (torch.float32, torch.float64)
-NUMBER, BITS = struct.Struct("d"), struct.Struct("q")
 
 
 def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
@@ -60,34 +61,6 @@ def kernel_named(name: str, dtype: torch.dtype) -> Kernel:
     if found is None:
         raise ShapeError(f"there is no compiled kernel for {name} in {dtype}")
     return found
-
-
-class Inputs(NamedTuple):
-    """What a recurrence reads.
-
-    name, constant: of the cell. x (T, N, D), or the table (V, D) of which `ids` (T, N) takes rows;
-    without W_x, x holds the input products a (T, N, G·H) themselves. loop: W_h, b_h, W_m and the
-    cell's extra parameters. hold, drop: see `Noise`. counts: rows of each step, of packed
-    sequences; None: all.
-    """
-
-    name: str
-    constant: float
-    x: Tensor
-    ids: Tensor | None
-    W_x: Tensor | None
-    b: Tensor | None
-    loop: Sequence[Tensor | None]
-    initial: Sequence[Tensor]
-    hold: Sequence[Tensor]
-    drop: Tensor | None
-    counts: Tensor | None
-
-    @property
-    def lead(self) -> tuple[int, ...]:
-        """The leading axes of values over time: (T, N), or (S,) of packed sequences."""
-        values = self.x if self.ids is None else self.ids
-        return tuple(values.shape) if self.ids is not None else tuple(values.shape[:-1])
 
 
 class ForwardResult(NamedTuple):
@@ -175,7 +148,7 @@ def result_of(
     if len(given) != len(wanted):
         raise ShapeError(f"a backward pass reads {len(wanted)} tensors over time, not {len(given)}")
     for value, width in zip(given, wanted, strict=True):
-        _check("a value kept for the backward pass", value, (*inputs.lead, width), inputs.x)
+        check_tensor("a value kept for the backward pass", value, (*inputs.lead, width), inputs.x)
     left = iter(kept)
     return ForwardResult(
         states,
@@ -195,50 +168,12 @@ def forward(inputs: Inputs, *, save: bool) -> tuple[ForwardResult, list[Tensor]]
     found = allocate(inputs, kernel, None if inputs.W_x is None else a, save=save)
     layout = layout_of(inputs)
     words = _describe(inputs, layout, found)
-    put(words, "a", [_series(a)])
-    words[AT["b"]] = _pointer(b)
+    put(words, "a", [series(a)])
+    words[AT["b"]] = pointer(b)
     run_forward(kernel, words)
     if layout.last is None:
         return found, [field[-1].clone() for field in found.states]
     return found, [field.index_select(0, layout.last) for field in found.states]
-
-
-class Layout(NamedTuple):
-    """Which rows each step has, as native/problem.hpp wants it told.
-
-    start (T + 2): the first row of each step, then S twice. lengths (N): of the rows, falling.
-    before (S − N): of the rows of the steps from 1 on, the same rows a step before; last (N): the
-    rows of the last steps; both None where all rows are as long.
-    """
-
-    T: int
-    N: int
-    start: Tensor
-    lengths: Tensor
-    before: Tensor | None = None
-    last: Tensor | None = None
-
-
-def layout_of(inputs: Inputs) -> Layout:
-    """Of dense sequences, or of packed ones by their counts."""
-    if inputs.counts is None:
-        T, N = inputs.lead
-        return dense_layout(T, N)
-    counts = inputs.counts
-    T, N, S = len(counts), int(counts[0]), int(counts.sum())
-    start = torch.cat((counts.new_zeros(1), counts.cumsum(0), counts.new_full((1,), S)))
-    ends = counts - torch.cat((counts[1:], counts.new_zeros(1)))
-    lengths = torch.arange(T, 0, -1, device="cpu").repeat_interleave(ends.flip(0))
-    before = torch.arange(N, S, device="cpu") - counts[:-1].repeat_interleave(counts[1:])
-    return Layout(T, N, start, lengths, before, start[lengths - 1] + torch.arange(N, device="cpu"))
-
-
-@lru_cache(maxsize=64)
-def dense_layout(T: int, N: int) -> Layout:
-    """Of rows that are all as long."""
-    with torch.inference_mode(False):
-        start = (torch.arange(T + 2, device="cpu") * N).clamp_(max=T * N)
-        return Layout(T, N, start, torch.full((N,), T, device="cpu"))
 
 
 def backward(
@@ -269,7 +204,7 @@ def backward(
         inputs.initial,
         None if W_m is None else W_m.shape[1],
         [e.numel() for e in extra if e is not None],
-        list(map(_series, outside)),
+        list(map(series, outside)),
         d_last,
     )
     d_W_h = d_b_h = d_W_m = None
@@ -341,12 +276,12 @@ def run_backward(
     d_initial = [new(field.shape) for field in initial]
     d_extra = [new((len(initial[0]), 2, size)) for size in extra]
     behind = [laid_out(gradient(d, field)) for d, field in zip(d_last, initial, strict=True)]
-    put(words, "a", [_series(d_a)])
+    put(words, "a", [series(d_a)])
     put(words, "d_states", d_states)
-    put(words, "d_last", [(_pointer(d),) for d in behind])
-    put(words, "d_a", map(_series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
-    put(words, "d_initial", [(_pointer(d),) for d in d_initial])
-    put(words, "d_extra", [(_pointer(sums),) for sums in d_extra])
+    put(words, "d_last", [(pointer(d),) for d in behind])
+    put(words, "d_a", map(series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
+    put(words, "d_initial", [(pointer(d),) for d in d_initial])
+    put(words, "d_extra", [(pointer(sums),) for sums in d_extra])
     _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
     shared = min(kernel.distinct, kernel.recurrent_gates)
     blocks = [d_a if shared == kernel.gates else d_a[:, : shared * H]] if shared else []
@@ -392,232 +327,24 @@ def _input_gradients(
     return d_x, d_W_x, d_b
 
 
-# The gate in front of every address.
-
-
-def check(inputs: Inputs, kernel: Kernel) -> Inputs:
-    """The same, laid out as the library reads it; ShapeError where a type, device or size differs."""
-    if len(inputs.initial) != kernel.fields or any(f.dim() != 2 for f in inputs.initial):
-        raise ShapeError(f"the state of {inputs.name} has {kernel.fields} fields of (N, H)")
-    x, H, P = inputs.x, inputs.initial[-1].shape[-1], inputs.initial[0].shape[-1]
-    if len(inputs.hold) not in (0, kernel.fields):
-        raise ShapeError(f"hold has {len(inputs.hold)} fields, not one for each of {kernel.fields}")
-    lead, N = inputs.lead, len(inputs.initial[0])
-    steps = len(lead)
-    if inputs.counts is None:
-        if steps != 2 or lead[1] != N or not lead[0]:
-            raise ShapeError(f"values over time of {lead} do not belong to {N} rows of state")
-    else:
-        _check_counts(inputs.counts, lead, N)
-    if inputs.ids is not None and (inputs.W_x is None or x.dim() != 2):
-        raise ShapeError("token numbers need a table (V, D) and W_x")
-    names = ("W_h", "b_h", "W_m", *CELLS[inputs.name].extra)
-    if len(inputs.loop) != len(names):
-        raise ShapeError(
-            f"the step of {inputs.name} reads {len(names)} parameters, {', '.join(names)}"
-        )
-    W_h, b_h, W_m, *extra = inputs.loop
-    of_cell = _sizes(inputs.name, H)
-    for name, value in zip(names, inputs.loop, strict=True):
-        if name != "b_h" and (value is None) != (name not in of_cell):
-            raise ShapeError(
-                f"{inputs.name} needs {name}" if value is None else f"{inputs.name} has no {name}"
-            )
-    width = kernel.gates * H
-    wanted: list[tuple[str, Tensor | None, tuple[int, ...] | None]] = [
-        ("x", x, None if inputs.W_x is not None else (*lead, width)),
-        ("W_x", inputs.W_x, (x.shape[-1], width)),
-        ("b", inputs.b, (width,)),
-        ("W_h", W_h, (P, kernel.recurrent_gates * H)),
-        ("b_h", b_h, (kernel.recurrent_gates * H,)),
-        ("drop", inputs.drop, (N, P)),
-    ]
-    if W_m is not None:
-        wanted.append(("W_m", W_m, (H, P) if kernel.second < 0 else of_cell["W_m"]))
-    wanted += [(name, e, of_cell[name]) for name, e in zip(names[3:], extra, strict=True)]
-    sizes = [field.shape[-1] for field in inputs.initial]
-    wanted += [("state", f, (N, s)) for f, s in zip(inputs.initial, sizes, strict=True)]
-    for field, size in zip(inputs.hold, sizes[: len(inputs.hold)], strict=True):
-        wanted.append(("hold", field, (*lead, size if field.shape[-1] > 1 else 1)))
-    for name, value, shape in wanted:
-        if value is not None:
-            _check(name, value, shape, x)
-    if inputs.ids is not None:
-        if inputs.ids.dtype not in (torch.int64, torch.int32):
-            raise ShapeError(f"token numbers must be int64 or int32, not {inputs.ids.dtype}")
-        address(inputs.ids)
-    loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
-    return inputs._replace(
-        x=x if inputs.W_x is not None else x.contiguous(),
-        loop=loop,
-        initial=[field.contiguous() for field in inputs.initial],
-        hold=[field.contiguous() for field in inputs.hold],
-        drop=None if inputs.drop is None else inputs.drop.contiguous(),
-    )
-
-
-def _check(name: str, value: Tensor, shape: tuple[int, ...] | None, like: Tensor) -> None:
-    """ShapeError unless a tensor is of the type, on the device and of the shape it should be."""
-    if value.dtype != like.dtype or value.device != like.device:
-        raise ShapeError(
-            f"{name} is {value.dtype} on {value.device}, but the input is {like.dtype} on "
-            f"{like.device}: convert one of them with .to(…)"
-        )
-    if shape is not None and value.shape != shape:
-        raise ShapeError(f"{name} has shape {tuple(value.shape)}, not {shape}")
-    address(value)
-
-
-@lru_cache(maxsize=256)
-def _sizes(name: str, H: int) -> dict[str, tuple[int, ...]]:
-    """The shapes of a cell's further parameters; of its second matrix, where that does not project."""
-    cell = CELLS[name]
-    with torch.device("meta"):
-        fresh = cell.initial_parameters(1, H)
-    return {name: tuple(value.shape) for name, value in fresh.items()}
-
-
-def _check_counts(counts: Tensor, lead: tuple[int, ...], N: int) -> None:
-    address(counts)
-    fits = counts.dim() == 1 and counts.dtype == torch.int64 and counts.device.type == "cpu"
-    if not fits or len(lead) != 1 or not len(counts) or int(counts.sum()) != lead[0]:
-        raise ShapeError(f"the counts of packed rows do not add up to {lead[0]}")
-    if int(counts[0]) != N or int(counts[-1]) < 1 or bool((counts[1:] > counts[:-1]).any()):
-        raise ShapeError("the counts of packed rows must fall, from all rows to at least one")
-
-
-SHARED = 30_000
-"""Multiplications between two meetings of the threads from which two are faster than one."""
-
-
-def _threads(layout: Layout, weights: int, H: int) -> int:
-    """As many as PyTorch uses, where there is work enough for more than one."""
-    T, N = layout.T, layout.N
-    active = N if layout.before is None else -(-(N + len(layout.before)) // T)
-    # Without a product they meet at the end alone.
-    work = active * weights if weights else T * active * H
-    return torch.get_num_threads() if work > SHARED else 1
-
-
-def describe_parameters(inputs: Inputs) -> "array[int]":
-    """The record of a recurrence, as 64-bit words, with its sizes and the loop's parameters."""
-    W_h, b_h, W_m, *extra = inputs.loop
-    words = array("q", bytes(RECORD))
-    words[AT["H"]], words[AT["P"]] = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
-    words[AT["constant"]] = BITS.unpack(NUMBER.pack(inputs.constant))[0]
-    for where, W in (("W_h", W_h), ("W_m", W_m)):
-        if W is not None:
-            i = AT[where]
-            words[i : i + 3] = array("q", (address(W), *W.stride()))
-    words[AT["b_h"]] = _pointer(b_h)
-    for i, e in enumerate(extra):
-        if e is not None:
-            words[AT["extra"] + i], words[AT["extra_size"] + i] = _pointer(e), e.numel()
-    return words
-
-
 def _describe(inputs: Inputs, layout: Layout, found: ForwardResult) -> "array[int]":
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
     words = describe_parameters(inputs)
     matrices = (inputs.loop[0], inputs.loop[2])
     weights = sum(W.numel() for W in matrices if W is not None)
     describe_run(
-        words, layout, weights, list(map(_series, found.states)), found.products, found.further,
+        words, layout, weights, list(map(series, found.states)), found.products, found.further,
         inputs.initial, found.m,
     )  # fmt: skip
     made = found.made or (() if inputs.hold else found.states)
-    put(words, "made", map(_series, made))
-    put(words, "hold", map(_series, inputs.hold))
+    put(words, "made", map(series, made))
+    put(words, "hold", map(series, inputs.hold))
     put(words, "hold_unit", [(int(field.shape[-1] > 1),) for field in inputs.hold])
-    words[AT["drop"]] = _pointer(inputs.drop)
-    put(words, "operand", [_series(found.operand)])
+    words[AT["drop"]] = pointer(inputs.drop)
+    put(words, "operand", [series(found.operand)])
     return words
-
-
-def describe_run(
-    words: "array[int]",
-    layout: Layout,
-    weights: int,
-    states: Sequence[tuple[int, int]],
-    products: Tensor | None,
-    further: Sequence[Tensor],
-    initial: Sequence[Tensor],
-    m: Tensor | None,
-) -> None:
-    """Write into the record what one call reads and makes.
-
-    weights: how many numbers the matrices of a step have; states: where each field over time lies; the
-    others are those of `ForwardResult`.
-    """
-    H = words[AT["H"]]
-    words[AT["T"]], words[AT["N"]] = layout.T, layout.N
-    words[AT["threads"]] = _threads(layout, weights, H)
-    words[AT["start"]], words[AT["lengths"]] = layout.start.data_ptr(), layout.lengths.data_ptr()
-    put(words, "states", states)
-    put(words, "made", states)
-    saved = list(map(_series, further))
-    if products is not None:
-        address, row = _series(products)
-        block = H * products.element_size()
-        within = products.shape[-1] // H
-        saved = [(address + i * block, row) for i in range(within)] + saved
-    put(words, "saved", saved[:SAVED])
-    put(words, "initial", [(_pointer(field),) for field in initial])
-    put(words, "m", [_series(m)])
-    words[AT["m_kept"]] = int(m is not None)
-
-
-def put(words: "array[int]", field: str, values: Iterable[tuple[int, ...]]) -> None:
-    """Write the entries of one field of the record, one after another."""
-    i = AT[field]
-    for value in values:
-        for word in value:
-            words[i] = word
-            i += 1
 
 
 def run_forward(kernel: Kernel, words: "array[int]") -> None:
     """Call the kernel."""
     _library().dll.sunhwan_forward(ctypes.addressof(kernel), words.buffer_info()[0])
-
-
-def gradient(d: Tensor | None, like: Tensor) -> Tensor | None:
-    """A gradient from outside; ShapeError where it is not one of these values."""
-    if d is not None:
-        _check("a gradient", d, tuple(like.shape), like)
-    return d
-
-
-def laid_out(d: Tensor | None) -> Tensor | None:
-    """Row after row in memory."""
-    return None if d is None else d.contiguous()
-
-
-def address(x: Tensor) -> int:
-    """Where a tensor's numbers are; ShapeError where its memory was given back."""
-    address: int = x.data_ptr()
-    if not address and x.numel():
-        raise ShapeError(f"a tensor of shape {tuple(x.shape)} has no memory: it was freed")
-    return address
-
-
-def _series(x: Tensor | None) -> tuple[int, int]:
-    """(T, N, size) or (S, size) as the library reads it: its address, and the distance of its rows."""
-    if x is None:
-        return 0, 0
-    if x.stride(-1) != 1 and x.shape[-1] > 1:
-        raise ValueError("the units of a row must be neighbours in memory")
-    if x.dim() == 2:
-        return address(x), x.stride(0)
-    (T, N), (step, row) = x.shape[:2], x.stride()[:2]
-    if N == 1:
-        row = step
-    elif T > 1 and step != N * row:
-        raise ValueError("the rows of a step must follow those of the step before in memory")
-    return address(x), row
-
-
-def _pointer(x: Tensor | None) -> int:
-    if x is not None and not x.is_contiguous():
-        raise ValueError("the rows must lie one after another in memory")
-    return 0 if x is None else address(x)

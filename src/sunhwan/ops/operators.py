@@ -21,8 +21,8 @@ from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops import native
 from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.inputs import Inputs
 from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
-from sunhwan.ops.native import Inputs
 from sunhwan.ops.reference import (
     NO_NOISE,
     Noise,
