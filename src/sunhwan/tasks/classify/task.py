@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
@@ -16,7 +15,7 @@ from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.input_kind_task import InputKindTask
+from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
@@ -27,8 +26,6 @@ from sunhwan.tasks.common.questions import (
     as_question,
     chunks,
     find_pairs,
-    pairs_in,
-    questions_in,
 )
 from sunhwan.tasks.common.recipe import MANY, complete_examples
 from sunhwan.tasks.common.results import Answer, Listing, Review
@@ -69,7 +66,7 @@ class ClassifyScores(NamedTuple):
         ]
 
 
-class Classify(InputKindTask):
+class Classify(TableTask):
     """Which of a fixed set of labels a text, a pair of texts, a recording or a vector has."""
 
     name: ClassVar[str] = "classify"
@@ -78,7 +75,6 @@ class Classify(InputKindTask):
     scores_type: ClassVar[type[Any]] = ClassifyScores
 
     labels: list[str]
-    columns: Columns
 
     def __init__(
         self, config: Config, columns: Columns, input_kind: InputKind, labels: Sequence[str]
@@ -216,9 +212,6 @@ class Classify(InputKindTask):
         values = {"labels": self.labels, "confusion": table}
         return Review(self._scores(found, targets), listings, values)
 
-    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
-        return {"examples": len(train)}
-
     def about(self) -> dict[str, Any]:
         return {"reads": self.input_kind.summary(), "labels": listed(self.labels)}
 
@@ -232,8 +225,7 @@ class Classify(InputKindTask):
 
     def preprocessing(self) -> dict[str, Any]:
         return {
-            "inputs": list(self.columns.inputs),
-            "target": self.columns.target,
+            **self.columns.to_dict(),
             "source": self.input_kind.to_dict(),
             "labels": self.labels,
         }
@@ -241,20 +233,12 @@ class Classify(InputKindTask):
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            columns = Columns(
-                tuple(map(str, preprocessing["inputs"])), str(preprocessing["target"])
-            )
+            columns = Columns.from_dict(preprocessing)
             labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
         return cls(config, columns, input_kind, labels)
-
-    def questions(self, path: Path) -> Iterator[Question]:
-        return questions_in(path, self.columns.inputs)
-
-    def read(self, path: Path) -> list[Example]:
-        return self.examples(pairs_in(path, self.columns))
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """Each question's label, with the probability of every label."""

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -25,7 +24,7 @@ from sunhwan.tasks.common.encoder_decoder_settings import (
 )
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.input_kind_task import InputKindTask
+from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.questions import (
@@ -36,8 +35,6 @@ from sunhwan.tasks.common.questions import (
     as_question,
     chunks,
     find_pairs,
-    pairs_in,
-    questions_in,
 )
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
@@ -50,7 +47,7 @@ TOGETHER = 32
 SHOWN = 10
 
 
-class EncoderDecoderTask(InputKindTask):
+class EncoderDecoderTask(TableTask):
     """Questions whose answer is a text, written token by token by an encoder-decoder.
 
     A subclass says which columns it reads and what reads a question (`reader`).
@@ -66,7 +63,6 @@ class EncoderDecoderTask(InputKindTask):
     scores_type: ClassVar[type[Any]] = EncoderDecoderScores
     options: ClassVar[tuple[str, ...]] = ("beam", "n", "temperature", "seed")
     loss_of_tokens: ClassVar[bool] = True
-    columns: Columns
 
     def __init__(
         self,
@@ -269,17 +265,13 @@ class EncoderDecoderTask(InputKindTask):
             )
         )
 
-    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
-        return {"examples": len(train)}
-
     def about(self) -> dict[str, Any]:
         writes = f"{len(self.vocabulary)} {self.vocabulary.kind}"
         return {"reads": self.input_kind.summary(), "writes": writes}
 
     def preprocessing(self) -> dict[str, Any]:
         return {
-            "inputs": list(self.columns.inputs),
-            "target": self.columns.target,
+            **self.columns.to_dict(),
             "source": self.input_kind.to_dict(),
             "vocabulary": self.vocabulary.to_dict(),
             "limit": self.limit,
@@ -288,9 +280,7 @@ class EncoderDecoderTask(InputKindTask):
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
-            columns = Columns(
-                tuple(map(str, preprocessing["inputs"])), str(preprocessing["target"])
-            )
+            columns = Columns.from_dict(preprocessing)
             input_kind = input_kind_from_dict(preprocessing["source"])
             vocabulary = vocabulary_from_dict(preprocessing["vocabulary"])
             limit = int(preprocessing["limit"])
@@ -307,12 +297,6 @@ class EncoderDecoderTask(InputKindTask):
     @property
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.encoder_decoder:EncoderDecoderSubject"
-
-    def questions(self, path: Path) -> Iterator[Question]:
-        return questions_in(path, self.columns.inputs)
-
-    def read(self, path: Path) -> list[Example]:
-        return self.examples(pairs_in(path, self.columns))
 
     def review_data(self, data: Sequence[Example]) -> Review:
         """The figures with BLEU, chrF and the share of right answers, and the first answers.

@@ -1,8 +1,13 @@
 """Tasks of examples that an `InputKind` reads."""
 
-from sunhwan.tasks.common.examples import ExampleTask
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sunhwan.tasks.common.examples import Example, ExampleTask
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.questions import Columns
+from sunhwan.tasks.common.questions import Columns, Pair, Question, pairs_in, questions_in
 from sunhwan.text import Vocabulary
 
 
@@ -10,12 +15,6 @@ class InputKindTask(ExampleTask):
     """A task whose questions are cells of a table, or a text, read by one kind of input."""
 
     input_kind: InputKind
-    columns: Columns | None = None
-    """Which columns of a table are read and answered, where that was found."""
-
-    @property
-    def columns_asked(self) -> list[str]:
-        return list(self.columns.inputs) if self.columns else super().columns_asked
 
     @property
     def main_vocabulary(self) -> Vocabulary | None:
@@ -24,3 +23,26 @@ class InputKindTask(ExampleTask):
     @property
     def reads_files(self) -> bool:
         return self.input_kind.reads_files
+
+
+class TableTask(InputKindTask):
+    """A task of a table: some columns are the parts of a question, another one is its answer."""
+
+    columns: Columns
+
+    @property
+    def columns_asked(self) -> list[str]:
+        return list(self.columns.inputs)
+
+    @abstractmethod
+    def examples(self, pairs: Iterable[Pair]) -> list[Example]:
+        """Rows of question and answer → examples."""
+
+    def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
+        return {"examples": len(train)}
+
+    def questions(self, path: Path) -> Iterator[Question]:
+        return questions_in(path, self.columns.inputs)
+
+    def read(self, path: Path) -> list[Example]:
+        return self.examples(pairs_in(path, self.columns))

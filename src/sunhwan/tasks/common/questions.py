@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from sunhwan.config import Config
 from sunhwan.data.images import IMAGE_SUFFIXES
@@ -36,6 +36,15 @@ class Columns(NamedTuple):
 
     inputs: tuple[str, ...]
     target: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"inputs": list(self.inputs), "target": self.target}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Of what `to_dict` gave; KeyError or TypeError where it is damaged."""
+        return cls(tuple(map(str, values["inputs"])), str(values["target"]))
 
 
 def choose_columns(
