@@ -1,8 +1,8 @@
 """Registry of the cells and of the tasks of the package: every name, and where its class stands.
 
-It waits for nothing, PyTorch least: settings, command line, documentation and tests read it as well
-as `sunhwan.cells` and `sunhwan.tasks`. A new cell is a line here; tests/test_registry.py says what else
-it lacks. So is a new task, whose folder holds the rest.
+It imports nothing, so that settings, command line, documentation and tests can read it without PyTorch;
+`sunhwan.cells` and `sunhwan.tasks` are made from it. A new cell is a line here, and tests/test_registry.py
+says what else it lacks; a new task is a line and its folder.
 """
 
 from typing import Any, NamedTuple

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook as has_any_global_hook
 
 from sunhwan.cells import Cell, Parameters, State
 from sunhwan.errors import ConfigError, ShapeError
@@ -232,8 +231,11 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
-    def direct(self) -> tuple[Prepared, list[Tensor | None]] | None:
-        """What `ops.direct` needs to run the layer as it is now; None where it must be run as any other."""
+    def direct(self) -> tuple[Prepared, Sequence[Tensor | None]] | None:
+        """What `ops.direct` needs to run the layer.
+
+        None where hooks, regularisation, the backend or the kind of a parameter forbid it.
+        """
         if (
             self.weight_drop or self.recurrent_dropout or self.zoneout or self.zoneout_cell
             or self.learned_initial_state
@@ -249,14 +251,14 @@ class RecurrentLayer(nn.Module):
             if len(self._stored) != sum(value is not None for value in stored):
                 return None
             self._prepared = ready = prepare(self.cell, stored)
-        return None if ready is None else (ready, list(stored))
+        return None if ready is None else (ready, stored)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._prepared = None  # it would keep the memory that the parameters leave
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
     def __getstate__(self) -> dict[str, Any]:
-        # It holds addresses, which mean nothing in a copy.
+        # The prepared record holds addresses of this layer's memory.
         return {**self.__dict__, "_prepared": None}
 
     def packs(self, masks: Masks = NO_MASKS) -> bool:
@@ -343,14 +345,13 @@ class RecurrentLayer(nn.Module):
 
 
 def hooked(module: nn.Module) -> bool:
-    """Whether something of the caller's runs with a module's call, or in its place."""
+    """Whether a module has hooks or a patched `forward`."""
     return bool(
         module._forward_hooks
         or module._forward_pre_hooks
         or module._backward_hooks
         or module._backward_pre_hooks
         or "forward" in module.__dict__
-        or has_any_global_hook()  # type: ignore[no-untyped-call]
     )
 
 

@@ -242,7 +242,7 @@ class Recurrent(nn.Module):
     def _run_directly(
         self, x: Any, state: Sequence[State] | None
     ) -> tuple[Tensor, list[State]] | None:
-        """A plain stack that reads a plain tensor; None for all else, right or wrong."""
+        """Run a plain stack on a plain tensor by `ops.direct`; None for every other call."""
         own: Any = self._modules
         layers: list[RecurrentLayer] = list(own["layers"]._modules.values())
         if (

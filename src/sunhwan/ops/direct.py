@@ -1,9 +1,9 @@
-"""The compiled recurrence of a plain layer, called with nothing in between.
+"""Direct call of the compiled recurrence, for a plain layer in eager mode.
 
-The operator of `operators.py` checks and describes everything anew at each call, and PyTorch's dispatcher
-stands before it. For a layer that reads a plain tensor in eager mode that is most of the time of a small
-call. Here it is done once (`Prepared`) and holds as long as the layer's parameters are the same memory.
-The numbers are those of the operator, bit for bit: it is the same kernel and the same products.
+The operator of `operators.py` checks its arguments and writes the record anew at each call, behind
+PyTorch's dispatcher: for a small call that is most of the time. Here the record of the parameters is
+written once (`Prepared`) and holds as long as the layer's parameters are the same memory. The results are
+the operator's, bit for bit: the kernel and the products are the same.
 """
 
 from array import array
@@ -88,7 +88,7 @@ def memory_of(parameters: Sequence[Tensor | None]) -> list[Any]:
 
 
 def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
-    """Make a layer ready; None where a call must take the long way, ShapeError for freed memory.
+    """Prepare a layer; None where it must be run by the operator, ShapeError for freed memory.
 
     stored: W_x, b, W_h, b_h, W_m and the extra parameters, matrices transposed.
     """

@@ -7,11 +7,15 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
+from torch.nn.modules import module
 
 saved_tensors_hook: Callable[[bool], Any] = getattr(
     torch._C._autograd, "_top_saved_tensors_default_hooks", lambda _: "unknown"
 )
 """What PyTorch does with tensors kept for a backward pass (a checkpoint, an offload), or None."""
+
+any_module_hook: Callable[[], bool] = module._has_any_global_hook
+"""Whether a hook runs with the call of every module."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +48,11 @@ def transformed() -> bool:
 
 
 def eager() -> bool:
-    """Whether a call runs on the CPU now, with nothing that records, maps, converts or compiles it."""
+    """Whether a call is plain eager PyTorch.
+
+    Not traced, compiled or transformed, and not under autocast, a global module hook, or a mode of
+    dispatch, of functions or of saved tensors.
+    """
     return not (
         torch.compiler.is_compiling()
         or tracing()
@@ -53,6 +61,7 @@ def eager() -> bool:
         or torch._C._len_torch_dispatch_stack()
         or torch._C._len_torch_function_stack()
         or saved_tensors_hook(True) is not None
+        or any_module_hook()
     )
 
 
