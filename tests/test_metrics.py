@@ -8,7 +8,7 @@ import torch
 from sunhwan import metrics
 from sunhwan.config import ModelConfig
 from sunhwan.data import Tokens
-from sunhwan.metrics import Scores, evaluate_tokens
+from sunhwan.metrics import Scores, evaluate_tokens, perplexity_text
 from sunhwan.models import LanguageModel
 
 V = 7
@@ -115,3 +115,11 @@ def test_figures_follow_their_definitions() -> None:
     assert scores.bits_per_character == pytest.approx(9)
     assert scores.to_dict()["bits_per_character"] == scores.bits_per_character
     assert math.isfinite(Scores(1e6, 0.0, 1, 0).perplexity)
+
+
+def test_the_perplexity_of_a_diverged_model_is_short() -> None:
+    assert perplexity_text(2.0) == "7.39"
+    assert perplexity_text(2.0, 3) == "7.389"
+    assert perplexity_text(20.0) == "4.9e+08"
+    assert perplexity_text(5000.0) == "1.0e+304"
+    assert len(Scores(5000.0, 0.0, 1, 1).summary()) < 100

@@ -14,6 +14,17 @@ from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 
 
+def perplexity(loss: float) -> float:
+    """exp(loss), bounded: that of a loss of 700 and more is 1e304."""
+    return math.exp(min(loss, 700.0))
+
+
+def perplexity_text(loss: float, digits: int = 2) -> str:
+    """The perplexity of a loss for people: no row of three hundred digits where training diverged."""
+    value = perplexity(loss)
+    return f"{value:.{digits}f}" if value < 1e6 else f"{value:.1e}"
+
+
 class Scores(NamedTuple):
     """A model's figures on a text.
 
@@ -36,7 +47,7 @@ class Scores(NamedTuple):
     @property
     def perplexity(self) -> float:
         """exp(loss): among how many equally likely tokens the model is still in doubt."""
-        return math.exp(min(self.loss, 700.0))
+        return perplexity(self.loss)
 
     @property
     def bits_per_character(self) -> float:
@@ -58,7 +69,7 @@ class Scores(NamedTuple):
     def summary(self) -> str:
         """The figures in one line."""
         return (
-            f"loss {self.loss:.4f}  perplexity {self.perplexity:.2f}  "
+            f"loss {self.loss:.4f}  perplexity {perplexity_text(self.loss)}  "
             f"bits per character {self.bits_per_character:.4f}  accuracy {self.accuracy:.4f}"
         )
 
@@ -66,7 +77,7 @@ class Scores(NamedTuple):
         """The figures as rows of name and value."""
         rows = [
             ("loss", f"{self.loss:.4f} nats per token"),
-            ("perplexity", f"{self.perplexity:.3f}"),
+            ("perplexity", perplexity_text(self.loss, 3)),
             ("bits per character", f"{self.bits_per_character:.4f}"),
             ("accuracy", f"{self.accuracy:.4f}"),
             ("tokens", f"{self.tokens:,}"),

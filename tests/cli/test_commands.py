@@ -311,9 +311,15 @@ def test_score_gives_a_line_for_a_line(
         values = [value for _, value in one["token_log_probabilities"]]
         assert sum(values) == pytest.approx(one["log_probability"])
         assert all(value < 0 for value in values)
-        # No EOS and no line break known: the first token has nothing before it.
-        lost = 1 if name == "characters" and text else 0
+        # No EOS and no line break known: the first token has nothing before it, and no end is scored.
+        lost = -1 if name == "documents" else int(text != "")
         assert len(values) == len(text) - lost
+        ends = [token for token, _ in one["token_log_probabilities"]][-1:] == ["<eos>"]
+        assert ends == (name == "documents")
+    beginnings = objects(command("score", run, file, "--json", "--no-end").out)
+    for one, line, beginning in zip(told, scored, beginnings, strict=True):
+        end = line.tokens[-1].log_probability if name == "documents" else 0.0
+        assert one["log_probability"] == pytest.approx(beginning["log_probability"] + end)
     assert objects(command("score", run, file, "--json").out) == [
         {k: v for k, v in one.items() if k != "token_log_probabilities"} for one in told
     ]
@@ -324,6 +330,27 @@ def test_score_gives_a_line_for_a_line(
 def test_a_line_that_was_learned_scores_higher(runs: dict[str, Path]) -> None:
     good, bad, *_ = load(runs["characters"]).score(LINES)
     assert good.log_probability > bad.log_probability
+
+
+def test_a_vocabulary_without_eos_ends_no_text(command: Command, runs: dict[str, Path]) -> None:
+    done = command("sample", runs["characters"], "--until-eos")
+    assert (done.code, "EOS" in done.sentence, done.out) == (2, True, "")
+
+
+def test_a_picture_that_cannot_be_written_is_told_before_the_work(
+    command: Command, runs: dict[str, Path], text_file: Path, tmp_path: Path
+) -> None:
+    for target in (tmp_path / "none" / "a.png", tmp_path, text_file / "a.png"):
+        for arguments in (
+            ("evaluate", runs["characters"], "missing.txt", "--picture", target),
+            ("predict", runs["characters"], "missing.txt", "--out", target),
+            ("words", "missing", "--map", target),
+        ):
+            done = command(*arguments)
+            assert (done.code, str(target) in done.sentence) == (1, True)
+    done = command("inspect", tmp_path / "missing", "--out", text_file / "report")
+    assert (done.code, "report" in done.sentence) == (1, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_score_reads_standard_input(

@@ -1,12 +1,16 @@
 """What is printed to people: nothing that moves the cursor or colours the terminal."""
 
 import io
+import json
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from rich.table import Table
 
 from sunhwan.cli import terminal
+from sunhwan.cli.output import echo, echo_json, replace_unshowable
 from sunhwan.cli.terminal import console, shown, visible
 
 UGLY = "a\x1b[31m\r\x07\x9b\u202eb"
@@ -37,3 +41,52 @@ def test_a_console_prints_no_control_characters(monkeypatch: pytest.MonkeyPatch)
 def test_data_goes_into_a_pipe_as_it_is(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> None:
     monkeypatch.setattr(terminal.sys.stdout, "isatty", lambda: is_terminal, raising=False)
     assert shown(UGLY) == (SEEN if is_terminal else UGLY)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp949", "utf-8"])
+def test_no_output_fails_for_its_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    """What cannot be shown is replaced; JSON loses nothing."""
+    written = io.BytesIO()
+    out = io.TextIOWrapper(written, encoding=encoding, errors="strict")
+    monkeypatch.setattr(sys, "stdout", out)
+    replacing = replace_unshowable()
+    text = "한글 é … 🙂"
+    echo(text)
+    console().print(text)
+    echo_json({"text": text})
+    first, second, value = written.getvalue().decode(encoding).splitlines()
+    assert first == second
+    assert ("한글" in first) == (encoding in ("utf-8", "cp949"))
+    assert "..." in first or "…" in first
+    assert ("?" in first) == (encoding != "utf-8")
+    assert replacing.acted == (encoding != "utf-8")
+    assert json.loads(value) == {"text": text}
+
+
+SHOWS_MUCH = """
+import sys
+from sunhwan.cli import app, main, sample
+from sunhwan.cli.output import echo
+
+def many():
+    for _ in range(100_000):
+        echo("some words")
+
+app.app.command("many")(many)
+sys.argv = ["sunhwan", "many"]
+main()
+"""
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
+    script = tmp_path / "many.py"
+    script.write_text(SHOWS_MUCH)
+    writer = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    assert writer.stdout.read(5) == b"some "
+    writer.stdout.close()
+    assert (writer.wait(60), writer.stderr.read()) == (0, b"")
+    writer.stderr.close()

@@ -29,7 +29,7 @@ def _written(loaded: Any, file: Path) -> dict[str, Any]:
     ids = torch.from_numpy(loaded.vocabulary.encode(PROMPT)).long()[None, :8]
     with torch.no_grad():
         logits, _ = loaded.model(ids)
-    (scored,) = loaded.score([PROMPT])
+    (scored,) = loaded.score([PROMPT], end=False)
     (sample,) = loaded.sample(PROMPT, length=40, seed=7, precision="fp32")
     return plain(
         {

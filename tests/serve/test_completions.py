@@ -260,3 +260,22 @@ def test_what_is_not_offered_is_refused(
     assert found.status_code == status, error
     assert error["param"] == param
     assert error["type"] == ("not_found_error" if status == 404 else "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stop": list("abcde")}, "stop: there are 5, and 4 are the most"),
+        ({"stop": 3}, "stop: it must be a text or a list of up to 4 texts"),
+        ({"prompt": [1, -1]}, "prompt.1: it must be 0 or more"),
+        ({"prompt": ["a", 1]}, "prompt: it must be a text, a list of texts, a list of token numbers"),
+        ({"max_tokens": "9"}, "max_tokens: it must be a whole number"),
+        ({"messages": []}, "messages: there is no such field"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_field_that_is_wrong_is_told_in_a_plain_sentence(
+    client: Client, change: dict[str, Any], message: str
+) -> None:
+    _, error = client.refused("/v1/completions", **{"model": "characters", "prompt": "a"} | change)
+    assert error["message"].startswith(message)

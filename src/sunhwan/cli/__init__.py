@@ -12,17 +12,15 @@ def main() -> None:
     # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
+    from sunhwan.cli.output import replace_unshowable
     from sunhwan.errors import SunhwanError, printable, quoted
 
+    replacing = replace_unshowable()
     try:
         app()
     except SunhwanError as error:
         print(f"sunhwan: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output left (`| head`): not an error, and nothing more to say to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         print("sunhwan: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -37,3 +35,10 @@ def main() -> None:
         where = "" if about is None else f" {quoted(str(about))}:"
         print(f"sunhwan:{where} {printable(reason)}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        if replacing.acted:
+            print(
+                f"sunhwan: what {sys.stdout.encoding} cannot show was written as ?: "
+                "set PYTHONIOENCODING=utf-8",
+                file=sys.stderr,
+            )

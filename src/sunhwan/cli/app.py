@@ -1,5 +1,7 @@
 """The commands, one a file; heavy imports wait inside them, so that --help is quick."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -22,6 +24,7 @@ from sunhwan.cli import (
     train,
     words,
 )
+from sunhwan.cli.output import echo
 from sunhwan.errors import printable
 
 
@@ -33,8 +36,16 @@ class _Group(TyperGroup):
             return super().make_context(*args, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        with _printable():
-            return super().invoke(ctx)
+        try:
+            with _printable():
+                found = super().invoke(ctx)
+            sys.stdout.flush()
+            return found
+        except BrokenPipeError:
+            # The reader of our output left (`| head`): not an error, and nothing more to say to it.
+            # It is caught here, for click would end with 1.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
 
 
 @contextmanager
@@ -62,7 +73,7 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"sunhwan {__version__}")
+        echo(f"sunhwan {__version__}")
         raise typer.Exit
 
 

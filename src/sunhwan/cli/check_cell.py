@@ -1,11 +1,11 @@
 """`sunhwan check-cell`."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.output import echo_json
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check_cell(
             | {"laws": [v._asdict() for v in verdicts]}
             for name, verdicts in found.items()
         ]
-        typer.echo(json.dumps({"passed": passed, "cells": cells}, ensure_ascii=False))
+        echo_json({"passed": passed, "cells": cells})
     else:
         out = console()
         out.print(_overview(found) if every else _table(*found.values()))

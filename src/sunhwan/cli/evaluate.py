@@ -1,11 +1,11 @@
 """`sunhwan evaluate`."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 
 
@@ -30,15 +30,18 @@ def evaluate(
 
     from sunhwan.api import load
     from sunhwan.cli.terminal import console, visible
+    from sunhwan.store.atomic import check_writable
 
     name_cells(cell)
+    if picture:
+        check_writable(picture)
     review = load(run).review(*file, precision=precision)
     if picture:
         from sunhwan.plots import draw_review
 
         draw_review(review, picture)
     if as_json:
-        typer.echo(json.dumps({**review.scores.to_dict(), **review.values}, ensure_ascii=False))
+        echo_json({**review.scores.to_dict(), **review.values})
         return
     _show(review.table())
     for listing in review.listings:

@@ -1,6 +1,5 @@
 """`sunhwan info`."""
 
-import json
 import os
 import platform
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sunhwan import __version__
+from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 
 
@@ -92,7 +92,7 @@ def _said(value: object) -> object:
 
 def _show(facts: dict[str, object], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        echo_json(facts)
         return
     from rich.table import Table
 

@@ -1,6 +1,5 @@
 """`sunhwan inspect`."""
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
 
@@ -70,6 +70,7 @@ def inspect(
     from sunhwan.inspection.report.phrases import Phrases
     from sunhwan.inspection.report.write import check_folder, write_report
     from sunhwan.store import Run
+    from sunhwan.store.atomic import check_folder_writable
 
     words = Phrases(language or _language())
     if limit is not None and limit < 1:
@@ -81,6 +82,7 @@ def inspect(
     if out is None and run.is_dir() and not (run / "config.toml").exists():
         raise UsageError(f"{run} is no run folder: say with --out where the report is to go")
     check_folder(folder)
+    check_folder_writable(folder)
     name_cells(cell)
     features = [load_feature(spec) for spec in feature or ()]
     target = console(stderr=True)
@@ -90,9 +92,9 @@ def inspect(
         )
         page = write_report(report, folder, words.language)
     if as_json:
-        typer.echo(json.dumps({**figures(report), "report": str(page)}, ensure_ascii=False))
+        echo_json({**figures(report), "report": str(page)})
     elif quiet:
-        typer.echo(page)
+        echo(page)
     else:
         for line in _found(report, words.language):
             console().print(line)

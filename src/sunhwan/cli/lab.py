@@ -1,6 +1,5 @@
 """`sunhwan lab`: experiments with the cells."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
 from sunhwan.errors import UsageError
 
@@ -93,7 +93,7 @@ def memory(
             "horizons": [one.to_dict() for one in horizons(points)],
             "points": [one.to_dict() for one in points],
         }
-        typer.echo(json.dumps(values))
+        echo_json(values)
         return
     for name in TASKS:
         if mine := [point for point in points if point.task == name]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.output import echo
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
 
@@ -56,12 +57,15 @@ def predict(
     """What a trained model says to new questions: labels, tags, translations, forecasts."""
     from sunhwan.api import load
     from sunhwan.cli.terminal import shown
-    from sunhwan.store import write_text
+    from sunhwan.store.atomic import check_writable, write_text
 
     form = "json" if as_json else as_
     if form not in FORMATS:
         raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {form}")
     name_cells(cell)
+    for target in (out, picture):
+        if target is not None:
+            check_writable(target)
     task = load(run)
     if task.command != "predict":
         raise UsageError(f"{run} is a {task.title}: use `sunhwan {task.command} {run}`")
@@ -91,7 +95,7 @@ def predict(
         else:
             line = answer.text
         if out is None:
-            typer.echo(shown(line))
+            echo(shown(line))
         else:
             lines.append(line + "\n")
     if out is not None:

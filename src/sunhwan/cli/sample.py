@@ -1,11 +1,11 @@
 """`sunhwan sample`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.config import TEMPERATURE
 from sunhwan.errors import UsageError
@@ -54,14 +54,19 @@ def sample(
     name_cells(cell)
     language = load_language(run)
     model, vocabulary = language.model, language.vocabulary
+    if until_eos and vocabulary.eos_id is None:
+        raise UsageError(
+            "--until-eos: the vocabulary of this model has no EOS, for it was trained on one document: "
+            "leave the option out, or train on several documents or on words"
+        )
     if n == 1 and not as_json:
-        typer.echo(shown(prompt), nl=False)
+        echo(shown(prompt), end="")
         for piece in generation.stream(model, vocabulary, prompt, seed=seed, **options):
-            typer.echo(shown(piece), nl=False)
-        typer.echo()
+            echo(shown(piece), end="")
+        echo()
         return
     for one in generation.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
         if as_json:
-            typer.echo(json.dumps(one._asdict(), ensure_ascii=False))
+            echo_json(one._asdict())
         else:
-            typer.echo(shown(f"── seed {one.seed} ──\n{one.prompt}{one.text}"))
+            echo(shown(f"── seed {one.seed} ──\n{one.prompt}{one.text}"))

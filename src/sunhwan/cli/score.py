@@ -1,12 +1,12 @@
 """`sunhwan score`."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 
 
@@ -18,6 +18,14 @@ def score(
     tokens: Annotated[
         bool, typer.Option("--tokens", help="Each token apart: which ones surprise the model.")
     ] = False,
+    end: Annotated[
+        bool,
+        typer.Option(
+            "--end/--no-end",
+            help="Whether the probability counts that the text ends after the line (EOS, or a line "
+            "break where the vocabulary has none).",
+        ),
+    ] = True,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -32,7 +40,8 @@ def score(
         text = decode(sys.stdin.buffer.read(), "standard input")
     else:
         text = read_text(file)
-    for line in language.score(text.removesuffix("\n").split("\n") if text else []):
+    lines = text.removesuffix("\n").split("\n") if text else []
+    for line in language.score(lines, end=end):
         if as_json:
             value: dict[str, object] = {
                 "text": line.text,
@@ -43,15 +52,13 @@ def score(
                 value["token_log_probabilities"] = [
                     [t.text, t.log_probability] for t in line.tokens
                 ]
-            typer.echo(json.dumps(value, ensure_ascii=False))
+            echo_json(value)
         elif tokens:
             for token in line.tokens:
-                typer.echo(
-                    f"{token.log_probability:9.3f}  {_bar(token.log_probability)}  {token.text}"
-                )
-            typer.echo(f"{line.log_probability:9.3f}  in all\n")
+                echo(f"{token.log_probability:9.3f}  {_bar(token.log_probability)}  {token.text}")
+            echo(f"{line.log_probability:9.3f}  in all\n")
         else:
-            typer.echo(f"{line.log_probability:10.3f}\t{shown(line.text)}")
+            echo(f"{line.log_probability:10.3f}\t{shown(line.text)}")
 
 
 def _bar(log_probability: float) -> str:

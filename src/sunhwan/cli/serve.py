@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.output import echo
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
 from sunhwan.serve.limits import Limits
@@ -101,7 +102,7 @@ def serve(
     try:
         models = served(runs, precision, limits)
         app = make_app(models, limits, hosts)
-        typer.echo(f"{', '.join(models)}: {address(listener)}")
+        echo(f"{', '.join(models)}: {address(listener)}")
         Server(app, limits).run([listener])
     finally:
         listener.close()

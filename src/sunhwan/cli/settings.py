@@ -1,6 +1,6 @@
 """`sunhwan settings`."""
 
-import typer
+from sunhwan.cli.output import echo
 
 
 def settings() -> None:
@@ -11,11 +11,11 @@ def settings() -> None:
     for setting in config.settings():
         name, _, key = setting.name.partition(".")
         if name != section:
-            typer.echo(f"{'' if not section else chr(10)}[{name}]")
+            echo(f"{'' if not section else chr(10)}[{name}]")
             section = name
         choices = f" ({', '.join(map(repr, setting.choices))})" if setting.choices else ""
-        typer.echo(f"# {setting.help}{choices}")
-        typer.echo(f"{key} = {toml_value(setting.default)}")
+        echo(f"# {setting.help}{choices}")
+        echo(f"{key} = {toml_value(setting.default)}")
 
 
 def toml_value(value: object) -> str:

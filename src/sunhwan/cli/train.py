@@ -1,12 +1,12 @@
 """`sunhwan train` and `sunhwan resume`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sunhwan.cli import STARTED
+from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
@@ -147,7 +147,7 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     from sunhwan.cli.terminal import console
 
     if as_json:
-        typer.echo(json.dumps(result.to_dict()))
+        echo_json(result.to_dict())
         return
     out = console()
     best = result.best

@@ -1,11 +1,11 @@
 """`sunhwan words`."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError, printable
 
@@ -27,6 +27,7 @@ def words(
 ) -> None:
     """What the model takes for similar: the nearest neighbours of a token, and a map of all."""
     from sunhwan.api import embedding
+    from sunhwan.store.atomic import check_writable
     from sunhwan.text.embedding_space import map_2d, neighbours
 
     if not token and map_ is None:
@@ -34,15 +35,17 @@ def words(
     if n < 1 or most < 2:
         raise UsageError(f"-n must be 1 or more, not {n}, and --most 2 or more, not {most}")
     name_cells(cell)
+    if map_ is not None:
+        check_writable(map_)
     names, values = embedding(run)
     for one in token or ():
         found = neighbours(names, values, one, n)
         if as_json:
-            typer.echo(json.dumps({"token": one, "neighbours": found}, ensure_ascii=False))
+            echo_json({"token": one, "neighbours": found})
         else:
-            typer.echo(printable(one))
+            echo(printable(one))
             for name, similarity in found:
-                typer.echo(f"  {similarity:6.3f}  {name}")
+                echo(f"  {similarity:6.3f}  {name}")
     if map_ is not None:
         from sunhwan.plots import draw_map
 

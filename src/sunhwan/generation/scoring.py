@@ -33,25 +33,29 @@ class ScoredLine(NamedTuple):
 
 
 def score_lines(
-    model: LanguageModel, vocabulary: Vocabulary, lines: Sequence[str]
+    model: LanguageModel, vocabulary: Vocabulary, lines: Sequence[str], *, end: bool = True
 ) -> Iterator[ScoredLine]:
     """The log-probability of each line, each read from the initial state.
 
-    A line's first token is predicted from the beginning of a document (EOS), or from a line break
-    where the vocabulary has no EOS; where it has neither, the first token goes unscored.
+    A line stands between two ends: EOS, or a line break where the vocabulary has no EOS. Its first
+    token is predicted from the one, and the other is scored as its last token, so that the beginning
+    of a sentence does not always beat the sentence. Where the vocabulary has neither, the first token
+    goes unscored and so does the end. end: False leaves the end out.
     """
     stepper = stepper_for(model, "fp32")
     for line in map(normalize, lines):
-        job = scoring_job(vocabulary, vocabulary.encode(line).tolist())
+        job = scoring_job(vocabulary, vocabulary.encode(line).tolist(), end=end)
         while not job.done:
             advance(stepper, [job], reading=stepper.reading_alone)
         yield scored_line(vocabulary, line, job)
 
 
-def scoring_job(vocabulary: Vocabulary, ids: Sequence[int]) -> Job:
+def scoring_job(vocabulary: Vocabulary, ids: Sequence[int], *, end: bool = True) -> Job:
     """A job that reads a line's tokens and scores each, see `score_lines`."""
     never = torch.zeros(len(vocabulary), dtype=torch.bool)
-    context = PromptContext([*start_tokens(vocabulary), *ids], never, never, list(ids), "")
+    ends = start_tokens(vocabulary)
+    ids = [*ids, *(ends if end else ())]
+    context = PromptContext([*ends, *ids], never, never, ids, "")
     return Job(vocabulary, context, Sampling(length=0), top=0, offsets=range(len(ids)))
 
 

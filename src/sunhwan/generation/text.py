@@ -31,9 +31,9 @@ def stream(
 ) -> Iterator[str]:
     """Yield the generated text piece by piece, the prompt not included; the options of `Sampling`.
 
-    At most `length` tokens, fewer when the model ends the text (EOS) and `until_eos` is set, or
-    when the document ends. UNK is never drawn, nor a letter that would change the prompt's last
-    syllable. The same seed gives the same text; no other random number is touched.
+    At most `length` tokens, fewer when `until_eos` is set and the model ends the text, which one
+    whose vocabulary has no EOS never does. UNK is never drawn, nor a letter that would change the
+    prompt's last syllable. The same seed gives the same text; no other random number is touched.
     """
     sampling = Sampling(**options)
     job = Job(vocabulary, PromptContext.of(vocabulary, prompt), sampling)

@@ -13,6 +13,7 @@ from sunhwan import __version__
 from sunhwan.errors import SunhwanError
 from sunhwan.serve import pages
 from sunhwan.serve.guard import Guard
+from sunhwan.serve.invalid_fields import invalid_fields
 from sunhwan.serve.json_text import json_of, json_response
 from sunhwan.serve.limits import Limits
 from sunhwan.serve.model_info import described
@@ -152,14 +153,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        if first["type"] == "json_invalid":
-            return response_of(RefusedError(400, "the body is no JSON"))
-        names = [str(part) for part in first["loc"][1:]]
-        said = first["msg"].removeprefix("Value error, ")
-        where = ".".join(names)
-        message = f"{where}: {said}" if where else said
-        return response_of(RefusedError(422, message, param=names[0] if names else None))
+        return response_of(invalid_fields(error.errors()))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:

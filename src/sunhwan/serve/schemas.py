@@ -73,6 +73,25 @@ class Completions(Body):
             return values
         return {name: value for name, value in values.items() if value is not None}
 
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _is_of_one_kind(cls, value: Any) -> Any:
+        kinds = {type(part) for part in value} if isinstance(value, list) else {type(value)}
+        if len(kinds) > 1 or not kinds <= {str, int, list} or kinds == {type(value)} == {int}:
+            raise ValueError(
+                "it must be a text, a list of texts, a list of token numbers or a list of such lists, "
+                "and not a mixture of these"
+            )
+        return value
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _is_of_texts(cls, value: Any) -> Any:
+        parts = value if isinstance(value, list) else [value]
+        if not all(isinstance(part, str) for part in parts):
+            raise ValueError("it must be a text or a list of up to 4 texts")
+        return value
+
     @model_validator(mode="after")
     def _is_offered(self) -> Self:
         if self.best_of not in (None, self.n):
@@ -114,9 +133,10 @@ class TraceOf(Body):
 
 
 class Score(Body):
-    """Lines whose probability is asked for, each by itself."""
+    """Lines whose probability is asked for, each by itself; end: and that of its end there."""
 
     lines: list[Text]
+    end: bool = True
 
 
 class PredictOptions(BaseModel):

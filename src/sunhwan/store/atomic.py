@@ -1,8 +1,10 @@
 """Writes that happen wholly or not at all, also when the process or the machine dies in between."""
 
 import contextlib
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """`write_bytes` of UTF-8."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def check_writable(path: Path) -> None:
+    """StoreError where a file cannot be made in the place of this one: to be asked before the work."""
+    with reported(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+
+
+def check_folder_writable(path: Path) -> None:
+    """The same of a folder, which with those above it may not be there yet."""
+    with reported(path):
+        above = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        with tempfile.TemporaryFile(dir=above):
+            pass
 
 
 @contextmanager

@@ -18,7 +18,7 @@ async def scored(service: Service, loaded: Loaded, body: Score) -> dict[str, Any
         lines = [vocabulary.encode(line).tolist() for line in body.lines]
         for ids in lines:
             service.check(len(ids), service.limits.prompt, "tokens in a line", 413)
-        return [scoring_job(vocabulary, ids) for ids in lines]
+        return [scoring_job(vocabulary, ids, end=body.end) for ids in lines]
 
     jobs = await asyncio.to_thread(prepared)
     with batcher.writing(jobs) as writing:

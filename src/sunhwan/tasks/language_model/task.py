@@ -129,9 +129,9 @@ class LanguageModelTask(Task):
         """Write a text piece by piece; the options are those of `sunhwan.generation.stream`."""
         return generation.stream(self.model, self.vocabulary, prompt, **options)
 
-    def score(self, lines: Sequence[str]) -> Iterator[ScoredLine]:
+    def score(self, lines: Sequence[str], *, end: bool = True) -> Iterator[ScoredLine]:
         """Compute the log-probability of each line; see `sunhwan.generation.score_lines`."""
-        return score_lines(self.model, self.vocabulary, lines)
+        return score_lines(self.model, self.vocabulary, lines, end=end)
 
     def evaluate(self, *files: str | Path, precision: str = "fp32") -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.

@@ -1,0 +1,48 @@
+"""Standard output: text and JSON, whatever the encoding of the terminal can show."""
+
+import codecs
+import io
+import json
+import sys
+from typing import Any
+
+SIMPLER = {
+    "…": "...", "→": "->", "−": "-", "·": ".", "│": "|", "─": "-", "█": "#", "≥": ">=", "≤": "<=",
+    "×": "x", "√": "sqrt", "‘": "'", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
+"""What the messages themselves use, in ASCII."""
+
+
+class _Replacing:
+    """The error handler of the output: it writes "?" for a character, and knows that it did."""
+
+    acted = False
+
+    def __call__(self, error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        lost = error.object[error.start : error.end]
+        if any(character not in SIMPLER for character in lost):
+            self.acted = True
+        return "".join(SIMPLER.get(character, "?") for character in lost), error.end
+
+
+def replace_unshowable() -> _Replacing:
+    """Let standard output and error replace what their encoding lacks: no work is lost for a letter."""
+    replacing = _Replacing()
+    codecs.register_error("sunhwan-replace", replacing)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="sunhwan-replace")
+    return replacing
+
+
+def echo(text: object = "", *, end: str = "\n") -> None:
+    """Print to standard output at once."""
+    print(text, end=end, flush=True)
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON value in one line, with escapes where the encoding is not UTF-8."""
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    echo(json.dumps(value, ensure_ascii=not is_unicode))
