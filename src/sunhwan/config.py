@@ -77,9 +77,9 @@ class TextConfig:
         "of a language model: built-in name (stdlib, korean, hello), file, folder or glob; several "
         "are joined",
     )
-    validation: str = setting("", "a file to validate on; empty: the last share of the corpus")
+    validation: str = setting("", "a file to validate on; empty: a share of the corpus")
     validation_share: float = setting(
-        0.1, "share of the text, from its end, kept for validation", low=0, high=0.9
+        0.1, "share of each text, from its end, kept for validation", low=0, high=0.9
     )
     vocabulary: str = setting(
         "",

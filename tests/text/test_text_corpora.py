@@ -165,9 +165,18 @@ def test_empty_sources(here: Path) -> None:
 
 def test_one_bad_file_in_a_folder_is_named(here: Path) -> None:
     write(here, good="a")
-    (here / "bad.txt").write_bytes("한글".encode("cp949"))
+    (here / "bad.txt").write_bytes("글".encode("cp949"))
     with pytest.raises(TextError, match=r"bad\.txt, line 1, byte offset 0.*CP949"):
         load_corpus(here)
+
+
+def test_encodings_of_files_are_told(here: Path) -> None:
+    write(here, a="나")
+    (here / "b.txt").write_bytes("오늘은 비가 온다".encode("cp949"))
+    (here / "c.txt").write_bytes("어제는 맑았다".encode("cp949"))
+    corpus = load_corpus(here)
+    assert text_of(corpus.documents) == "나오늘은 비가 온다어제는 맑았다"
+    assert corpus.notes == ("b.txt, c.txt: read as CP949",)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file names are text there")
@@ -185,27 +194,31 @@ def test_one_document_is_cut_exactly() -> None:
         text = "".join(chr(0xAC00 + i) for i in range(size))
         for fraction in (0.0, 0.1, 0.25, 0.5, 0.9):
             train, validation = Corpus("x", (Document("x", text),)).split(fraction)
-            cut = int(size * (1 - fraction))
+            cut = int(size * (1 - fraction)) or size  # something is always learned from
             assert text_of(train) == text[:cut]
             assert text_of(validation) == text[cut:]
             assert all(document.text for document in (*train, *validation))
 
 
-def test_several_documents_are_cut_at_a_boundary() -> None:
-    documents = tuple(Document(str(i), "x" * size) for i, size in enumerate([50, 37, 5, 8]))
+def test_the_end_of_every_document_is_for_validation() -> None:
+    documents = (Document("prose", "p" * 900), Document("lyrics", "l" * 100))
     train, validation = Corpus("x", documents).split(0.1)
+    assert train == (Document("prose", "p" * 810), Document("lyrics", "l" * 90))
+    assert validation == (Document("prose", "p" * 90), Document("lyrics", "l" * 10))
+
+
+def test_a_mixed_corpus_is_cut_at_a_boundary() -> None:
+    documents = tuple(Document(str(i), "x" * size) for i, size in enumerate([50, 37, 5, 8]))
+    train, validation = Corpus("x", documents, mixed=True).split(0.1)
     assert train == documents[:3]
     assert validation == documents[3:]
-
-
-def test_a_large_document_is_cut_inside() -> None:
     documents = (Document("a", "a" * 10), Document("b", "b" * 90))
-    train, validation = Corpus("x", documents).split(0.1)
+    train, validation = Corpus("x", documents, mixed=True).split(0.1)
     assert train == (Document("a", "a" * 10), Document("b", "b" * 80))
     assert validation == (Document("b", "b" * 10),)
 
 
-def test_every_split_is_the_whole_and_keeps_its_fraction() -> None:
+def test_every_split_keeps_its_fraction_and_every_character() -> None:
     rng = random.Random(4)
     for _ in range(2_000):
         sizes = [rng.choice((1, 3, 20, 300)) for _ in range(rng.randrange(1, 12))]
@@ -213,12 +226,16 @@ def test_every_split_is_the_whole_and_keeps_its_fraction() -> None:
         corpus = Corpus("x", documents)
         fraction = rng.choice((0.0, 0.05, 0.1, 0.3, 0.5, 0.8, 0.99))
         train, validation = corpus.split(fraction)
-        assert text_of(train) + text_of(validation) == text_of(documents)
-        wanted = corpus.characters - int(corpus.characters * (1 - fraction))
-        off = abs(len(text_of(validation)) - wanted)
-        assert off <= fraction * corpus.characters / 2
-        if {d.name for d in train} & {d.name for d in validation}:
-            assert off == 0  # only an exact cut may be inside a document
+        whole: dict[str, str] = dict.fromkeys((d.name for d in documents), "")
+        for name, text in (*train, *validation):
+            whole[name] += text
+        assert whole == dict(documents)
+        total = corpus.characters
+        wanted = total - int(total * (1 - fraction))
+        assert len(text_of(validation)) == (wanted if int(total * (1 - fraction)) else 0)
+        mixed_train, mixed = Corpus("x", documents, mixed=True).split(fraction)
+        assert text_of(mixed_train) + text_of(mixed) == text_of(documents)
+        assert abs(len(text_of(mixed)) - wanted) <= fraction * total / 2
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.0, 2, float("nan")])

@@ -49,7 +49,7 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Budget in passes over the text.")] = None,
     validation: Annotated[
-        str | None, typer.Option(help="A file to validate on, instead of the text's last tenth.")
+        str | None, typer.Option(help="A file to validate on, instead of a tenth of each text.")
     ] = None,
     from_: Annotated[
         Path | None,

@@ -34,7 +34,7 @@ def read_tunes(path: str | Path) -> tuple[Tune, ...]:
     what stands between tunes.
 
     Raises:
-        TextError: the file is missing, unreadable or not UTF-8.
+        TextError: the file is missing, unreadable or in no known encoding.
         DataError: a header has another line than fields or no K, or there is no tune.
     """
     name = normalize(str(path))

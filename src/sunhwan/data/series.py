@@ -55,7 +55,7 @@ def read_series(path: str | Path, *, time: str = "", columns: Sequence[str] = ()
         columns: the series; none: all other columns.
 
     Raises:
-        TextError: the file is missing, unreadable or not UTF-8.
+        TextError: the file is missing, unreadable or in no known encoding.
         DataError: it is no table, a column is missing, a number is missing or none, or a time does
             not come after the one before (where they are dates or numbers).
         UsageError: a column is named twice.

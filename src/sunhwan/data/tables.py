@@ -11,7 +11,7 @@ from sunhwan.data.headers import looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.separated import Cells, comma_separated, one_a_line, tab_separated
 from sunhwan.errors import DataError, listed, quoted
-from sunhwan.text.decoding import normalize, read_text
+from sunhwan.text.decoding import normalize, read_known
 
 _KINDS = {
     ".tsv": "tab-separated",
@@ -69,12 +69,13 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
             file of texts has none). JSON Lines carry their names in every row.
 
     Raises:
-        TextError: the file is missing, unreadable or not UTF-8.
+        TextError: the file is missing, unreadable or in no known encoding.
         DataError: a row has more or fewer cells than the first, a line is empty, a quote is left
             open, a JSON line is no flat object, two columns share a name, or there is no row.
     """
     name = normalize(str(path))
-    text = read_text(path).rstrip("\n")
+    known = read_known(path)
+    text = known.text.rstrip("\n")
     kind = _KINDS.get(Path(name.lower().removesuffix(".gz")).suffix) or _guess(text)
     if kind == "JSON Lines":
         objects = parse_json_lines(text, name)
@@ -91,7 +92,7 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     if not rows:
         found = "a header but no row" if header and columns else "no row"
         raise DataError(f"{name} holds {found}; give a file with at least one.")
-    return Table(name, columns, rows, said)
+    return Table(name, columns, rows, known.said + said)
 
 
 def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sunhwan.data.conllu_sentences import COLUMNS, parse_conllu
 from sunhwan.errors import DataError, UsageError, quoted
-from sunhwan.text.decoding import normalize, read_text
+from sunhwan.text.decoding import normalize, read_known
 
 _COMMENT = re.compile(r"#+(?: .*)?")  # not "#서울 B-LOC", nor a tab after the mark
 _TOKEN_OF_CONLLU = re.compile(r"[0-9]+(?:[-.][0-9]+)?(?:\t[^\t]*){9}")
@@ -59,13 +59,14 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
     words_only: leave tags aside, which need not be there.
 
     Raises:
-        TextError: the file is missing, unreadable or not UTF-8.
+        TextError: the file is missing, unreadable or in no known encoding.
         DataError: a line has another number of cells than its sentence, a token has no word or no
             tag, the numbers of CoNLL-U tokens do not count up, or there is no sentence.
         UsageError: there is no such column.
     """
     name = normalize(str(path))
-    lines = read_text(path).split("\n")
+    known = read_known(path)
+    lines = known.text.split("\n")
     parse: Callable[[list[Line], str, str], tuple[tuple[str, ...], tuple[str, ...]]]
     marked = _is_conllu(name, lines)
     if marked:
@@ -92,7 +93,7 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
             sentences.append(Sentence(where, words, () if words_only else tags))
     if not sentences:
         raise DataError(f"{name} holds no tagged sentence; give a file with at least one.")
-    return Treebank(name, tuple(sentences), said)
+    return Treebank(name, tuple(sentences), known.said + said)
 
 
 def _is_conllu(name: str, lines: list[str]) -> bool:

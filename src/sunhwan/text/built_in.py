@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sunhwan.errors import TextError
-from sunhwan.text.decoding import decode, read_bytes
+from sunhwan.text.decoding import decode, decode_known, read_bytes
 from sunhwan.text.documents import Document, Setting
 from sunhwan.text.folders import files_below
 
@@ -40,12 +40,12 @@ def _stdlib() -> list[Document]:
     documents = []
     for name in names:
         try:
-            text = decode(read_bytes(folder / name), name)
-        except TextError:  # a source in another encoding, a file that may not be read
+            text, encoding = decode_known(read_bytes(folder / name), name)
+        except TextError:  # a file that may not be read
             continue
         # The code pages of `encodings` are tables that the tool gencodec.py wrote: over 1 MB of
         # hexadecimal numbers that would drown the modules which people have written.
-        if "gencodec.py" not in text[:1000]:
+        if encoding == "UTF-8" and "gencodec.py" not in text[:1000]:
             documents.append(Document(f"stdlib/{name}", text))
     if not documents:
         raise TextError(

@@ -4,10 +4,10 @@ import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sunhwan.errors import TextError
+from sunhwan.errors import TextError, listed
 from sunhwan.files import is_plain
 from sunhwan.text.built_in import BUILT_IN
-from sunhwan.text.decoding import normalize, read_text
+from sunhwan.text.decoding import normalize, read_known
 from sunhwan.text.documents import Corpus, Document
 from sunhwan.text.folders import files_below, is_text_name
 
@@ -21,23 +21,33 @@ def load_corpus(sources: str | Path | Sequence[str | Path]) -> Corpus:
     `./stdlib`, or pass a `Path`, for the file.
 
     Raises:
-        TextError: a source is missing, unreadable or not UTF-8, or there is no character at all.
+        TextError: a source is missing, unreadable or in no known encoding, or there is no character at all.
     """
-    listed = [sources] if isinstance(sources, str | Path) else list(sources)
-    documents = tuple(
-        document for source in listed for document in _documents(source) if document.text
-    )
-    name = "+".join(_source_name(source) for source in listed)
+    given = [sources] if isinstance(sources, str | Path) else list(sources)
+    found = [file for source in given for file in _documents(source)]
+    documents = tuple(document for document, _ in found if document.text)
+    name = "+".join(_source_name(source) for source in given)
     if not documents:
         raise TextError(f"{name or 'The list of sources'} holds no text; give one that does.")
-    only = listed[0] if len(listed) == 1 else None
+    only = given[0] if len(given) == 1 else None
     built_in = BUILT_IN.get(only) if isinstance(only, str) else None
-    return Corpus(name, documents, built_in.suggested if built_in else {})
+    suggested = built_in.suggested if built_in else {}
+    return Corpus(name, documents, suggested, built_in is not None, _encodings(found))
 
 
-def _documents(source: str | Path) -> Iterable[Document]:
+def _encodings(found: Iterable[tuple[Document, str]]) -> tuple[str, ...]:
+    """Which files are in another encoding than UTF-8, a sentence for each encoding."""
+    names: dict[str, list[str]] = {}
+    for document, encoding in found:
+        if encoding != "UTF-8":
+            names.setdefault(encoding, []).append(document.name)
+    return tuple(f"{listed(files, 3)}: read as {name}" for name, files in names.items())
+
+
+def _documents(source: str | Path) -> Iterable[tuple[Document, str]]:
+    """The documents of a source, each with its encoding."""
     if isinstance(source, str) and source in BUILT_IN:
-        return BUILT_IN[source].load()
+        return ((document, "UTF-8") for document in BUILT_IN[source].load())
     path = Path(source)
     if source and _exists(path):  # an empty name would be the current folder
         return _folder(path) if path.is_dir() else [_read(str(source), path)]
@@ -61,8 +71,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _read(name: str, path: Path) -> Document:
-    return Document(normalize(name), read_text(path))
+def _read(name: str, path: Path) -> tuple[Document, str]:
+    text, encoding = read_known(path)
+    return Document(normalize(name), text), encoding
 
 
 def _glob(pattern: str) -> list[str]:
@@ -72,7 +83,7 @@ def _glob(pattern: str) -> list[str]:
         return []
 
 
-def _folder(folder: Path) -> list[Document]:
+def _folder(folder: Path) -> list[tuple[Document, str]]:
     names = sorted(name for name in files_below(folder) if is_text_name(name))
     if not names:
         raise TextError(

@@ -1,24 +1,17 @@
-"""Bytes become text here, strictly: UTF-8, one newline, one normal form, or one clear sentence."""
+"""Decoding: bytes to text of one newline and one normal form, or one clear sentence."""
 
-import codecs
 import gzip
 import re
 import unicodedata
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from sunhwan.errors import TextError
 from sunhwan.files import read_plain, unpack
+from sunhwan.text.encodings import Guess, recognise
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SAMPLE = 1 << 16  # bytes looked at when guessing an encoding; a multiple of 4
-# The marks of UTF-32 come first: the little-endian one begins with that of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "UTF-32"),
-    (codecs.BOM_UTF32_BE, "UTF-32"),
-    (codecs.BOM_UTF16_LE, "UTF-16"),
-    (codecs.BOM_UTF16_BE, "UTF-16"),
-)
 
 
 def normalize(text: str) -> str:
@@ -36,33 +29,57 @@ def normalize(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def decode(data: bytes, name: str) -> str:
-    """Decode `data` as strict UTF-8 and normalise it; a byte-order mark in front is dropped.
+class Decoded(NamedTuple):
+    """A text, and the name of the encoding that its bytes were in, such as "UTF-8" or "CP949"."""
 
-    NUL bytes are legal text. `name` is what errors call the data, usually its path.
+    text: str
+    encoding: str
+
+    @property
+    def said(self) -> str:
+        """The encoding as the beginning of a sentence; "" for UTF-8, which goes without saying."""
+        return "" if self.encoding == "UTF-8" else f"{self.encoding}, "
+
+
+def decode(data: bytes, name: str) -> str:
+    """Decode `data` and normalise it; see `decode_known`."""
+    return decode_known(data, name).text
+
+
+def decode_known(data: bytes, name: str) -> Decoded:
+    """Decode `data`, in UTF-8 or another encoding that is certain (`recognise`), and normalise it.
+
+    A byte-order mark in front is dropped; NUL bytes are legal text. `name` is what errors call the
+    data, usually its path.
 
     Raises:
-        TextError: the bytes are not UTF-8; it names the line, the byte offset and the cure.
+        TextError: the encoding is not certain, or the bytes are damaged; it names the line, the byte
+            offset and the cure.
     """
+    guess = recognise(data)
+    if not guess.certain or not guess.name:
+        raise TextError(_complaint(data, name, guess))
     try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise TextError(_complaint(data, name, error)) from None
-    if "\0" in text:
-        wide = _wide_encoding(data, valid_utf8=True)
-        if wide is not None:
-            raise TextError(_sentence(data, name, data.index(0), f"looks like {wide}", wide))
-    return normalize(text.removeprefix("\ufeff"))
+        text = data.decode(guess.codec)
+    except UnicodeDecodeError as error:  # after a byte-order mark
+        finding = f"begins as {guess.name} but has damaged bytes here"
+        raise TextError(_sentence(data, name, error.start, finding)) from None
+    return Decoded(normalize(text.removeprefix("\ufeff")), guess.name)
 
 
 def read_text(path: str | Path) -> str:
     """Read and `decode` one file; a name that ends in `.gz` is decompressed.
 
     Raises:
-        TextError: the file is missing, a folder, unreadable, broken gzip or not UTF-8.
+        TextError: the file is missing, a folder, unreadable, broken gzip or in no known encoding.
     """
+    return read_known(path).text
+
+
+def read_known(path: str | Path) -> Decoded:
+    """The same, with the name of the encoding."""
     path = Path(path)
-    return decode(read_bytes(path), normalize(str(path)))
+    return decode_known(read_bytes(path), normalize(str(path)))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -90,17 +107,21 @@ def read_bytes(path: Path) -> bytes:
         raise TextError(f"{shown} cannot be read ({reason}); unpack and split it.") from None
 
 
-def _complaint(data: bytes, name: str, error: UnicodeDecodeError) -> str:
-    start = error.start
-    wide = _wide_encoding(data, valid_utf8=False)
-    if wide is not None:
-        return _sentence(data, name, start, f"looks like {wide}", wide)
+def _complaint(data: bytes, name: str, guess: Guess) -> str:
+    kind = kind_of_file(data)
+    if kind:
+        return f"{name} is {kind}, where a text file is needed; save its content as UTF-8 text."
+    try:
+        data.decode("utf-8")
+        start, reason, end = data.index(0), "", 0
+    except UnicodeDecodeError as error:
+        start, reason, end = error.start, error.reason, error.end
+    if guess.name:
+        finding = f"looks like {guess.name}, which is not certain"
+        return _sentence(data, name, start, finding, guess.codec)
     if data[start] == 0xED and data[start + 1 : start + 2] >= b"\xa0":
         return _sentence(data, name, start, "encodes a lone surrogate, as CESU-8 does")
-    # Valid multi-byte characters before the bad byte speak for damaged UTF-8, not for CP949.
-    if data[:start].isascii() and _is_cp949(data):
-        return _sentence(data, name, start, "looks like CP949, the older Korean encoding", "CP949")
-    if error.end == len(data) and error.reason == "unexpected end of data":
+    if end == len(data) and reason == "unexpected end of data":
         return _sentence(data, name, start, "ends inside a character, as a file cut short does")
     return _sentence(data, name, start, f"cannot hold the byte 0x{data[start]:02X} here")
 
@@ -116,39 +137,23 @@ def _sentence(
     )
 
 
-def _wide_encoding(data: bytes, *, valid_utf8: bool) -> str | None:
-    """UTF-16 or UTF-32 where the byte-order mark or the places of the NUL bytes tell so."""
-    for mark, encoding in _MARKS:
-        if data.startswith(mark) and (encoding == "UTF-16" or _decodes(data, encoding)):
-            return encoding
-    sample = data[:_SAMPLE]
-    if len(sample) < 8 or 0 not in sample or sample.count(0) == len(sample):
-        return None
-    for encoding in ("UTF-32LE", "UTF-32BE"):
-        if _decodes(data, encoding) and sample.decode(encoding).count("\0") < len(sample) / 20:
-            return encoding
-    even, odd = (sample[parity::2].count(0) / (len(sample) // 2) for parity in (0, 1))
-    # Bytes that are UTF-8 as well need strong evidence, because NUL is a legal character.
-    needed = 0.4 if valid_utf8 else 0.02
-    if odd >= needed and even <= 0.05 * odd and _decodes(data, "UTF-16LE"):
-        return "UTF-16LE"
-    if even >= needed and odd <= 0.05 * even and _decodes(data, "UTF-16BE"):
-        return "UTF-16BE"
-    return None
+_SIGNATURES = (
+    (b"PK\x03\x04", "a ZIP archive, as workbooks of Excel (.xlsx) and LibreOffice (.ods) are"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a file of an older Office (.xls, .doc, .hwp)"),
+    (b"PAR1", "a Parquet file"),
+    (b"%PDF-", "a PDF"),
+    (b"\x89PNG\r\n", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"RIFF", "a RIFF file, as WAV sound is"),
+    (b"ID3", "an MP3 file"),
+    (b"OggS", "an Ogg file"),
+    (b"fLaC", "a FLAC file"),
+    (b"\x93NUMPY", "an array of numpy"),
+    (b"\x1f\x8b", "a gzip file, whose name should end in .gz"),
+)
 
 
-def _decodes(data: bytes, encoding: str) -> bool:
-    try:
-        data.decode(encoding)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _is_cp949(data: bytes) -> bool:
-    try:
-        wide = [character for character in data.decode("cp949") if not character.isascii()]
-    except UnicodeDecodeError:
-        return False
-    hangul = sum("\uac00" <= character <= "\ud7a3" for character in wide)
-    return 2 * hangul >= len(wide)
+def kind_of_file(data: bytes) -> str:
+    """What a file is that is no text, by its first bytes, in words; "": unknown."""
+    return next((kind for mark, kind in _SIGNATURES if data.startswith(mark)), "")

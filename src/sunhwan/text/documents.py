@@ -25,11 +25,15 @@ class Corpus:
         name: the names of the sources, joined by `+`.
         documents: none of them empty.
         suggested: settings that suit the text, where it is a single built-in one.
+        mixed: whether the documents stand in no order, so that the last ones are like the others.
+        notes: what was found out about the files, a sentence each.
     """
 
     name: str
     documents: tuple[Document, ...]
     suggested: Mapping[str, Setting] = field(default_factory=dict, hash=False, compare=False)
+    mixed: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def characters(self) -> int:
@@ -37,13 +41,12 @@ class Corpus:
         return sum(len(document.text) for document in self.documents)
 
     def split(self, fraction: float = 0.1) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
-        """Training and validation documents; their texts in a row are the corpus again.
+        """Training and validation documents.
 
-        Validation is the last `fraction` of the characters. The ideal cut, after
-        `int(characters * (1 - fraction))` characters, moves to the nearest boundary between
-        documents unless validation would grow or shrink by more than half; then, as in a single
-        document, the cut is exactly there, inside a document. A corpus of a few characters can
-        leave one side empty.
+        Validation is the last `fraction` of every document's characters, so that each kind of text
+        is on both sides; of all characters together it is the share that one document would have.
+        Of a mixed corpus it is the last documents, cut where the nearest boundary is farther than
+        half of the fraction. A corpus of a few characters has no validation.
 
         Raises:
             UsageError: the fraction is not in [0, 1).
@@ -51,12 +54,26 @@ class Corpus:
         if not 0 <= fraction < 1:
             raise UsageError(f"The validation fraction is {fraction}, but it must be in [0, 1).")
         total = self.characters
-        cut = int(total * (1 - fraction))
+        if self.mixed:
+            cut = self._boundary(int(total * (1 - fraction)), fraction * total / 2)
+            return _pieces(self.documents, 0, cut), _pieces(self.documents, cut, total)
+        train, validation = [], []
+        end = 0
+        for name, text in self.documents:
+            before = int(end * (1 - fraction))
+            end += len(text)
+            cut = int(end * (1 - fraction)) - before
+            train.append(Document(name, text[:cut]))
+            validation.append(Document(name, text[cut:]))
+        if not any(text for _, text in train):
+            return self.documents, ()
+        return tuple(d for d in train if d.text), tuple(d for d in validation if d.text)
+
+    def _boundary(self, cut: int, farthest: float) -> int:
+        """The boundary between documents nearest to a position, unless it is too far."""
         inner = list(accumulate(len(document.text) for document in self.documents))[:-1]
         nearest = min(inner, key=lambda boundary: abs(boundary - cut), default=cut)
-        if abs(nearest - cut) <= fraction * total / 2:
-            cut = nearest
-        return _pieces(self.documents, 0, cut), _pieces(self.documents, cut, total)
+        return nearest if abs(nearest - cut) <= farthest else cut
 
 
 def _pieces(documents: Iterable[Document], start: int, stop: int) -> tuple[Document, ...]:

@@ -65,7 +65,7 @@ class LanguageModelTask(Task):
             if text.validation:
                 raise
             validation = None
-        return Prepared(config, cls(config, vocabulary), train, validation)
+        return Prepared(config, cls(config, vocabulary), train, validation, corpus.notes)
 
     def batches(self, train: Tokens, config: Config) -> Streams:
         return Streams(

@@ -45,7 +45,7 @@ def read_sequences(path: Path, config: Config) -> Sequences:
     In a table frames are the name of a file, and their labels may be a text file's name too.
 
     Raises:
-        TextError: the file is missing, unreadable or not UTF-8.
+        TextError: the file is missing, unreadable or in no known encoding.
         DataError: it is no such file, or has no such column, or words and labels are not as many.
         ConfigError: the task's kind is another one.
     """
