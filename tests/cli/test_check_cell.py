@@ -71,7 +71,7 @@ def test_a_cell_of_ours(command):
     assert lines["gradients"].endswith("1e-07 allowed")
     assert lines["nan"] == "✓  exactly"
     assert lines["scan"] == "–  not a linear recurrence"
-    assert done.out.splitlines()[-1] == "gru: 40 laws hold, 1 not applicable"
+    assert done.out.splitlines()[-1] == "gru: 41 laws hold, 1 not applicable"
 
 
 @pytest.mark.slow

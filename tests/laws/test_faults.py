@@ -5,7 +5,7 @@ import pytest
 from sunhwan.cells import CELLS
 from sunhwan.laws import LAWS
 from sunhwan.numpy_rnn import RNN, TimeRNN
-from tests.laws.planted import in_cells, in_layers, in_loops, in_steps
+from tests.laws.planted import in_cells, in_layers, in_loops, in_programs, in_steps
 from tests.laws.planted.fault import Fault, forget_what_was_derived
 from tests.laws.test_numpy_rnn import (
     rnn_differences,
@@ -21,7 +21,8 @@ IN_NUMPY = [
     Fault(TimeRNN, "forward", "hs[:, 0] = self.h", "pass", time_rnn_is_the_layer),
 ]
 
-FAULTS = in_cells.FAULTS + in_steps.FAULTS + in_loops.FAULTS + in_layers.FAULTS + IN_NUMPY
+IN_MODULES = (in_cells, in_steps, in_programs, in_loops, in_layers)
+FAULTS = [fault for module in IN_MODULES for fault in module.FAULTS] + IN_NUMPY
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)

@@ -7,21 +7,19 @@ certain are followed; after any other one the units count as mixed, which is alw
 """
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from torch.fx import GraphModule, Interpreter, Node
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from sunhwan.cells.base import Cell, State
+from sunhwan.cells.tracing import RefusedError, Traced, apart, trace
 from sunhwan.cells.two_products import TwoProductCell
 
 CONSTANT, MIXED = -1, -2
@@ -30,16 +28,16 @@ CONSTANT, MIXED = -1, -2
 SIZES = (24, 31)
 """Hidden sizes to trace when none is known: one that many numbers divide, and a prime."""
 
-_COPIES = {"clone", "detach", "alias", "lift_fresh_copy", "_to_copy"}
+COPIES = {"clone", "detach", "alias", "lift_fresh_copy", "_to_copy"}
 """Operations that return their first argument, whatever else they are given."""
 
-_FRESH = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
+FRESH = {"zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full"}
 """Operations that read nothing of their first argument but its shape."""
 
 _ELEMENTWISE = {"log_sigmoid_forward", "hardswish"}
 """Operations value by value that PyTorch does not mark as such."""
 
-_MOVES = {
+MOVES = {
     "cat.default", "expand.default", "flip.default", "permute.default", "repeat.default",
     "roll.default", "select.int", "slice.Tensor", "split.Tensor", "split_with_sizes.default",
     "squeeze.dim", "squeeze.default", "stack.default", "t.default", "transpose.int", "unbind.int",
@@ -80,7 +78,7 @@ def is_unitwise(cell: Cell, hidden_size: int) -> bool:
     graph = _trace(cell, H).graph
     if graph is None or any(size != H for size in cell.state_sizes(H)):
         return False
-    with _apart():
+    with apart():
         return _proves(graph, H, len(cell.extra))
 
 
@@ -95,40 +93,17 @@ def _proves(graph: GraphModule, H: int, extra: int) -> bool:
     return all(bool(((field == right) | (field == CONSTANT)).all()) for field in after)
 
 
-@contextmanager
-def _apart() -> Iterator[None]:
-    """On the CPU, with gradients, whatever goes on around."""
-    with (
-        _disable_current_modes(),
-        torch.inference_mode(False),
-        torch.enable_grad(),
-        torch.device("cpu"),
-    ):
-        yield
-
-
-class _Step(NamedTuple):
-    """A traced `pointwise`, or the reason why it is not derived from."""
-
-    graph: GraphModule | None
-    reason: str | None
-
-
-class _RefusedError(Exception):
-    """A reason, found while tracing."""
-
-
 class _WatchHooks(TorchFunctionMode):
     """Refuse a step that changes gradients by a hook: its derivative is not that of its values."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") == "register_hook":
-            raise _RefusedError("it changes gradients by a hook")
+            raise RefusedError("it changes gradients by a hook")
         return func(*args, **(kwargs or {}))
 
 
 @lru_cache(maxsize=256)
-def _trace(cell: Cell, hidden_size: int) -> _Step:
+def _trace(cell: Cell, hidden_size: int) -> Traced:
     """The new state of (a, u, *state, *extra) as ATen operations, for two rows."""
     H, product = hidden_size, bool(cell.gates_of_W_h)
 
@@ -140,43 +115,19 @@ def _trace(cell: Cell, hidden_size: int) -> _Step:
             after, _ = cell.pointwise(a, u, cell.state_type(*rest[:width]), *rest[width:])
         own = _own_function(after)
         if own is not None:
-            raise _RefusedError(f"it has a derivative written by hand, {own}")
+            raise RefusedError(f"it has a derivative written by hand, {own}")
         return tuple(after)
 
-    # Not above: it brings sympy, which takes longer to import than all of this package.
-    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+    def values() -> list[Tensor]:
+        fresh = cell.initial_extra(H)
+        blocks = (cell.gates, cell.gates_of_W_h) if product else (cell.gates,)
+        sizes = (*(len(gates) * H for gates in blocks), *cell.state_sizes(H))
+        return [
+            *(torch.zeros(2, size) for size in sizes),
+            *(fresh[name] for name in cell.extra),
+        ]
 
-    try:
-        with _apart(), torch.random.fork_rng(devices=[]):
-            fresh = cell.initial_extra(H)
-            blocks = (cell.gates, cell.gates_of_W_h) if product else (cell.gates,)
-            sizes = (*(len(gates) * H for gates in blocks), *cell.state_sizes(H))
-            values = [torch.zeros(2, size) for size in sizes]
-            values += [fresh[name] for name in cell.extra]
-            graph = make_fx(step, tracing_mode="fake", _allow_non_fake_inputs=True)(*values)
-    except _RefusedError as refused:
-        return _Step(None, str(refused))
-    except GuardOnDataDependentSymNode:
-        return _Step(None, "it decides by the values of a tensor")
-    except Exception as error:
-        first = (str(error).splitlines() or [""])[0]
-        return _Step(None, f"its step cannot be traced: {type(error).__name__}: {first}")
-    reason = next(filter(None, map(_objection, graph.graph.nodes)), None)
-    return _Step(None if reason else graph, reason)
-
-
-def _objection(node: Node) -> str | None:
-    """Why an operation of a step stands against a derived backward step, in one clause."""
-    tags = getattr(node.target, "tags", ())
-    schema = getattr(node.target, "_schema", None)
-    if torch.Tag.nondeterministic_seeded in tags:
-        return f"it draws random numbers ({node.target})"
-    if schema is not None and schema.is_mutable:
-        return f"it writes into a tensor in place ({node.target})"
-    sizes = (n for t in tree_leaves(node.meta.get("val")) if isinstance(t, Tensor) for n in t.shape)
-    if torch.Tag.data_dependent_output in tags or any(not isinstance(n, int) for n in sizes):
-        return f"it reads the values of a tensor ({node.target})"
-    return None
+    return trace(step, values)
 
 
 def _own_function(results: Iterable[Tensor]) -> str | None:
@@ -205,14 +156,14 @@ class _Units(Interpreter):
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         units = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
         packet, _, overload = str(n.target).removeprefix("aten.").partition(".")
-        if packet in _FRESH or all(bool((value == CONSTANT).all()) for value in units):
+        if packet in FRESH or all(bool((value == CONSTANT).all()) for value in units):
             return _filled(n, CONSTANT)
-        if packet in _COPIES:
+        if packet in COPIES:
             return args[0]
         if packet in ("view", "_unsafe_view"):
             # Numbers of units lie otherwise in memory than the values they stand for.
             return args[0].reshape(args[1])
-        if f"{packet}.{overload}" in _MOVES:
+        if f"{packet}.{overload}" in MOVES:
             return super().run_node(n)
         if torch.Tag.pointwise in getattr(n.target, "tags", ()) or packet in _ELEMENTWISE:
             return tree_map_only(Tensor, lambda like: _met(units, like.shape), n.meta["val"])

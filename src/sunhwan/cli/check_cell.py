@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sunhwan.cli.output import echo_json
+from sunhwan.cli.output import echo, echo_json
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,12 +22,18 @@ def check_cell(
         str | None, typer.Argument(help="A cell by its name, or FILE.py:CLASS.", show_default=False)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All the cells of sunhwan.")] = False,
+    program: Annotated[
+        bool, typer.Option("--program", help="Print the step as equations, and check nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Check a cell against the laws of recurrence: gradients, batches, resets, padding and more.
 
     The exit code is 1 when a law is broken.
     """
+    if program:
+        _print_programs(_cells(cell, every), as_json)
+        return
     from sunhwan.cli.terminal import console
     from sunhwan.laws import check
 
@@ -66,6 +72,19 @@ def _cells(name: str | None, every: bool) -> Mapping[str, "Cell"]:
         return CELLS
     name = own_cell(name) if ".py" in name else name
     return {name: get_cell(name)}
+
+
+def _print_programs(cells: Mapping[str, "Cell"], as_json: bool) -> None:
+    """The programs of cells as equations; what cannot be traced is refused."""
+    from sunhwan.program import step_equations
+
+    found = {name: step_equations(cell) for name, cell in cells.items()}
+    if as_json:
+        echo_json(found)
+        return
+    for number, (name, lines) in enumerate(found.items()):
+        head = [*[""] * (number > 0), f"{name}:"] if len(found) > 1 else []
+        echo("\n".join([*head, *lines]))
 
 
 def _summary(verdicts: Sequence["Verdict"]) -> str:

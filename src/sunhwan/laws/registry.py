@@ -128,6 +128,15 @@ LAWS: tuple[Law, ...] = (
         NO_BACKWARD,
     ),
     Law(
+        "program",
+        "the step traced as a list of operations computes what the step computes",
+        steps.program_is_the_step,
+        steps.BOUND,
+        plain,
+        steps.has_program,
+        "the step cannot be traced as a program",
+    ),
+    Law(
         "derived backward",
         "the backward by hand is the one derived from the forward",
         backends.derived_is_by_hand,

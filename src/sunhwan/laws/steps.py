@@ -1,11 +1,13 @@
 """The backward of one step is the derivative of its forward, piece by piece and as a whole."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from sunhwan.cells import Cell, Loop, State, can_derive, derive, has_backward
 from sunhwan.laws.case import Case, D, H, N, by_field, fresh_parameters, generator, random_state
 from sunhwan.laws.compare import assert_equal, require
+from sunhwan.program import evaluate, program_of, why_no_program
 
 BOUND = 1e-10
 
@@ -105,6 +107,33 @@ def step_backward(case: Case) -> float:
     require(list(d_parameters) == list(parameters), f"gradients of {', '.join(d_parameters)}")
     got = dict(zip(named, (d_x, *d_before, *d_parameters.values()), strict=True))
     return assert_equal(_gradient(got), _gradient(dict(zip(named, wanted, strict=True))), BOUND)
+
+
+def has_program(cell: Cell) -> bool:
+    """Whether the step can be traced as a program."""
+    return why_no_program(cell, H) is None
+
+
+def program_is_the_step(case: Case) -> float:
+    """The traced program, evaluated in NumPy, against `step`; also with its parameters folded in."""
+    cell, draw = case.cell, generator(29)
+    parameters = fresh_parameters(case)
+    x, before = _normal(draw, N, D), random_state(cell, draw, N)
+    with torch.no_grad():
+        wanted = by_field(cell.step(x, before, parameters))
+        given = {name: p.numpy() for name, p in cell.effective(parameters).items()}
+    program = program_of(cell, D, H, bias=case.bias)
+    largest = 0.0
+    for one in (program, program.folded(given)):
+        a = evaluate(one.inputs, {"x": x.numpy(), **given})
+        state = {name: value.numpy() for name, value in by_field(before).items()}
+        after = evaluate(one.step, {**a, **state, **given})
+        got = {
+            name: torch.from_numpy(np.broadcast_to(after[name], value.shape).copy())
+            for name, value in wanted.items()
+        }
+        largest = max(largest, assert_equal(got, wanted, BOUND, where="the program"))
+    return largest
 
 
 def _with_backward(cell: Cell) -> Cell:

@@ -19,6 +19,7 @@ from tests.laws import test_dropout, test_equations, test_initialisation, test_t
 # The package names its function as the module.
 DERIVE = importlib.import_module("sunhwan.cells.derive")
 STRUCTURE = importlib.import_module("sunhwan.cells.structure")
+PROGRAM = importlib.import_module("sunhwan.program.cell")
 
 CHECKS: dict[str, Callable[[Case], Any]] = {law.name: law.run for law in LAWS} | {
     "equation": lambda case: test_equations.equation(case.name),
@@ -86,6 +87,7 @@ def plain(function: Any) -> Any:
 
 def forget_what_was_derived() -> None:
     """Backward steps are derived once; with a fault, or without it again, they are others."""
-    for cached in (DERIVE.derive, DERIVE.derive_at, STRUCTURE.is_unitwise, STRUCTURE._trace):
+    derived = (DERIVE.derive, DERIVE.derive_at, STRUCTURE.is_unitwise, STRUCTURE._trace)
+    for cached in (*derived, PROGRAM._traced):
         cached.cache_clear()
     DERIVE._TRACES.clear()

@@ -1,0 +1,150 @@
+"""The programs of a cell: what it reads of its input, and its step, both products included."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sunhwan.cells import Cell, State
+from sunhwan.cells.tracing import Traced, apart, place_in, trace
+from sunhwan.errors import ConfigError
+from sunhwan.program.folding import folded
+from sunhwan.program.lowering import Lowering, UnknownError
+from sunhwan.program.operations import Numbers, Program
+
+
+class CellProgram(NamedTuple):
+    """A cell in two programs, for one input size and one hidden size.
+
+    inputs: x and parameters → a. step: a, the fields of the state and parameters → the fields after
+    the step. Parameters have the names of `Cell.effective`.
+    """
+
+    inputs: Program
+    step: Program
+
+    def folded(self, parameters: Mapping[str, Numbers]) -> "CellProgram":
+        """With the parameters put in."""
+        return CellProgram(folded(self.inputs, parameters), folded(self.step, parameters))
+
+
+def program_of(cell: Cell, input_size: int, hidden_size: int, *, bias: bool = True) -> CellProgram:
+    """The programs of a cell; ConfigError says which operation stands in the way, and where."""
+    found = _found(cell, input_size, hidden_size, bias)
+    if isinstance(found, str):
+        raise ConfigError(
+            f"the step of {type(cell).__name__} cannot be written as a program: {found}"
+        )
+    return found
+
+
+def why_no_program(cell: Cell, hidden_size: int = 24) -> str | None:
+    """The reason why a cell has no program, in one clause with the operation and the line."""
+    found = _found(cell, 3, hidden_size, True)
+    return found if isinstance(found, str) else None
+
+
+def _found(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> "CellProgram | str":
+    try:
+        hash(cell)
+    except TypeError:
+        return "its fields cannot be hashed"
+    return _traced(cell, input_size, hidden_size, bias)
+
+
+@lru_cache(maxsize=64)
+def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellProgram | str:
+    fields = cell.state_type._fields
+
+    def parameters() -> dict[str, Tensor]:
+        with torch.no_grad():
+            fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
+            return {name: value.contiguous() for name, value in cell.effective(fresh).items()}
+
+    with apart(), torch.random.fork_rng(devices=[]):
+        names = list(parameters())
+
+    def inputs(x: Tensor, *values: Tensor) -> State:
+        with torch.no_grad():
+            return (cell.inputs(x, dict(zip(names, values, strict=True))),)
+
+    def step(a: Tensor, *values: Tensor) -> State:
+        state = cell.state_type(*values[: len(fields)])
+        given = dict(zip(names, values[len(fields) :], strict=True))
+        with torch.no_grad():
+            return tuple(cell.advance(a, state, cell.loop(given))[0])
+
+    def given(*sizes: int) -> list[Tensor]:
+        return [*(torch.zeros(2, size) for size in sizes), *parameters().values()]
+
+    shared = [(name, False) for name in names]
+    width = len(cell.gates) * hidden_size
+    state = [(name, True) for name in fields]
+    try:
+        return CellProgram(
+            _lowered(inputs, lambda: given(input_size), [("x", True), *shared], ["a"]),
+            _lowered(
+                step,
+                lambda: given(width, *cell.state_sizes(hidden_size)),
+                [("a", True), *state, *shared],
+                fields,
+            ),
+        )
+    except UnknownError as error:
+        return str(error)
+
+
+def _lowered(
+    function: Callable[..., State],
+    values: Callable[[], Sequence[Tensor]],
+    inputs: Sequence[tuple[str, bool]],
+    names: Sequence[str],
+) -> Program:
+    found: Traced = trace(function, values)
+    if found.graph is None:
+        raise UnknownError(found.reason)
+    found.graph.graph.eliminate_dead_code()
+    with apart(), torch.no_grad():
+        lowering = Lowering(found.graph)
+        lowering.extra_traceback = False
+        try:
+            return lowering.program(inputs, names)
+        except UnknownError as error:
+            where = _line_of(lowering.now, function, values)
+            raise UnknownError(f"{error}{where}") from None
+        except Exception as error:
+            first = (str(error).splitlines() or [""])[0]
+            where = _line_of(lowering.now, function, values)
+            raise UnknownError(f"{lowering.now}: {first}{where}") from None
+
+
+def _line_of(
+    target: Any, function: Callable[..., State], values: Callable[[], Sequence[Tensor]]
+) -> str:
+    """Where a function comes to an operation: " (FILE, line N)"."""
+    try:
+        with torch.random.fork_rng(devices=[]), _StopAt(target):
+            function(*values())
+    except _ReachedError as error:
+        return place_in(error.__traceback__)
+    return ""
+
+
+class _ReachedError(Exception):
+    """The operation looked for."""
+
+
+class _StopAt(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Stop where an operation is reached."""
+
+    def __init__(self, target: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.target = target
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is self.target:
+            raise _ReachedError
+        return func(*args, **(kwargs or {}))
