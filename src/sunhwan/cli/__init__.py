@@ -12,17 +12,17 @@ def main() -> None:
     # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
-    from sunhwan.cli.output import replace_unshowable
+    from sunhwan.cli.output import complain, replace_unshowable
     from sunhwan.errors import SunhwanError, printable, quoted
 
     replacing = replace_unshowable()
     try:
         app()
     except SunhwanError as error:
-        print(f"sunhwan: {error}", file=sys.stderr)
+        complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("sunhwan: interrupted", file=sys.stderr)
+        complain("interrupted", "yellow")
         sys.exit(130)
     except (OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
@@ -32,13 +32,10 @@ def main() -> None:
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
         about = getattr(error, "filename", None)
-        where = "" if about is None else f" {quoted(str(about))}:"
-        print(f"sunhwan:{where} {printable(reason)}", file=sys.stderr)
+        where = "" if about is None else f"{quoted(str(about))}: "
+        complain(where + printable(reason))
         sys.exit(1)
     finally:
         if replacing.acted:
-            print(
-                f"sunhwan: what {sys.stdout.encoding} cannot show was written as ?: "
-                "set PYTHONIOENCODING=utf-8",
-                file=sys.stderr,
-            )
+            lacking = f"what {sys.stdout.encoding} cannot show was written as ?"
+            complain(f"{lacking}: set PYTHONIOENCODING=utf-8", "yellow")

@@ -42,6 +42,18 @@ def echo(text: object = "", *, end: str = "\n") -> None:
     print(text, end=end, flush=True)
 
 
+def complain(sentence: str, style: str = "bold red") -> None:
+    """Print one sentence to standard error; in a terminal it is broken between words."""
+    if not sys.stderr.isatty():
+        print(f"sunhwan: {sentence}", file=sys.stderr)
+        return
+    from rich.text import Text
+
+    from sunhwan.cli.terminal import console
+
+    console(stderr=True).print(Text("sunhwan: ", style).append(sentence, "not bold default"))
+
+
 def echo_json(value: Any) -> None:
     """Print one JSON value in one line, with escapes where the encoding is not UTF-8."""
     is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")

@@ -1,15 +1,16 @@
 """What one sees while a model learns: a live line in a terminal, plain lines elsewhere."""
 
-import math
 import time
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from sunhwan.cli.live_line import LiveLine, Part, Progress, clock
 from sunhwan.cli.terminal import visible
+from sunhwan.metrics import perplexity_text
 from sunhwan.tasks import TASKS, Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
@@ -28,27 +29,19 @@ class _Smoothed:
         return self._sum / self._weight
 
 
-def _share(report: StepReport) -> float:
-    if report.total:
-        return report.step / report.total
-    return min(report.seconds / report.budget_seconds, 1.0) if report.budget_seconds else 0.0
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> str:
-    total = f"/{report.total}" if report.total else ""
+def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> list[Part]:
+    """What is told of a step, the most important first."""
+    parts = [] if left is None else [Part(f"{clock(left)} left", "progress.remaining")]
+    parts.append(Part(f"loss {loss:.3f}"))
+    if writes:
+        parts.append(Part(f"perplexity {perplexity_text(loss)}"))
+    # On a budget of time the number of steps is a plan, which changes.
+    total = f"/{report.total:,}" if report.total and not report.budget_seconds else ""
+    parts.append(Part(f"step {report.step:,}{total}"))
+    parts.append(Part(f"{report.tokens_per_second:,.0f} tokens/s"))
     clipped = " clipped" if report.clipped else ""
-    eta = "" if left is None else f"  {_clock(left)} left"
-    perplexity = f"perplexity {math.exp(min(loss, 99)):.2f}  " if writes else ""
-    return (
-        f"step {report.step}{total}  loss {loss:.3f}  {perplexity}"
-        f"gradient {report.grad_norm:.2f}{clipped}  {report.tokens_per_second:,.0f} tokens/s{eta}"
-    )
+    parts.append(Part(f"gradient {report.grad_norm:.2f}{clipped}", "yellow" if clipped else ""))
+    return parts
 
 
 BESIDE = ("task", "corpus", "parameters", "device", "step")
@@ -64,7 +57,7 @@ class _Watching(Reporter):
     def __init__(self, console: Console) -> None:
         self.console = console
         self._loss = _Smoothed()
-        self._begun: tuple[float, int] | None = None
+        self._progress = Progress()
         self._writes = False
 
     def begin(self, facts: dict[str, Any]) -> None:
@@ -76,21 +69,16 @@ class _Watching(Reporter):
         )
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
-        self.console.print(
-            f"step {step}: validation {scores.summary()}" + ("  (best, kept)" if improved else "")
-        )
+        line = Text(visible(f"step {step:,}: validation {scores.summary()}"))
+        self.console.print(line.append("  best, kept", "green") if improved else line)
 
     def say(self, message: str) -> None:
         self.console.print(message)
 
-    def _left(self, report: StepReport) -> float | None:
-        """Seconds to the end at the pace since this process began."""
-        if self._begun is None:
-            self._begun = (report.seconds, report.step)
-        seconds, step = self._begun
-        if not report.total or report.step == step:
-            return report.budget_seconds and max(report.budget_seconds - report.seconds, 0.0)
-        return (report.seconds - seconds) / (report.step - step) * (report.total - report.step)
+    def _told(self, report: StepReport) -> list[Part]:
+        self._progress.update(report)
+        loss = self._loss.update(report.loss)
+        return _figures(report, loss, self._progress.left, self._writes)
 
 
 class LiveReporter(_Watching):
@@ -98,24 +86,16 @@ class LiveReporter(_Watching):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._progress = Progress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[figures]}", markup=False),
-            console=console,
-            refresh_per_second=4,
-        )
-        self._task: TaskID | None = None
+        self._line = LiveLine()
+        self._live = Live(self._line, console=console, refresh_per_second=4)
 
     def begin(self, facts: dict[str, Any]) -> None:
         super().begin(facts)
-        self._progress.start()
-        self._task = self._progress.add_task("training", total=1.0, figures="")
+        self._live.start()
 
     def step(self, report: StepReport) -> None:
-        assert self._task is not None
-        figures = _figures(report, self._loss.update(report.loss), self._left(report), self._writes)
-        self._progress.update(self._task, completed=_share(report), figures=figures)
+        self._line.parts = self._told(report)
+        self._line.share = self._progress.share
 
     def sample(self, text: str) -> None:
         self.console.print(
@@ -123,7 +103,7 @@ class LiveReporter(_Watching):
         )
 
     def end(self) -> None:
-        self._progress.stop()
+        self._live.stop()
 
 
 class PlainReporter(_Watching):
@@ -134,12 +114,11 @@ class PlainReporter(_Watching):
         self._every, self._next = seconds, 0.0
 
     def step(self, report: StepReport) -> None:
-        loss = self._loss.update(report.loss)
-        left = self._left(report)
+        parts = self._told(report)
         now = time.monotonic()
         if now >= self._next or report.step == report.total:
-            figures = _figures(report, loss, left, self._writes)
-            self.console.print(f"{100 * _share(report):3.0f}%  {figures}")
+            figures = "  ".join(part.text for part in parts)
+            self.console.print(f"{int(100 * self._progress.share):3d}%  {figures}")
             self._next = now + self._every
 
     def sample(self, text: str) -> None:

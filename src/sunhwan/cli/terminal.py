@@ -31,8 +31,11 @@ class _Console(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that prints text as it is: no markup, no highlighting, no wrapping."""
-    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    """A console that prints text as it is: no markup, no highlighting; in a terminal lines are broken
+    between words, in a pipe not at all."""
+    made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    made.soft_wrap = not made.is_terminal
+    return made
 
 
 def passing_bar(console: Console, *, quiet: bool = False) -> Progress:
