@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
-from sunhwan.data.numbers import is_number
+from sunhwan.data.numbers import is_number, plain_columns, writings
 from sunhwan.errors import DataError, TextError
 from sunhwan.text import normalize
 
@@ -33,6 +33,10 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Save:
 
 
 def cells(table: Table) -> list[list[str]]:
+    return [list(row.values()) for row in table.written or [row.values for row in table.rows]]
+
+
+def values(table: Table) -> list[list[str]]:
     return [list(row.values.values()) for row in table.rows]
 
 
@@ -59,6 +63,79 @@ def test_comma_separated(save: Save) -> None:
     long = "가" * 200_000
     assert read_table(save("long.csv", f"text,label\n{long},1\n")).rows[0].values["text"] == long
     assert csv.field_size_limit() == 131_072
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "rows"),
+    [
+        ("x.csv", "name;price\na;1,5\nb;2,25\n", "semicolon-separated, with a header: name, price; "
+         "price with a decimal comma", [["a", "1.5"], ["b", "2.25"]]),
+        ("x.csv", "a;1,5\nb;2,5\n", "semicolon-separated, without", [["a", "1.5"], ["b", "2.5"]]),
+        ("x.txt", "text;label\nSo, so; yes;1\n".replace("; yes", " yes"), "semicolon-separated, with a",
+         [["So, so yes", "1"]]),
+        ("x.tsv", "text,label\na,1\nb,2\n", "comma-separated, with a", [["a", "1"], ["b", "2"]]),
+        ("x.csv", "text\tlabel\na,b\t1\nc\t2\n", "tab-separated, with a", [["a,b", "1"], ["c", "2"]]),
+        ("x.csv", "sep=;\ntext;label\na;1\n", "semicolon-separated, with a", [["a", "1"]]),
+        ("x.csv", 'text;label\n"two\nlines; ""so""";1\n', "semicolon-separated, with a",
+         [['two\nlines; "so"', "1"]]),
+        ("x.tsv", 'text\tlabel\n"two\nlines"\t1\nno\t2\n', "tab-separated, with a",
+         [["two\nlines", "1"], ["no", "2"]]),
+        ("x.tsv", 'text\tlabel\n"he said ""no"""\t1\n', "tab-separated", [['he said "no"', "1"]]),
+        ("x.tsv", 'text\tlabel\n"he said ""no"""\t1\na "b\t2\n', "tab-separated",
+         [['"he said ""no"""', "1"], ['a "b', "2"]]),
+        ("x.csv", 'text, label\n"a, b", 1\n"c", 2\n', "comma-separated, with",
+         [["a, b", " 1"], ["c", " 2"]]),
+        ("x.csv", 'label, text\n1, "a, b"\n2, "c"\n', "comma-separated, with", [["1", "a, b"], ["2", "c"]]),
+        ("x.txt", "Well; it rains.\nSo; so.\n", "one text a line", [["Well; it rains."], ["So; so."]]),
+        ("x.csv", "v1,v2,,,\nham,See you,,,\nspam,Win,,,\n", "comma-separated, with a header: v1, v2; 3 "
+         "columns without a name are left out", [["ham", "See you"], ["spam", "Win"]]),
+        ("x.csv", "text,label\na,1\ntext,label\nb,2\n", "comma-separated, with a header: text, label; the "
+         "header stands 1 time more and is left out there", [["a", "1"], ["b", "2"]]),
+        ("x.txt", "__label__pos so good\n__label__neg bad\n", "fastText: label, text",
+         [["pos", "so good"], ["neg", "bad"]]),
+    ],
+)  # fmt: skip
+def test_layouts_are_found_by_evidence(
+    save: Save, name: str, text: str, said: str, rows: list[list[str]]
+) -> None:
+    table = read_table(save(name, text))
+    assert table.said.startswith(said)
+    assert values(table) == rows
+
+
+@pytest.mark.parametrize(
+    ("cells", "ways", "plain"),
+    [
+        (["1", "2.5", ""], ("plain",), None),
+        (["1,204", "950"], ("with commas between thousands",), ["1204", "950"]),
+        (["1,204,500", "3,000"], ("with commas between thousands",), ["1204500", "3000"]),
+        (["1,204.5", "-3"], ("with commas between thousands",), ["1204.5", "-3"]),
+        (["1.204,5", "950"], ("with a decimal comma",), ["1204.5", "950"]),
+        (["0,204", "1,950"], ("with a decimal comma",), ["0.204", "1.950"]),
+        (["1,5", "2", " -3,25 "], ("with a decimal comma",), ["1.5", "2", "-3.25"]),
+        (["1,204", "1950"], ("with a decimal comma",), ["1.204", "1950"]),
+        (["1\xa0204,5"], ("with a decimal comma",), ["1204.5"]),
+        (["1,204", "3,500"], ("with commas between thousands", "with a decimal comma"), None),
+        (["1,20,4"], (), None),
+        (["31.12.2020"], (), None),
+        (["", " "], (), None),
+    ],
+)
+def test_numbers_by_evidence_of_their_column(
+    cells: list[str], ways: tuple[str, ...], plain: list[str] | None
+) -> None:
+    assert writings(cells) == ways
+    found = plain_columns({"x": cells})
+    assert found == ({} if plain is None else {"x": (ways[0], plain)})
+
+
+def test_a_column_that_does_not_tell_is_told_by_the_others() -> None:
+    unsure, groups = ["1,204", "3,500"], ["1.204", "950"]
+    other = plain_columns({"a": unsure, "b": ["0,5", "1,25"], "c": groups, "d": ["0.5", "1"]})
+    assert {name: cells for name, (_, cells) in other.items()} == {
+        "a": ["1.204", "3.500"], "b": ["0.5", "1.25"], "c": ["1204", "950"]
+    }  # fmt: skip
+    assert plain_columns({"a": unsure, "b": ["1,204.5"]})["a"][1] == ["1204", "3500"]
 
 
 def test_json_lines(save: Save) -> None:
@@ -98,6 +175,11 @@ def test_one_text_a_line(save: Save) -> None:
         ("text\t\tlabel\nx\ty\tz\n", False),
         ("text\t" + "long " * 9 + "\nx\ty\n", False),
         ("1\ttext\n2\tlabel\n", False),
+        ("v1\tv2\nham\tSee you\n", True),
+        ("kind\tsaid\n" + "ham\tSee you\nspam\tWin\n" * 20, True),
+        ("spam\tlabel\n" + "ham\tSee you\nspam\tWin\n" * 20, False),
+        ("x\t7,5\ny\t8,5\n", False),
+        ("city\tprice\nA\t7,5\nB\t8,5\n", True),
     ],
 )
 def test_the_header_is_inferred(save: Save, text: str, header: bool) -> None:
@@ -143,6 +225,10 @@ def test_a_header_can_be_demanded(save: Save) -> None:
         ("x.jsonl", '{"a": "b"}\n{"a": ["b"]}\n', "x.jsonl, line 2: the value of 'a' is a list"),
         ("x.jsonl", '{"a": {}}\n', "x.jsonl, line 1: the value of 'a' is an object"),
         ("x.jsonl", '{"a": 1, "a": 2}\n', "x.jsonl, line 1: the key 'a' stands twice"),
+        ("x.txt", "__label__a x\n__label__a __label__b y\n", "x.txt, line 2: this line has several labels"),
+        ("x.txt", "__label__a x\ny\n", "x.txt, line 2: this line has no label"),
+        ("x.csv", "text;label\na;1\nb\n" + "c;3\n" * 9, "x.csv, line 3: this row has 1 cell, but the "
+         "header has 2; put a cell that holds a semicolon in double quotes"),
         ("x.jsonl", '{"a": 1}\n{"b": 2}\n', "x.jsonl, line 2: this object lacks the key 'a'"),
         ("x.jsonl", '{"a": 1}\n{"a": 1, "b": 2}\n', "x.jsonl, line 2: this object has a key 'b'"),
     ],
@@ -160,7 +246,7 @@ def test_two_columns_of_one_name(save: Save) -> None:
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    (tmp_path / "old.tsv").write_bytes("text\n한글".encode("cp949"))
+    (tmp_path / "old.tsv").write_bytes("text\n글".encode("cp949"))
     for name, message in (("old.tsv", "CP949"), ("none.tsv", "no file"), (".", "folder")):
         with pytest.raises(TextError, match=message):
             read_table(tmp_path / name)
@@ -200,7 +286,9 @@ def test_what_is_written_is_read(
     lines = [json.dumps(dict(enumerate(row))) + "\n" for row in rows]
     (folder / "x.jsonl").write_text("".join(lines), "utf-8")
     assert cells(read_table(folder / "x.jsonl")) == written
-    flat = [[cell.replace("\t", " ").replace("\n", " ") for cell in row] for row in written]
+    # Quotes in a TSV are ordinary unless all are those of a spreadsheet.
+    gone = str.maketrans({"\t": " ", "\n": " ", '"': "'"})
+    flat = [[cell.translate(gone) for cell in row] for row in written]
     (folder / "x.tsv").write_text("".join("\t".join(row) + "\n" for row in flat), "utf-8")
     expected = [[cell.removeprefix("\ufeff") if (i, j) == (0, 0) else cell
                  for j, cell in enumerate(row)] for i, row in enumerate(flat)]  # fmt: skip

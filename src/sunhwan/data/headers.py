@@ -1,8 +1,10 @@
 """Whether the first row of a table names its columns."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 
-from sunhwan.data.numbers import is_number
+from sunhwan.data.numbers import writings
 
 LONGEST_NAME = 40
 
@@ -25,29 +27,65 @@ WELL_KNOWN = frozenset((
 """Names that columns usually have, in lower case."""
 
 
+_NUMBERED = re.compile(r"([^\W\d]+)[ _.]?([0-9]{1,4})")
+_MANY = 10
+"""Rows a label, on average, from which on labels tell that the first row is none of theirs."""
+
+
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first row names the columns.
 
-    It does when its cells are distinct, short and no numbers, none but the first empty, and when
-    besides one of them is a usual name of a column, or stands over a column of numbers alone. A
-    usual name of one letter counts only beside another usual name.
+    It does when its cells are distinct, short and no numbers, none but the first and the last ones
+    empty, none is one of the few labels below it, and when besides one of them is a usual name of a
+    column, or stands over a column of numbers alone, or of a few labels; or when they are numbered,
+    as v1 and v2. A usual name of one letter counts only beside another usual name.
     """
-    cells = [cell.strip() for cell in rows[0]]
+    first = [cell.strip() for cell in rows[0]]
+    cells = first[: max((place + 1 for place, cell in enumerate(first) if cell), default=0)]
     if (
         not all(cells[1:])
+        or not any(cells)
         or len(set(cells)) < len(cells)
-        or any(is_number(cell) or len(cell) > LONGEST_NAME for cell in cells)
+        or any(writings([cell]) or len(cell) > LONGEST_NAME for cell in cells)
+    ):
+        return False
+    columns = [
+        [row[place].strip() for row in rows[1:] if place < len(row) and row != rows[0]]
+        for place in range(len(cells))
+    ]
+    over_labels = [
+        cell for cell, column in zip(cells, columns, strict=True) if cell and _are_labels(column)
+    ]
+    if any(
+        cell in column for cell, column in zip(cells, columns, strict=True) if cell in over_labels
     ):
         return False
     known = [cell for cell in cells if cell.lower() in WELL_KNOWN]
-    if len(known) > 1 or any(len(cell) > 1 for cell in known):
+    if len(known) > 1 or any(len(cell) > 1 for cell in known) or _are_numbered(cells):
         return True
-    return any(
-        bool(cell) and _is_numeric([row[place] for row in rows[1:] if place < len(row)])
-        for place, cell in enumerate(cells)
+    return bool(over_labels) or any(
+        cell and writings(column) for cell, column in zip(cells, columns, strict=True)
     )
 
 
-def _is_numeric(cells: Sequence[str]) -> bool:
-    """Numbers, with holes perhaps."""
-    return any(map(is_number, cells)) and all(not cell or is_number(cell) for cell in cells)
+def _are_numbered(cells: Sequence[str]) -> bool:
+    """Whether the cells are v1, v2 … or the like, from 0 or 1 on."""
+    found = [_NUMBERED.fullmatch(cell) for cell in cells if cell]
+    known = [match for match in found if match]
+    numbers = [int(match[2]) for match in known]
+    return (
+        1 < len(known) == len(found)
+        and len({match[1] for match in known}) == 1
+        and numbers[0] < 2
+        and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    )
+
+
+def _are_labels(column: Sequence[str]) -> bool:
+    counts = Counter(cell for cell in column if cell)
+    return (
+        1 < len(counts) <= 20
+        and counts.total() >= _MANY * len(counts)
+        and min(counts.values()) > 2
+        and max(map(len, counts)) <= LONGEST_NAME
+    )

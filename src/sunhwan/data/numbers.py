@@ -2,11 +2,22 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 
 from sunhwan.errors import DataError, quoted
 
 # Possessive: what is taken is not given back, or a long cell would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_WHOLE = re.compile(r"[+-]?[0-9]++")
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})++|(?:'[0-9]{3})++)(?:\.[0-9]*+)?")
+_COMMA = re.compile(
+    r"[+-]?(?:[0-9]++,[0-9]*+|,[0-9]++|[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})++|(?:[\xa0\u202f][0-9]{3})++)"
+    r"(?:,[0-9]*+)?)(?:[eE][+-]?[0-9]++)?"
+)
+_UNGROUPED = str.maketrans("", "", ",'")
+_POINTED = str.maketrans({",": ".", ".": None, "\xa0": None, "\u202f": None})
+
+PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
 
 
 def is_number(cell: str) -> bool:
@@ -25,3 +36,51 @@ def finite(cell: str, where: str, column: str, cure: str) -> float:
         return value
     found = f"holds {quoted(cell)}, which is not a finite number" if cell.strip() else "is empty"
     raise DataError(f"{where}: column {quoted(column)} {found}; {cure}.")
+
+
+def writings(cells: Sequence[str]) -> tuple[str, ...]:
+    """The ways of writing in which every cell that is not empty is a number.
+
+    PLAIN (1204.5) alone where all are plain; else GROUPED (1,204.5), COMMA (1.204,5) or, where
+    nothing tells, both; () where they are no numbers. Of 950 and 1,204 the first tells: a number
+    with three decimals would be 950,000.
+    """
+    given = [cell.strip() for cell in cells]
+    given = [cell for cell in given if cell]
+    if not given:
+        return ()
+    if all(map(_NUMBER.fullmatch, given)):
+        return (PLAIN,)
+    grouped = all(_NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell) for cell in given)
+    comma = all(_WHOLE.fullmatch(cell) or _COMMA.fullmatch(cell) for cell in given)
+    if grouped and comma and any(map(_WHOLE.fullmatch, given)):
+        small = all(abs(int(cell)) < 1000 for cell in given if _WHOLE.fullmatch(cell))
+        grouped, comma = small, not small
+    return (GROUPED,) * grouped + (COMMA,) * comma
+
+
+def plain_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, list[str]]]:
+    """Of columns by name, those of numbers that are not plain: the writing, and the plain cells.
+
+    Where a column does not tell, the others do, for a table has one writing. If they do not either, it
+    is left out and stays as it is.
+    """
+    found = {name: writings(cells) for name, cells in columns.items()}
+    told = {ways[0] for ways in found.values() if len(ways) == 1} - {PLAIN}
+    whole = told.pop() if len(told) == 1 else ""
+    made = {}
+    for name, ways in found.items():
+        cells = columns[name]
+        way = ways[0] if len(ways) == 1 else whole if whole in ways else ""
+        if way == PLAIN and whole == COMMA and _are_groups(cells):
+            way = COMMA
+        if way in (GROUPED, COMMA):
+            table = _UNGROUPED if way == GROUPED else _POINTED
+            made[name] = way, [cell.strip().translate(table) for cell in cells]
+    return made
+
+
+def _are_groups(cells: Sequence[str]) -> bool:
+    """Whether the points of plain numbers may stand between thousands: 1.204 beside 950."""
+    given = [cell.strip() for cell in cells if "." in cell]
+    return bool(given) and all(map(_COMMA.fullmatch, given))

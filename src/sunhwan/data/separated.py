@@ -1,46 +1,105 @@
-"""Text to rows of cells, each with the number of the line where it begins."""
+"""Separated values: the separator of a text by evidence, and its rows of cells."""
 
 import csv
 import io
-from collections.abc import Iterator
-from typing import TypeAlias
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 from sunhwan.errors import DataError
 
 Cells: TypeAlias = list[tuple[int, list[str]]]
+"""Rows of cells, each with the number of the line where it begins."""
 
 _LONGEST_CELL = 2**31 - 1  # the largest limit that csv takes everywhere; its own is 131,072
+_SAMPLE = 1 << 16
+_TOLD = re.compile(r"sep=([\t;,])\n")
+_QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
 
 
-def one_a_line(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Each line is one cell.
+class Layout(NamedTuple):
+    """How the rows of a text are cut into cells.
+
+    separator: "" where each line is one cell. quotes: whether a cell in double quotes may hold the
+    separator and newlines (RFC 4180). spaced: whether spaces behind a separator belong to no cell.
+    told: whether the first line only names the separator, as Excel's `sep=;`.
+    """
+
+    separator: str
+    quotes: bool = True
+    spaced: bool = False
+    told: bool = False
+
+    @property
+    def kind(self) -> str:
+        """In words."""
+        return KINDS[self.separator]
+
+    @property
+    def cure(self) -> str:
+        """What helps where a row has too many or too few cells."""
+        if self.separator == "\t":
+            return "put one tab between two cells and none inside a cell"
+        name = "comma" if self.separator == "," else "semicolon"
+        return f"put a cell that holds a {name} in double quotes"
+
+
+KINDS = {
+    "\t": "tab-separated",
+    ",": "comma-separated",
+    ";": "semicolon-separated",
+    "": "one text a line",
+}
+
+
+def find_layout(text: str, usual: str = "") -> Layout:
+    """The layout of a text; usual: the separator that the file's name promises, "" for none.
+
+    Tab, semicolon and comma are compared by the first rows: that separates by which most rows have
+    as many cells, and of equal ones the promised one, or else the first of these three; but a
+    semicolon wins over commas that stand between digits alone, as decimal ones do. Without a promise
+    a space must not follow it everywhere, as it does in sentences.
+    """
+    if match := _TOLD.match(text):
+        return Layout(match[1], told=True)
+    sample = text if len(text) <= _SAMPLE else text[: text.rfind("\n", 0, _SAMPLE) + 1]
+    whole = len(sample) == len(text)
+    shares = {separator: _share(sample, separator, whole) for separator in "\t;,"}
+    first, _, _ = sample.partition("\n")
+    if not usual:
+        shares = {s: n for s, n in shares.items() if re.search(f"{s}(?! )", first)}
+    good = {s: n for s, n in shares.items() if n >= (0.5 if s == usual or not usual else 0.9)}
+    separator = max(good, key=lambda s: (good[s], s == usual), default=usual)
+    if ";" in good and separator == "," and _commas_are_decimal(sample):
+        separator = ";"
+    if separator == "\t":
+        return Layout(separator, _tabs_are_quoted(text))
+    spaced = bool(separator) and _is_spaced(sample, separator)
+    return Layout(separator, bool(separator), spaced)
+
+
+def read_cells(text: str, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows of cells, with the number of the line where each begins.
 
     Raises:
-        DataError: a line is empty; so for the others below.
+        DataError: a line is empty, a quote is left open, or text follows a closing one.
     """
-    return ((number, [line]) for number, line in _lines(text, name))
-
-
-def tab_separated(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Lines split at tabs; a quote is a character like others, as reviews and messages have it."""
-    return ((number, line.split("\t")) for number, line in _lines(text, name))
-
-
-def comma_separated(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows as spreadsheets write them (RFC 4180): a cell in quotes may hold commas and newlines.
-
-    Raises:
-        DataError: a quote is left open, or text follows a closing one.
-    """
+    if not layout.quotes:
+        for number, whole in enumerate(text.split("\n") if text else [], 1):
+            if not whole:
+                raise _empty(name, number)
+            yield number, whole.split(layout.separator) if layout.separator else [whole]
+        return
     line = 1
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        for cells in reader:
+        for line, end, cells in _rows(text, layout):
             if not cells:
                 raise _empty(name, line)
-            yield line, cells
-            line = reader.line_num + 1  # a quoted cell may hold line breaks
+            if not (layout.told and line == 1):
+                yield line, cells
+            line = end + 1
     except csv.Error as error:
         raise DataError(
             f"{name}, line {line}: the row that begins here has an unpaired double quote "
@@ -50,11 +109,75 @@ def comma_separated(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
         csv.field_size_limit(limit)
 
 
-def _lines(text: str, name: str) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(text.split("\n") if text else [], 1):
-        if not line:
-            raise _empty(name, number)
-        yield number, line
+def _rows(text: str, layout: Layout) -> Iterator[tuple[int, int, list[str]]]:
+    """The first and the last line of each row, and its cells; a quoted cell may hold line breaks."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        strict=True,
+        delimiter=layout.separator,
+        skipinitialspace=layout.spaced,
+    )
+    line = 1
+    for cells in reader:
+        yield line, reader.line_num, cells
+        line = reader.line_num + 1
+
+
+def _widths(text: str, layout: Layout, whole: bool = True) -> list[int] | None:
+    """How many cells each row has; None where quotes are not paired."""
+    found = []
+    limit = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        for _, _, cells in _rows(text, layout):
+            found.append(len(cells))
+    except csv.Error:
+        return None if whole or not found else found
+    finally:
+        csv.field_size_limit(limit)
+    return found
+
+
+def _share(text: str, separator: str, whole: bool) -> float:
+    """The share of rows that have as many cells, of more than one, as most."""
+    ways = [_widths(text, Layout(separator, spaced=spaced), whole) for spaced in (False, True)]
+    if separator == "\t":
+        ways.append([line.count("\t") + 1 for line in text.rstrip("\n").split("\n")])
+    return max((_modal(widths) for widths in ways if widths), default=0.0)
+
+
+def _modal(widths: Sequence[int]) -> float:
+    width, count = Counter(widths).most_common(1)[0]
+    return count / len(widths) if width > 1 else 0.0
+
+
+def _commas_are_decimal(text: str) -> bool:
+    return re.search(r"(?<![0-9]),|,(?![0-9])", text) is None
+
+
+def _is_spaced(text: str, separator: str) -> bool:
+    """Whether quotes pair only if spaces before them belong to no cell."""
+    if re.search(f'{separator} +"', text) is None:
+        return False
+    plain, spaced = (_widths(text, Layout(separator, spaced=way)) for way in (False, True))
+    return spaced is not None and (plain is None or _modal(spaced) > _modal(plain))
+
+
+def _tabs_are_quoted(text: str) -> bool:
+    """Whether quotes in a tab-separated text are those of a spreadsheet.
+
+    They are ordinary characters, as reviews and messages have them, unless every cell with a quote is
+    a whole quoted one and some hold a doubled quote, or rows are alike only so.
+    """
+    if '"' not in text:
+        return False
+    plain = [line.split("\t") for line in text.split("\n")]
+    quoted = _widths(text, Layout("\t"))
+    if quoted is None or len(set(quoted)) != 1:
+        return False
+    if len(set(map(len, plain))) != 1:
+        return True
+    cells = [cell for row in plain for cell in row if '"' in cell]
+    return all(map(_QUOTED.fullmatch, cells)) and any('""' in cell[1:-1] for cell in cells)
 
 
 def _empty(name: str, line: int) -> DataError:

@@ -1,29 +1,25 @@
-"""Rows of named columns: tab-separated, comma-separated, JSON Lines, or one text a line."""
+"""Tables: rows of named columns, of separated values, JSON Lines, fastText or one text a line."""
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.headers import looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
-from sunhwan.data.separated import Cells, comma_separated, one_a_line, tab_separated
+from sunhwan.data.numbers import plain_columns
+from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.errors import DataError, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
 
-_KINDS = {
-    ".tsv": "tab-separated",
-    ".csv": "comma-separated",
-    ".jsonl": "JSON Lines",
-    ".ndjson": "JSON Lines",
-    ".json": "JSON Lines",  # many files of that name are; others fail at their first line
-}
-_CURES = {
-    "tab-separated": "put one tab between two cells and none inside a cell",
-    "comma-separated": "put a cell that holds a comma in double quotes",
-}
+_SEPARATORS = {".tsv": "\t", ".csv": ","}
+_JSON = (
+    ".jsonl",
+    ".ndjson",
+    ".json",
+)  # many files named .json are; others fail at their first line
+FASTTEXT = "__label__"
 
 
 class Row(NamedTuple):
@@ -42,12 +38,15 @@ class Table:
         columns: at least one; "1", "2", … in a file without a header.
         rows: at least one; a cell may be empty.
         said: what was inferred, such as "tab-separated, with a header: id, document, label".
+        written: each row's cells as the file has them, where numbers were written in another way than
+            in `rows`; else empty.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     said: str
+    written: tuple[dict[str, str], ...] = ()
 
     @cached_property
     def by_case(self) -> dict[str, str]:
@@ -58,10 +57,12 @@ class Table:
 def read_table(path: str | Path, header: bool | None = None) -> Table:
     """Read a file of rows, plain or `.gz`.
 
-    The format is that of the suffix: `.tsv`, `.csv`, `.jsonl` or `.ndjson`. Under another name the
-    first line decides: with a tab it is TSV, beginning with `{` JSON Lines, with a comma that no
-    space follows CSV, else each line is one cell of the column `text`. Quotes mean something in
-    CSV alone. Empty lines at the end are left out; anywhere else they are errors.
+    `.jsonl`, `.ndjson` and `.json` are JSON Lines, and so is what begins with `{`; what begins with
+    `__label__` is fastText; else the separator is found by evidence (`find_layout`), where `.tsv` and
+    `.csv` promise one, and without any each line is a cell of the column `text`. Empty lines at the
+    end are left out; anywhere else they are errors.
+
+    A column of numbers written as 1.204,5 or 1,204.5 becomes one of plain numbers.
 
     Args:
         path: the file.
@@ -76,23 +77,70 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     name = normalize(str(path))
     known = read_known(path)
     text = known.text.rstrip("\n")
-    kind = _KINDS.get(Path(name.lower().removesuffix(".gz")).suffix) or _guess(text)
-    if kind == "JSON Lines":
-        objects = parse_json_lines(text, name)
-        columns = tuple(objects[0][1]) if objects else ()
-        said = f"{kind} with the keys {listed(columns)}"
-        rows = tuple(Row(f"{name}, line {line}", values) for line, values in objects)
-    else:
-        cells = list(_cells(text, name, kind))
-        if header is None:
-            header = bool(cells) and kind in _CURES and looks_like_header([c for _, c in cells])
-        columns = _columns(cells, header, name, kind)
-        said = f"{kind}, {'with' if header else 'without'} a header: {listed(columns)}"
-        rows = tuple(_rows(cells, columns, header, name, kind))
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    if suffix in _JSON or (text.startswith("{") and suffix not in _SEPARATORS):
+        return _of_json(text, name, known.said)
+    if text.startswith(FASTTEXT) and suffix not in _SEPARATORS:
+        return _of_fasttext(text, name, known.said)
+    layout = find_layout(text, _SEPARATORS.get(suffix, ""))
+    cells = list(read_cells(text, layout, name))
+    if header is None:
+        header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
+    columns = _columns(cells, header, name, layout)
+    rows, notes = _rows(cells, columns, header, name, layout)
+    said = (
+        f"{known.said}{layout.kind}, {'with' if header else 'without'} a header: {listed(columns)}"
+    )
+    table = _made(name, columns, rows, "; ".join((said, *notes)), header)
+    return _in_plain_numbers(table) if layout.separator else table
+
+
+def _made(
+    name: str, columns: tuple[str, ...], rows: list[Row], said: str, header: bool = False
+) -> Table:
     if not rows:
         found = "a header but no row" if header and columns else "no row"
         raise DataError(f"{name} holds {found}; give a file with at least one.")
-    return Table(name, columns, rows, known.said + said)
+    return Table(name, columns, tuple(rows), said)
+
+
+def _in_plain_numbers(table: Table) -> Table:
+    """The table with 1204.5 for 1.204,5 and 1,204.5."""
+    cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
+    plain = plain_columns(cells)
+    if not plain:
+        return table
+    rows = tuple(
+        Row(where, values | {name: numbers[place] for name, (_, numbers) in plain.items()})
+        for place, (where, values) in enumerate(table.rows)
+    )
+    said = "; ".join((table.said, *(f"{name} {way}" for name, (way, _) in plain.items())))
+    return replace(table, rows=rows, said=said, written=tuple(row.values for row in table.rows))
+
+
+def _of_json(text: str, name: str, encoding: str) -> Table:
+    objects = parse_json_lines(text, name)
+    columns = tuple(objects[0][1]) if objects else ()
+    rows = [Row(f"{name}, line {line}", values) for line, values in objects]
+    return _made(name, columns, rows, f"{encoding}JSON Lines with the keys {listed(columns)}")
+
+
+def _of_fasttext(text: str, name: str, encoding: str) -> Table:
+    """Lines of `__label__LABEL TEXT`; DataError where one has no label, or several."""
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        where = f"{name}, line {number}"
+        first, _, rest = line.partition(" ")
+        label = first.removeprefix(FASTTEXT)
+        if first == label or not label or rest.lstrip().startswith(FASTTEXT):
+            count = "several labels" if rest.lstrip().startswith(FASTTEXT) else "no label"
+            raise DataError(
+                f"{where}: this line has {count}, but those before begin with one {FASTTEXT}…; give "
+                "every line one label."
+            )
+        values = {"label": label, "text": rest}
+        rows.append(Row(where, values))
+    return _made(name, ("label", "text"), rows, f"{encoding}fastText: label, text")
 
 
 def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
@@ -116,31 +164,22 @@ def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
     )
 
 
-def _guess(text: str) -> str:
-    first, _, _ = text.partition("\n")
-    if "\t" in first:
-        return "tab-separated"
-    if text.startswith("{"):
-        return "JSON Lines"
-    # After the comma of a sentence there is a space.
-    return "comma-separated" if re.search(r",(?! )", first) else "one text a line"
-
-
-def _cells(text: str, name: str, kind: str) -> Iterator[tuple[int, list[str]]]:
-    if kind == "comma-separated":
-        return comma_separated(text, name)
-    return (tab_separated if kind == "tab-separated" else one_a_line)(text, name)
-
-
-def _columns(cells: Cells, header: bool, name: str, kind: str) -> tuple[str, ...]:
+def _columns(cells: Cells, header: bool, name: str, layout: Layout) -> tuple[str, ...]:
+    """The names of the columns; those at the end that have none and hold next to nothing are none."""
     if not cells:
         return ()
     line, first = cells[0]
     if not header:
         numbers = tuple(str(number) for number in range(1, len(first) + 1))
-        return numbers if kind in _CURES else ("text",)
+        return numbers if layout.separator else ("text",)
+    width = len(first)
+    while width > 1 and not first[width - 1].strip():
+        held = sum(len(row) >= width and bool(row[width - 1].strip()) for _, row in cells[1:])
+        if held > len(cells) / 10:
+            break
+        width -= 1
     # Tables saved with row numbers have no name over these.
-    columns = tuple(cell.strip() or str(number) for number, cell in enumerate(first, 1))
+    columns = tuple(cell.strip() or str(number) for number, cell in enumerate(first[:width], 1))
     seen: set[str] = set()
     for column in columns:
         if column in seen:
@@ -153,13 +192,32 @@ def _columns(cells: Cells, header: bool, name: str, kind: str) -> tuple[str, ...
 
 
 def _rows(
-    cells: Cells, columns: tuple[str, ...], header: bool, name: str, kind: str
-) -> Iterator[Row]:
+    cells: Cells, columns: tuple[str, ...], header: bool, name: str, layout: Layout
+) -> tuple[list[Row], list[str]]:
+    """The rows, and what was left out or written otherwise, in words."""
+    width, notes = len(cells[0][1]) if cells else 0, []
+    kept: Cells = []
+    again = cut = 0
     for line, row in cells[header:]:
-        if len(row) != len(columns):
-            first = f"the {'header' if header else 'first row'} has {len(columns)}"
+        if len(row) != width:
+            first = f"the {'header' if header else 'first row'} has {width}"
             raise DataError(
                 f"{name}, line {line}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but "
-                f"{first}; {_CURES[kind]}, and write an empty cell rather than none."
+                f"{first}; {layout.cure}, and write an empty cell rather than none."
             )
-        yield Row(f"{name}, line {line}", dict(zip(columns, row, strict=True)))
+        if header and row == cells[0][1]:
+            again += 1
+            continue
+        cut += any(cell.strip() for cell in row[len(columns) :])
+        kept.append((line, row))
+    if again:
+        notes.append(
+            f"the header stands {again:,} time{'s' * (again > 1)} more and is left out there"
+        )
+    if width > len(columns):
+        held = f", {cut:,} rows hold something there" if cut else ""
+        notes.append(f"{width - len(columns)} columns without a name are left out{held}")
+    rows = [
+        Row(f"{name}, line {line}", dict(zip(columns, row, strict=False))) for line, row in kept
+    ]
+    return rows, notes
