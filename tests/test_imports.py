@@ -32,7 +32,7 @@ ORDER = {
     "training": 14,
     "api": 14,
     "inspection": 15,
-    "export": 15,
+    "exporting": 15,
     "lab": 15,
     "serve": 16,
     "cli": 17,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sunhwan.cells import CELLS
     from sunhwan.config import Config
     from sunhwan.errors import SunhwanError
+    from sunhwan.exporting import export
     from sunhwan.layers import Recurrent
     from sunhwan.numpy_rnn import RNN, TimeRNN
     from sunhwan.training import resume, train
@@ -24,6 +25,7 @@ _HOMES = {
     "Recurrent": "sunhwan.layers",
     "SunhwanError": "sunhwan.errors",
     "TimeRNN": "sunhwan.numpy_rnn",
+    "export": "sunhwan.exporting",
     "load": "sunhwan.api",
     "resume": "sunhwan.training",
     "train": "sunhwan.training",
@@ -36,6 +38,7 @@ __all__ = [
     "Recurrent",
     "SunhwanError",
     "TimeRNN",
+    "export",
     "load",
     "resume",
     "train",

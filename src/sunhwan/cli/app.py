@@ -13,6 +13,7 @@ from sunhwan import __version__
 from sunhwan.cli import (
     check_cell,
     evaluate,
+    export,
     info,
     inspect,
     lab,
@@ -94,6 +95,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("info")(info.info)
+app.command("export")(export.export)
 app.command("inspect")(inspect.inspect)
 app.command("words")(words.words)
 app.command("settings")(settings.settings)

@@ -83,8 +83,9 @@ def choose(
         return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
     if torch.onnx.is_in_onnx_export() and not tracing():
         raise UsageError(
-            "torch.onnx.export with dynamo=True has no node for a recurrence of this layer: pass "
-            "dynamo=False, or export the module that to_torch() gives"
+            "torch.onnx.export with dynamo=True has no node for a recurrence of this layer: a trained "
+            "model is written by `sunhwan export RUN --to onnx`; for a layer alone pass dynamo=False, or "
+            "export the module that to_torch() gives"
         )
     if tracing() and backend is None:
         if fused.supports(cell) and not inside:

@@ -1,0 +1,164 @@
+"""Example programs: what stands beside the graphs, in plain Python with onnxruntime and numpy."""
+
+HEAD = '''\
+"""{purpose}
+
+    python example.py {usage}
+
+It needs onnxruntime and numpy, and nothing of what the model was trained with.
+"""
+
+import json
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+here = Path(__file__).parent
+about = json.loads((here / "metadata.json").read_text("utf-8"))
+tokenizer = json.loads((here / "tokenizer.json").read_text("utf-8"))
+
+
+def opened(name):
+    return onnxruntime.InferenceSession(here / name, providers=["CPUExecutionProvider"])
+
+'''
+
+NORMAL = """
+def normal(text):
+    return unicodedata.normalize("NFC", text.replace("\\r\\n", "\\n").replace("\\r", "\\n"))
+
+
+def known(words):
+    special = (words["unk_id"], words["eos_id"])
+    return {token: n for n, token in enumerate(words["tokens"]) if n not in special}
+
+"""
+
+CHARACTERS = """
+def encode(text, words):
+    ids = known(words)
+    found = [ids.get(letter, words["unk_id"]) for letter in normal(text)]
+    return [n for n in found if n is not None]
+
+
+def decode(ids, words):
+    texts = dict(enumerate(words["tokens"])) | {words["eos_id"]: "", words["unk_id"]: "\\ufffd"}
+    return "".join(texts[n] for n in ids)
+
+"""
+
+JAMO = """
+def encode(text, words):
+    ids = known(words)
+    split = [unicodedata.normalize("NFD", c) if "가" <= c <= "힣" else c for c in normal(text)]
+    found = [ids.get(letter, words["unk_id"]) for letter in "".join(split)]
+    return [n for n in found if n is not None]
+
+
+def decode(ids, words):
+    texts = dict(enumerate(words["tokens"])) | {words["eos_id"]: "\\ue000", words["unk_id"]: "\\ufffd"}
+    joined = re.sub(
+        "[\\u1100-\\u1112][\\u1161-\\u1175][\\u11a8-\\u11c2]?",
+        lambda found: unicodedata.normalize("NFC", found[0]),
+        "".join(texts[n] for n in ids),
+    )
+    return joined.replace("\\ue000", "")
+
+"""
+
+BYTES = """
+def encode(text, words):
+    return list(normal(text).encode())
+
+
+def decode(ids, words):
+    pieces = "".join(chr(n) for n in ids).split(chr(256))
+    return "".join(piece.encode("latin-1").decode("utf-8", "replace") for piece in pieces)
+
+"""
+
+WORDS = """
+def encode(text, words):
+    ids = known(words)
+    lines = [text] if words["eos_id"] is None else normal(text).split("\\n")
+    found = []
+    for number, line in enumerate(lines):
+        found += [words["eos_id"]] * (number > 0)
+        found += [ids.get(word, words["unk_id"]) for word in normal(line).split()]
+    return [n for n in found if n is not None]
+
+
+def decode(ids, words):
+    texts = dict(enumerate(words["tokens"])) | {words["eos_id"]: "\\n"}
+    joined = " ".join(texts[n] for n in ids)
+    return joined.replace(" \\n", "\\n").replace("\\n ", "\\n")
+
+"""
+
+SUBWORDS = """
+SIGN = r"!-/:-@\\[-`{-~\\u00a1-\\u00bf\\u2010-\\u2bff\\u3001-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20"
+PIECE = re.compile(
+    rf" ?[^\\s0-9{SIGN}\\ufffd]{{1,64}}| ?[0-9]{{1,64}}| ?[{SIGN}]{{1,64}}"
+    r"|\\s{1,64}(?!\\S)|\\s{1,64}|\\ufffd"
+)
+
+
+def encode(text, words):
+    ids = known(words)
+    unknown = "" if words["unk_id"] is None else "\\ufffd"
+    text = normal("".join(c if c in ids else unknown for c in normal(text)))
+    rank = {tuple(pair): n for n, pair in reversed(list(enumerate(words["merges"])))}
+    found = []
+    for piece in PIECE.findall(text):
+        parts = list(piece)
+        while len(parts) > 1:
+            least = min(rank.get(pair, len(rank)) for pair in zip(parts, parts[1:]))
+            if least == len(rank):
+                break
+            n = next(n for n, pair in enumerate(zip(parts, parts[1:])) if rank.get(pair) == least)
+            parts[n : n + 2] = ["".join(parts[n : n + 2])]
+        found += [ids.get(part, words["unk_id"]) for part in parts]
+    return found
+
+
+def decode(ids, words):
+    texts = dict(enumerate(words["tokens"])) | {words["eos_id"]: "", words["unk_id"]: "\\ufffd"}
+    return "".join(texts[n] for n in ids)
+
+"""
+
+VOCABULARIES = {
+    "characters": CHARACTERS, "jamo": JAMO, "bytes": BYTES, "words": WORDS, "subwords": SUBWORDS,
+}  # fmt: skip
+"""encode and decode, by the kind of the vocabulary."""
+
+LANGUAGE_MODEL = """
+prompt = normal(sys.argv[1]) if len(sys.argv) > 1 else ""
+length = int(sys.argv[2]) if len(sys.argv) > 2 else 200
+ids = encode(prompt, tokenizer)
+first = {n for n in range(len(tokenizer["tokens"])) if about["joins"]
+         and not decode([*ids, n], tokenizer).startswith(decode(ids, tokenizer))}
+read = about["begin"] + ids if about["begin"] or ids else encode("\\n", tokenizer)
+step = opened("step.onnx")
+state = {field["input"]: np.zeros((1, field["size"]), np.float32) + np.float32(field["initial"])
+         for field in about["state"]}
+written = []
+while len(written) < length:
+    for token in read:
+        logits, *after = step.run(None, {"tokens": np.array([token]), **state})
+        state = dict(zip(state, after))
+    logits[0, [n for n in (tokenizer["unk_id"], *first) if n is not None]] = -np.inf
+    read, first = [int(logits[0].argmax())], ()
+    written += read
+print(prompt + decode(ids + written, tokenizer)[len(decode(ids, tokenizer)):])
+"""
+
+
+def example(purpose: str, usage: str, body: str, vocabulary: str = "") -> str:
+    """A program of these parts."""
+    coding = NORMAL + VOCABULARIES[vocabulary] if vocabulary else ""
+    return HEAD.format(purpose=purpose, usage=usage) + coding + body
