@@ -4,8 +4,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from sunhwan.data.calendar import following, longer_cycles, phases
+from sunhwan.data.calendar import calendar_of
+from sunhwan.data.clock import Clock, following
+from sunhwan.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -53,21 +57,93 @@ def test_a_year_of_months_with_its_last_days_is_the_calendars() -> None:
 
 def test_cycles_are_longer_than_the_season_and_were_gone_through_twice() -> None:
     hours = [f"{datetime(2024, 1, 1) + timedelta(hours=n)}" for n in range(24 * 20)]
-    assert longer_cycles(hours, 24) == ("week",)
-    assert longer_cycles(hours, 1) == ("day", "week")
-    assert longer_cycles(hours[: 24 * 10], 24) == ()
+    assert Clock.of(hours).longer_cycles(24) == ("week",)
+    assert Clock.of(hours).longer_cycles(1) == ("day", "week")
+    assert Clock.of(hours[: 24 * 10]).longer_cycles(24) == ()
     days = [f"{datetime(2020, 1, 1) + timedelta(n):%Y-%m-%d}" for n in range(800)]
-    assert longer_cycles(days, 7) == ("year",)
-    assert longer_cycles([f"{2000 + n // 12}-{n % 12 + 1:02}" for n in range(60)], 12) == ()
-    assert longer_cycles(["1", "2", "3"], 1) == ()
+    assert Clock.of(days).longer_cycles(7) == ("year",)
+    months = [f"{2000 + n // 12}-{n % 12 + 1:02}" for n in range(60)]
+    assert Clock.of(months).longer_cycles(12) == ()
+    assert Clock.of(["1", "2", "3"]).longer_cycles(1) == ()
 
 
 def test_phases_are_points_on_circles() -> None:
-    found = phases(["2024-01-01 06:00", "2024-01-04 12:00"], ("day", "week"))
+    days = Clock.of(["2024-01-01 06:00", "2024-01-04 12:00"])
+    found = days.phases(("day", "week"), 0)
     angles = 2 * np.pi * np.array([[1 / 4, 1 / 28], [1 / 2, 1 / 2]])
     np.testing.assert_allclose(
         found, np.concatenate((np.sin(angles), np.cos(angles)), 1), atol=1e-6
     )
-    assert phases(["x", "y"], ()).shape == (2, 0)
-    with pytest.raises(ValueError, match="x"):
-        phases(["2024-01-01", "x"], ("year",))
+    assert Clock.of(["x", "y"]).phases((), 1).shape == (3, 0)
+    with pytest.raises(ValueError, match="0"):
+        Clock.of(["1", "2"]).phases(("year",), 1)
+
+
+def office(days: int, hours: range = range(9, 18), weekend: bool = True) -> list[str]:
+    start = datetime(2024, 1, 1)
+    all_days = [start + timedelta(day) for day in range(days)]
+    return [
+        f"{day:%Y-%m-%d} {hour:02}:00"
+        for day in all_days
+        if weekend or day.weekday() < 5
+        for hour in hours
+    ]
+
+
+def test_office_hours_go_on_as_office_hours() -> None:
+    clock = Clock.of(office(60))
+    assert clock.calendar.season == 9
+    assert clock.after(10) == (
+        *(f"2024-03-01 {h:02}:00" for h in range(9, 18)),
+        "2024-03-02 09:00",
+    )
+    workdays = Clock.of(office(40, weekend=False))
+    assert workdays.calendar.season == 9
+    assert workdays.calendar.cycles["week"] == 45
+    assert workdays.after(1) == ("2024-02-12 09:00",)  # after a Friday
+    shorter = [t for t in office(40) if datetime.fromisoformat(t).weekday() < 5
+               or (datetime.fromisoformat(t).weekday() == 5 and t[11:] < "13")]  # fmt: skip
+    assert Clock.of(shorter).calendar.season == 49  # the week, for Saturdays differ
+    three = [t for t in office(30) if t[11:13] in ("09", "12", "17")]
+    assert Clock.of(three).calendar.season == 3
+    assert Clock.of(three).after(2) == ("2024-01-31 09:00", "2024-01-31 12:00")
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.02, 0.3))
+@settings(max_examples=25, deadline=None)
+def test_gaps_by_chance_are_no_holes_of_the_calendar(seed: int, share: float) -> None:
+    kept = np.random.default_rng(seed).random(24 * 28) > share
+    kept[[0, 1, -1]] = True
+    hours = [datetime(2024, 1, 1) + timedelta(hours=n) for n in np.flatnonzero(kept).tolist()]
+    points = np.array([(h - datetime(1970, 1, 1)) // timedelta(microseconds=1) for h in hours])
+    calendar, _ = calendar_of([points], "date")
+    assert calendar.slots == ()
+    np.testing.assert_array_equal(calendar.places(points), np.flatnonzero(kept))
+
+
+def test_places_and_points_undo_each_other() -> None:
+    for times in (
+        office(30, weekend=False),
+        ["2023-11-30", "2023-12-31", "2024-01-31"],
+        ["0.5", "0.75"],
+    ):
+        clock = Clock.of(times)
+        places = np.arange(clock.first - 30, clock.first + 90)
+        np.testing.assert_array_equal(clock.calendar.places(clock.calendar.points(places)), places)
+
+
+def test_rows_beside_the_grid_are_moved_and_uneven_ones_refused() -> None:
+    start = datetime(2024, 1, 1)
+    shaken = [start + timedelta(minutes=10 * n, seconds=7 * n % 40) for n in range(50)]
+    micro = [np.array([(t - datetime(1970, 1, 1)) // timedelta(microseconds=1) for t in times])
+             for times in (shaken, [start + timedelta(minutes=n * n) for n in range(50)])]  # fmt: skip
+    calendar, notes = calendar_of(micro[:1], "date")
+    assert (np.diff(calendar.places(micro[0])) == 1).all()
+    assert notes == ("the times lie beside a grid of 10 minutes and are moved to it",)
+    with pytest.raises(DataError, match="the times are uneven: the usual step is"):
+        calendar_of(micro[1:], "date")
+
+
+def test_months_end_on_their_last_workday() -> None:
+    ends = ("2024-01-31", "2024-02-29", "2024-03-29", "2024-04-30", "2024-05-31")
+    assert following(ends, 2) == ("2024-06-28", "2024-07-31")

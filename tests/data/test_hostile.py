@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sunhwan.data import read_series, read_table
-from sunhwan.data.calendar import following
+from sunhwan.data.clock import following
 from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, StoreError
 from sunhwan.tasks.common.labels import restored_labels

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_series, seasonal_period
-from sunhwan.data.times import moment
+from sunhwan.data import (
+    BUILT_IN_SERIES,
+    Series,
+    load_built_in,
+    read_panel,
+    read_series,
+    seasonal_period,
+)
+from sunhwan.data.series_columns import Wanted
 from sunhwan.errors import DataError, UsageError
 
 SALES = "Month,Sales,Rain\n2023-12,1.5,0\n2024-01,-2,1e1\n2024-02,3,.5\n"
@@ -35,7 +42,7 @@ def test_all_columns() -> None:
     np.testing.assert_array_equal(series.values, [[1.5, 0], [-2, 10], [3, 0.5]])
     assert series.said == (
         "comma-separated, with a header: Month, Sales, Rain; the time is Month, "
-        "the series Sales, Rain"
+        "the series Sales, Rain; Month is read as year-month (2023-12)"
     )
 
 
@@ -46,7 +53,6 @@ def test_chosen_columns() -> None:
     text = "지역\t날짜\t기온\n서울\t2024-01-01\t-3\n서울\t2024-01-02\t-5\n"
     series = read(text, "x.tsv", columns=("기온",))
     assert series.times == ("2024-01-01", "2024-01-02")
-    assert read(text, "x.tsv", time="지역", columns=("기온",)).times == ("서울", "서울")
 
 
 def test_where_the_time_is() -> None:
@@ -62,14 +68,19 @@ def test_where_the_time_is() -> None:
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("ds,y\n2024-01-01,1\n2024-01-02,\n", {}, "x.csv, line 3: column 'y' is empty; write a num"),
-        ("ds,y\n2024-01-01,NaN\n2024-01-02,1\n", {}, "x.csv, line 2: column 'y' holds 'NaN', which"),
+        ("ds,y\n2024-01-01,1\n2024-01-02,inf\n", {}, "x.csv, line 3: column 'y' holds 'inf', which"),
         ("ds,y,지역\n2024-01-01,1,서울\n", {}, "x.csv, line 2: column '지역' holds '서울'"),
         ('ds,y\n2024-01-01,"1,234"\n', {}, "x.csv, line 2: column 'y' holds '1,234'"),
-        ("ds,y\n2024-01-02,1\n2024-01-01,1\n", {}, "x.csv, line 3: the time 2024-01-01 does not come "
-         "after 2024-01-02 in the row before; sort the rows by 'ds'"),
-        ("ds,y\n2024-01-02,1\n2024-01-02,1\n", {}, "x.csv, line 3: the time 2024-01-02 does not"),
-        ("t,y\n1,1\n2,1\n1.5,2\n", {"time": "t"}, "x.csv, line 4: the time 1.5 does not come after"),
+        ("ds,y\n2024-01-02,1\n2024-01-02,1\n", {}, "x.csv, line 3: the time 2024-01-02 is that of "
+         "x.csv, line 2 too; keep one row for each time, or name the columns that tell series apart"),
+        ("ds,y\n2024-01-01,1\n2024-01-02,1\n2024-03-01,1\n2024-03-05,1\n2025-01-01,1\n", {},
+         "x.csv: the times are uneven: the usual step is"),
+        ("ds,y\n03/04/2024,1\n04/04/2024,2\n", {}, "x.csv, line 2: the dates of 'ds', such as "
+         "'03/04/2024', could be day-month-year or month-day-year, and no row decides; say which with "
+         "--set task.dates=day-first or --set task.dates=month-first"),
+        ("ds,y\n10:30,1\n10:31,1\n", {}, "x.csv, line 2: column 'ds' holds '10:30', which looks like"),
+        ("ds,y\n24/31/2024,1\n25/31/2024,1\n", {}, "x.csv, line 2: column 'ds' holds '24/31/2024', w"),
+        ("ds,y\nFeb 27,1\nFeb 28,1\n", {}, "x.csv, line 2: column 'ds' holds 'Feb 27', which looks"),
         ("ds,y\n2024-02-28,1\n2024-02-30,1\n", {}, "x.csv, line 3: column 'ds' holds '2024-02-30', "
          "which is no date like '2024-02-28'"),
         ("ds,y\n9,1\nten,1\n", {}, "x.csv, line 3: column 'ds' holds 'ten', which is no number like"),
@@ -108,34 +119,65 @@ def test_what_is_written_is_read(values: list[list[float]]) -> None:
     np.testing.assert_array_equal(read("month,a,b\n" + rows).values, values)
 
 
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2024-01-31", datetime(2024, 1, 31)),
-        ("2024-01-31 13:05", datetime(2024, 1, 31, 13, 5)),
-        ("2024-01-31 9:05", datetime(2024, 1, 31, 9, 5)),
-        ("2024-01-31T09:00:00+09:00", datetime(2024, 1, 31)),
-        ("2024-01-31T00:00:00Z", datetime(2024, 1, 31)),
-        ("2024/1/31", datetime(2024, 1, 31)),
-        ("2024.01.31", datetime(2024, 1, 31)),
-        ("2024. 1. 31.", datetime(2024, 1, 31)),
-        ("2024년 1월 31일", datetime(2024, 1, 31)),
-        ("20240131", datetime(2024, 1, 31)),
-        ("2024-01", datetime(2024, 1, 1)),
-        ("2024년 3월", datetime(2024, 3, 1)),
-        ("2024Q2", datetime(2024, 4, 1)),
-        ("2024-Q4", datetime(2024, 10, 1)),
-        ("2024-02-30", None),
-        ("0001-01-01T00:00+09:00", None),
-        ("2024", None),
-        ("1958.25", None),
-        ("31/01/2024", None),
-        ("Jan", None),
-        ("", None),
-    ],
-)
-def test_moments(text: str, time: datetime | None) -> None:
-    assert moment(text) == time
+def test_rows_are_put_in_order_and_gaps_are_known_as_gaps() -> None:
+    text = "Date,Price\n19/01/2023,5\n17/01/2023,\n16/01/2023,2\n"
+    series = read(text)
+    assert series.times == ("16/01/2023", "17/01/2023", "18/01/2023", "19/01/2023")
+    np.testing.assert_array_equal(series.values[:, 0], [2, np.nan, np.nan, 5])
+    assert "the newest rows come first and are turned round" in series.said
+    assert "1 steps of the calendar have no row and are gaps; 1 numbers are missing" in series.said
+    mixed = read("t,y\n1,1\n2,2\n1.5,3\n", time="t")
+    assert mixed.times == ("1", "1.5", "2")
+    assert "rows are put in order of time" in mixed.said
+
+
+def test_dates_and_clocks_in_columns_of_their_own_are_one_time() -> None:
+    two = (
+        "Date;Time;y".replace(";", ",")
+        + "\n2024-01-01,23:00,1\n2024-01-02,00:00,2\n2024-01-02,01:00,3\n"
+    )
+    assert read(two).times == ("2024-01-01 23:00", "2024-01-02 00:00", "2024-01-02 01:00")
+    parts = read("year,month,n\n2023,11,1\n2023,12,2\n2024,1,3\n")
+    assert parts.times == ("2023-11", "2023-12", "2024-01")
+    assert parts.clock.after(1) == ("2024-02",)
+
+
+LONG = """store,item,date,sales,promo,city
+1,a,2024-01-01,5,0,Seoul
+1,a,2024-01-02,6,1,Seoul
+1,a,2024-01-04,7,0,Seoul
+2,a,2024-01-03,50,0,Busan
+2,a,2024-01-04,60,1,Busan
+2,a,2024-01-05,,1,Busan
+"""
+
+
+def test_a_long_table_is_recognised() -> None:
+    Path("x.csv").write_text(LONG, "utf-8")
+    first, second = read_panel("x.csv", Wanted(future=("promo",)))
+    assert first.columns == ("sales", "promo")
+    assert first.key == (("store", "1"),)
+    assert first.static == (("item", "a"), ("city", "Seoul"))
+    assert first.times == tuple(f"2024-01-0{day}" for day in (1, 2, 3, 4))
+    np.testing.assert_array_equal(first.values[:, 0], [5, 6, np.nan, 7])
+    assert second.times == ("2024-01-03", "2024-01-04")
+    np.testing.assert_array_equal(second.ahead, [[np.nan, 1]])
+    assert second.clock.after(2) == ("2024-01-05", "2024-01-06")
+    assert "the series sales of each store" in first.said
+    both = read_panel("x.csv", Wanted(group=("item", "store")))
+    assert [s.key for s in both] == [(("item", "a"), ("store", n)) for n in "12"]
+    assert both[0].columns == ("sales",)
+    assert "not read: promo (--input or --future reads them)" in both[0].said
+    with pytest.raises(DataError, match="2 series below one another: use read_panel"):
+        read_series("x.csv")
+
+
+def test_series_that_nothing_tells_apart_are_refused() -> None:
+    Path("x.csv").write_text("ds,y,tag\n2024-01-01,1,u\n2024-01-01,2,u\n", "utf-8")
+    with pytest.raises(
+        DataError, match="no columns tell them apart; name those that do with --group"
+    ):
+        read_panel("x.csv")
 
 
 def every(step: timedelta, count: int = 30, form: str = "%Y-%m-%d %H:%M") -> list[str]:

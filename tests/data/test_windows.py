@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sunhwan.data.windows import naive_error, seasonal_naive, seasonal_profile, stretch
+from sunhwan.data.windows import (
+    filled,
+    naive_error,
+    past_seasons,
+    seasonal_naive,
+    seasonal_profile,
+    stretch,
+    usual_scales,
+)
 
 RNG = np.random.default_rng(1)
 
@@ -58,4 +66,41 @@ def test_of_one_season_the_last_is_repeated_and_a_repetition_has_no_scale() -> N
 
 def test_the_naive_error_is_the_mean_seasonal_difference() -> None:
     assert naive_error(np.array([1.0, 2.0, 4.0, 1.0]), 2) == pytest.approx((3 + 1) / 2)
-    assert naive_error(np.array([1.0, 2.0, 1.0, 2.0]), 2) == 1
+    assert naive_error(np.array([1.0, 2.0, 1.0, 2.0]), 2) == 0
+    assert naive_error(np.array([1.0, np.nan, 4.0, 1.0, 6.0]), 2) == pytest.approx((3 + 2) / 2)
+
+
+def test_what_is_missing_is_filled_with_its_season() -> None:
+    season = np.array([3.0, -1.0, 0.5, -2.5])
+    values = 7 + np.tile(season, 6)
+    holes = values.copy()
+    holes[[2, 9, 10, 23]] = np.nan
+    np.testing.assert_allclose(filled(holes, 4), values, atol=0.5)
+    np.testing.assert_array_equal(filled(holes, 4)[:2], values[:2])
+    np.testing.assert_allclose(filled(0.5 * np.arange(9.0) + np.where(np.arange(9) == 4, np.nan, 0), 1),
+                               0.5 * np.arange(9.0))  # fmt: skip
+    np.testing.assert_array_equal(filled(np.full(3, np.nan), 2), [0, 0, 0])
+
+
+def test_a_scale_is_that_of_known_steps_and_is_drawn_to_the_usual_one() -> None:
+    values = np.array([1.0, 2.0, np.nan, 4.0, 8.0])
+    usual = usual_scales(values, 1)
+    np.testing.assert_allclose(usual, [0, 0, 1, 1, 1, (1 + 4) / 2])
+    assert stretch(values, 1, 1).scale == pytest.approx((1 + 4) / 2)
+    assert stretch(values, 1, 1, 10.0).scale == pytest.approx((2 * 2.5 + 12 * 10) / 14)
+    # A value a season before is not there yet: neighbours stand in.
+    np.testing.assert_allclose(usual_scales(np.array([1.0, 3.0, 3.0, 7.0]), 3), [0, 0, 2, 1, 6])
+
+
+def test_the_season_before_is_what_a_future_repeats() -> None:
+    rng = np.random.default_rng(2)
+    week = rng.normal(size=28)
+    values = 50 + np.tile(week, 8)
+    origin, context, horizon, season = 28 * 6 + 9, 20, 8, 4
+    found = past_seasons(values, origin, context, horizon, season, 28)
+    _, repeated, _ = stretch(values[origin - context - season : origin], season, horizon)
+    np.testing.assert_allclose(found[context:], (values[origin : origin + horizon] - repeated))
+    assert np.isnan(past_seasons(values, 30, 20, 8, 4, 28)).all()
+    other = values.copy()
+    other[origin:] = 1e6
+    np.testing.assert_array_equal(found, past_seasons(other, origin, context, horizon, season, 28))

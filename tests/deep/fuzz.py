@@ -353,7 +353,7 @@ def readers(folder: Path) -> dict[str, tuple[tuple[str, ...], Callable[[Path], A
     from sunhwan import data, text
     from sunhwan.config import Config
     from sunhwan.data.arrays import read_arrays
-    from sunhwan.data.calendar import following
+    from sunhwan.data.clock import following
     from sunhwan.errors import StoreError
     from sunhwan.files import read_json
     from sunhwan.inspection.measures.clipping import clipping

@@ -129,7 +129,8 @@ def test_the_figures_are_those_by_hand(tmp_path: Path) -> None:
     for n, origin in enumerate(range(40, 48)):
         assert ready.validation[n].origin == origin
         c = 6
-        own = sum(abs(x[t] - x[t - 2]) for t in range(origin - c, origin)) / c
+        steps = [abs(x[t] - x[t - 2]) for t in range(2, origin)]
+        own = (sum(steps[-c:]) + 12 * np.mean(steps)) / (c + 12)
         assert scales[n] == pytest.approx(own)
         for h in range(3):
             y, q = x[origin + h], found[n, h]
@@ -145,6 +146,13 @@ def test_the_figures_are_those_by_hand(tmp_path: Path) -> None:
     assert scores.naive_mase == pytest.approx(np.mean(naive) / scale)
     assert scores.loss == pytest.approx(np.mean(loss))
     assert scores.coverage == np.mean(inside)
+    truth = [x[origin + h] for origin in range(40, 48) for h in range(3)]
+    median = found[..., 4].ravel()
+    assert scores.smape == pytest.approx(
+        np.mean([200 * abs(y - m) / (abs(y) + abs(m)) for y, m in zip(truth, median, strict=True)])
+    )
+    unscaled = [v * scales[n // 27] for n, v in enumerate(loss)]
+    assert scores.crps == pytest.approx(2 * np.mean(unscaled) / np.mean(np.abs(truth)))
     assert scores.forecasts == 8
     assert 1 < ready.task.evaluate_data(ready.validation, limit=30).forecasts < 8
 
@@ -245,7 +253,7 @@ GOOD = "".join(f"{n},{n * n % 17}\n" for n in range(40))
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("time,a\n" + GOOD.replace("7,15", "7,nan", 1), (), "line 9: column 'a'"),
+        ("time,a\n" + GOOD.replace("7,15", "7,inf", 1), (), "line 9: column 'a'"),
         ("time,a\n" + GOOD.replace("7,15", "7", 1), (), "line 9"),
         ("time,a\n1,2\n2,3\n3,5\n", (), "has 3 rows, but with a season of 1"),
         ("time,a\n" + GOOD, ("--target", "b"), "no column 'b'"),
@@ -255,7 +263,7 @@ GOOD = "".join(f"{n},{n * n % 17}\n" for n in range(40))
          "nothing to learn"),
         ("", (), "bad.csv"),
     ],
-    ids=["nan", "ragged", "short", "no column", "all inputs", "long season", "repeats", "empty"],
+    ids=["infinite", "ragged", "short", "no column", "all inputs", "long season", "repeats", "empty"],
 )  # fmt: skip
 def test_a_wrong_file_is_one_sentence(
     command: Command, tmp_path: Path, text: str, options: tuple[str, ...], said: str

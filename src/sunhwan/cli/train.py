@@ -37,6 +37,14 @@ def train(
         typer.Option("--input", help="The column that is read; two of classify: a pair."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column of the answers.")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="Of a long table of series: the columns that name them, store,item."),
+    ] = None,
+    future: Annotated[
+        str | None,
+        typer.Option(help="Of series: the columns that are known ahead, promo,price."),
+    ] = None,
     cell: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,6 +88,8 @@ def train(
         "task.name": task,
         "task.input": input_,
         "task.target": target,
+        "task.group": _names(group),
+        "task.future": _names(future),
         "text.validation": validation,
         "text.vectors": None if vectors is None else str(vectors),
         "training.start_from": None if from_ is None else str(from_),
@@ -114,6 +124,10 @@ def train(
     reporter = _reporter(quiet, as_json)
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def resume(

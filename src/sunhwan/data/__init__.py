@@ -3,13 +3,13 @@
 from sunhwan.data.abc import Tune, read_tunes
 from sunhwan.data.batches import Batches
 from sunhwan.data.built_in_series import BUILT_IN_SERIES, BuiltInSeries, load_built_in
+from sunhwan.data.clock import seasonal_period
 from sunhwan.data.frames import FRAME_SUFFIXES, read_frames
 from sunhwan.data.images import IMAGE_SUFFIXES, read_image
 from sunhwan.data.sequences import Ragged, pad
-from sunhwan.data.series import Series, read_series
+from sunhwan.data.series import Series, read_panel, read_series
 from sunhwan.data.streams import Block, Streams, warm_blocks
 from sunhwan.data.tables import Row, Table, column, read_table
-from sunhwan.data.times import seasonal_period
 from sunhwan.data.tokens import Tokens, encode
 from sunhwan.data.treebanks import Sentence, Treebank, read_treebank
 
@@ -35,6 +35,7 @@ __all__ = [
     "pad",
     "read_frames",
     "read_image",
+    "read_panel",
     "read_series",
     "read_table",
     "read_treebank",

@@ -1,151 +1,337 @@
-"""What comes after a list of times, and where in the day, the week and the year a time lies."""
+"""Calendar: the grid of points in time that a series has, with its holes, and its seasons."""
 
-import re
-from calendar import monthrange
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import islice, pairwise
-from typing import TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.numbers import is_number
-from sunhwan.data.times import moment
+from sunhwan.errors import DataError
+
+SECOND = 10**6
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+MONDAY = -3 * DAY
+"""A Monday in microseconds since 1970."""
+
+_YEARS = (1000, 3000)
 
 CYCLES = {"day": 1.0, "week": 7.0, "year": 365.25}
 """What recurs in a calendar, in days."""
 
-_ZONE = re.compile(r"(?<=:[0-9]{2})(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
-Step = TypeVar("Step")
-_LONGEST = 40
-"""Characters of a number that counts time."""
+LAST_WORKDAY = 32
+"""A day of the month: the last one that is no Saturday or Sunday."""
 
-_FIELDS = ("year", "month", "day", "hour", "minute", "second")
+Points = NDArray[Any]
+"""Microseconds since 1970 (int64) or numbers (float64)."""
+
+Places = NDArray[np.int64]
 
 
-def following(times: Sequence[str], count: int) -> tuple[str, ...]:
-    """So many times after the last, at the usual distance and written as those before.
+class UnevenTimesError(DataError):
+    """Points in time that lie on no grid."""
 
-    Months keep their day, or their last one; days of which none is a weekend's go on without
-    weekends; numbers grow by their usual step. What is neither date nor number goes on as +1, +2 ….
+
+@dataclass(frozen=True)
+class Calendar:
+    """A grid of points in time, each with its place 0, 1, 2, … from a start on.
+
+    Attributes:
+        unit: "months", "time" (microseconds), "number", or "row" where rows are counted.
+        step: from point to point, in that unit.
+        start: a point of the grid; of months the number of the month.
+        day, within: of months: the day, the last one where there are fewer, and the microseconds
+            into it.
+        slots: of time: the steps of a week, from Monday on, that there are; none: all.
     """
-    zones = {match[0] if (match := _ZONE.search(time.strip())) else "" for time in times}
-    zone = zones.pop() if len(zones) == 1 else ""
-    plain = [time.strip().removesuffix(zone) for time in times]
-    dates = [date for time in plain if (date := moment(time)) is not None]
-    if len(times) > 1 and len(dates) == len(times):
-        write = _writer(plain)
-        try:
-            return tuple(write(date) + zone for date in islice(_dates(dates), count))
-        except OverflowError:
-            pass
-    elif len(times) > 1 and all(map(_is_plain, times)):
-        numbers = [Decimal(time.strip()) for time in times]
-        step = _usual([after - before for before, after in pairwise(numbers)])
-        return tuple(f"{numbers[-1] + step * n:f}" for n in range(1, count + 1))
-    return tuple(f"+{n}" for n in range(1, count + 1))
+
+    unit: str = "row"
+    step: float = 1
+    start: float = 0
+    day: int = 1
+    within: int = 0
+    slots: tuple[int, ...] = ()
+
+    def places(self, points: Points) -> Places:
+        """The place of each point, of the nearest one where it lies beside the grid."""
+        if self.unit == "months":
+            return _nearest((_months(points) - self.start) / self.step)
+        if not self.slots:
+            return _nearest((points - self.start) / self.step)
+        week, slot = np.divmod(self._steps(points), WEEK // int(self.step))
+        return week * len(self.slots) + np.searchsorted(self.slots, slot)
+
+    def on_grid(self, points: Points) -> NDArray[np.bool_]:
+        """Whether the week has each point's step."""
+        if not self.slots:
+            return np.ones(len(points), dtype=bool)
+        return np.isin(self._steps(points) % (WEEK // int(self.step)), self.slots)
+
+    def points(self, places: Places) -> Points:
+        """The points at these places; OverflowError beyond the years that can be written."""
+        if self.unit == "months":
+            return self._months_at(places * int(self.step) + int(self.start))
+        if not self.slots:
+            found = self.start + places * self.step
+            return found.astype(np.int64) if self.unit == "time" else found.astype(np.float64)
+        week, rank = np.divmod(places, len(self.slots))
+        steps = week * (WEEK // int(self.step)) + np.array(self.slots)[rank]
+        there: Points = self._phase + steps * int(self.step)
+        return there
+
+    @property
+    def _phase(self) -> int:
+        return MONDAY + (int(self.start) - MONDAY) % int(self.step)
+
+    def _steps(self, points: Points) -> Places:
+        return (points.astype(np.int64) - self._phase) // int(self.step)
+
+    def _months_at(self, months: Places) -> NDArray[np.int64]:
+        first = months.astype("datetime64[M]").astype("datetime64[D]")
+        after = (months + 1).astype("datetime64[M]").astype("datetime64[D]")
+        if self.day == LAST_WORKDAY:
+            days = np.busday_offset(after, -1, roll="forward")
+        else:
+            days = np.minimum(first + (self.day - 1), after - 1)
+        return days.astype("datetime64[us]").astype(np.int64) + self.within
+
+    @property
+    def season(self) -> int | None:
+        """How many steps a season has; None: the grid suggests none.
+
+        Yearly data has 1, quarterly 4, monthly 12, weekly 52, daily as many as a week has days, and
+        what is closer together as many as a day has steps, or as a week where days differ.
+        """
+        if self.unit == "months":
+            return {1: 12, 2: 6, 3: 4, 4: 3, 6: 2}.get(int(self.step), 1)
+        if self.unit == "number":
+            years = _YEARS[0] <= self.start < _YEARS[1]
+            return next((n for n in (1, 4, 12) if years and abs(self.step * n - 1) < 0.02), None)
+        if self.unit == "row":
+            return None
+        if self.step >= DAY:
+            known = {DAY: len(self.slots) or 7, WEEK: 52, 2 * WEEK: 26, 4 * WEEK: 13}
+            return known.get(int(self.step))
+        if self.slots:
+            counts = {count for count in self._by_weekday() if count}
+            return counts.pop() if len(counts) == 1 and counts != {1} else len(self.slots)
+        return round(DAY / self.step) if DAY % int(self.step) == 0 else None
+
+    @property
+    def cycles(self) -> dict[str, float]:
+        """How many steps a day, a week and a year have, where that is more than one."""
+        if self.unit == "months":
+            return {"year": 12 / self.step} if self.step < 12 else {}
+        if self.unit != "time":
+            return {}
+        per_week = len(self.slots) or WEEK / self.step
+        worked = sum(map(bool, self._by_weekday())) if self.slots else 7
+        found = {"day": per_week / worked, "week": per_week, "year": per_week * 365.25 / 7}
+        return {name: steps for name, steps in found.items() if steps > 1.5}
+
+    def _by_weekday(self) -> list[int]:
+        """How many steps each day of the week has."""
+        a_day = DAY // int(self.step)
+        counts: list[int] = np.bincount(np.array(self.slots) // a_day, minlength=7).tolist()
+        return counts
 
 
-def longer_cycles(times: Sequence[str], season: int) -> tuple[str, ...]:
-    """The cycles of the calendar that are longer than a season and that the times went through twice.
+def calendar_of(groups: Sequence[Points], kind: str) -> tuple[Calendar, tuple[str, ...]]:
+    """The calendar of series of which each has its points in ascending order, and notes for people.
 
-    None where the times are no dates.
+    kind: of `Times`. UnevenTimesError: the points lie on no grid.
     """
-    dates = [date for time in times if (date := moment(time)) is not None]
-    if len(dates) < 2 or len(dates) < len(times):
-        return ()
-    days = (dates[-1] - dates[0]) / timedelta(days=1)
-    a_season = 1.05 * season * days / (len(dates) - 1)
-    return tuple(name for name, length in CYCLES.items() if a_season < length <= days / 2)
+    several = [points for points in groups if len(points) > 1]
+    if kind == "name" or not several:
+        return Calendar(), ()
+    steps = np.concatenate([np.diff(points) for points in several])
+    if kind == "number":
+        return _of_numbers(several, steps)
+    months = _of_months(several)
+    if months:
+        return months
+    found = _exact(several, steps.astype(np.int64)) or _shaken(several, steps)
+    if found is None:
+        raise UnevenTimesError(
+            f"the times are uneven: the usual step is {_length(_usual(steps))}, but "
+            f"{(steps != _usual(steps)).sum():,} of {len(steps):,} steps are others"
+        )
+    return found
 
 
-def phases(times: Sequence[str], cycles: Sequence[str]) -> NDArray[np.float32]:
-    """Dates → sine and cosine of where each lies in each cycle, (T, 2 · cycles).
-
-    ValueError: a time is no date.
-    """
-    angles = np.zeros((len(times), len(cycles)))
-    for row, time in zip(angles, times if cycles else (), strict=bool(cycles)):
-        date = moment(time)
-        if date is None:
-            raise ValueError(time)
-        day = (date - datetime(date.year, date.month, date.day)) / timedelta(days=1)
-        done = {
-            "day": day,
-            "week": date.weekday() + day,
-            "year": date.timetuple().tm_yday - 1 + day,
-        }
-        row[:] = [2 * np.pi * done[name] / CYCLES[name] for name in cycles]
+def phases(points: Points, cycles: Sequence[str]) -> NDArray[np.float32]:
+    """Dates → sine and cosine of where each lies in each cycle, (T, 2 · cycles)."""
+    micro = points.astype("int64").astype("datetime64[us]")
+    days = micro.astype("datetime64[D]")
+    part = (micro - days).astype(np.int64) / DAY
+    done = {
+        "day": part,
+        "week": (days.astype(np.int64) + 3) % 7 + part,
+        "year": (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
+        + part,
+    }
+    angles = np.stack([2 * np.pi * done[name] / CYCLES[name] for name in cycles], 1)
     return np.concatenate((np.sin(angles), np.cos(angles)), 1).astype(np.float32)
 
 
-def _is_plain(time: str) -> bool:
-    """Whether this is a number that can be written without an exponent, and is no longer than usual."""
-    return (
-        len(time) <= _LONGEST
-        and is_number(time)
-        and abs(Decimal(time.strip()).adjusted()) < _LONGEST
-    )
-
-
-def _dates(dates: Sequence[datetime]) -> Iterator[datetime]:
-    last = dates[-1]
-    months = _usual([_month(after) - _month(before) for before, after in pairwise(dates)])
-    day = max(date.day for date in dates)
-    if months and all(date.day == min(day, _length(_month(date))) for date in dates):
-        for n in range(_month(last) + months, 12 * 10_000, months):
-            yield last.replace(year=n // 12, month=n % 12 + 1, day=min(day, _length(n)))
-        raise OverflowError
-    step = _usual([after - before for before, after in pairwise(dates)])
-    longer = dates[-1] - dates[0] >= timedelta(days=7)
-    workdays = longer and step == timedelta(days=1) and all(d.weekday() < 5 for d in dates)
-    while True:
-        last += step
-        if not workdays or last.weekday() < 5:
-            yield last
-
-
-def _month(date: datetime) -> int:
-    return 12 * date.year + date.month - 1
-
-
-def _length(month: int) -> int:
-    """Days of a month, counted from the year 0."""
-    return monthrange(month // 12, month % 12 + 1)[1]
-
-
-def _usual(steps: Sequence[Step]) -> Step:
-    return Counter(steps).most_common(1)[0][0]
-
-
-def _writer(texts: Sequence[str]) -> Callable[[datetime], str]:
-    """How to write a date so that it looks like these."""
-    last = re.sub(r"(?<![0-9])([0-9]{4})([0-9]{2})([0-9]{2})(?![0-9])", "\\1\0\\2\0\\3", texts[-1])
-    parts = [re.findall("[0-9]+", text) for text in (*texts[:-1], last)]
-    quarters = "q" in last.lower()
-    fields = ("year", "quarter") if quarters else _FIELDS
-    same = [part for part in parts if len(part) == len(parts[-1])]
-    widths = [min(map(len, column)) for column in zip(*same, strict=True)]
-
-    def write(date: datetime) -> str:
-        values = {name: getattr(date, name) for name in _FIELDS}
-        values["quarter"] = (date.month + 2) // 3
-        numbers = iter(zip(fields, widths, strict=False))
-
-        def one(_: re.Match[str]) -> str:
-            name, width = next(numbers)
-            return f"{values[name]:0{width}}"
-
-        return re.sub("[0-9]+", one, last).replace("\0", "")
-
-    fits = len(parts[-1]) <= len(fields) and moment(write(_moment(texts[-1]))) == _moment(texts[-1])
-    return write if fits else str
-
-
-def _moment(text: str) -> datetime:
-    found = moment(text)
-    assert found is not None
+def _nearest(places: NDArray[Any]) -> Places:
+    found: Places = np.rint(places).astype(np.int64)
     return found
+
+
+def _months(points: Points) -> NDArray[np.int64]:
+    return points.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+
+
+def _usual(steps: Points) -> float:
+    values, counts = np.unique(steps, return_counts=True)
+    return float(values[counts.argmax()])
+
+
+def _length(step: float) -> str:
+    for name, size in (("day", DAY), ("hour", HOUR), ("minute", 60 * SECOND), ("second", SECOND)):
+        if step >= size:
+            return f"{step / size:g} {name}{'s' * (step != size)}"
+    return f"{step / SECOND:g} seconds"
+
+
+def _of_months(groups: Sequence[Points]) -> tuple[Calendar, tuple[str, ...]] | None:
+    """Points a whole number of months apart, at the same time of the same day or the last one."""
+    all_points = np.concatenate(groups)
+    micro = all_points.astype("int64").astype("datetime64[us]")
+    months, days = micro.astype("datetime64[M]"), micro.astype("datetime64[D]")
+    within = np.unique((micro - days).astype(np.int64))
+    steps = np.concatenate([np.diff(_months(points)) for points in groups])
+    if steps.min() < 1 or len(within) > 1:
+        return None
+    step = int(np.gcd.reduce(steps))
+    day = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    last = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    found = Calendar("months", step, _months(all_points[:1]).item(), within=int(within[0]))
+    if (day == np.minimum(day.max(), last)).all():
+        return replace(found, day=int(day.max())), ()
+    workday = replace(found, day=LAST_WORKDAY)
+    if (workday.points(workday.places(all_points)) == all_points).all():
+        return workday, ()
+    usual = (steps == np.bincount(steps).argmax()).mean()
+    even = len(np.unique(np.diff(groups[0]))) == 1
+    if usual < 0.75 or even:
+        return None
+    middle = int(np.median(day))
+    return replace(found, day=middle), (f"the days of the month differ; {middle} stands for all",)
+
+
+def _exact(
+    groups: Sequence[Points], steps: NDArray[np.int64]
+) -> tuple[Calendar, tuple[str, ...]] | None:
+    """A grid on which all points lie, with holes perhaps."""
+    usual = int(_usual(steps))
+    step = usual if (steps % usual == 0).all() else int(np.gcd.reduce(steps))
+    found = Calendar("time", step, groups[0][0].item())
+    if DAY % step == 0:
+        same_phase = len({(points[0].item() - MONDAY) % step for points in groups}) == 1
+        if same_phase:
+            slots = _slots(found, groups)
+            if len(slots) < WEEK // step:
+                found = replace(found, slots=tuple(slots.tolist()))
+    on_grid = [points[found.on_grid(points)] for points in groups]
+    spans = sum(np.ptp(found.places(p)).item() + 1 for p in on_grid if len(p))
+    common = (steps == usual).mean() >= 0.5 and step == usual
+    if not common and 4 * sum(map(len, on_grid)) < spans:
+        return None
+    return found, _holes(found)
+
+
+def _holes(calendar: Calendar) -> tuple[str, ...]:
+    if not calendar.slots:
+        return ()
+    a_week = WEEK // int(calendar.step)
+    return (f"the calendar has {len(calendar.slots)} of {a_week} steps a week and goes on so",)
+
+
+def _slots(calendar: Calendar, groups: Sequence[Points]) -> Places:
+    """The steps of a week that there are: those that are seen, and those whose absence may be chance.
+
+    Asked of the times of the day, of the days of the week, and of each step of the week: absent is
+    what had so many chances to be seen that, at the rate of the others, chance does not explain it.
+    """
+    a_week, a_day = WEEK // int(calendar.step), DAY // int(calendar.step)
+    flat, asked = np.zeros(a_week), np.zeros(a_week)
+    for points in groups:
+        steps = calendar._steps(points)
+        flat += np.bincount(steps % a_week, minlength=a_week)
+        first, count = int(steps[0]), int(steps[-1] - steps[0]) + 1
+        asked += count // a_week
+        asked[(first + np.arange(count % a_week)) % a_week] += 1
+    seen, chances = flat.reshape(7, a_day), asked.reshape(7, a_day)
+    there = np.ones((7, a_day), dtype=bool)
+    there &= ~_absent(seen.sum(0), chances.sum(0), 0.003)
+    days_seen, days_there = seen.sum(1), chances[:, there[0]].max(1)
+    off = _absent(np.minimum(days_seen, days_there), days_there, 0.003)
+    weekend = days_seen[5:].sum() == 0 and (chances[5:].sum(1) >= a_day).all()
+    off[5:] |= weekend and days_seen[:5].sum() > 4 * a_day * 0.9 * there[0].mean()
+    there &= ~off[:, None]
+    rest = np.where(there, chances, 0)
+    there &= ~_absent(np.where(there, seen, 0), rest, 1e-5)
+    return np.flatnonzero(there.reshape(-1))
+
+
+def _absent(
+    seen: NDArray[np.float64], chances: NDArray[np.float64], chance: float
+) -> NDArray[np.bool_]:
+    """What is never seen, or so rarely beside the others that it is an exception."""
+    usual = seen > 0
+    rate = min(seen[usual].sum() / max(chances[usual].sum(), 1), 0.95)
+    never: NDArray[np.bool_] = (seen == 0) & ((1 - rate) ** chances < chance)
+    absent: NDArray[np.bool_] = never | ((chances >= 10) & (seen < 0.1 * rate * chances))
+    return absent
+
+
+def _shaken(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[str, ...]] | None:
+    """A grid of a usual length beside which the points lie a little."""
+    middle = float(np.median(steps))
+    lengths = [
+        n * unit
+        for unit, several in (
+            (SECOND, (1, 2, 5, 10, 15, 20, 30)),
+            (60 * SECOND, (1, 2, 5, 10, 15, 20, 30)),
+            (HOUR, (1, 2, 3, 4, 6, 8, 12)),
+            (DAY, (1, 7, 14)),
+        )
+        for n in several
+    ]
+    step = min(lengths, key=lambda length: abs(length - middle))
+    if abs(step - middle) > 0.1 * step:
+        return None
+    first = groups[0]
+    beside = (first - first[0] + step // 2) % step - step // 2
+    found = Calendar("time", step, first[0].item() + int(np.median(beside)))
+    if not _near(found, groups, 0.3):
+        return None
+    return found, (f"the times lie beside a grid of {_length(step)} and are moved to it",)
+
+
+def _near(calendar: Calendar, groups: Sequence[Points], share: float) -> bool:
+    """Whether all points lie so near to the grid, no two at one place."""
+    for points in groups:
+        places = calendar.places(points)
+        off = np.abs(calendar.points(places) - points)
+        if off.max() > share * calendar.step or (np.diff(places) < 1).any():
+            return False
+    return True
+
+
+def _of_numbers(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[str, ...]]:
+    start = groups[0][0].item()
+    usual, middle = _usual(np.round(steps, 9)), float(np.median(steps))
+    whole = [1 / n for n in (12, 4, 52) if abs(middle * n - 1) < 0.15]
+    even = (groups[0][-1].item() - start) / (len(groups[0]) - 1)
+    for step, share in ((usual, 1e-6), *((s, 0.3) for s in (*whole, even))):
+        found = Calendar("number", step, start)
+        if step > 0 and _near(found, groups, share):
+            return found, ()
+    raise UnevenTimesError(
+        f"the times are uneven numbers: the usual step is {usual:g}, but others are no multiple of it"
+    )

@@ -1,41 +1,41 @@
-"""Numbers in time: one series or several."""
+"""Numbers in time: the series of a table, a column each or below one another."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.numbers import finite, is_number
-from sunhwan.data.tables import Table, column, read_table
-from sunhwan.data.times import check_ascending
-from sunhwan.errors import DataError, UsageError, listed, quoted
+from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
+from sunhwan.data.clock import Clock
+from sunhwan.data.numbers import finite
+from sunhwan.data.series_columns import FOUND, MISSING, Columns, Wanted, cells, columns_of, keys_of
+from sunhwan.data.tables import Table, read_table
+from sunhwan.data.times import Times, named, read_times
+from sunhwan.errors import DataError, listed, shortened
 
-# fmt: off
-_TIME_NAMES = frozenset((
-    "date", "time", "datetime", "timestamp", "ds", "day", "month", "quarter", "year",
-    "날짜", "일자", "일시", "시간", "시각", "연도", "월",
-))
-# fmt: on
-_CURE = (
-    "write a number such as 12.5 (for a missing one the mean of its neighbours, perhaps), or "
-    "choose the columns that are series"
-)
+_CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
+_MOST_EMPTY = 50
+"""Steps of a calendar a row has at most; beyond, the calendar is not that of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Numbers in time.
+    """Numbers in time, of one place: the columns of a table, or of one series of a long table.
 
     Attributes:
         name: the path as it was given, or the name of a built-in series.
         times: T of them as they are written, the oldest first; "1", "2", … where there are none.
-        columns: the names of the C series.
-        values: (T, C) float64, all finite.
+        columns: the names of the C columns: series, then inputs, then what is known ahead.
+        values: (T, C) float64, NaN where a number is missing.
         said: what was inferred, such as "comma-separated, with a header: Month, Sales; the time is
             Month, the series Sales".
+        clock: how the times go on.
+        key: in a long table the columns that name this series, with its cells.
+        static: columns of words that stay the same, with their cells.
+        order: of the parts of its dates, "" for others.
+        ahead: (F, C) of the steps after the last, NaN in all columns but those known ahead.
     """
 
     name: str
@@ -43,56 +43,244 @@ class Series:
     columns: tuple[str, ...]
     values: NDArray[np.float64]
     said: str
+    clock: Clock = field(default_factory=lambda: Clock.counting(0))
+    key: tuple[tuple[str, str], ...] = ()
+    static: tuple[tuple[str, str], ...] = ()
+    order: str = ""
+    ahead: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def __post_init__(self) -> None:
+        if not self.clock.count and self.times:
+            object.__setattr__(self, "clock", Clock.of(self.times))
 
 
 def read_series(path: str | Path, *, time: str = "", columns: Sequence[str] = ()) -> Series:
-    """Read the series of a table (see `read_table`).
+    """Read the series of a table (see `read_table`) that has a column for each.
 
     Args:
         path: the file.
         time: the column of times; "": one with a usual name (date, time, month, ds, 날짜, …), else
-            the first without a single number, else none.
+            one of dates, else none.
         columns: the series; none: all other columns.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
-        DataError: it is no table, a column is missing, a number is missing or none, or a time does
-            not come after the one before (where they are dates or numbers).
+        DataError: it is no table, a column is missing, a cell holds no number, the times are not
+            understood or uneven, or the table is long.
         UsageError: a column is named twice.
     """
+    wanted = (columns,) if isinstance(columns, str) else tuple(columns)
+    found = read_panel(path, Wanted(time=time, targets=wanted))
+    if len(found) > 1:
+        raise DataError(f"{path} holds {len(found)} series below one another: use read_panel")
+    return found[0]
+
+
+def read_panel(
+    path: str | Path, wanted: Wanted = FOUND, calendar: Calendar | None = None
+) -> list[Series]:
+    """Read a table of series: one with a column for each, or a long one, in which rows name theirs.
+
+    Rows are put in order of time, and steps of the calendar that have no row are NaN.
+    calendar: that of a trained model; None: found in the times.
+    """
     table = read_table(path)
-    when = column(table, time, (), "time") if time else _time_column(table)
-    wanted = [columns] if isinstance(columns, str) else list(columns)
-    chosen = [column(table, name, (), "series") for name in wanted]
-    counts = Counter([when, *chosen])
-    for name in chosen:
-        if counts[name] > 1:
-            raise UsageError(f"The column {quoted(name)} is named twice; name each one once.")
-    chosen = chosen or [name for name in table.columns if name != when]
-    if not chosen:
-        raise DataError(f"{table.name} has no column but the time {when!r}; add one of numbers.")
-    if when:
-        times = tuple(row.values[when] for row in table.rows)
-        check_ascending(times, [row.where for row in table.rows], when)
+    columns = columns_of(table, wanted)
+    keys = keys_of(table, columns.group)
+    places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
+    where = [row.where for row in table.rows]
+    if columns.time:
+        times = read_times(
+            columns.times, where, columns.time, dates=wanted.dates, zone=wanted.zone,
+            groups=list(places.values()),
+        )  # fmt: skip
     else:
-        times = tuple(str(number) for number in range(1, len(table.rows) + 1))
-    values = np.array(
+        times = named(len(where))
+    order, notes = _in_order(times, places, where, columns)
+    if wanted.rows:
+        calendar = Calendar()
+    elif calendar is None or (calendar.unit == "row") != (times.kind == "name"):
+        try:
+            calendar, more = calendar_of(
+                [times.points[rows] for rows in order.values()], times.kind
+            )
+        except UnevenTimesError as error:
+            raise UnevenTimesError(
+                f"{table.name}: {error}; bring them to equal steps, or count rows, whatever their "
+                "times, with --set task.steps=rows"
+            ) from None
+        notes += more
+    values = np.array([_numbers(table, name, columns) for name in _read(columns)]).T
+    made = [
+        _series(table, columns, key, rows, times, calendar, values) for key, rows in order.items()
+    ]
+    notes += _outside(times, calendar, where, columns)
+    gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
+    notes += _counted(times, columns, values, gaps, len(made))
+    said = "; ".join((table.said, *_chosen(columns), *times.notes, *notes))
+    return [Series(**{**vars(series), "said": said}) for series in made]
+
+
+def _outside(
+    times: Times, calendar: Calendar, where: Sequence[str], columns: Columns
+) -> tuple[str, ...]:
+    """A note about rows at times that the calendar does not have; DataError where they are many."""
+    off = [] if calendar.unit == "row" else np.flatnonzero(~calendar.on_grid(times.points)).tolist()
+    if 20 * len(off) > len(where):
+        raise DataError(
+            f"{where[off[0]]}: the time {shortened(columns.times[off[0]])} is none of the calendar of "
+            f"the training file, and neither are {len(off):,} of {len(where):,} rows; train on a file "
+            "with such times"
+        )
+    first = f", the first {shortened(columns.times[off[0]])}" if off else ""
+    return (f"{len(off):,} rows at exceptional times are left out{first}",) if off else ()
+
+
+def _grouped(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
+    found: dict[tuple[str, ...], list[int]] = {}
+    for row, key in enumerate(keys):
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def _read(columns: Columns) -> tuple[str, ...]:
+    return columns.targets + columns.inputs + columns.future
+
+
+def _chosen(columns: Columns) -> tuple[str, ...]:
+    found = f"the time is {columns.time or 'the row'}, the series {listed(columns.targets)}"
+    if columns.group:
+        found += f" of each {', '.join(columns.group)}"
+    left = f"not read: {listed(columns.left)} (--input or --future reads them)"
+    return (found, left) if columns.left else (found,)
+
+
+def _counted(
+    times: Times, columns: Columns, values: NDArray[np.float64], gaps: int, count: int
+) -> tuple[str, ...]:
+    notes = []
+    if columns.group:
+        notes.append(f"{count:,} series below one another")
+    if times.kind == "name" and columns.time:
+        notes.append(f"the times of {columns.time} have no order, so rows are counted")
+    if gaps > 0:
+        notes.append(f"{gaps:,} steps of the calendar have no row and are gaps")
+    if empty := int(np.isnan(values).sum()):
+        notes.append(f"{empty:,} numbers are missing")
+    return tuple(notes)
+
+
+def _numbers(table: Table, name: str, columns: Columns) -> NDArray[np.float64]:
+    return np.array(
         [
-            [finite(row.values[name], row.where, name, _CURE) for name in chosen]
-            for row in table.rows
+            np.nan if cell.strip().casefold() in MISSING else finite(cell, row.where, name, _CURE)
+            for row, cell in zip(table.rows, cells(table, name), strict=True)
         ]
     )
-    said = f"{table.said}; the time is {when or 'the row'}, the series {listed(chosen)}"
-    return Series(table.name, times, tuple(chosen), values, said)
 
 
-def _time_column(table: Table) -> str:
-    """The name of the column of times, or ""."""
-    for name in table.columns:
-        if name.casefold() in _TIME_NAMES:
-            return name
-    for name in table.columns:
-        cells = [row.values[name] for row in table.rows]
-        if all(cell.strip() and not is_number(cell) for cell in cells):
-            return name
-    return ""
+def _in_order(
+    times: Times,
+    places: dict[tuple[str, ...], NDArray[np.intp]],
+    where: Sequence[str],
+    columns: Columns,
+) -> tuple[dict[tuple[str, ...], NDArray[np.intp]], tuple[str, ...]]:
+    """The rows of each series, the oldest first. DataError: two of a series have the same time."""
+    order, turned, mixed = {}, 0, 0
+    for key, rows in places.items():
+        steps = np.diff(times.points[rows])
+        if (steps < 0).any():
+            turned, mixed = turned + bool((steps < 0).all()), mixed + bool((steps >= 0).any())
+        order[key] = rows[np.argsort(times.points[rows], kind="stable")]
+        again = np.flatnonzero(np.diff(times.points[order[key]]) == 0)
+        if len(again):
+            first, second = sorted(order[key][again[0] : again[0] + 2])
+            name = f" of {', '.join(key)}" if key else ""
+            raise DataError(
+                f"{where[second]}: the time {shortened(columns.times[second])}{name} is that of "
+                f"{where[first]} too; keep one row for each time, or name the columns that tell "
+                "series apart with --group, or the clock's zone with --set task.zone=Europe/Berlin"
+            )
+    notes = ["the newest rows come first and are turned round"] if turned else []
+    notes += ["rows are put in order of time"] if mixed else []
+    return order, tuple(notes)
+
+
+def _series(
+    table: Table,
+    columns: Columns,
+    key: tuple[str, ...],
+    rows: NDArray[np.intp],
+    times: Times,
+    calendar: Calendar,
+    values: NDArray[np.float64],
+) -> Series:
+    """One series on its calendar."""
+    calendar = _begun(calendar, times.points[rows])
+    cells_of = dict(zip(columns.group, key, strict=True))
+    static = tuple((name, table.rows[rows[0]].values[name]) for name in columns.static)
+    if calendar.unit == "row":
+        places = np.arange(len(rows))
+    else:
+        points = times.points[rows]
+        rows, points = rows[calendar.on_grid(points)], points[calendar.on_grid(points)]
+        places = calendar.places(points)
+        _check_places(table, columns, rows, places)
+    grid = np.full((int(places[-1] - places[0]) + 1, values.shape[1]), np.nan)
+    grid[places - places[0]] = values[rows]
+    ahead = 0
+    if columns.future:
+        empty = np.isnan(grid[:, : len(columns.targets)]).all(1)
+        ahead = int(np.argmin(empty[::-1])) if not empty.all() else 0
+    kept = len(grid) - ahead
+    clock = (
+        Clock.counting(kept)
+        if calendar.unit == "row"
+        else Clock.at(times, calendar, places[[0, -1]] - np.array([0, ahead]))
+    )
+    written = dict(zip((places - places[0]).tolist(), rows.tolist(), strict=True))
+    texts = tuple(
+        (columns.times[written[step]] if columns.times else str(step + 1))
+        if step in written
+        else clock.text(step)
+        for step in range(kept)
+    )
+    return Series(
+        table.name, texts, _read(columns), grid[:kept], "", clock, tuple(cells_of.items()), static,
+        times.order, grid[kept:],
+    )  # fmt: skip
+
+
+def _begun(calendar: Calendar, points: Points) -> Calendar:
+    """The calendar from the first point on, for series may begin on different days of the week.
+
+    Not where points lie beside the grid a little: then its start is between them.
+    """
+    if (
+        calendar.unit != "time"
+        or calendar.slots
+        or not ((points - points[0]) % calendar.step == 0).all()
+    ):
+        return calendar
+    return replace(calendar, start=points[0].item())
+
+
+def _check_places(
+    table: Table, columns: Columns, rows: NDArray[np.intp], places: NDArray[np.int64]
+) -> None:
+    if len(rows) == 0:
+        raise DataError(f"{table.name}: no time lies on the calendar of the training file")
+    again = np.flatnonzero(np.diff(places) == 0)
+    if len(again):
+        first, second = rows[again[0]], rows[again[0] + 1]
+        raise DataError(
+            f"{table.rows[second].where}: the times {shortened(columns.times[first])} and "
+            f"{shortened(columns.times[second])} fall on one step of the calendar; keep one row for each"
+        )
+    if places[-1] - places[0] > _MOST_EMPTY * len(places):
+        raise UnevenTimesError(
+            f"{table.rows[rows[0]].where}: between {shortened(columns.times[rows[0]])} and "
+            f"{shortened(columns.times[rows[-1]])} the calendar has {places[-1] - places[0] + 1:,} "
+            f"steps, but there are only {len(places):,} rows; bring them to equal steps, or count rows "
+            "with --set task.steps=rows"
+        )

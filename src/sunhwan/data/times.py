@@ -1,110 +1,313 @@
-"""Points in time as tables write them: their order and their season."""
+"""A column of times: in which order its dates are written, decided over all rows, and their points."""
 
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from statistics import median
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sunhwan.data.dates import ORDERS, Reading, Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.numbers import is_number
-from sunhwan.errors import DataError, quoted, shortened
+from sunhwan.data.zones import instants_of, named_zone, shown_offset, zone_of
+from sunhwan.errors import DataError, quoted
 
-_QUARTER = re.compile(r"([0-9]{4})[-/ ]?[qQ]([1-4])")
-_MONTH = re.compile(r"([0-9]{4})(?:[-/]|년 ?)([0-9]{1,2})월?")
-_DAY = re.compile(
-    r"([0-9]{4})(?:[-/]|[.년] ?)([0-9]{1,2})(?:[-/]|[.월] ?)([0-9]{1,2})[.일]?(?:(?: |T)(.+))?"
-)
-_PLAIN_DAY = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})()")
-_START, _A_DAY = datetime(1970, 1, 1), timedelta(days=1)
-_YEARS = (1000, 3000)
-_SEASONS = ((7, 7, 52), (28, 31, 12), (89, 92, 4), (365, 366, 1))  # days from … to, period
+EPOCH = datetime(1970, 1, 1)
+MICROSECOND = timedelta(microseconds=1)
+CHOICES = {
+    "day-first": "day-month-year",
+    "month-first": "month-day-year",
+    "year-first": "year-month-day",
+}
+"""What `task.dates` may say of dates whose numbers could stand in several orders."""
+
+_IN_DIGITS = ("digits", "digits and hour", "digits of a month")
+_EPOCHS: dict[int, tuple[int | Fraction, str]] = {
+    9: (10**6, "seconds"), 10: (10**6, "seconds"), 13: (10**3, "milliseconds"),
+    16: (1, "microseconds"), 19: (Fraction(1, 1000), "nanoseconds"),
+}  # fmt: skip
+"""Digits of a count since 1970 → the microseconds in its unit, and the unit's name."""
+
+_YEARS = (1900, 2100)
+_MOST_DIGITS = 15
 
 
-def moment(text: str) -> datetime | None:
-    """The time of an ISO date (2024-01-31, with a time perhaps), or None.
+class UnreadTimeError(DataError):
+    """A column looks like times and is not understood."""
 
-    Also read are months (2024-01), quarters (2024Q1), 20240131, and dates with slashes, points or
-    년, 월, 일 in the order of ISO. Times with a zone become UTC.
+
+@dataclass(frozen=True, eq=False)
+class Times:
+    """Points in time.
+
+    Attributes:
+        kind: "date", "number", or "name" of what has neither order nor distance.
+        points: of each row: microseconds since 1970 on the clock that `write` undoes, a number, or
+            the place of the row.
+        write: a point → text like that of the column.
+        order: of the parts of a date, "" for others.
+        notes: what was decided, for people.
     """
-    text = text.strip()
-    try:
-        if match := _QUARTER.fullmatch(text):
-            return datetime(int(match[1]), 3 * int(match[2]) - 2, 1)
-        if match := _MONTH.fullmatch(text):
-            return datetime(int(match[1]), int(match[2]), 1)
-        if match := _DAY.fullmatch(text) or _PLAIN_DAY.fullmatch(text):
-            year, month, day, clock = match.groups()
-            iso = f"{year}-{month:0>2}-{day:0>2}"
-            if clock:
-                iso += f"T{clock:0>5}" if re.fullmatch("[0-9]:[0-9]{2}", clock) else f"T{clock}"
-            found = datetime.fromisoformat(iso)
-            return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
-    except (ValueError, OverflowError):
+
+    kind: str
+    points: NDArray[np.int64] | NDArray[np.float64]
+    write: Callable[[float], str]
+    order: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def read_times(
+    cells: Sequence[str],
+    where: Sequence[str],
+    column: str,
+    *,
+    dates: str = "",
+    zone: str = "",
+    groups: Sequence[NDArray[np.intp]] = (),
+) -> Times:
+    """Read a column of times.
+
+    Args:
+        cells, where: the times, and where each stands; `column`: its name.
+        dates: of `CHOICES` or of `dates.ORDERS`: the order of a date's parts; "": by evidence.
+        zone: where the clock stands whose times have no offset from UTC; "": it never changes.
+        groups: the rows of each series, in their order; none: all rows are of one.
+
+    Raises:
+        UnreadTimeError: the column looks like dates, and they are not understood or could be two things.
+        DataError: one of the times is not like the others.
+    """
+    cells = [cell.strip() for cell in cells]
+    groups = groups or [np.arange(len(cells))]
+    unique = list(dict.fromkeys(cells))
+    wanted = CHOICES.get(dates, dates)
+    order, notes = _order_of(unique, cells, where, column, wanted, groups)
+    if order:
+        return _dated(cells, order, zone, groups, notes)
+    if all(map(is_number, unique)):
+        epoch = _epoch(unique)
+        if epoch:
+            size, unit = epoch
+            points = np.array([round(Fraction(cell) * size) for cell in cells], dtype=np.int64)
+            notes = (f"{column} counts {unit} since 1970",)
+            return Times("date", points, lambda p: str(round(round(p) / size)), "epoch", notes)
+        if all(abs(Decimal(cell).adjusted()) < _MOST_DIGITS for cell in unique):
+            decimals = max(_decimals(cell) for cell in unique)
+            numbers = np.array([float(cell) for cell in cells])
+            return Times("number", numbers, lambda point: f"{point:.{decimals}f}")
+    _refuse_unread(unique, cells, where, column)
+    return named(len(cells))
+
+
+def named(count: int) -> Times:
+    """Rows without a time: 0, 1, 2, … and then +1, +2, …"""
+    return Times("name", np.arange(count), lambda point: f"+{round(point) - count + 1}")
+
+
+def _order_of(
+    unique: Sequence[str],
+    cells: Sequence[str],
+    where: Sequence[str],
+    column: str,
+    wanted: str,
+    groups: Sequence[NDArray[np.intp]],
+) -> tuple[str, tuple[str, ...]]:
+    """The order in which all dates are written, "" where they are none, and why."""
+    numbers = all(map(is_number, unique))
+    found = [o for o in ORDERS if all(read_date(text, o) is not None for text in unique)]
+    found = [o for o in found if not numbers or _likely_in_digits(o, cells, groups)]
+    found = [o for o in found if o != "name year" or _has_year(cells, groups)]
+    if wanted in found:
+        return wanted, (_as(column, wanted, cells[0]),)
+    if wanted in CHOICES.values() and found:
+        raise UnreadTimeError(
+            f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, are not all "
+            f"{wanted}, as task.dates says; leave task.dates out, or mend the dates"
+        )
+    if len(found) < 2:
+        return (found[0], (_as(column, found[0], cells[0]),)) if found else ("", ())
+    order = _by_evidence(found, cells, groups)
+    if not order:
+        names = " or ".join(found)
+        options = " or ".join(
+            f"--set task.dates={name}" for name, order in CHOICES.items() if order in found
+        )
+        raise UnreadTimeError(
+            f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, could be "
+            f"{names}, and no row decides; say which with {options}"
+        )
+    why = "as all rows fit that order best"
+    return order, (f"{_as(column, order, cells[0])}, {why}",)
+
+
+def _as(column: str, order: str, example: str) -> str:
+    return f"{column} is read as {order} ({example})"
+
+
+def _by_evidence(
+    found: Sequence[str], cells: Sequence[str], groups: Sequence[NDArray[np.intp]]
+) -> str:
+    """Which order makes the rows go one way and their steps alike; "" where that does not decide."""
+    if "day-month-year" in found and all("." in c.split()[0] for c in cells):
+        long_years = [o for o in found if o != "year-month-day"]
+        if len(found) == len(long_years):
+            return "day-month-year"  # with points nobody writes the month first
+    points = {order: _local_points(cells, order) for order in found}
+    one_way = [order for order in found if _one_way(points[order], groups)]
+    if len(one_way) == 1:
+        return one_way[0]
+    odd = sorted((_odd_steps(points[order], groups), order) for order in one_way or found)
+    (least, best), (second, _) = odd[:2]
+    return best if second > 0 and 3 * least <= second else ""
+
+
+def _local_points(cells: Sequence[str], order: str) -> NDArray[np.int64]:
+    known = {cell: (_read(cell, order).local - EPOCH) // MICROSECOND for cell in set(cells)}
+    return np.array([known[cell] for cell in cells], dtype=np.int64)
+
+
+def _one_way(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> bool:
+    """Whether the rows of every series go forward, or those of every series backward."""
+    signs = {sign for rows in groups for sign in np.sign(np.diff(points[rows])).tolist()}
+    return len(signs) < 2 and 0 not in signs
+
+
+def _odd_steps(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> int:
+    """How many steps are unlike the usual one, as time or, if that is fewer, as whole months."""
+    months = points.astype("datetime64[us]").astype("datetime64[M]")
+    within = points - months.astype("datetime64[us]").astype(np.int64)
+    counts = []
+    for values in (points, months.astype(np.int64)):
+        steps = np.concatenate([np.diff(np.sort(values[rows])) for rows in groups])
+        usual = Counter(steps.tolist()).most_common(1)
+        counts.append(len(steps) - usual[0][1] if usual else 0)
+    return min(counts) if len(set(within.tolist())) == 1 else counts[0]
+
+
+def _likely_in_digits(order: str, cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:
+    """Whether plain numbers are dates: their years are of our time, and 2024.01 goes on by months."""
+    if order == "year.month":
+        points = _local_points(cells, order)
+        two = {len(cell.partition(".")[2]) for cell in cells}
+        regular = 4 * _odd_steps(points, groups) <= len(cells) and len(cells) > 2
+        return regular and _one_way(points, groups) and (two == {2} or len(set(points)) > 9)
+    if order not in _IN_DIGITS:
+        return False
+    return all(_YEARS[0] <= int(cell[:4]) <= _YEARS[1] for cell in cells)
+
+
+def _has_year(cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:
+    """Whether the two digits beside a month's name are its year: days would leave it or repeat it."""
+    if all(any(len(run) > 2 for run in _digit_runs(cell)) for cell in cells):
+        return True
+    points = _local_points(cells, "name year")
+    months = {cell[:3].lower() for cell in cells}
+    return _one_way(points, groups) and (len(months) > 1 or len(set(cells)) == 1)
+
+
+def _digit_runs(cell: str) -> list[str]:
+    return "".join(c if c.isdecimal() else " " for c in cell).split()
+
+
+def _dated(
+    cells: Sequence[str],
+    order: str,
+    zone: str,
+    groups: Sequence[NDArray[np.intp]],
+    notes: tuple[str, ...],
+) -> Times:
+    """Dates on the clock on which their steps are most alike: that of the column, or UTC."""
+    known = {cell: _read(cell, order) for cell in dict.fromkeys(cells)}
+    writing = Writing.of(known, order)
+    local = _local_points(cells, order)
+    names = {reading.zone for reading in known.values() if reading.zone}
+    offsets = {reading.offset for reading in known.values()}
+    if len(names) == 1 or (zone and offsets == {None}):
+        place: tzinfo = named_zone(zone or names.pop())
+        points = np.empty(len(cells), dtype=np.int64)
+        for rows in groups:
+            forward = rows if len(rows) < 2 or local[rows[0]] <= local[rows[-1]] else rows[::-1]
+            clock = [known[cells[row]].local for row in forward]
+            points[forward] = [(t - EPOCH) // MICROSECOND for t in instants_of(clock, place)]
+        if (points - local == points[0] - local[0]).all():
+            place = timezone((local[0] - points[0]).item() * MICROSECOND)
+    elif None in offsets:
+        return Times("date", local, lambda p: writing.write(_date(p)), order, notes)
+    else:
+        shifts = {cell: (known[cell].offset or timedelta(0)) // MICROSECOND for cell in known}
+        points = local - np.array([shifts[cell] for cell in cells])
+        rows = np.argsort(points, kind="stable")
+        place = zone_of(
+            [_date(points[row]) for row in rows],
+            [known[cells[row]].offset or timedelta(0) for row in rows],
+        )
+    changing = not isinstance(place, timezone)
+    if changing and _odd_steps(points, groups) < _odd_steps(local, groups):
+        notes = (*notes, f"the clock of {place} changes, so steps are counted in UTC")
+
+        def write(point: float) -> str:
+            offset = shown_offset(_date(point), place)
+            return writing.write(_date(point) + offset, offset)
+
+        return Times("date", points, write, order, notes)
+
+    def write_local(point: float) -> str:
+        return writing.write(_date(point), place.utcoffset(_date(point)))
+
+    return Times("date", local, write_local, order, notes)
+
+
+def _read(text: str, order: str) -> Reading:
+    found = read_date(text, order)
+    assert found is not None
+    return found
+
+
+def _date(point: float) -> datetime:
+    return EPOCH + int(point) * MICROSECOND
+
+
+def _epoch(unique: Sequence[str]) -> tuple[int | Fraction, str] | None:
+    """The unit of counts since 1970, None where the numbers are no such counts."""
+    longest = max(len(cell.partition(".")[0]) for cell in unique)
+    if longest not in _EPOCHS or any(set(cell) > set("0123456789.") for cell in unique):
         return None
-    return None
+    size, unit = _EPOCHS[longest]
+    years = [1970 + float(cell) * float(size) / 31_556_952e6 for cell in unique]
+    return (size, unit) if min(years) > 1975 and max(years) < _YEARS[1] else None
 
 
-def check_ascending(times: Sequence[str], where: Sequence[str], column: str) -> None:
-    """DataError, with its place of `where`, for the first time that is not after the one before.
+def _decimals(cell: str) -> int:
+    exponent = Decimal(cell).as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
 
-    Dates are compared with dates and numbers with numbers; where the first time is neither, as in
-    "Jan", nothing is checked.
-    """
-    if not times:
-        return
-    kind, points = _points(times)
-    if not points:
-        return
-    for place, point in enumerate(points):
-        if point is None:
+
+def _refuse_unread(
+    unique: Sequence[str], cells: Sequence[str], where: Sequence[str], column: str
+) -> None:
+    """UnreadTime for what looks like dates; DataError for the one that is not like the others."""
+    orders = Counter(order for text in unique[:500] for order in orders_of(text))
+    order, count = orders.most_common(1)[0] if orders else ("", 0)
+    numbers = sum(map(is_number, unique))
+    like: Callable[[str], bool] | None = None
+    if 2 * count >= min(len(unique), 500) or (count and read_date(cells[0], order)):
+        like, kind = lambda cell: read_date(cell, order) is not None, "date"
+    elif is_number(cells[0]) or 2 * numbers > len(unique):
+        like, kind = is_number, "number"
+    if like:
+        good = next((cell for cell in cells if like(cell)), "")
+        bad = next((row for row, cell in enumerate(cells) if not like(cell)), None)
+        if bad is not None:
             raise DataError(
-                f"{where[place]}: column {column!r} holds {quoted(times[place])}, which is no {kind} "
-                f"like {quoted(times[0])}; write all times alike."
+                f"{where[bad]}: column {column!r} holds {quoted(cells[bad])}, which is no {kind} "
+                f"like {quoted(good)}; write all times alike."
             )
-        before = points[place - 1] if place else None
-        if before is not None and point <= before:
-            raise DataError(
-                f"{where[place]}: the time {shortened(times[place])} does not come after "
-                f"{shortened(times[place - 1])} in the row before; sort the rows by {column!r}, oldest "
-                "first, and keep one row for each time."
-            )
-
-
-def seasonal_period(times: Sequence[str]) -> int | None:
-    """How many steps a season has, guessed from the steps' usual length; None: no guess.
-
-    Yearly data has 1, quarterly 4, monthly 12, weekly 52, daily 7 or, without weekends, 5, and
-    what is closer together as many steps as a day: hourly 24. Years may be numbers (1958.25).
-    """
-    kind, points = _points(times)
-    if len(points) < 3 or None in points:
-        return None
-    known = [point for point in points if point is not None]
-    if kind == "number":
-        if known[0] < _YEARS[0] or known[-1] >= _YEARS[1] or known[-1] <= known[0]:
-            return None
-        steps = (len(known) - 1) / (known[-1] - known[0])
-        return next((n for n in (1, 4, 12) if abs(steps - n) < 0.02 * n), None)
-    lengths = [after - before for before, after in pairwise(known)]
-    usual = median(lengths)
-    if sum(0.9 * usual <= length <= 1.12 * usual for length in lengths) < 0.75 * len(lengths):
-        return None
-    if usual == 1:
-        weekend = any((_START + day * _A_DAY).weekday() > 4 for day in known)
-        return 7 if weekend or known[-1] - known[0] < 7 else 5
-    if 0 < usual < 1:
-        per_day = 1 / usual
-        return round(per_day) if abs(per_day - round(per_day)) < 1e-3 else None
-    return next((period for low, high, period in _SEASONS if low <= usual <= high), None)
-
-
-def _points(times: Sequence[str]) -> tuple[str, list[float | None]]:
-    """What the times are, "date" or "number", and each as a number: of days, for a date.
-
-    None stands where one is not what the others are; the list is empty where the first is neither.
-    """
-    dates = [moment(time) for time in times]
-    numbers = [float(time.strip()) if is_number(time) else None for time in times]
-    if None not in dates or (dates[0] is not None and numbers[0] is None):
-        return "date", [None if date is None else (date - _START) / _A_DAY for date in dates]
-    return "number", numbers if numbers[0] is not None else []
+    row = next((row for row, cell in enumerate(cells) if looks_like_date(cell)), None)
+    if row is not None:
+        raise UnreadTimeError(
+            f"{where[row]}: column {column!r} holds {quoted(cells[row])}, which looks like a time and "
+            "is not understood; write dates with their year, such as 2024-01-31 or 2024-01-31 13:05"
+        )

@@ -20,20 +20,63 @@ class Stretch(NamedTuple):
     scale: float
 
 
-def stretch(history: NDArray[np.float64], season: int, horizon: int) -> Stretch:
+def stretch(
+    history: NDArray[np.float64], season: int, horizon: int, usual: float | None = None
+) -> Stretch:
     """The last m + c values before an origin, m = season, c ≥ 1 → what a network reads of them.
 
     The season is removed and the rest divided by a scale of the stretch itself, as Smyl (2020) and
     Salinas et al. (2020) do, but by fixed rules: nothing is to be learned of a series before it is
-    read, and the forecast of a x + b, a > 0, is a times that of x, plus b.
+    read, and the forecast of a x + b, a > 0, is a times that of x, plus b. Where values are missing
+    (NaN), `filled` stands in for them, and the scale is that of the others.
+
+    usual: the mean of |x_t − x_{t−m}| over all of the series up to the origin. The scale is then drawn
+    to it as if it were so many steps more, so that neither a quiet stretch nor a young series has a
+    scale near 0; None: the scale is that of the stretch alone.
     """
     m, L = season, len(history)
+    steps = np.abs(history[m:] - history[:-m])
+    if np.isnan(history).any():
+        known = steps[~np.isnan(steps)]
+        history = filled(history, m)
+        scale = float(known.mean()) if len(known) else 0.0
+    else:
+        known, scale = steps, float(steps.mean())
+    if usual is not None:
+        scale = (len(known) * scale + DRAWN * usual) / (len(known) + DRAWN)
     profile = seasonal_profile(history[L % m :].reshape(-1, m))
     season_of = profile[(np.arange(L + horizon) - L) % m]
     z = history - season_of[:L]
-    scale = float(np.abs(history[m:] - history[:-m]).mean())
     read = np.stack((z[m:] - z[-1], np.diff(z)[m - 1 :]), 1) / (scale or 1.0)
     return Stretch(read, z[-1] + season_of[L:], scale)
+
+
+DRAWN = 12
+"""As how many steps the usual scale of a series counts beside those of a stretch."""
+
+
+def filled(values: NDArray[np.float64], season: int) -> NDArray[np.float64]:
+    """Fill what is missing on the line between its neighbours, with the season's mean deviation.
+
+    Before the first value and after the last the line is level; where there is no value it is 0.
+    """
+    missing = np.isnan(values)
+    if missing.all():
+        return np.zeros(len(values))
+    known = np.flatnonzero(~missing)
+    places = np.arange(len(values))
+    line = np.interp(places, known, values[known])
+    kernel = np.ones(season) / season
+    level = np.convolve(
+        np.pad(line, (season // 2, season - 1 - season // 2), "edge"), kernel, "valid"
+    )
+    beside = np.where(missing, 0.0, values - level)
+    counts = np.bincount(places % season, ~missing, season)
+    profile = np.bincount(places % season, beside, season) / np.maximum(counts, 1)
+    profile -= profile[counts > 0].mean()
+    season_of = np.where(counts > 0, profile, 0.0)[places % season]
+    flat = np.interp(places, known, (values - season_of)[known])
+    return np.where(missing, flat + season_of, values)
 
 
 def seasonal_profile(seasons: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,6 +102,56 @@ def seasonal_naive(history: NDArray[np.float64], season: int, horizon: int) -> N
 def naive_error(values: NDArray[np.float64], season: int) -> float:
     """The mean of |x_t − x_{t−m}|, by which MASE divides (Hyndman and Koehler 2006).
 
-    1 where that is 0, so that of a series that repeats itself MASE is MAE.
+    0 where each value repeats the one a season before or there are no two to compare: MASE is not
+    defined there.
     """
-    return float(np.abs(values[season:] - values[:-season]).mean()) or 1.0
+    steps = np.abs(values[season:] - values[:-season])
+    steps = steps[~np.isnan(steps)]
+    return float(steps.mean()) if len(steps) else 0.0
+
+
+def usual_scales(values: NDArray[np.float64], season: int) -> NDArray[np.float64]:
+    """The mean of |x_t − x_{t−m}| before each origin 0 … T, (T + 1,): nothing from it on counts.
+
+    With fewer than two values a season apart, that of neighbours; 0 without any.
+    """
+    means, counts = _means_before(values, season)
+    neighbours, _ = _means_before(values, 1)
+    return np.where(counts > 0, means, neighbours)
+
+
+def _means_before(
+    values: NDArray[np.float64], m: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The mean of |x_t − x_{t−m}| before each origin 0 … T, and of how many steps it is."""
+    steps = np.abs(values[m:] - values[:-m])
+    before = np.zeros(min(m, len(values)) + 1)
+    counts = np.concatenate((before, np.cumsum(~np.isnan(steps)))).astype(np.int64)
+    sums = np.concatenate((before, np.cumsum(np.nan_to_num(steps))))
+    return sums / np.maximum(counts, 1), counts
+
+
+def past_seasons(
+    values: NDArray[np.float64], origin: int, context: int, horizon: int, season: int, longer: int
+) -> NDArray[np.float64]:
+    """What stood a longer season before each step from origin − c to origin + H, (c + H,).
+
+    Each value is the distance from the last deseasonalised one before the place that the origin has
+    there, as a future is learned; the mean over up to three longer seasons, NaN where none is known.
+    """
+    back = -(-horizon // longer) * longer
+    found = []
+    for times in range(3):
+        shift = back + times * longer
+        start = origin - context - shift
+        if start - season < 0:
+            break
+        part = values[start - season : origin - shift + horizon]
+        if np.isnan(part).any():
+            part = filled(part, season)
+        until = season + context
+        whole = part[until % season : until].reshape(-1, season)
+        profile = seasonal_profile(whole)
+        z = part - profile[(np.arange(len(part)) - until) % season]
+        found.append((z - z[until - 1])[season:])
+    return np.mean(found, 0) if found else np.full(context + horizon, np.nan)

@@ -33,9 +33,16 @@ class Forecaster(nn.Module):
     told what is known ahead: how far they are, the calendar. It is never fed its own guesses (Wen et
     al. 2017), so that errors do not grow from step to step. Sorting keeps quantiles from crossing
     (Chernozhukov et al. 2010). W and b begin at 0: before it learns, the model says 0.
+
+    spread: (Q,), how far each quantile lies from the median beside what is said of it; it is no
+    parameter, but is fitted to held-out data (`fitted_spread`). Models without it have none.
     """
 
-    def __init__(self, config: ModelConfig, features: int, horizon: int) -> None:
+    spread: Tensor
+
+    def __init__(
+        self, config: ModelConfig, features: int, horizon: int, *, calibrated: bool = False
+    ) -> None:
         super().__init__()
         self.config, self.horizon = config, horizon
         self.encoder = Encoder(config, FrameInput(features, config.embedding_size))
@@ -43,6 +50,9 @@ class Forecaster(nn.Module):
         self.output = nn.Linear(self.encoder.output_size, len(QUANTILES))
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)
+        self.calibrated = calibrated
+        if calibrated:
+            self.register_buffer("spread", torch.ones(len(QUANTILES)))
 
     def forward(self, inputs: Ragged) -> Tensor:
         """Steps (N, c + H, F) → quantiles (N, H, Q), in ascending order."""
@@ -54,8 +64,10 @@ class Forecaster(nn.Module):
         return quantiles
 
     def loss(self, batch: Windows) -> Loss:
-        """The mean pinball loss."""
-        mean = pinball(self(batch.inputs), batch.targets).mean()
+        """The mean pinball loss over the steps whose target is known (no NaN)."""
+        known = ~batch.targets.isnan()
+        losses = pinball(self(batch.inputs), batch.targets)
+        mean = losses.mean() if bool(known.all()) else losses[known].mean()
         return Loss(mean, mean)
 
 
@@ -68,3 +80,29 @@ def pinball(quantiles: Tensor, targets: Tensor) -> Tensor:
     levels = quantiles.new_tensor(QUANTILES)
     above = targets.unsqueeze(-1) - quantiles
     return torch.maximum(levels * above, (levels - 1) * above)
+
+
+def fitted_spread(quantiles: Tensor, targets: Tensor) -> Tensor:
+    """How far to move each quantile from the median so that each band holds its share of targets.
+
+    quantiles (…, Q), targets (…), NaN where unknown → (Q,), one factor a pair of quantiles: the share
+    of |y − median| / width that a conformal forecast would take (Romano et al. 2019).
+    """
+    count = quantiles.shape[-1]
+    found = torch.ones(count)
+    known = ~targets.isnan()
+    median = quantiles[known][:, MEDIAN]
+    beside = targets[known] - median
+    for lower in range(MEDIAN):
+        upper = count - 1 - lower
+        below, above = (median - quantiles[known][:, lower]), (quantiles[known][:, upper] - median)
+        width = torch.where(beside < 0, below, above)
+        ratios = (beside.abs() / width)[width > 0]
+        if len(ratios) >= FEWEST:
+            share = QUANTILES[upper] - QUANTILES[lower]
+            found[lower] = found[upper] = torch.quantile(ratios, share).clamp(0.1, 10.0)
+    return found
+
+
+FEWEST = 20
+"""Targets from which the spread of quantiles is fitted."""

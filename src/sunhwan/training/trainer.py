@@ -299,7 +299,7 @@ class Trainer:
         begun = time.perf_counter()
         scores, value = None, math.inf
         if self.validation_data is not None:
-            scores = self.task.evaluate_data(
+            scores = self.task.validate(
                 self.validation_data,
                 limit=self.config.training.validation_tokens,
                 interrupted=lambda: self._interrupted,

@@ -131,6 +131,12 @@ class Task(ABC):
         `interrupted` is asked between batches; InterruptedError is raised if it says so.
         """
 
+    def validate(
+        self, data: Any, *, limit: int = 0, interrupted: Callable[[], bool] = lambda: False
+    ) -> Scores:
+        """The figures on held-out data while it learns, after fitting to it what is no parameter."""
+        return self.evaluate_data(data, limit=limit, interrupted=interrupted)
+
     def validation_sample(self, data: Any, length: int) -> str:
         """What the model does now, to look at while it learns: "" where there is nothing to see."""
         return ""

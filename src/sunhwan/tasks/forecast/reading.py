@@ -1,56 +1,93 @@
 """Reading for forecasting: the training, validation and test windows of series."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from sunhwan.config import Config, own
-from sunhwan.data import Series, seasonal_period
-from sunhwan.data.calendar import longer_cycles
+from sunhwan.data import Series
+from sunhwan.data.seasons import found_longer, found_season
+from sunhwan.data.series_columns import Wanted
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
+from sunhwan.tasks.forecast.layout import Layout, words_of
 from sunhwan.tasks.forecast.settings import ForecastConfig
-from sunhwan.tasks.forecast.tracks import Layout, Window, changing, tracks_of, windows_of
+from sunhwan.tasks.forecast.tracks import (
+    Window,
+    changing,
+    tracks_of,
+    windows_of,
+    with_scales,
+)
 
 STEPS_WITHOUT_SEASON = 6
 CONTEXT = 72
 HIDDEN_SIZE = 64
+MOST_WINDOWS = 200_000
+"""Windows to learn from; of more rows only some are origins, evenly spread."""
+
+SEARCHED = 0.8
+"""Share of a series, from its start, in which seasons are searched for: nothing held out is in it."""
 
 
 class Mark(NamedTuple):
     """A row by which a file that continues another is known: its time and its values."""
 
     time: str
-    values: tuple[float, ...]
+    values: tuple[float | None, ...]
 
     @classmethod
     def at(cls, series: Series, row: int, count: int) -> Self:
-        """The mark of a row, of the first `count` columns."""
-        return cls(series.times[row], tuple(series.values[row, :count].tolist()))
+        """The mark of a row, of the first `count` columns; None stands for a missing number."""
+        values = series.values[row, :count].tolist()
+        return cls(series.times[row], tuple(None if v != v else v for v in values))
+
+
+Marks = Mapping[tuple[str, ...], Sequence[tuple[Mark, Mark]]]
+"""By the key of a series, () where it has none: the last row that was learned from, and the last row,
+of each file."""
 
 
 class Split(NamedTuple):
-    """Windows to learn from and to validate on, what is read of a file, and each file's marks: of
-    the last row that is learned from, and of its last row."""
+    """Windows to learn from and to validate on, what is read of a file, its marks, and notes."""
 
     learned: list[Window]
     held: list[Window]
     layout: Layout
-    marks: list[tuple[Mark, Mark]]
+    marks: dict[tuple[str, ...], list[tuple[Mark, Mark]]]
+    notes: tuple[str, ...] = ()
+
+
+def wanted_of(config: Config) -> Wanted:
+    """The columns that a configuration names."""
+    task = own(config.task, ForecastConfig)
+    return Wanted(
+        time=task.time,
+        targets=(task.target,) if task.target else (),
+        inputs=task.input,
+        future=task.future,
+        group=task.group,
+        dates=task.dates,
+        zone=task.zone,
+        rows=task.steps == "rows",
+    )
 
 
 def complete_sizes(config: Config, files: Sequence[Series]) -> Config:
     """The configuration with season, horizon, context and hidden size chosen where they are left to auto.
 
-    - season: guessed from the distance of the times, 1 where there is no guess or fewer than four
-      seasons; horizon: a season, or 6 steps without one, at most a quarter of the shortest file;
+    - season: that of the calendar; where it suggests none, the one in which the values repeat; 1 where
+      there is none or fewer than four; horizon: a season, or 6 steps without one, at most a quarter
+      of the shortest series, of a long table of the usual one;
     - context: 72 steps or three seasons, at most half of what is learned from; 64 hidden units.
     """
     task, model = own(config.task, ForecastConfig), config.model
-    rows = min(len(file.times) for file in files)
-    guess = seasonal_period(files[0].times) or 1
+    lengths = sorted(len(file.times) for file in files)
+    rows = lengths[len(lengths) // 2 if files[0].key else 0]
+    guess = files[0].clock.calendar.season or found_season(_searched(files, config)) or 1
     season = task.season or (guess if 4 * guess <= rows else 1)
     usual = season if season > 1 else STEPS_WITHOUT_SEASON
     horizon = task.horizon or max(1, min(usual, rows // 4))
@@ -65,67 +102,88 @@ def complete_sizes(config: Config, files: Sequence[Series]) -> Config:
 
 
 def split_files(files: Sequence[Series], config: Config) -> Split:
-    """The end of each file is for validation; nothing of it is in a window to learn from.
+    """The end of each series is for validation; nothing of it is in a window to learn from.
 
     DataError: a file is too short, or repeats itself exactly.
     """
     task = own(config.task, ForecastConfig)
     share = 0.0 if config.text.validation else config.text.validation_share
     least = task.season + min(task.season, task.context)
-    ends = []
+    ends, short = [], 0
     for file in files:
         rows = len(file.times)
         held = held_out(rows, task.horizon, share)
         if rows - held < least + task.horizon:
-            kept = f" and the last {held} rows kept to validate on" if held else ""
-            raise DataError(
-                f"{file.name} has {rows} rows, but with a season of {task.season}, a context of "
-                f"{task.context}, a horizon of {task.horizon}{kept} it needs at least "
-                f"{least + task.horizon + held}: give more rows, or lower task.season, task.context "
-                "or task.horizon"
-            )
+            short += 1
+            if not file.key:
+                raise _too_short(file, held, least, task)
         ends.append(rows - held)
+    if short == len(files):
+        longest = max(range(len(files)), key=lambda n: ends[n])
+        held = len(files[longest].times) - ends[longest]
+        raise _too_short(files[longest], held, least, task)
     layout = _layout(files, ends, config)
-    found = Split([], [], layout, [])
+    found = Split([], [], layout, {})
+    beside = len(layout.inputs) + len(layout.future)
+    several = len({file.name for file in files}) > 1
+    every = max(1, -(-sum(ends) * _targets(files[0], beside) // MOST_WINDOWS))
     for file, end in zip(files, ends, strict=True):
-        count = len(file.columns) - len(layout.inputs)
-        found.marks.append((Mark.at(file, end - 1, count), Mark.at(file, -1, count)))
-        for track in tracks_of(file, layout, task.horizon, named=len(files) > 1):
+        count = len(file.columns) - beside
+        if end:
+            pair = Mark.at(file, end - 1, count), Mark.at(file, -1, count)
+            found.marks.setdefault(_key(file), []).append(pair)
+        for track in tracks_of(file, layout, task.horizon, named=several):
             error = naive_error(track.values[:end], task.season)
-            track = dataclasses.replace(track, error=error)
-            found.learned.extend(windows_of(track, range(least, end - task.horizon + 1), task))
+            (track,) = with_scales([replace(track, error=error)], layout, task.season)
             last = len(track.values) - task.horizon
-            found.held.extend(windows_of(track, range(end, last + 1), task))
+            # From the last origin back, so that the newest rows are always learned from.
+            origins = range(end - task.horizon, least - 1, -every)[::-1]
+            found.learned.extend(windows_of(track, origins, task))
+            found.held.extend(_known(windows_of(track, range(max(end, least), last + 1), task)))
     learned = changing(found.learned, task.season)
     if not learned:
+        names = ", ".join(dict.fromkeys(file.name for file in files))
         raise DataError(
-            f"{', '.join(file.name for file in files)}: each value is the one a season of "
-            f"{task.season} before, so there is nothing to learn: check the columns"
+            f"{names}: each value is the one a season of {task.season} before, so there is nothing to "
+            "learn: check the columns"
         )
-    return found._replace(learned=learned)
+    notes = _notes(files, layout, short)
+    return found._replace(learned=learned, notes=notes)
 
 
 def windows_to_compare(
-    file: Series, layout: Layout, marks: Sequence[tuple[Mark, Mark]], task: ForecastConfig
+    files: Sequence[Series], layout: Layout, marks: Marks, task: ForecastConfig
 ) -> list[Window]:
     """A window before each row that is followed by a whole horizon: of the rows after those that the
     model knows where the file continues them, else of all. DataError: the file is too short."""
-    last, least = len(file.times) - task.horizon, task.season + 1
-    if last < least:
+    windows: list[Window] = []
+    for file in files:
+        last, least = len(file.times) - task.horizon, task.season + 1
+        if last < least:
+            continue
+        start, part = _continued(file, marks.get(_key(file), ()), least, last)
+        learned = start
+        if not part:
+            start, learned = (
+                min(task.season + min(task.season, task.context), last),
+                len(file.times),
+            )
+            part = "all of the file, which goes on from no row that the model knows"
+        if file.key:
+            part = (
+                "the rows after those that were learned from, of each series that the model knows"
+            )
+        for track in tracks_of(file, layout, task.horizon):
+            error = naive_error(track.values[:learned], task.season)
+            track = replace(track, error=error, part=part)
+            (track,) = with_scales([track], layout, task.season)
+            windows += _known(windows_of(track, range(start, last + 1), task))
+    if not windows:
+        longest = max(files, key=lambda file: len(file.times))
         raise DataError(
-            f"{file.name} has {len(file.times)} rows, but to compare a forecast of {task.horizon} "
-            f"steps with what came at least {least + task.horizon} are needed"
+            f"{longest.name} has {len(longest.times)} rows, but to compare a forecast of {task.horizon} "
+            f"steps with what came at least {task.season + 1 + task.horizon} are needed"
         )
-    start, part = _continued(file, marks, least, last)
-    learned = start
-    if not part:
-        start, learned = min(task.season + min(task.season, task.context), last), len(file.times)
-        part = "all of the file, which goes on from no row that the model knows"
-    windows = []
-    for track in tracks_of(file, layout, task.horizon):
-        error = naive_error(track.values[:learned], task.season)
-        track = dataclasses.replace(track, error=error, part=part)
-        windows += windows_of(track, range(start, last + 1), task)
     return windows
 
 
@@ -148,20 +206,85 @@ def held_out(rows: int, horizon: int, share: float) -> int:
     return min(max(round(share * rows), horizon), rows) if share else 0
 
 
-def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
-    """What all files have in common; scales and cycles are those of the rows learned from."""
-    first, beside = files[0], len(config.task.input)
-    names = first.columns[: len(first.columns) - beside]
-    alike = all(f.columns[: len(f.columns) - beside] == names for f in files)
-    learned = [
-        f.values[:end, len(f.columns) - beside :] for f, end in zip(files, ends, strict=True)
+def _too_short(file: Series, held: int, least: int, task: ForecastConfig) -> DataError:
+    kept = f" and the last {held} rows kept to validate on" if held else ""
+    what = f"the longest series of {file.name}" if file.key else file.name
+    return DataError(
+        f"{what} has {len(file.times)} rows, but with a season of {task.season}, a context of "
+        f"{task.context}, a horizon of {task.horizon}{kept} it needs at least "
+        f"{least + task.horizon + held}: give more rows, or lower task.season, task.context "
+        "or task.horizon"
+    )
+
+
+def _key(file: Series) -> tuple[str, ...]:
+    return tuple(cell for _, cell in file.key)
+
+
+def _targets(file: Series, beside: int) -> int:
+    return len(file.columns) - beside
+
+
+def _known(windows: list[Window]) -> list[Window]:
+    """Those of whose future at least one value is known."""
+    return [window for window in windows if not np.isnan(window.future).all()]
+
+
+def _searched(files: Sequence[Series], config: Config) -> list[Any]:
+    beside = len(config.task.input) + len(own(config.task, ForecastConfig).future)
+    return [
+        values[: int(SEARCHED * len(values))]
+        for file in files
+        for values in file.values.T[: _targets(file, beside)]
     ]
+
+
+def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
+    """What all files have in common; scales and seasons are those of the rows learned from."""
+    task = own(config.task, ForecastConfig)
+    first, beside = files[0], len(task.input) + len(task.future)
+    count = _targets(first, beside)
+    names = first.columns[:count]
+    alike = all(f.columns[: _targets(f, beside)] == names for f in files)
+    learned = [f.values[:end, _targets(f, beside) :] for f, end in zip(files, ends, strict=True)]
     rows = np.concatenate(learned)
-    deviations = rows.std(0)
+    known = ~np.isnan(rows)
+    if beside and not known.any(0).all():
+        raise DataError(f"{first.name}: a column of inputs has no number in the rows learned from")
+    means = (
+        np.where(known, rows, 0).sum(0) / np.maximum(known.sum(0), 1) if beside else rows.mean(0)
+    )
+    squares = np.where(known, (rows - means) ** 2, 0).sum(0) / np.maximum(known.sum(0), 1)
+    deviations = np.sqrt(squares)
+    longest = max(range(len(files)), key=lambda n: ends[n])
+    calendar = files[longest].clock.calendar
+    same = all(replace(f.clock.calendar, start=calendar.start) == calendar for f in files)
     return Layout(
         targets=names if alike else (),
-        inputs=first.columns[len(first.columns) - beside :],
-        means=tuple(rows.mean(0).tolist()),
-        deviations=tuple(np.where(deviations > 0, deviations, 1.0).tolist()),
-        cycles=longer_cycles(first.times[: ends[0]], own(config.task, ForecastConfig).season),
+        inputs=first.columns[count : count + len(task.input)],
+        means=tuple(means.tolist()) if beside else (),
+        deviations=tuple(np.where(deviations > 0, deviations, 1.0).tolist()) if beside else (),
+        cycles=files[longest].clock.longer_cycles(task.season),
+        future=first.columns[count + len(task.input) :],
+        group=tuple(name for name, _ in first.key),
+        static=words_of(files),
+        longer=found_longer(_searched(files, config), task.season, calendar.cycles),
+        gaps=any(
+            np.isnan(f.values[:end, : _targets(f, beside)]).any()
+            for f, end in zip(files, ends, strict=True)
+        ),
+        drawn=True,
+        calendar=calendar if same and calendar.unit != "row" else None,
+        order=first.order,
     )
+
+
+def _notes(files: Sequence[Series], layout: Layout, short: int) -> tuple[str, ...]:
+    notes = []
+    if layout.longer:
+        notes.append(f"the values repeat after {' and '.join(map(str, layout.longer))} steps too")
+    if layout.static:
+        notes.append(f"each series is told apart by {', '.join(name for name, _ in layout.static)}")
+    if short:
+        notes.append(f"{short:,} of {len(files):,} series are too short to learn from")
+    return tuple(notes)

@@ -1,5 +1,6 @@
 """Figures of forecasts: of all series together, and of each."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
@@ -15,8 +16,11 @@ from sunhwan.tasks.forecast.tracks import Window
 class ForecastScores(NamedTuple):
     """loss: mean pinball loss in the window's scale. mae: mean |y − median|, in the series' unit.
     mase: the same, divided by the mean |x_t − x_{t−m}| of the rows that were learned from (Hyndman
-    and Koehler 2006). naive_mase: that of repeating the last season. coverage: the share of values
-    in the band that should hold 80 % of them. forecasts: from how many origins."""
+    and Koehler 2006); series that only repeat themselves there have none and are left out, NaN where
+    all do. naive_mase: that of repeating the last season. coverage: the share of values in the band
+    that should hold 80 % of them. forecasts: from how many origins. smape: the mean of
+    200 |y − median| / (|y| + |median|), in percent (M4). crps: that of the quantiles, 2 × pinball, as
+    a share of the mean |y|. without_mase: of how many forecasts the MASE is not defined."""
 
     loss: float
     mae: float
@@ -24,6 +28,9 @@ class ForecastScores(NamedTuple):
     naive_mase: float
     coverage: float
     forecasts: int
+    smape: float = 0.0
+    crps: float = 0.0
+    without_mase: int = 0
 
     @classmethod
     def of(
@@ -33,24 +40,32 @@ class ForecastScores(NamedTuple):
         scales: NDArray[np.float64],
         season: int,
     ) -> Self:
-        """The figures of quantiles (n, H, Q) in the series' units; scales (n,): of the windows."""
+        """The figures of quantiles (n, H, Q) in the series' units; scales (n,): of the windows.
+
+        Steps whose value is missing are not counted.
+        """
         truth = np.stack([window.future for window in windows])
-        naive = np.stack(
-            [seasonal_naive(w.track.values[: w.origin], season, w.horizon) for w in windows]
-        )
+        naive = np.stack([_naive(window, season) for window in windows])
         unit = np.array([[window.track.error] for window in windows])
         above = truth[..., None] - found
         levels = np.array(QUANTILES)
         pinball = np.maximum(levels * above, (levels - 1) * above)
         errors = np.abs(above[..., MEDIAN])
         inside = (truth >= found[..., 0]) & (truth <= found[..., -1])
+        sizes = np.abs(truth) + np.abs(found[..., MEDIAN])
+        known = ~np.isnan(truth)
+        defined = known & (unit > 0)
+        units = np.where(unit > 0, unit, 1.0)
         return cls(
-            loss=float((pinball / np.where(scales, scales, 1)[:, None, None]).mean()),
-            mae=float(errors.mean()),
-            mase=float((errors / unit).mean()),
-            naive_mase=float((np.abs(truth - naive) / unit).mean()),
-            coverage=float(inside.mean()),
+            loss=_mean(pinball / np.where(scales, scales, 1)[:, None, None], known),
+            mae=_mean(errors, known),
+            mase=_mean(errors / units, defined),
+            naive_mase=_mean(np.abs(truth - naive) / units, defined),
+            coverage=_mean(inside, known),
             forecasts=len(windows),
+            smape=_mean(200 * errors / np.where(sizes > 0, sizes, 1.0), known),
+            crps=2 * _mean(pinball, known) / (_mean(np.abs(truth), known) or 1.0),
+            without_mase=int((unit <= 0).sum()),
         )
 
     @property
@@ -58,18 +73,21 @@ class ForecastScores(NamedTuple):
         return self.loss
 
     def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
+        return {name: None if value != value else value for name, value in self._asdict().items()}
 
     def summary(self) -> str:
         return (
             f"loss {self.loss:.4f}  MAE {self.mae:.4g}  MASE {self.mase:.3f} (seasonal naive "
-            f"{self.naive_mase:.3f})  coverage {self.coverage:.2f}"
+            f"{self.naive_mase:.3f})  sMAPE {self.smape:.2f} %  coverage {self.coverage:.2f}"
         )
 
     def table(self) -> list[tuple[str, str]]:
+        without = f" (not of {self.without_mase:,} forecasts)" if self.without_mase else ""
         return [
-            ("MASE", f"{self.mase:.4f}"),
+            ("MASE", f"{self.mase:.4f}{without}"),
             ("MASE of the seasonal naive", f"{self.naive_mase:.4f}"),
+            ("sMAPE", f"{self.smape:.3f} %"),
+            ("CRPS", f"{self.crps:.4f} (share of the mean size)"),
             ("MAE", f"{self.mae:.5g}"),
             ("coverage of the 80 % band", f"{self.coverage:.3f}"),
             ("loss", f"{self.loss:.4f} (pinball, scaled)"),
@@ -77,14 +95,43 @@ class ForecastScores(NamedTuple):
         ]
 
 
+def _naive(window: Window, season: int) -> NDArray[np.float64]:
+    """The last season again and again; where a value of it is missing, the last one known there."""
+    past = window.track.values[: window.origin]
+    if np.isnan(past[-season:]).any():
+        padded = np.pad(past, (-len(past) % season, 0), constant_values=np.nan).reshape(-1, season)
+        rows = np.where(np.isnan(padded), -1, np.arange(len(padded))[:, None]).max(0)
+        last = np.where(rows < 0, np.nan, padded[rows, np.arange(season)])
+        fallback = past[~np.isnan(past)]
+        past = np.where(np.isnan(last), fallback[-1] if len(fallback) else 0.0, last)
+    return seasonal_naive(past, season, window.horizon)
+
+
+def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:
+    """The mean over the steps that are known; NaN without one."""
+    if known.all():
+        return float(values.mean())
+    return float(values[known].mean()) if known.any() else math.nan
+
+
+MOST_LISTED = 20
+"""Series in a listing; of more only the worst."""
+
+
 def by_series(scores: dict[str, ForecastScores], title: str) -> Listing:
-    """The figures of each series."""
+    """The figures of each series, of many the worst."""
+    shown = list(scores.items())
+    if len(shown) > MOST_LISTED:
+        shown.sort(key=lambda item: -item[1].mase if item[1].mase == item[1].mase else 0.0)
+        shown = shown[:MOST_LISTED]
+        title = f"the worst {MOST_LISTED} of {len(scores):,} series (--json has all), {title}"
     rows = [
         (
-            name, f"{s.mase:.3f}", f"{s.naive_mase:.3f}", f"{s.mae:.5g}", f"{s.coverage:.2f}",
-            f"{s.forecasts:,}",
+            name, f"{s.mase:.3f}" if s.mase == s.mase else "–",
+            f"{s.naive_mase:.3f}" if s.naive_mase == s.naive_mase else "–",
+            f"{s.smape:.2f} %", f"{s.mae:.5g}", f"{s.coverage:.2f}", f"{s.forecasts:,}",
         )
-        for name, s in scores.items()
+        for name, s in shown
     ]  # fmt: skip
-    columns = ("series", "MASE", "seasonal naive", "MAE", "coverage", "forecasts")
+    columns = ("series", "MASE", "seasonal naive", "sMAPE", "MAE", "coverage", "forecasts")
     return Listing(title, columns, rows)

@@ -7,16 +7,32 @@ from sunhwan.config import TaskConfig, TaskSettings, setting
 
 @dataclass(frozen=True)
 class ForecastConfig(TaskConfig):
-    """What is asked: which steps of the past are read, and how many of the future."""
+    """What is asked: which steps of the past are read, how many of the future, which columns of what."""
 
     season: int = setting(
         0,
-        "the steps of a season; 1: none; 0: guessed from the times",
+        "the steps of a season; 1: none; 0: as the times suggest, else as the values repeat",
         low=0,
         high=10**6,
     )
     horizon: int = setting(0, "how many steps ahead; 0: a season", low=0, high=10**6)
     context: int = setting(0, "how many steps of the past are read; 0: auto", low=0, high=10**6)
+    time: str = setting("", "column of the times; empty: found")
+    group: tuple[str, ...] = setting(
+        (), "columns that together name the series of a long table; empty: found"
+    )
+    future: tuple[str, ...] = setting((), "columns that are known ahead, such as promotions")
+    dates: str = setting(
+        "",
+        "of dates such as 03/04/2024: what comes first; empty: by evidence",
+        choices=("", "day-first", "month-first", "year-first"),
+    )
+    zone: str = setting("", "where the clock of the times stands, such as Europe/Berlin")
+    steps: str = setting(
+        "",
+        "what a step is; rows: each row, whatever its time; empty: a step of the calendar",
+        choices=("", "rows"),
+    )
 
 
 SETTINGS = TaskSettings(ForecastConfig)

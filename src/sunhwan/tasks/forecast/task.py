@@ -13,23 +13,33 @@ from numpy.typing import NDArray
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import BUILT_IN_SERIES, Series, pad
 from sunhwan.errors import DataError, StoreError, UsageError
-from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows
+from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows, fitted_spread
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Review
-from sunhwan.tasks.forecast.reading import Mark, complete_sizes, split_files, windows_to_compare
+from sunhwan.tasks.forecast.layout import Layout
+from sunhwan.tasks.forecast.reading import (
+    Mark,
+    Marks,
+    complete_sizes,
+    split_files,
+    wanted_of,
+    windows_to_compare,
+)
 from sunhwan.tasks.forecast.scores import ForecastScores, by_series
 from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.tasks.forecast.tracks import (
-    Layout,
     Window,
     as_series,
+    check_ahead,
+    lengthened,
     open_series,
     parse_series,
     tracks_of,
     windows_of,
+    with_scales,
 )
 
 PANELS, FORECASTS = 6, 8
@@ -49,28 +59,30 @@ class Forecast(ExampleTask):
     scores_type: ClassVar[type[Any]] = ForecastScores
     built_in: ClassVar[tuple[str, ...]] = tuple(BUILT_IN_SERIES)
 
-    def __init__(self, config: Config, layout: Layout, marks: Sequence[tuple[Mark, Mark]]) -> None:
-        """marks: of each file the last row that was learned from, and its last row."""
-        self.config, self.layout, self.marks = config, layout, list(marks)
+    def __init__(self, config: Config, layout: Layout, marks: Marks) -> None:
+        """marks: of each series the last row that was learned from, and its last row."""
+        self.config, self.layout, self.marks = config, layout, dict(marks)
         self.settings = own(config.task, ForecastConfig)
         self.season, self.horizon = self.settings.season, self.settings.horizon
-        features = 4 + 2 * len(layout.cycles) + len(layout.inputs)
-        self.model: Forecaster = Forecaster(config.model, features, self.horizon)
+        self.model: Forecaster = Forecaster(
+            config.model, layout.features, self.horizon, calibrated=layout.drawn
+        )
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        target = (config.task.target,) if config.task.target else ()
-        files = [open_series(source, target, config.task.input) for source in config.data.source]
+        wanted = wanted_of(config)
+        files = [series for s in config.data.source for series in open_series(s, wanted)]
         config = complete_sizes(config, files)
-        learned, held, layout, marks = split_files(files, config)
+        learned, held, layout, marks, notes = split_files(files, config)
         config = complete_examples(config, [], len(learned), AUTOMATIC)
         made = cls(config, layout, marks)
         if config.text.validation:
             held = made.read(Path(config.text.validation))
         task, count = made.settings, len({id(window.track) for window in learned})
         said = (
-            *(f"{file.name}: {file.said}" for file in files),
-            f"{count} series, a season of {task.season} steps; from {task.context} steps the next "
+            *dict.fromkeys(f"{file.name}: {file.said}" for file in files),
+            *notes,
+            f"{count:,} series, a season of {task.season} steps; from {task.context} steps the next "
             f"{task.horizon}; {len(learned):,} windows to learn from, {len(held):,} to validate on",
         )
         return Prepared(config, made, learned, held or None, said)
@@ -78,29 +90,67 @@ class Forecast(ExampleTask):
     def collate(self, examples: Sequence[Any]) -> Windows:
         inputs, targets = [], []
         for window in examples:
-            read, repeated, scale = window.stretch(self.season)
-            inputs.append(torch.from_numpy(window.inputs(read)))
+            found = window.stretch(self.season)
+            inputs.append(torch.from_numpy(window.inputs(found, self.season)))
             future = np.full(self.horizon, np.nan)
             future[: len(window.future)] = window.future
-            targets.append(torch.from_numpy((future - repeated) / (scale or 1.0)).float())
+            scaled = (future - found.repeated) / (found.scale or 1.0)
+            targets.append(torch.from_numpy(scaled).float())
         return Windows(pad(inputs), torch.stack(targets))
 
     def loss(self, batch: Windows, state: Any, training: TrainingConfig) -> Loss:
         return self.model.loss(batch.to(self.device))
 
-    @torch.no_grad()
     def quantiles(
         self, windows: Sequence[Any], interrupted: Callable[[], bool] = lambda: False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quantiles of each window's future, (n, H, Q), in the unit of its series; its scale, (n,)."""
-        found = np.empty((len(windows), self.horizon, len(QUANTILES)))
-        scales = np.empty(len(windows))
-        for places, batch in self.each_batch(windows, interrupted=interrupted):
-            said = self.model(batch.inputs).cpu().double().numpy()
-            for place, row in zip(places, said, strict=True):
-                _, repeated, scales[place] = windows[place].stretch(self.season)
-                found[place] = repeated[:, None] + scales[place] * row
+        said, repeated, scales = self._scaled(windows, interrupted)
+        found = repeated[..., None] + scales[:, None, None] * self._spread(said)
+        if self.layout.drawn:
+            for rows, window in zip(found, windows, strict=True):
+                past = window.track.values[: window.origin]
+                if np.nanmin(past, initial=np.inf) == 0:
+                    np.maximum(rows, 0.0, out=rows)  # what was 0 and never less is a count
         return found, scales
+
+    @torch.no_grad()
+    def _scaled(
+        self, windows: Sequence[Any], interrupted: Callable[[], bool] = lambda: False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Quantiles (n, H, Q) as the network says them, what they are added to (n, H), scales (n,)."""
+        said = np.empty((len(windows), self.horizon, len(QUANTILES)))
+        repeated, scales = np.empty((len(windows), self.horizon)), np.empty(len(windows))
+        for places, batch in self.each_batch(windows, interrupted=interrupted):
+            said[places] = self.model(batch.inputs).cpu().double().numpy()
+            for place in places:
+                _, repeated[place], scales[place] = windows[place].stretch(self.season)
+        return said, repeated, scales
+
+    def _spread(self, said: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Quantiles moved from the median as held-out origins asked for, in ascending order."""
+        if not self.model.calibrated:
+            return said
+        factors = self.model.spread.cpu().double().numpy()
+        median = said[..., MEDIAN : MEDIAN + 1]
+        moved: NDArray[np.float64] = np.sort(median + factors * (said - median), -1)
+        return moved
+
+    def validate(
+        self,
+        data: Sequence[Any],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> ForecastScores:
+        """Fit how wide the bands are to the held-out origins, then compute the figures."""
+        some = _spread_out(data, limit)
+        said, repeated, scales = self._scaled(some, interrupted)
+        futures = np.stack([window.future for window in some])
+        targets = (futures - repeated) / np.where(scales, scales, 1.0)[:, None]
+        targets[scales == 0] = np.nan
+        self.model.spread.copy_(fitted_spread(torch.from_numpy(said), torch.from_numpy(targets)))
+        return self.evaluate_data(some, interrupted=interrupted)
 
     def evaluate_data(
         self,
@@ -109,9 +159,7 @@ class Forecast(ExampleTask):
         limit: int = 0,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ForecastScores:
-        # Spread over all series and times, for neighbours are much alike.
-        every = -(-sum(window.steps for window in data) // limit) if limit else 1
-        data = data[:: max(every, 1)]
+        data = _spread_out(data, limit)
         return ForecastScores.of(data, *self.quantiles(data, interrupted), self.season)
 
     def review_data(self, data: Sequence[Any]) -> Review:
@@ -157,50 +205,54 @@ class Forecast(ExampleTask):
         return {name: f"{size} steps" for name, size in sizes.items()}
 
     def preprocessing(self) -> dict[str, Any]:
-        layout = {name: list(value) for name, value in self.layout._asdict().items()}
-        marks = [[[mark.time, list(mark.values)] for mark in pair] for pair in self.marks]
-        return {**layout, "marks": marks}
+        marks = [
+            [*([mark.time, list(mark.values)] for mark in pair), list(key)]
+            for key, pairs in self.marks.items()
+            for pair in pairs
+        ]
+        return {**self.layout.to_dict(), "marks": marks}
 
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
+        marks: dict[tuple[str, ...], list[tuple[Mark, Mark]]] = {}
         try:
-            targets, inputs, cycles = (
-                tuple(map(str, preprocessing[name])) for name in ("targets", "inputs", "cycles")
-            )
-            means, deviations = (
-                tuple(map(float, preprocessing[n])) for n in ("means", "deviations")
-            )
-            marks = [
-                (Mark(str(a), tuple(map(float, x))), Mark(str(b), tuple(map(float, y))))
-                for (a, x), (b, y) in preprocessing["marks"]
-            ]
-        except (KeyError, TypeError, ValueError):
+            layout = Layout.from_dict(preprocessing)
+            for learned, last, *key in preprocessing["marks"]:
+                name = tuple(map(str, key[0])) if key else ()
+                marks.setdefault(name, []).append((_mark(*learned), _mark(*last)))
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise StoreError("The stored columns or scales are damaged.") from None
-        return cls(config, Layout(targets, inputs, means, deviations, cycles), marks)
+        return cls(config, layout, marks)
 
     def read(self, path: Path) -> list[Window]:
         """A file's windows: after the rows that the model knows if it continues them, else all.
 
         Forecasts are made from every row on, each with a whole horizon to compare with.
         """
-        file = open_series(str(path), self.layout.targets, self.layout.inputs)
-        return windows_to_compare(file, self.layout, self.marks, self.settings)
+        return windows_to_compare(self._open(path), self.layout, self.marks, self.settings)
+
+    def _open(self, path: Path) -> list[Series]:
+        return open_series(str(path), self.layout.wanted(self.settings), self.layout.calendar)
 
     def questions(self, path: Path) -> Iterator[Series]:
         if str(path) == "-":
             raise UsageError("forecasts are made of a file, not of standard input: name one")
-        yield open_series(str(path), self.layout.targets, self.layout.inputs)
+        yield from self._open(path)
 
     def asked(self, question: Any) -> list[Window]:
         """A `Series`, or numbers (T,) or (T, columns) → a window at its end for each column."""
         series = question if isinstance(question, Series) else as_series(question, self.layout)
         least = self.season + 1
+        check_ahead(series, self.layout, self.horizon)
+        if series.key and len(series.times) < least:
+            series = lengthened(series, least)
         if len(series.times) < least:
             raise DataError(
                 f"{series.name} has {len(series.times)} rows, but at least {least} are needed to go on "
                 f"from: a season of {self.season} and one more"
             )
         tracks = tracks_of(series, self.layout, self.horizon)
+        tracks = with_scales(tracks, self.layout, self.season)
         return [w for t in tracks for w in windows_of(t, [len(t.values)], self.settings)]
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
@@ -211,10 +263,11 @@ class Forecast(ExampleTask):
             for window, rows, scale in zip(windows, found, scales, strict=True):
                 track = window.track
                 times = track.times[window.origin : window.origin + self.horizon]
-                before = f"{track.name}  " if len(windows) > 1 else ""
+                before = f"{track.name}  " if len(windows) > 1 or track.key else ""
                 for time, row in zip(times, rows.tolist(), strict=True):
                     median, lower, upper = (_shown(row[q], scale) for q in (MEDIAN, 0, -1))
                     values = {
+                        **dict(track.key),
                         "series": track.name,
                         "time": time,
                         "median": row[MEDIAN],
@@ -227,7 +280,7 @@ class Forecast(ExampleTask):
 
     @property
     def columns_asked(self) -> list[str]:
-        return [*self.layout.targets, *self.layout.inputs]
+        return [*self.layout.targets, *self.layout.inputs, *self.layout.future]
 
     def parse_question(self, text: str | list[str]) -> Any:
         return parse_series(text, self.layout)
@@ -247,6 +300,16 @@ AUTOMATIC: dict[str, Value] = {
 }
 
 
+def _spread_out(data: Sequence[Any], limit: int) -> Sequence[Any]:
+    """About so many steps of windows, spread over all series and times, for neighbours are alike."""
+    every = -(-sum(window.steps for window in data) // limit) if limit else 1
+    return data[:: max(every, 1)]
+
+
+def _mark(time: Any, values: Any) -> Mark:
+    return Mark(str(time), tuple(None if value is None else float(value) for value in values))
+
+
 def _panel(windows: Sequence[Window], found: NDArray[np.float64]) -> dict[str, Any]:
     """Forecasts of one series, the oldest first, and the values before and around them."""
     track, _, context, horizon = windows[0]
@@ -254,7 +317,7 @@ def _panel(windows: Sequence[Window], found: NDArray[np.float64]) -> dict[str, A
     return {
         "series": track.name,
         "times": list(track.times[begin:end]),
-        "actual": track.values[begin:end].tolist(),
+        "actual": [None if v != v else v for v in track.values[begin:end].tolist()],
         "forecasts": [
             {
                 "start": window.origin - begin,

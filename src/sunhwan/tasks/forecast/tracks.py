@@ -9,28 +9,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_series
-from sunhwan.data.calendar import following, phases
+from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_panel
+from sunhwan.data.calendar import Calendar
+from sunhwan.data.clock import Clock
+from sunhwan.data.dates import orders_of
 from sunhwan.data.numbers import is_number
-from sunhwan.data.times import check_ascending, moment
-from sunhwan.data.windows import Stretch, stretch
-from sunhwan.errors import DataError, UsageError, listed
+from sunhwan.data.series_columns import FOUND, Wanted
+from sunhwan.data.times import read_times
+from sunhwan.data.windows import Stretch, past_seasons, stretch, usual_scales
+from sunhwan.errors import DataError, UsageError, listed, quoted
 from sunhwan.files import is_plain
+from sunhwan.tasks.forecast.layout import Layout
 from sunhwan.tasks.forecast.settings import ForecastConfig
-
-
-class Layout(NamedTuple):
-    """What is read of a file.
-
-    targets: the columns that are forecast; none: all but the inputs. inputs: columns that are read
-    beside each, with the mean and the deviation of their training rows. cycles: of the calendar.
-    """
-
-    targets: tuple[str, ...]
-    inputs: tuple[str, ...]
-    means: tuple[float, ...]
-    deviations: tuple[float, ...]
-    cycles: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,13 +28,16 @@ class Track:
     """One series to forecast, with all that is read beside it.
 
     Attributes:
-        name: of its column, after that of the file where there are several files.
+        name: of its column, after that of the file where there are several files, or its key.
         times: T of the values, then H more.
-        values: (T,) float64.
-        known: (T + H, K) float32, what is known of the future too: the calendar.
+        values: (T,) float64, NaN where one is missing.
+        known: (T + H, K) float32, what is known of the future too: calendar, columns, words.
         seen: (T, M) float32, what is known of the past alone: the inputs, scaled.
-        error: of the seasonal naive where the model learned, by which MASE divides.
+        error: of the seasonal naive where the model learned, by which MASE divides; 0: undefined.
         part: which rows are evaluated, for people.
+        key: in a long table the columns that name it, with its cells.
+        usual: (T + 1,) the usual scale at each origin; None: that of a window is its own.
+        longer: seasons beside the main one. gaps: whether it is told which values are missing.
     """
 
     name: str
@@ -54,6 +47,10 @@ class Track:
     seen: NDArray[np.float32]
     error: float = 1.0
     part: str = ""
+    key: tuple[tuple[str, str], ...] = ()
+    usual: NDArray[np.float64] | None = None
+    longer: tuple[int, ...] = ()
+    gaps: bool = False
 
 
 class Window(NamedTuple):
@@ -77,62 +74,149 @@ class Window(NamedTuple):
     def stretch(self, season: int) -> Stretch:
         """What is read of the series itself; nothing from the origin on is looked at."""
         start = self.origin - self.context - season
-        return stretch(self.track.values[start : self.origin], season, self.horizon)
+        usual = None if self.track.usual is None else float(self.track.usual[self.origin])
+        return stretch(self.track.values[start : self.origin], season, self.horizon, usual)
 
-    def inputs(self, read: NDArray[np.float64]) -> NDArray[np.float32]:
-        """(c + H, F): the series (2), how far into the future (2), calendar (K), inputs (M)."""
+    def inputs(self, found: Stretch, season: int) -> NDArray[np.float32]:
+        """(c + H, F): the series (2), how far into the future (2), what is known (K), inputs (M).
+
+        Then, where there are gaps, which values are missing; and of each longer season what stood a
+        season before, and whether that is known.
+        """
         track, c, H = self.track, self.context, self.horizon
         start, end = self.origin - c, self.origin + H
         ahead = np.zeros((c + H, 2))
         ahead[c:] = np.stack((np.ones(H), np.arange(1, H + 1) / H), 1)
-        past = np.pad(np.concatenate((read, track.seen[start : self.origin]), 1), ((0, H), (0, 0)))
-        columns = (past[:, :2], ahead, track.known[start:end], past[:, 2:])
+        seen = (found.read, track.seen[start : self.origin])
+        past = np.pad(np.concatenate(seen, 1), ((0, H), (0, 0)))
+        columns: list[NDArray[Any]] = [past[:, :2], ahead, track.known[start:end], past[:, 2:]]
+        if track.gaps:
+            missing = np.isnan(track.values[start : self.origin])
+            columns.append(np.pad(missing, (0, H))[:, None])
+        for longer in track.longer:
+            before = past_seasons(track.values, self.origin, c, H, season, longer)
+            there = ~np.isnan(before)
+            scaled = np.where(there, before / (found.scale or 1.0), 0.0)
+            columns.append(np.stack((scaled, there), 1))
         return np.concatenate(columns, 1).astype(np.float32)
 
 
-def open_series(source: str, targets: Sequence[str], inputs: Sequence[str]) -> Series:
-    """A file, or a built-in series by name: its targets, then its inputs, as columns.
+def open_series(
+    source: str, wanted: Wanted = FOUND, calendar: Calendar | None = None
+) -> list[Series]:
+    """The series of a file, or a built-in one by name: targets, inputs, what is known ahead.
 
-    targets: none: all columns but the inputs. Raises a SunhwanError for a file that cannot be used.
+    Raises a SunhwanError for a file that cannot be used.
     """
-    if source in BUILT_IN_SERIES and not is_plain(Path(source)):
-        series = load_built_in(source)
-        missing = next((name for name in (*targets, *inputs) if name not in series.columns), None)
-        if missing:
+    if source not in BUILT_IN_SERIES or is_plain(Path(source)):
+        return read_panel(source, wanted, calendar)
+    series = load_built_in(source)
+    beside = wanted.inputs + wanted.future
+    for name in wanted.targets + beside + wanted.group:
+        if name not in series.columns:
             raise DataError(
-                f"the series {source} has no column {missing!r}, only {listed(series.columns)}"
+                f"the series {source} has no column {name!r}, only {listed(series.columns)}"
             )
-        chosen: Sequence[str] = inputs
-    elif targets:
-        return read_series(source, columns=(*targets, *inputs))
-    else:
-        series = read_series(source)
-        chosen = read_series(source, columns=inputs).columns if inputs else ()
-    rest = targets or [name for name in series.columns if name not in chosen]
+    rest = wanted.targets or tuple(name for name in series.columns if name not in beside)
     if not rest:
         raise DataError(f"{source}: every column is an input: leave one to be forecast")
-    columns = (*rest, *chosen)
+    columns = rest + beside
     values = series.values[:, [series.columns.index(name) for name in columns]]
-    return Series(series.name, series.times, columns, values, series.said)
+    return [Series(series.name, series.times, columns, values, series.said)]
 
 
 def tracks_of(series: Series, layout: Layout, horizon: int, named: bool = False) -> list[Track]:
-    """The tracks of a file as `open_series` gives it; named: after the file too."""
-    count = len(series.columns) - len(layout.inputs)
-    times = (*series.times, *following(series.times, horizon))
+    """The tracks of a series as `open_series` gives it; named: after the file too."""
+    count = len(series.columns) - len(layout.inputs) - len(layout.future)
+    clock = series.clock
     try:
-        known = phases(times, layout.cycles)
+        phases = clock.phases(layout.cycles, horizon)
     except ValueError as error:
         raise DataError(
-            f"{series.name}: the time {error} is no date, but the model reads where in the "
-            f"{' and the '.join(layout.cycles)} it is: write dates, as in the training file"
+            f"{series.name}: the time {series.times[0] if series.times else error} is no date, but "
+            f"the model reads where in the {' and the '.join(layout.cycles)} it is: write dates, as "
+            "in the training file"
         ) from None
-    seen = (series.values[:, count:] - layout.means) / layout.deviations
-    before = f"{Path(series.name).stem} " if named else ""
+    beside = (_held(series.values[:, count:]) - layout.means) / layout.deviations
+    split = len(layout.inputs)
+    known: list[NDArray[Any]] = [phases, _ahead(series, layout, horizon, beside[:, split:])]
+    words = layout.words(series)
+    known.append(np.broadcast_to(words, (len(phases), len(words))))
+    before = " ".join(cell for _, cell in series.key) or (Path(series.name).stem if named else "")
+    many = count > 1 or not series.key
     return [
-        Track(before + name, times, values, known, seen.astype(np.float32))
+        Track(
+            f"{before} {name}".strip() if many else before,
+            (*series.times, *clock.after(horizon)),
+            values,
+            np.concatenate(known, 1).astype(np.float32),
+            beside[:, :split].astype(np.float32),
+            key=series.key,
+            usual=None,
+            longer=layout.longer,
+            gaps=layout.gaps,
+        )
         for name, values in zip(series.columns, series.values.T[:count], strict=False)
     ]
+
+
+def with_scales(tracks: Sequence[Track], layout: Layout, season: int) -> list[Track]:
+    """The same tracks with the usual scale at each origin, where the model was trained with it."""
+    if not layout.drawn:
+        return list(tracks)
+    return [replace(track, usual=usual_scales(track.values, season)) for track in tracks]
+
+
+def _held(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each missing number is the last one known before it, else the first one known."""
+    if not np.isnan(values).any():
+        return values
+    found = values.copy()
+    for column in found.T:
+        known = np.flatnonzero(~np.isnan(column))
+        if len(known):
+            last = np.maximum.accumulate(np.where(np.isnan(column), -1, np.arange(len(column))))
+            column[:] = column[np.where(last < 0, known[0], last)]
+        else:
+            column[:] = 0.0
+    return found
+
+
+def _ahead(
+    series: Series, layout: Layout, horizon: int, past: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What is known ahead, scaled, (T + H, A): NaN where the file does not say it."""
+    count = len(layout.future)
+    if not count:
+        return np.zeros((len(past) + horizon, 0))
+    after = np.full((horizon, count), np.nan)
+    given = series.ahead[:horizon, -count:]
+    after[: len(given)] = given
+    scaled = (after - layout.means[-count:]) / layout.deviations[-count:]
+    return np.concatenate((past, scaled))
+
+
+def check_ahead(series: Series, layout: Layout, horizon: int) -> None:
+    """DataError: what is known ahead is not given for all of the horizon."""
+    count = len(layout.future)
+    if count and np.isnan(series.ahead[:horizon, -count:]).sum() + (
+        horizon - min(len(series.ahead), horizon)
+    ):
+        key = f" of {', '.join(cell for _, cell in series.key)}" if series.key else ""
+        raise DataError(
+            f"{series.name}: {listed(layout.future)} is known ahead, but the file does not give it for "
+            f"the {horizon} steps after {series.times[-1]}{key}; add a row for each with its time and "
+            f"{listed(layout.future)}, and leave {listed(layout.targets or ('the series',))} empty"
+        )
+
+
+def lengthened(series: Series, rows: int) -> Series:
+    """The same series with missing values before the first, so that it has so many rows."""
+    more = rows - len(series.times)
+    clock = replace(series.clock, first=series.clock.first - more, count=rows)
+    times = (*(clock.text(place) for place in range(more)), *series.times)
+    values = np.pad(series.values, ((more, 0), (0, 0)), constant_values=np.nan)
+    return replace(series, times=times, values=values, clock=clock)
 
 
 def as_series(question: Any, layout: Layout) -> Series:
@@ -144,7 +228,7 @@ def as_series(question: Any, layout: Layout) -> Series:
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not np.isfinite(values).all():
         raise UsageError("a question is a series: finite numbers, or rows of as many columns")
-    targets, inputs = layout[:2]
+    targets, inputs = layout.targets, layout.inputs + layout.future
     count = values.shape[1]
     names = targets if targets else tuple(map(str, range(1, count - len(inputs) + 1)))
     if len(names) + len(inputs) != count or not names:
@@ -162,11 +246,20 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
     """
     lines = question.splitlines() if isinstance(question, str) else question
     rows = [_TIME_OF_DAY.sub("T", line).replace(",", " ").split() for line in lines]
-    times = [row[0] for row in rows if row and moment(row[0]) and not is_number(row[0])]
-    if not times or len(times) < len(rows):
+    dated = [bool(row) and not is_number(row[0]) and bool(orders_of(row[0])) for row in rows]
+    if not rows or not all(dated):
         return rows
-    check_ascending(times, [f"line {number}" for number in range(1, len(times) + 1)], "date")
-    return replace(as_series([row[1:] for row in rows], layout), times=tuple(times))
+    where = [f"line {number}" for number in range(1, len(rows) + 1)]
+    times = tuple(row[0] for row in rows)
+    points = read_times(times, where, "date", dates=layout.order).points
+    late = np.flatnonzero(np.diff(points) <= 0)
+    if len(late):
+        raise DataError(
+            f"{where[late[0] + 1]}: the time {quoted(times[late[0] + 1])} does not come after the one "
+            "before; give the rows in order of time, the oldest first"
+        )
+    made = as_series([row[1:] for row in rows], layout)
+    return replace(made, times=times, clock=Clock.of(times, layout.calendar))
 
 
 _TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
@@ -179,14 +272,26 @@ def windows_of(track: Track, origins: Iterable[int], task: ForecastConfig) -> li
 
 
 def changing(windows: Sequence[Window], season: int) -> list[Window]:
-    """Those with a scale: what repeats itself exactly teaches nothing."""
-    sums: dict[int, NDArray[np.float64]] = {}
+    """Those with a scale and something to learn: what repeats itself exactly teaches nothing."""
+    sums: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
     found = []
     for window in windows:
         values, end = window.track.values, window.origin - season
         if id(values) not in sums:
-            sums[id(values)] = np.cumsum(values[season:] != values[:-season])
-        total = sums[id(values)]
-        if total[end - 1] > (total[end - window.context - 1] if end > window.context else 0):
+            steps = np.abs(values[season:] - values[:-season])
+            known = np.concatenate(([0], np.cumsum(~np.isnan(values))))
+            sums[id(values)] = np.cumsum(np.nan_to_num(steps) > 0), known
+        total, known = sums[id(values)]
+        seen = known[window.origin] - known[window.origin - window.context - season]
+        came = (
+            seen and known[min(window.origin + window.horizon, len(values))] - known[window.origin]
+        )
+        usual = window.track.usual
+        if usual is None:
+            before = total[end - window.context - 1] if end > window.context else 0
+            moves = total[end - 1] > before
+        else:
+            moves = usual[window.origin] > 0
+        if came and moves:
             found.append(window)
     return found

@@ -1,0 +1,207 @@
+"""Which columns of a table are time, series and names of series: as named, or found by evidence."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+from sunhwan.data.dates import looks_like_date, orders_of
+from sunhwan.data.numbers import is_number
+from sunhwan.data.tables import Table, column
+from sunhwan.errors import DataError, UsageError, listed, quoted
+
+# fmt: off
+TIME_NAMES = frozenset((
+    "date", "time", "datetime", "timestamp", "ds", "day", "month", "quarter", "year", "epoch",
+    "날짜", "일자", "일시", "시간", "시각", "연도", "월", "측정일시", "기준일", "기준일자", "거래일",
+))
+GROUP_NAMES = frozenset((
+    "unique_id", "series", "series_id", "item", "item_id", "store", "store_id", "product",
+    "product_id", "sku", "id", "shop", "shop_id", "region", "location", "station", "symbol", "ticker",
+    "branch", "customer", "sensor", "device", "지점", "상품", "품목", "매장", "점포", "지역", "종목",
+    "관측소", "지점명", "상품코드",
+))
+VALUE_NAMES = frozenset((
+    "y", "value", "sales", "target", "demand", "quantity", "qty", "units", "count", "sold", "amount",
+    "price", "close", "값", "판매량", "매출", "수량", "수요", "가격", "종가",
+))
+# fmt: on
+_CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
+_CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
+_PARTS = (("year", "연도", "년"), ("month", "월"), ("day", "일"))
+MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
+"""Cells that say that a number is missing, in lower case."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The columns of a table as its user names them; "" and (): found by evidence.
+
+    Attributes:
+        time: the column of times.
+        targets: the series. inputs: columns read beside each, of the past alone.
+        future: columns that are known ahead.
+        group: columns that together name the series of a long table.
+        dates, zone: as `read_times` takes them.
+        rows: whether rows are counted, whatever their times.
+    """
+
+    time: str = ""
+    targets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    dates: str = ""
+    zone: str = ""
+    rows: bool = False
+
+
+FOUND = Wanted()
+"""Every column found by evidence."""
+
+
+class Columns(NamedTuple):
+    """What each column of a table is.
+
+    time: its name, or "" where there is none; times: its cells, joined where it is several columns.
+    left: columns that are not read.
+    """
+
+    time: str
+    times: list[str]
+    group: tuple[str, ...]
+    targets: tuple[str, ...]
+    inputs: tuple[str, ...]
+    future: tuple[str, ...]
+    static: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def columns_of(table: Table, wanted: Wanted) -> Columns:
+    """Find what each column is. DataError: one is missing; UsageError: one is named twice."""
+    given = [_named(table, names) for names in (wanted.group, wanted.inputs, wanted.future)]
+    targets = _named(table, wanted.targets)
+    when, times, parts = _times(table, wanted.time)
+    counts = Counter([when, *targets, *(name for names in given for name in names)])
+    for name, count in counts.items():
+        if count > 1:
+            raise UsageError(f"The column {quoted(name)} is named twice; name each one once.")
+    group, inputs, future = given
+    if when and not group:
+        group = _group_of(table, when, times, parts, targets + inputs + future)
+    taken = {*parts, *group, *inputs, *future, *targets}
+    rest = [name for name in table.columns if name not in taken]
+    static = _static(table, group, rest) if group else ()
+    rest = [name for name in rest if name not in static]
+    if not targets:
+        numbers = [name for name in rest if not group or _numeric(table, name)]
+        usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
+        targets = tuple(usual[:1] or numbers)
+    if not targets:
+        inputs_alone = inputs or future
+        what = "every column is an input: leave one to be forecast" if inputs_alone else (
+            f"has no column but the time {when!r}; add one of numbers."
+        )  # fmt: skip
+        raise DataError(f"{table.name}{':' if inputs_alone else ''} {what}")
+    read = set(targets)
+    left = tuple(name for name in rest if name not in read)
+    return Columns(when, times, group, targets, inputs, future, static, left)
+
+
+def cells(table: Table, name: str) -> list[str]:
+    """The cells of a column."""
+    return [row.values[name] for row in table.rows]
+
+
+def keys_of(table: Table, group: Sequence[str]) -> list[tuple[str, ...]]:
+    """The cells of a row that name its series, for each row."""
+    return [tuple(row.values[name].strip() for name in group) for row in table.rows]
+
+
+def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(column(table, name, (), "series") for name in names)
+
+
+def _times(table: Table, wanted: str) -> tuple[str, list[str], tuple[str, ...]]:
+    """The name of the time, its cells, and the columns it is made of; "" where there is none."""
+    when = column(table, wanted, (), "time") if wanted else _time_column(table)
+    if not when:
+        return "", [], ()
+    times = cells(table, when)
+    if len(set(times)) == len(times) or wanted:
+        return when, times, (when,)
+    by_name = {name.casefold(): name for name in table.columns if name != when}
+    parts = [next((by_name[n] for n in names if n in by_name), "") for names in _PARTS]
+    if when.casefold() in _PARTS[0] and parts[1]:
+        parts = [when, *filter(None, parts[1:])]
+        joined = zip(*(cells(table, name) for name in parts), strict=True)
+        return " ".join(parts), ["-".join(_padded(c) for c in row) for row in joined], tuple(parts)
+    clock = next((by_name[name] for name in _CLOCK_NAMES if name in by_name), "")
+    if clock and all(_CLOCK_CELL.fullmatch(cell.strip()) for cell in cells(table, clock)):
+        both = zip(times, cells(table, clock), strict=True)
+        return f"{when} {clock}", [f"{a.strip()} {b.strip()}" for a, b in both], (when, clock)
+    return when, times, (when,)
+
+
+def _padded(cell: str) -> str:
+    return f"{cell.strip():0>2}"
+
+
+def _time_column(table: Table) -> str:
+    """The name of the column of times, or ""."""
+    for name in table.columns:
+        if name.casefold() in TIME_NAMES:
+            return name
+    texts = [
+        name
+        for name in table.columns
+        if not any(not cell.strip() or is_number(cell) for cell in cells(table, name))
+    ]
+    for name in texts:
+        first = table.rows[0].values[name]
+        if looks_like_date(first) or orders_of(first):
+            return name
+    return next((n for n in texts if len(set(cells(table, n))) == len(table.rows)), "")
+
+
+def _group_of(
+    table: Table, when: str, times: Sequence[str], parts: Sequence[str], taken: Sequence[str]
+) -> tuple[str, ...]:
+    """The columns that name the series of a long table; () where each row has its own time."""
+    used = {*parts, *taken}
+    free = [name for name in table.columns if name not in used]
+    if "unique_id" in (name.casefold() for name in free):
+        return tuple(name for name in free if name.casefold() == "unique_id")
+    if len(set(times)) == len(times):
+        return ()
+    likely = [n for n in free if n.casefold() in GROUP_NAMES or not _numeric(table, n)]
+    for count in range(1, min(len(likely), 4) + 1):
+        for some in combinations(likely, count):
+            rows = zip(times, keys_of(table, some), strict=True)
+            if len(set(rows)) == len(times):
+                return some
+    if not likely:
+        return ()
+    raise DataError(
+        f"{table.name}: several rows have the same time, and no columns tell them apart; name those "
+        f"that do with --group, of {listed(free)}"
+    )
+
+
+def _static(table: Table, group: Sequence[str], rest: Sequence[str]) -> tuple[str, ...]:
+    """Columns of words that stay the same in each series."""
+    keys = keys_of(table, group)
+    found = []
+    for name in rest:
+        values = cells(table, name)
+        if not _numeric(table, name) and len(set(zip(keys, values, strict=True))) == len(set(keys)):
+            found.append(name)
+    return tuple(found)
+
+
+def _numeric(table: Table, name: str) -> bool:
+    """Whether a column holds numbers, with holes perhaps."""
+    some = [cell for cell in cells(table, name) if cell.strip().casefold() not in MISSING]
+    return bool(some) and all(map(is_number, some))

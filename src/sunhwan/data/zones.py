@@ -1,0 +1,72 @@
+"""Time zones: which one gave the offsets of a column, and what its clock shows at an instant."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from sunhwan.errors import UsageError, quoted
+
+_USUAL = (
+    "Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "America/Chicago",
+    "America/Denver", "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland",
+    "America/Santiago",
+)  # fmt: skip
+"""Asked first: where several zones gave the same offsets, one that many share stands for them."""
+
+
+def named_zone(name: str) -> ZoneInfo:
+    """The zone of a name such as Europe/Berlin; UsageError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise UsageError(
+            f"task.zone: there is no time zone {quoted(name)}; write one such as Asia/Seoul"
+        ) from None
+
+
+def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta]) -> tzinfo:
+    """The zone whose clock was so far from UTC at each instant (UTC, without a zone, ascending).
+
+    The usual zones are asked first; where none fits, the last offset stays.
+    """
+    last = timezone(offsets[-1])
+    if len(set(offsets)) == 1:
+        return last
+    pairs = list(zip(instants, offsets, strict=True))
+    # The clock changes twice a year: around a change, the rows beside it say all.
+    near = [
+        pair
+        for k, pair in enumerate(pairs)
+        if k in (0, len(pairs) - 1) or offsets[k - 1] != pair[1] or offsets[k + 1] != pair[1]
+    ]
+    for name in (*_USUAL, *_other_zones()):
+        zone = ZoneInfo(name)
+        if all(shown_offset(instant, zone) == offset for instant, offset in near):
+            return zone
+    return last
+
+
+def shown_offset(instant: datetime, zone: tzinfo) -> timedelta:
+    """How far the zone's clock is from UTC at an instant of UTC."""
+    return instant.replace(tzinfo=UTC).astimezone(zone).utcoffset() or timedelta(0)
+
+
+def instants_of(local: Sequence[datetime], zone: tzinfo) -> list[datetime]:
+    """What a zone's clock showed, in its order → UTC; an hour that comes twice is told by the order."""
+    found: list[datetime] = []
+    for clock in local:
+        first, second = (
+            clock.replace(tzinfo=zone, fold=fold).astimezone(UTC).replace(tzinfo=None)
+            for fold in (0, 1)
+        )
+        again = first < second and bool(found) and found[-1] >= first
+        found.append(second if again else first)
+    return found
+
+
+@cache
+def _other_zones() -> tuple[str, ...]:
+    return tuple(
+        sorted(name for name in available_timezones() if "/" in name and name not in _USUAL)
+    )

@@ -1,0 +1,125 @@
+"""Layout: what a forecaster reads of a file, as it was found in training and is kept with the model."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sunhwan.data import Series
+from sunhwan.data.calendar import Calendar
+from sunhwan.data.series_columns import Wanted
+from sunhwan.tasks.forecast.settings import ForecastConfig
+
+MOST_WORDS = 50
+"""Different cells of a static column beyond which it is not read."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What is read of a file.
+
+    Attributes:
+        targets: the columns that are forecast; none: all but the others.
+        inputs: columns that are read beside each, of the past alone; means, deviations: of the
+            training rows of these, and then of `future`.
+        cycles: of the calendar.
+        future: columns that are known ahead. group: columns that name the series of a long table.
+        static: columns of words, each with those that were seen in training.
+        longer: seasons beside the main one, in steps.
+        gaps: whether the model is told which values are missing.
+        drawn: whether the scale of a window is drawn to that of its series.
+        calendar: of the training file; None: that of each file. order: of the parts of a date.
+    """
+
+    targets: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+    cycles: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    static: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    longer: tuple[int, ...] = ()
+    gaps: bool = False
+    drawn: bool = False
+    calendar: Calendar | None = None
+    order: str = ""
+
+    @property
+    def features(self) -> int:
+        """How many numbers a step has: see `Window.inputs`."""
+        beside = len(self.inputs) + len(self.future) + sum(len(words) for _, words in self.static)
+        return 4 + 2 * len(self.cycles) + beside + int(self.gaps) + 2 * len(self.longer)
+
+    def wanted(self, settings: ForecastConfig) -> Wanted:
+        """The columns of a file that is read by a trained model."""
+        return Wanted(
+            time=settings.time if self.drawn else "",
+            targets=self.targets,
+            inputs=self.inputs,
+            future=self.future,
+            group=self.group,
+            dates=self.order or settings.dates,
+            zone=settings.zone,
+            rows=settings.steps == "rows",
+        )
+
+    def words(self, series: Series) -> NDArray[np.float32]:
+        """The words of a series as 0 and 1, a column for each that was seen in training."""
+        cells = dict((*series.key, *series.static))
+        return np.array(
+            [float(cells.get(name) == word) for name, words in self.static for word in words],
+            dtype=np.float32,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        values = asdict(self)
+        calendar = values.pop("calendar")
+        static = [[name, list(words)] for name, words in self.static]
+        lists = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        slots = {**calendar, "slots": list(calendar["slots"])} if calendar else None
+        return {**lists, "static": static, "calendar": slots}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """What `to_dict` gave, by this version or an earlier one; KeyError, TypeError, ValueError."""
+
+        def texts(name: str) -> tuple[str, ...]:
+            return tuple(map(str, values.get(name, ())))
+
+        static = tuple((str(n), tuple(map(str, words))) for n, words in values.get("static", ()))
+        calendar = values.get("calendar")
+        if calendar is not None:
+            calendar = Calendar(**{**calendar, "slots": tuple(map(int, calendar["slots"]))})
+        return cls(
+            targets=texts("targets"),
+            inputs=texts("inputs"),
+            means=tuple(map(float, values["means"])),
+            deviations=tuple(map(float, values["deviations"])),
+            cycles=texts("cycles"),
+            future=texts("future"),
+            group=texts("group"),
+            static=static,
+            longer=tuple(map(int, values.get("longer", ()))),
+            gaps=bool(values.get("gaps", False)),
+            drawn=bool(values.get("drawn", False)),
+            calendar=calendar,
+            order=str(values.get("order", "")),
+        )
+
+
+def words_of(files: Sequence[Series]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The columns that name series or stay the same in each, with their cells, the rarer ones left out."""
+    found: dict[str, dict[str, None]] = {}
+    for series in files:
+        for name, cell in (*series.key, *series.static):
+            found.setdefault(name, {})[cell] = None
+    # Where each series has a word of its own, the words say nothing of others.
+    return tuple(
+        (name, tuple(cells))
+        for name, cells in found.items()
+        if 1 < len(cells) <= min(MOST_WORDS, len(files) - 1)
+    )

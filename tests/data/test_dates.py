@@ -1,0 +1,168 @@
+"""Dates as tables write them: read, decided over a column, and written alike."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sunhwan.data.clock import following
+from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.times import Times, read_times
+from sunhwan.errors import DataError, UsageError
+
+WRITINGS = {
+    "2024-01-31": datetime(2024, 1, 31),
+    "2024-01-31 13:05": datetime(2024, 1, 31, 13, 5),
+    "2024-01-31 9:05": datetime(2024, 1, 31, 9, 5),
+    "2024-01-31T13:05:09.120": datetime(2024, 1, 31, 13, 5, 9, 120000),
+    "2024/1/31": datetime(2024, 1, 31),
+    "2024.01.31": datetime(2024, 1, 31),
+    "2024. 1. 31.": datetime(2024, 1, 31),
+    "2024년 1월 31일": datetime(2024, 1, 31),
+    "2024년 2월 4일 오후 3시 5분": datetime(2024, 2, 4, 15, 5),
+    "2024-02-04 오전 12:30:00": datetime(2024, 2, 4, 0, 30),
+    "2024-01-31(수) 13:00": datetime(2024, 1, 31, 13),
+    "20240131": datetime(2024, 1, 31),
+    "2024013123": datetime(2024, 1, 31, 23),
+    "20240131T090500": datetime(2024, 1, 31, 9, 5),
+    "2024-01": datetime(2024, 1, 1),
+    "2024년 3월": datetime(2024, 3, 1),
+    "2024Q2": datetime(2024, 4, 1),
+    "2024-Q4": datetime(2024, 10, 1),
+    "2024년 1분기": datetime(2024, 1, 1),
+    "2024-W05": datetime(2024, 1, 29),
+    "31/12/2020": datetime(2020, 12, 31),
+    "12/31/2020": datetime(2020, 12, 31),
+    "31.12.2020": datetime(2020, 12, 31),
+    "12/31/2020 3:05 PM": datetime(2020, 12, 31, 15, 5),
+    "31.12.2020 12:00:09 a.m.": datetime(2020, 12, 31, 0, 0, 9),
+    "Feb 04, 2024": datetime(2024, 2, 4),
+    "04-Feb-24": datetime(2024, 2, 4),
+    "4 February 2024": datetime(2024, 2, 4),
+    "Sunday, February 4, 2024": datetime(2024, 2, 4),
+    "Feb 2024": datetime(2024, 2, 1),
+    "04/Feb/2024:13:05:00": datetime(2024, 2, 4, 13, 5),
+}
+
+
+@pytest.mark.parametrize("text", WRITINGS)
+def test_what_is_read_is_written_alike(text: str) -> None:
+    (order,) = orders_of(text)
+    found = read_date(text, order)
+    assert found is not None
+    assert found.local == WRITINGS[text]
+    assert Writing.of([text], order).write(found.local) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2024-02-30", "2024", "1958.25", "Jan", "", "24/31/2020", "Monday, February 4, 2024",
+     "0001-01-01T00:00+09:00", "2024-01-31 25:00", "2024-01-31 13:00 AM", "10:30", "25/12"],
+)  # fmt: skip
+def test_what_is_no_date_is_not_read_as_one(text: str) -> None:
+    assert orders_of(text) == []
+
+
+def test_what_looks_like_a_date() -> None:
+    assert all(
+        map(looks_like_date, ("2024-02-30", "25/12", "10:30", "Feb 27", "3월 2일", "13/13/13"))
+    )
+    assert not any(map(looks_like_date, ("Jan", "week 3", "T17", "", "서울", "may be", "4.5")))
+
+
+def column(*cells: str, **options: str) -> Times:
+    return read_times(cells, [f"line {n}" for n in range(2, len(cells) + 2)], "ds", **options)
+
+
+@pytest.mark.parametrize(
+    ("cells", "order"),
+    [
+        (("01/02/2024", "13/02/2024"), "day-month-year"),
+        (("01/02/2024", "02/13/2024"), "month-day-year"),
+        (("04.02.2024", "05.02.2024"), "day-month-year"),
+        # Nothing over 12: months go on evenly in one order only.
+        (tuple(f"{m:02}/01/{y}" for y in (2022, 2023) for m in range(1, 13)), "month-day-year"),
+        (tuple(f"01/{m:02}/{y}" for y in (2022, 2023) for m in range(1, 13)), "day-month-year"),
+        (tuple(f"{d:02}/04/2024 {h:02}:00" for d in (3, 4) for h in range(24)), "day-month-year"),
+        (("24.02.29", "24.03.01", "24.03.02"), "year-month-day"),
+        (("29.02.24", "01.03.24", "02.03.24"), "day-month-year"),
+    ],
+)  # fmt: skip
+def test_the_whole_column_decides(cells: tuple[str, ...], order: str) -> None:
+    assert column(*cells).order == order
+    assert order in column(*cells).notes[0]
+
+
+def test_what_no_row_decides_is_asked_about() -> None:
+    with pytest.raises(
+        DataError, match=r"--set task\.dates=day-first or --set task\.dates=month-first"
+    ):
+        column("03/04/2024", "04/04/2024", "05/04/2024")
+    for choice, day in (("day-first", 4), ("month-first", 1)):
+        points = column("03/04/2024", "04/04/2024", "05/04/2024", dates=choice).points
+        assert np.diff(points)[0] / 86_400e6 == (1 if day == 4 else 31)
+    with pytest.raises(DataError, match=r"not all month-day-year, as task\.dates says"):
+        column("13/04/2024", "14/04/2024", dates="month-first")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.datetimes(datetime(1975, 1, 1), datetime(2068, 1, 1)),
+    st.sampled_from(["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%b %d, %Y", "%Y년 %m월 %d일", "%y-%m-%d",
+                     "%d-%b-%y", "%m/%d/%Y %I:%M %p", "%Y%m%d", "%A, %d %B %Y"]),
+    st.booleans(),
+)  # fmt: skip
+def test_days_in_any_writing_go_on_or_are_refused(start: datetime, form: str, turned: bool) -> None:
+    start = start.replace(minute=0, second=0, microsecond=0)
+    days = [start + timedelta(n) for n in range(44)]
+    cells = [f"{day:{form}}" for day in days]
+    assert following(cells[:40], 4) == tuple(cells[40:])
+    points = column(*(cells[::-1] if turned else cells)).points
+    assert (np.diff(points) == (-1 if turned else 1) * 86_400e6).all()
+
+
+def test_midnight_is_the_hour_24_where_the_column_writes_it_so() -> None:
+    hours = [f"2024-01-0{day} {hour:02}:00" for day in (1, 2) for hour in range(1, 25)]
+    assert (np.diff(column(*hours).points) == 3600e6).all()
+    assert following(hours[:46], 3) == ("2024-01-02 23:00", "2024-01-02 24:00", "2024-01-03 01:00")
+
+
+def test_counts_since_1970_are_dates() -> None:
+    assert following(["1700000000", "1700003600"], 1) == ("1700007200",)
+    found = column("1700000000000", "1700000060000")
+    assert found.kind == "date"
+    assert np.diff(found.points) == 60e6
+    assert column("1", "2", "3").kind == "number"
+    assert column("1999", "2000").kind == "number"
+
+
+def test_offsets_that_change_are_those_of_a_zone() -> None:
+    before = [f"2024-03-31T0{hour}:00:00+01:00" for hour in (0, 1)]
+    after = [f"2024-03-31T0{hour}:00:00+02:00" for hour in (3, 4)]
+    assert following(before + after, 2) == tuple(f"2024-03-31T0{h}:00:00+02:00" for h in (5, 6))
+    # On into the autumn, when the clock is put back.
+    days = [f"2024-{m:02}-01T00:00:00+0{1 if m < 4 else 2}:00" for m in range(1, 11)]
+    assert following(days, 2) == ("2024-11-01T00:00:00+01:00", "2024-12-01T00:00:00+01:00")
+    assert following(["2024-01-01 23:50 Asia/Seoul", "2024-01-02 00:00 Asia/Seoul"], 1) == (
+        "2024-01-02 00:10 Asia/Seoul",
+    )
+
+
+def test_an_hour_that_comes_twice_is_told_by_its_place() -> None:
+    hours = ("2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00")
+    found = column(*hours, zone="Europe/Berlin")
+    assert (np.diff(found.points) == 3600e6).all()
+    assert found.write(found.points[2].item()) == "2024-10-27 02:00"
+    assert found.write(found.points[3].item() + 3600e6) == "2024-10-27 04:00"
+    with pytest.raises(UsageError, match="no time zone 'Mars/Olympus'"):
+        column(*hours, zone="Mars/Olympus")
+
+
+def test_one_that_is_not_like_the_others_is_named() -> None:
+    with pytest.raises(DataError, match="line 4: column 'ds' holds '2024-02-30', which is no date"):
+        column("2024-02-28", "2024-02-29", "2024-02-30")
+    with pytest.raises(DataError, match="line 2: column 'ds' holds 'x', which is no date"):
+        column("x", "2024-02-29", "2024-03-01")
+    assert column("Jan", "Feb").kind == "name"
