@@ -116,7 +116,11 @@ def another(f: Any) -> Any:
     """A value that is allowed and not the default."""
     if f.metadata["choices"]:
         return next(choice for choice in f.metadata["choices"] if choice != f.default)
-    return not f.default if isinstance(f.default, bool) else type(f.default)(f.metadata["high"])
+    if isinstance(f.default, bool):
+        return not f.default
+    if isinstance(f.default, str | tuple):
+        return type(f.default)("x")
+    return type(f.default)(f.metadata["high"])
 
 
 @pytest.mark.parametrize(("one", "task"), OTHERS, ids=[f"{o.name} of {t}" for o, t in OTHERS])
