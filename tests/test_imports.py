@@ -29,6 +29,7 @@ ORDER = {
     "tasks": 11,
     "store": 12,
     "plots": 13,
+    "prediction": 13,
     "training": 14,
     "api": 14,
     "inspection": 15,

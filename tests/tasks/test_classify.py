@@ -40,7 +40,9 @@ def test_it_learns_labels_it_can_see(command: Command, tmp_path: Path) -> None:
     questions = tmp_path / "new.txt"
     questions.write_text("the 사과 9\nthe cow 3\nthe pear 55\n", encoding="utf-8")
     done = command("predict", run, questions, "--as", "tsv")
-    labels = [line.split("\t")[0] for line in done.out.splitlines()]
+    header, *rows = [line.split("\t") for line in done.out.splitlines()]
+    assert header[1:] == ["label", "probability"]
+    labels = [row[1] for row in rows]
     assert labels == ["fruit", "animal", "fruit"]
     answers = [
         json.loads(line) for line in command("predict", run, questions, "--json").out.splitlines()

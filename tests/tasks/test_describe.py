@@ -66,7 +66,9 @@ def test_numbers_are_described(command: Command, tmp_path: Path) -> None:
     questions = tmp_path / "new.csv"
     questions.write_text("너비,높이\n1,9\n8,1.5\n", encoding="utf-8")
     done = command("predict", run, questions, "--as", "tsv")
-    assert [line.split("\t")[0] for line in done.out.splitlines()] == ["높다", "넓다"]
+    assert [line.split("\t")[:3] for line in done.out.splitlines()] == [
+        ["너비", "높이", "output"], ["1", "9", "높다"], ["8", "1.5", "넓다"],
+    ]  # fmt: skip
     figures = json.loads(command("evaluate", run, file, "--json").out)
     assert figures["exact_by_beam_search"] > 0.9
     lines[3] = "2,많이,1,넓다"

@@ -85,7 +85,7 @@ def test_it_learns_what_words_end_in(command: Command, tmp_path: Path) -> None:
     ]
     assert answers == [
         {"words": ["새로가", "힘차게", "날다"], "tags": ["NOUN", "ADV", "VERB"]},
-        {"words": [], "tags": []},
+        None,
         {"words": ["책를"], "tags": ["NOUN"]},
     ]
     predictor = sunhwan.load(run)

@@ -72,8 +72,10 @@ def test_it_reads_backwards(learned: Path, command: Command, tmp_path: Path) -> 
     right = ["오영삼", "칠", "구사이일"]
     assert command("predict", learned, questions).out.splitlines() == right
     rows = command("predict", learned, questions, "--as", "tsv").out.splitlines()
-    assert [row.split("\t")[0] for row in rows] == right
-    assert [row.split("\t")[2] for row in rows] == ["305", "7", "1249"]
+    assert rows[0].split("\t")[1:] == ["output", "log_probability"]
+    assert [row.split("\t")[:2] for row in rows[1:]] == [
+        ["305", right[0]], ["7", right[1]], ["1249", right[2]],
+    ]  # fmt: skip
     lines = command("predict", learned, questions, "--json", "--beam", 3).out.splitlines()
     for line, question, output in zip(lines, ("305", "7", "1249"), right, strict=True):
         answer = json.loads(line)

@@ -1,20 +1,20 @@
 """`sunhwan predict`."""
 
-import json
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sunhwan.cli.output import echo
+from sunhwan.cli.output import complain, echo
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import UsageError
+from sunhwan.errors import SunhwanError, UsageError
 
 if TYPE_CHECKING:
+    from sunhwan.prediction import Answered, Summary
     from sunhwan.tasks import Answer
-
-FORMATS = ("text", "tsv", "json")
 
 
 def predict(
@@ -27,9 +27,38 @@ def predict(
         ),
     ] = None,
     as_: Annotated[
-        str, typer.Option("--as", help="How to write the answers: text, tsv or json.")
-    ] = "text",
-    out: Annotated[Path | None, typer.Option(help="A file for them instead of the screen.")] = None,
+        str,
+        typer.Option(
+            "--as",
+            help="How to write the answers: text; csv, tsv, jsonl or parquet: the columns of the file "
+            "with the answer beside them; json: all that the model tells; conllu. Left out: as the "
+            "name of --out says, else text.",
+        ),
+    ] = "",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file for them instead of the screen; it is replaced when all is done."
+        ),
+    ] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            "--header/--no-header",
+            help="Whether the first row names the columns; left out: told from the rows.",
+            show_default=False,
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option("--skip-bad", help="Leave out rows that cannot be answered, and tell which."),
+    ] = False,
+    skip_done: Annotated[
+        bool,
+        typer.Option(
+            "--skip-done", help="Go on with an --out that was interrupted; a finished one stays."
+        ),
+    ] = False,
     beam: Annotated[
         int | None,
         typer.Option(help="Of a model that writes: how many beginnings it keeps; 1: greedily (5)."),
@@ -54,14 +83,17 @@ def predict(
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
 ) -> None:
-    """What a trained model says to new questions: labels, tags, translations, forecasts."""
+    """What a trained model says to new questions: labels, tags, translations, forecasts.
+
+    Ends with 0 when all rows were answered or left out with --skip-bad, with 1 when something failed,
+    with 2 when an option is wrong.
+    """
     from sunhwan.api import load
     from sunhwan.cli.terminal import shown
-    from sunhwan.store.atomic import check_writable, write_text
+    from sunhwan.prediction import format_of, predict_into
+    from sunhwan.store.atomic import check_writable
 
-    form = "json" if as_json else as_
-    if form not in FORMATS:
-        raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {form}")
+    form = format_of("json" if as_json else as_, out)
     name_cells(cell)
     for target in (out, picture):
         if target is not None:
@@ -75,31 +107,72 @@ def predict(
         if name not in task.options:
             option = "-n" if name == "n" else f"--{name}"
             raise UsageError(f"{option}: a {task.title} writes nothing")
-    questions = task.questions(file or Path("-"))
+    path = file or Path("-")
     if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts
 
-        questions = list(questions)
-        draw_forecasts(task.panels(questions), picture)
+        draw_forecasts(task.panels(list(task.questions(path))), picture)
         picture = None
-    lines = []
-    answers: Callable[..., Iterator[Answer]] = task.answers
-    for answer in answers(questions, **options):
-        if picture:
-            _draw(answer, picture)
-            picture = None
-        if form == "json":
-            line = json.dumps(answer.values, ensure_ascii=False)
-        elif form == "tsv":
-            line = answer.tsv()
-        else:
-            line = answer.text
-        if out is None:
-            echo(shown(line))
-        else:
-            lines.append(line + "\n")
+    problems = _Problems() if skip_bad else None
+    with _counter(out) as counted:
+
+        def on_row(row: "Answered") -> None:
+            nonlocal picture
+            if picture and row.answer:
+                _draw(row.answer, picture)
+                picture = None
+            counted(row.number)
+
+        summary = predict_into(
+            task, path, out or (lambda text: echo(shown(text), end="")), form=form, options=options,
+            header=header, on_problem=problems, skip_done=skip_done, on_row=on_row,
+        )  # fmt: skip
+    if problems and problems.count:
+        complain(f"{problems.count:,} rows were left out", "yellow")
     if out is not None:
-        write_text(out, "".join(lines))
+        complain(_told(summary, out), "green")
+
+
+def _told(summary: "Summary", out: Path) -> str:
+    if summary.before and not summary.answered:
+        return f"{out} is finished already"
+    before = f", after {summary.before:,} that were there" if summary.before else ""
+    pace = f"{summary.answered / max(summary.seconds, 1e-9):,.0f} rows/s"
+    return f"{summary.answered:,} rows answered in {summary.seconds:.1f} s ({pace}){before}: {out}"
+
+
+class _Problems:
+    """Tells of the first rows that are left out, and counts all."""
+
+    MOST = 20
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, error: SunhwanError) -> None:
+        self.count += 1
+        if self.count <= self.MOST:
+            complain(f"left out: {error}", "yellow")
+
+
+@contextmanager
+def _counter(out: Path | None) -> Iterator[Callable[[int], None]]:
+    """Counts rows in a terminal where the answers go to a file."""
+    from sunhwan.cli.terminal import console
+
+    target = console(stderr=True)
+    if out is None or not target.is_terminal:
+        yield lambda number: None
+        return
+    begun = time.monotonic()
+    with target.status("reading") as status:
+
+        def counted(number: int) -> None:
+            if number % 256 == 0:
+                pace = number / max(time.monotonic() - begun, 1e-9)
+                status.update(f"{number:,} rows  {pace:,.0f} rows/s")
+
+        yield counted
 
 
 def _draw(answer: "Answer", picture: Path) -> None:

@@ -257,7 +257,8 @@ class Classify(TableTask):
                 cells = (label, f"{probability:.4f}", *question.cells)
                 shown = printable(label)
                 said = "  ".join((shown, f"{probability:.2f}", " | ".join(question.cells)))
-                yield Answer(values, cells, said)
+                named = {"label": label, "probability": probability}
+                yield Answer(values, cells, said, named=named)
 
 
 AUTOMATIC: dict[str, Value] = {

@@ -377,4 +377,4 @@ class EncoderDecoderTask(TableTask):
             names = self.step_names(example)
             pieces = self.vocabulary.token_texts(texts[0].ids)
             alignment = Alignment(names, pieces, texts[0].attention[:, : len(names)])
-        return Answer(values, cells, str(best["output"]), alignment)
+        return Answer(values, cells, str(best["output"]), alignment, named=best)

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sunhwan.data.frames import FRAME_SUFFIXES
+from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.tasks.common.examples import Example, ExampleTask
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.questions import Columns, Pair, Question, pairs_in, questions_in
@@ -24,6 +26,16 @@ class InputKindTask(ExampleTask):
     def reads_files(self) -> bool:
         return self.input_kind.reads_files
 
+    def is_input(self, path: Path) -> bool:
+        """Whether a file is itself what is read, as a recording or an image is."""
+        return self.reads_files and path.suffix.lower() in (*FRAME_SUFFIXES, *IMAGE_SUFFIXES)
+
+    def asks_rows(self, path: Path) -> bool:
+        return not self.is_input(path)
+
+    def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
+        return Question(cells, where, folder)
+
 
 class TableTask(InputKindTask):
     """A task of a table: some columns are the parts of a question, another one is its answer."""
@@ -42,6 +54,8 @@ class TableTask(InputKindTask):
         return {"examples": len(train)}
 
     def questions(self, path: Path) -> Iterator[Question]:
+        if self.is_input(path):
+            return iter([Question((path.name,), str(path), path.parent)])
         return questions_in(path, self.columns.inputs)
 
     def read(self, path: Path) -> list[Example]:

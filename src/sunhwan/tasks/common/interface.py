@@ -201,6 +201,14 @@ class Task(ABC):
     def questions(self, path: Path) -> Iterable[Any]:
         """A file → what `answers` takes, one a question; "-": standard input."""
 
+    def asks_rows(self, path: Path) -> bool:
+        """Whether the questions of a file are rows of a table, or lines, each by itself."""
+        return False
+
+    def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Any:
+        """The cells of a row under `columns_asked` → what `answers` takes."""
+        raise UsageError(f"a {self.title} reads no rows of a table")
+
     @abstractmethod
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """An answer a question, in their order, as soon as it is known."""

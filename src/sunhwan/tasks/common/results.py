@@ -1,6 +1,7 @@
 """Results: the answers to questions, and the figures of an evaluation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
@@ -42,8 +43,9 @@ class Alignment(NamedTuple):
 class Answer(NamedTuple):
     """What a model says to one question: for JSON, as cells of a TSV, and as text.
 
-    alignment: None where nothing was looked at. rows: cells line by line, of an answer that in a TSV
-    is several lines, as a sentence of CoNLL is.
+    alignment: None where nothing was looked at. rows: cells line by line, of an answer that is several
+    lines, as a sentence of CoNLL is; conllu: the same in the ten columns of CoNLL-U. named: the answer as
+    columns of a table, beside those of the question; none: the plain values among `values`.
     """
 
     values: dict[str, Any]
@@ -51,11 +53,8 @@ class Answer(NamedTuple):
     text: str
     alignment: Alignment | None = None
     rows: tuple[tuple[str, ...], ...] = ()
-
-    def tsv(self) -> str:
-        """The cells between tabs; several rows end in an empty line."""
-        rows = ("\t".join(" ".join(c.split()) for c in row) for row in self.rows or [self.cells])
-        return "\n".join([*rows, ""] if self.rows else rows)
+    named: Mapping[str, Any] = MappingProxyType({})
+    conllu: tuple[tuple[str, ...], ...] | None = None
 
 
 class Listing(NamedTuple):

@@ -97,14 +97,11 @@ def described_pairs(path: Path, columns: Columns) -> list[Pair]:
 
 
 def described_questions(path: Path, columns: Columns) -> Iterator[Question]:
-    """The questions of a file, or an image by itself."""
+    """The questions of a file."""
     known = _fitting(path, columns)
     if known is not None:
-        yield from (pair.question for pair in known.pairs)
-    elif is_image(str(path)) and len(columns.inputs) == 1:
-        yield Question((path.name,), str(path), path.parent)
-    else:
-        yield from questions_in(path, columns.inputs)
+        return (pair.question for pair in known.pairs)
+    return questions_in(path, columns.inputs)
 
 
 def _fitting(path: Path, columns: Columns) -> Described | None:
@@ -115,6 +112,12 @@ def _fitting(path: Path, columns: Columns) -> Described | None:
             f"{' and '.join(columns.inputs)}: give a file of the kind it was trained on"
         )
     return known
+
+
+def holds_questions(path: Path) -> bool:
+    """Whether a file, or a name, is no table: arrays, tunes or the built-in digits."""
+    name = path.name.lower().removesuffix(".gz")
+    return str(path) in BUILT_IN_DIGITS or name.endswith((".npz", ".abc")) or path.is_dir()
 
 
 def _known(path: Path, *, tested: bool) -> Described | None:

@@ -14,7 +14,12 @@ from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import complete_kind
 from sunhwan.tasks.common.questions import Found, Pair, Question, in_words, split
 from sunhwan.tasks.common.results import Answer
-from sunhwan.tasks.describe.reading import described_pairs, described_questions, read_corpus
+from sunhwan.tasks.describe.reading import (
+    described_pairs,
+    described_questions,
+    holds_questions,
+    read_corpus,
+)
 from sunhwan.tasks.describe.tunes import TUNE, whole_tune
 
 DRAWN = 0.6
@@ -72,7 +77,12 @@ class Describe(EncoderDecoderTask):
                 answer = answer._replace(values=answer.values | {"tune": tune}, text=tune)
             yield answer
 
+    def asks_rows(self, path: Path) -> bool:
+        return super().asks_rows(path) and not holds_questions(path)
+
     def questions(self, path: Path) -> Iterator[Question]:
+        if self.is_input(path) and not holds_questions(path):
+            return super().questions(path)
         return described_questions(path, self.columns)
 
     def read(self, path: Path) -> list[Example]:

@@ -75,12 +75,17 @@ def read_sequences(path: Path, config: Config) -> Sequences:
 
 def sequences_asked(path: Path, config: Config) -> Iterator[Question]:
     """The questions of a file: sentences of a treebank, rows of a table, or lines of any other text."""
-    if _is_treebank(path):
+    if is_treebank(path):
         for sentence in read_treebank(path, words_only=True).sentences:
             yield Question(sentence.words, sentence.where, path.parent)
         return
     for question in questions_in(path, config.task.input or INPUTS[:1]):
-        yield _split(question) if config.task.kind == "words" else question
+        yield as_words(question, config.task.kind)
+
+
+def as_words(question: Question, kind: str) -> Question:
+    """A question of one cell, cut into words where these are what is tagged."""
+    return _split(question) if kind == "words" else question
 
 
 def as_sequence(given: object, kind: str) -> Question:
@@ -88,7 +93,7 @@ def as_sequence(given: object, kind: str) -> Question:
     if isinstance(given, Question):
         return given
     if isinstance(given, str):
-        return _split(Question((given,))) if kind == "words" else Question((given,))
+        return as_words(Question((given,)), kind)
     if isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
         return Question(tuple(given))
     raise UsageError(f"to tag is a text or a sequence of words, not {type(given).__name__}")
@@ -100,7 +105,8 @@ def _is_table(path: Path) -> bool:
     return named and not (".tsv" in path.suffixes and "\n\n" in read_text(path).strip("\n"))
 
 
-def _is_treebank(path: Path) -> bool:
+def is_treebank(path: Path) -> bool:
+    """Whether a file of questions holds sentences, a token a line."""
     name = path.name.lower().removesuffix(".gz")
     return name.endswith(TREEBANKS) or (name.endswith(".tsv") and not _is_table(path))
 

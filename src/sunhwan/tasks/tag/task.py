@@ -21,7 +21,13 @@ from sunhwan.tasks.common.questions import Pair, Question, chunks, split
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.common.word_input import WordsKind
-from sunhwan.tasks.tag.reading import as_sequence, read_sequences, sequences_asked
+from sunhwan.tasks.tag.reading import (
+    as_sequence,
+    as_words,
+    is_treebank,
+    read_sequences,
+    sequences_asked,
+)
 from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.tasks.tag.settings import TagModelConfig
 
@@ -196,7 +202,15 @@ class Tag(InputKindTask):
             raise StoreError("The stored labels or inputs are damaged.") from None
         return cls(config, input_kind, labels)
 
+    def asks_rows(self, path: Path) -> bool:
+        return super().asks_rows(path) and not is_treebank(path)
+
+    def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
+        return as_words(Question(cells, where, folder), self.input_kind.kind)
+
     def questions(self, path: Path) -> Iterator[Question]:
+        if self.is_input(path):
+            return iter([Question((path.name,), str(path), path.parent)])
         return sequences_asked(path, self.config)
 
     def read(self, path: Path) -> list[Example]:
@@ -216,7 +230,30 @@ class Tag(InputKindTask):
                     words = tuple(map(str, range(1, len(tags) + 1)))
                     text = f"{question.cells[0]}  {' '.join(tags)}"
                     values = {self.config.task.input[0]: question.cells[0], "tags": tags}
-                yield Answer(values, (text,), text, rows=tuple(zip(words, tags, strict=True)))
+                yield Answer(
+                    values, (text,), text, rows=tuple(zip(words, tags, strict=True)),
+                    named={"tags": " ".join(tags)}, conllu=self._conllu(words, tags),
+                )  # fmt: skip
+
+    def _conllu(
+        self, words: Sequence[str], tags: Sequence[str]
+    ) -> tuple[tuple[str, ...], ...] | None:
+        """Lines of CoNLL-U; tags of none of its columns, such as entities, go into its last one."""
+        if self.input_kind.kind != "words":
+            return None
+        column = self.config.task.target.lower() or "upos"
+        entities = any(label[:2] in ("B-", "I-") for label in self.labels)
+        place = PLACES.get("misc" if entities else column, PLACES["misc"])
+        lines = []
+        for number, (word, tag) in enumerate(zip(words, tags, strict=True), 1):
+            line = [str(number), word, *"_" * 8]
+            line[place] = tag if place != PLACES["misc"] else f"Tag={tag}"
+            lines.append(tuple(line))
+        return tuple(lines)
+
+
+PLACES = {"lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7, "misc": 9}
+"""Where a column of CoNLL-U stands."""
 
 
 AUTOMATIC: dict[str, Value] = {

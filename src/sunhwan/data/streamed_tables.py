@@ -1,0 +1,327 @@
+"""Streamed tables: the rows of a file of any size, one after another, in bounded memory."""
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+from sunhwan.data.headers import looks_like_header
+from sunhwan.data.separated import Layout, find_layout
+from sunhwan.errors import DataError, SunhwanError, TextError, listed, quoted
+from sunhwan.files import open_plain, parse_json
+from sunhwan.text.decoding import decode_known, normalize
+from sunhwan.text.encodings import recognise
+
+HEAD = 1 << 20
+"""Bytes from which the encoding and the separator are told."""
+SAMPLE = 200
+"""Rows from which it is told whether the first one names the columns."""
+LONGEST_CELL = 2**31 - 1
+JSON_LINES = (".jsonl", ".ndjson")
+SEPARATORS = {".tsv": "\t", ".csv": ","}
+PARQUET = (".parquet", ".pq")
+
+
+class StreamedRow(NamedTuple):
+    """One row: its place, and its cells by column, none of an empty line.
+
+    problem: why the row cannot be read, where it cannot.
+    """
+
+    where: str
+    values: dict[str, Any]
+    problem: SunhwanError | None = None
+
+
+@dataclass(frozen=True)
+class StreamedTable:
+    """A table that is read as its rows are taken; columns: those of the header, or 1, 2, …, or of a
+    file of texts the one that was asked for."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: Iterator[StreamedRow]
+    is_table: bool = True
+    """False: lines of text."""
+
+
+@contextmanager
+def open_table(
+    path: Path, asked: Sequence[str] = (), header: bool | None = None
+) -> Iterator[StreamedTable]:
+    """Open a file of rows, plain or `.gz`; "-": standard input.
+
+    `.csv`, `.tsv`, `.jsonl`, `.ndjson` and `.parquet` are what they are called; so is any other file
+    whose first line holds the columns that are asked for between tabs, semicolons or commas. Else each
+    line is a row, cut at tabs where several columns are asked for.
+
+    asked: names of columns that are looked for. header: whether the first row names the columns; None:
+    it does where it holds all that are asked for, or looks like it (`looks_like_header`).
+
+    TextError: the file is missing or in no known encoding. DataError: quotes are not paired.
+    """
+    name = "standard input" if str(path) == "-" else normalize(str(path))
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    if suffix in PARQUET:
+        yield _parquet(path, name)
+        return
+    with _opened(path, name) as (text, head):
+        if suffix in JSON_LINES:
+            yield _json_lines(text, name)
+            return
+        layout = _layout(head, suffix, asked)
+        if layout.separator:
+            yield _separated(text, name, layout, asked, header)
+        else:
+            yield _lines(text, name, asked)
+
+
+@contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
+    """The file as text, and its beginning."""
+    try:
+        raw: Any = sys.stdin.buffer if str(path) == "-" else open_plain(path)
+    except FileNotFoundError:
+        raise TextError(f"There is no file {name}; check the path.") from None
+    except IsADirectoryError:
+        raise TextError(f"{name} is a folder where a file is needed.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TextError(f"{name} cannot be read ({reason}); check the path.") from None
+    data = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if name.lower().endswith(".gz") else raw
+    try:
+        head = data.read(HEAD) if str(path) != "-" else data.read()
+        whole = head if len(head) < HEAD else head[: _end_of_line(head)]
+        guess = recognise(whole)
+        begin = decode_known(whole, name).text  # or the sentence that says what to do
+        codec = "utf-8-sig" if guess.codec.lower().replace("-", "") == "utf8" else guess.codec
+        joined = io.BufferedReader(_Joined(head, data), HEAD)
+        yield io.TextIOWrapper(joined, encoding=codec, newline=None), begin
+    except UnicodeDecodeError as error:
+        raise TextError(
+            f"{name} begins as {error.encoding} and has other bytes further on; save it as UTF-8."
+        ) from None
+    finally:
+        if str(path) != "-":
+            raw.close()
+
+
+def _end_of_line(head: bytes) -> int:
+    """Up to where a beginning holds no half character."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return len(head) - len(head) % 4
+    return head.rfind(b"\n") + 1 or len(head)
+
+
+class _Joined(io.RawIOBase):
+    """What was read already, and then the rest."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head, self._rest = io.BytesIO(head), rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head.read(len(buffer)) or self._rest.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _layout(head: str, suffix: str, asked: Sequence[str]) -> Layout:
+    """The layout of a table, or that of lines of text where no separator is promised and none parts a
+    header with the columns that are asked for."""
+    sample = head[: head.rfind("\n") + 1] or head
+    usual = SEPARATORS.get(suffix, "")
+    first = sample.split("\n", 1)[0]
+    for separator in () if usual else ("\t", ";", ","):
+        if asked and separator in first and _holds(_cells_of(first, separator), asked):
+            usual = separator
+            break
+    return find_layout(sample, usual) if usual else Layout("", quotes=False)
+
+
+def _cells_of(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def _holds(cells: Sequence[str], asked: Sequence[str]) -> bool:
+    names = {cell.strip().casefold() for cell in cells}
+    return all(name.casefold() in names for name in asked)
+
+
+def _lines(text: TextIO, name: str, asked: Sequence[str]) -> StreamedTable:
+    columns = tuple(asked) or ("text",)
+
+    def rows() -> Iterator[StreamedRow]:
+        for number, line in enumerate(text, 1):
+            where, line = f"{name}, line {number}", normalize(line.removesuffix("\n"))
+            cells = (line,) if len(columns) == 1 else tuple(line.split("\t"))
+            if not line.strip():
+                yield StreamedRow(where, {})
+            elif len(cells) != len(columns):
+                yield StreamedRow(where, {}, DataError(
+                    f"{where} has {len(cells)} parts, but the model reads {len(columns)}: separate "
+                    "them by tabs"
+                ))  # fmt: skip
+            else:
+                yield StreamedRow(where, dict(zip(columns, cells, strict=True)))
+
+    return StreamedTable(name, columns, rows(), is_table=False)
+
+
+def _separated(
+    text: TextIO, name: str, layout: Layout, asked: Sequence[str], header: bool | None
+) -> StreamedTable:
+    cells = _quoted_cells(text, name, layout) if layout.quotes else _plain_cells(text, layout)
+    if layout.told:
+        next(cells, None)
+    first = list(itertools.islice(cells, SAMPLE))
+    filled = [row for _, row in first if row]
+    if header is None:
+        known = bool(asked) and bool(filled) and _holds(filled[0], asked)
+        header = known or (bool(filled) and looks_like_header(filled))
+    width = len(filled[0]) if filled else 1
+    numbers = tuple(map(str, range(1, width + 1)))
+    columns = numbers
+    if header and filled:
+        columns = tuple(c.strip() or n for c, n in zip(filled[0], numbers, strict=True))
+        if len(set(columns)) < width:
+            double = next(c for c in columns if columns.count(c) > 1)
+            raise DataError(
+                f"{name}: two columns are named {quoted(double)}; give each its own name."
+            )
+
+    def rows() -> Iterator[StreamedRow]:
+        named = not header
+        for line, row in itertools.chain(first, cells):
+            where = f"{name}, line {line}"
+            if not named and row:
+                named = True
+            elif not row:
+                yield StreamedRow(where, {})
+            elif len(row) != width:
+                yield StreamedRow(where, {}, DataError(
+                    f"{where}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but the first has "
+                    f"{width}; {layout.cure}, and write an empty cell rather than none."
+                ))  # fmt: skip
+            else:
+                yield StreamedRow(where, dict(zip(columns, map(normalize, row), strict=True)))
+
+    return StreamedTable(name, columns, rows())
+
+
+def _plain_cells(text: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(text, 1):
+        line = line.removesuffix("\n")
+        yield number, line.split(layout.separator) if line else []
+
+
+def _quoted_cells(text: TextIO, name: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(
+        text, delimiter=layout.separator, strict=True, skipinitialspace=layout.spaced
+    )
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{name}, line {line}: the row that begins here has an unpaired double quote ({error}); "
+            "quote the whole cell and write a quote inside it twice."
+        ) from None
+
+
+def _json_lines(text: Iterable[str], name: str) -> StreamedTable:
+    lines = iter(text)
+    first = next((one for one in _objects(lines, name, 1)), None)
+    columns = tuple(first.values) if first else ()
+    again = _objects(lines, name, 2)
+    return StreamedTable(name, columns, itertools.chain([first] if first else [], again))
+
+
+def _objects(lines: Iterator[str], name: str, start: int) -> Iterator[StreamedRow]:
+    for number, line in enumerate(lines, start):
+        where = f"{name}, line {number}"
+        if not line.strip():
+            yield StreamedRow(where, {})
+            continue
+        try:
+            found = parse_json(line)
+        except ValueError as error:
+            yield StreamedRow(where, {}, DataError(f"{where}: this line is no JSON ({error})"))
+            continue
+        if isinstance(found, dict) and found:
+            yield StreamedRow(where, {normalize(k): _normal(v) for k, v in found.items()})
+        else:
+            yield StreamedRow(
+                where, {}, DataError(f"{where}: this line is no JSON object with keys")
+            )
+
+
+def _normal(value: Any) -> Any:
+    return normalize(value) if isinstance(value, str) else value
+
+
+def _parquet(path: Path, name: str) -> StreamedTable:
+    parquet = parquet_library()
+    try:
+        file = parquet.ParquetFile(path)
+    except (OSError, ValueError) as error:
+        raise TextError(f"{name} is no Parquet file ({str(error).splitlines()[0]})") from None
+
+    def rows() -> Iterator[StreamedRow]:
+        number = 0
+        for batch in file.iter_batches(batch_size=4096):
+            for values in batch.to_pylist():
+                number += 1
+                yield StreamedRow(
+                    f"{name}, row {number}", {k: _normal(v) for k, v in values.items()}
+                )
+
+    return StreamedTable(name, tuple(file.schema_arrow.names), rows())
+
+
+def parquet_library() -> Any:
+    """pyarrow.parquet; DataError where it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise DataError(
+            "Parquet needs the package pyarrow: install sunhwan[tables], or use csv or jsonl"
+        ) from None
+    return pyarrow.parquet
+
+
+def cell_text(value: Any) -> str:
+    """A value of a row as the text of a cell: "" for none, JSON for lists and objects."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def asked_columns(table: StreamedTable, asked: Sequence[str]) -> tuple[str, ...]:
+    """The table's names of the columns that a model reads; by their places where as many are there.
+
+    Case does not matter where it tells no two columns apart.
+    """
+    if all(name in table.columns for name in asked):
+        return tuple(asked)
+    by_case = {name.casefold(): name for name in reversed(table.columns)}
+    if all(name.casefold() in by_case for name in asked):
+        return tuple(by_case[name.casefold()] for name in asked)
+    if len(table.columns) == len(asked):
+        return table.columns
+    raise DataError(
+        f"{table.name} has the columns {listed(table.columns)}, but the model reads "
+        f"{', '.join(asked)}: rename or add a column"
+    )

@@ -1,0 +1,7 @@
+"""Batch prediction: the questions of a file of any size answered row by row, into a file."""
+
+from sunhwan.prediction.answered import Answered, answer_rows
+from sunhwan.prediction.batch_prediction import Summary, predict_into
+from sunhwan.prediction.output_formats import FORMATS, format_of
+
+__all__ = ["FORMATS", "Answered", "Summary", "answer_rows", "format_of", "predict_into"]

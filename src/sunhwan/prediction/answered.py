@@ -1,0 +1,176 @@
+"""Answered rows: each row of a file with what a model says to it, in order and in bounded memory."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sunhwan.data.streamed_tables import asked_columns, cell_text, open_table
+from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.tasks import Answer, Task
+from sunhwan.tasks.common.questions import Question
+
+
+class Asked(NamedTuple):
+    """One row of the file: its number from 1, its cells, and the question, None of an empty row.
+
+    problem: why it is no question, where it is none.
+    """
+
+    number: int
+    values: Mapping[str, Any]
+    question: Any = None
+    problem: SunhwanError | None = None
+
+
+class Answered(NamedTuple):
+    """A row with its answer; None: the row is empty and stays so."""
+
+    number: int
+    values: Mapping[str, Any]
+    answer: Answer | None
+
+
+@dataclass
+class Rows:
+    """The rows of a file, to be answered; columns: none where its questions are no rows of a table."""
+
+    columns: tuple[str, ...]
+    asked: Iterator[Asked]
+    is_table: bool = False
+    one_answer_each: bool = True
+
+
+@contextmanager
+def open_rows(task: Task, path: Path, header: bool | None = None) -> Iterator[Rows]:
+    """The rows of a file as questions of a task."""
+    names = task.columns_asked
+    if task.forecasts:
+        yield Rows((), _whole(task.questions(path)), one_answer_each=False)
+        return
+    if not task.asks_rows(path):
+        yield Rows(tuple(names), _whole(task.questions(path), names))
+        return
+    folder = Path() if str(path) == "-" else path.parent
+    with open_table(path, names, header) as table:
+        wanted = asked_columns(table, names)
+
+        def asked() -> Iterator[Asked]:
+            for number, row in enumerate(table.rows, 1):
+                cells = tuple(cell_text(row.values.get(name)) for name in wanted)
+                question = None
+                if row.problem is None and any(cell.strip() for cell in cells):
+                    question = task.row_question(cells, row.where, folder)
+                yield Asked(number, row.values, question, row.problem)
+
+        yield Rows(table.columns, asked(), table.is_table)
+
+
+def _whole(questions: Iterable[Any], names: Sequence[str] = ()) -> Iterator[Asked]:
+    """Questions that are no rows of a table, such as sentences of a treebank."""
+    for number, question in enumerate(questions, 1):
+        values: dict[str, str] = {}
+        if names and isinstance(question, Question):
+            cells = (
+                question.cells if len(names) == len(question.cells) else [" ".join(question.cells)]
+            )
+            values = dict(zip(names, cells, strict=False))
+        yield Asked(number, values, question)
+
+
+def answer_rows(
+    task: Task,
+    rows: Rows,
+    options: Mapping[str, Any],
+    on_problem: Callable[[SunhwanError], None] | None = None,
+) -> Iterator[Answered]:
+    """Each row with its answer, or its answers one after another where several are drawn.
+
+    on_problem: is told of a row that cannot be answered, which is left out; None: its error is raised,
+    after the rows before it. UsageError is always raised.
+    """
+    options, drawn = dict(options), options.get("n", 1)
+    answers: Callable[..., Iterator[Answer]] = task.answers
+    waiting: deque[Asked] = deque()
+    failed: list[SunhwanError] = []
+    asked_so_far = 0
+
+    def questions() -> Iterator[Any]:
+        for one in rows.asked:
+            if one.problem is None:
+                waiting.append(one)
+                if one.question is not None:
+                    yield one.question
+            elif on_problem is None:
+                failed.append(one.problem)
+                return
+            else:
+                on_problem(one.problem)
+
+    def seeded() -> dict[str, Any]:
+        first = options.get("seed", 1) + drawn * asked_so_far
+        return options | {"seed": first} if "seed" in task.options else options
+
+    def empty_ones() -> Iterator[Answered]:
+        while waiting and waiting[0].question is None:
+            yield _unanswered(waiting.popleft())
+
+    while True:
+        try:
+            for number, answer in enumerate(answers(questions(), **seeded()), 1):
+                yield from empty_ones()
+                row = waiting[0]
+                yield Answered(row.number, row.values, answer)
+                if rows.one_answer_each and number % drawn == 0:
+                    waiting.popleft()
+                    asked_so_far += 1
+        except UsageError:
+            raise
+        except SunhwanError:
+            # One of those that wait: each is asked alone, then the rest go on together.
+            while waiting:
+                row = waiting.popleft()
+                if row.question is None:
+                    yield _unanswered(row)
+                    continue
+                try:
+                    for answer in list(answers([row.question], **seeded())):
+                        yield Answered(row.number, row.values, answer)
+                except SunhwanError as error:
+                    if on_problem is None:
+                        raise
+                    on_problem(error)
+                asked_so_far += 1
+            continue
+        yield from empty_ones()
+        if failed:
+            raise failed[0]
+        return
+
+
+def _unanswered(row: Asked) -> Answered:
+    return Answered(row.number, row.values, None)
+
+
+def named_values(answer: Answer) -> dict[str, Any]:
+    """An answer as columns of a table: those that it names, or else its plain values.
+
+    Of a value that has names itself, such as quantiles, each becomes a column.
+    """
+    if answer.named:
+        return dict(answer.named)
+    found: dict[str, Any] = {}
+    for name, value in answer.values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}_{key}": inner for key, inner in value.items()}
+        elif not isinstance(value, list | tuple):
+            found[name] = value
+    return found
+
+
+def column_names(columns: Iterable[str], named: Iterable[str]) -> dict[str, str]:
+    """The answer's names → those of its columns: with "predicted_" where the input has the name."""
+    taken = set(columns)
+    return {name: f"predicted_{name}" if name in taken else name for name in named}

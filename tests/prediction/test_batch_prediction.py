@@ -1,0 +1,287 @@
+"""Batch prediction: columns that stay, rows that fail, outputs that are whole or continued."""
+
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from sunhwan.data.streamed_tables import open_table
+from sunhwan.errors import DataError, StoreError, SunhwanError, TextError
+from sunhwan.prediction import Answered, predict_into
+from sunhwan.prediction.answered import column_names
+from sunhwan.tasks import Task
+from tests.conftest import Command
+
+ROWS = [
+    ["id", "review", "note"],
+    ["1", "7 good 9", "a, b"],
+    ["2", "3 bad 3", 'two\nlines "quoted"'],
+    ["3", "", "nothing asked"],
+    ["4", "8 good 1", ""],
+]
+LABELS = ["good", "bad", "", "good"]
+
+
+def write_csv(path: Path, rows: list[list[str]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def records(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+
+
+def into(task: Task, source: Path, form: str, **options: Any) -> str:
+    pieces: list[str] = []
+    predict_into(task, source, pieces.append, form=form, **options)
+    return "".join(pieces)
+
+
+def test_columns_stay_and_the_answer_is_added(reviewer: Task, tmp_path: Path) -> None:
+    """Other columns, commas, quotes and newlines inside cells; a row without a question stays empty."""
+    source = write_csv(tmp_path / "a.csv", ROWS)
+    for form, delimiter in (("csv", ","), ("tsv", "\t")):
+        told = io.StringIO(into(reviewer, source, form), newline="")
+        rows = list(csv.reader(told, delimiter=delimiter))
+        assert [row[:3] for row in rows] == ROWS
+        assert rows[0][3:] == ["label", "probability"]
+        assert [row[3] for row in rows[1:]] == LABELS
+        assert rows[3][3:] == ["", ""]
+        assert all(0.5 < float(row[4]) <= 1 for row in (rows[1], rows[2], rows[4]))
+    objects = [json.loads(line) for line in into(reviewer, source, "jsonl").splitlines()]
+    assert [list(one.values())[:3] for one in objects] == ROWS[1:]
+    assert [one.get("label", "") for one in objects] == LABELS
+    assert into(reviewer, source, "text").splitlines()[2] == ""
+    assert into(reviewer, source, "json").splitlines()[2] == "null"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "Review,id\ngood,1\nbad,2\n"), ("a.csv", "Review;id\ngood;1\nbad;2\n"),
+        ("a.txt", "id\treview\n1\tgood\n2\tbad\n"), ("a.tsv", "id\treview\n1\tgood\n2\tbad\n"),
+        ("a.jsonl", '{"review": "good", "id": 1}\n{"review": "bad", "id": 2}\n'),
+        ("a.csv", "comments\ngood\nbad\n"), ("a.txt", "good\r\nbad"), ("a.csv", "good\nbad\n"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_header_is_never_classified(reviewer: Task, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    header = True if "comments" in text else None
+    told = into(reviewer, tmp_path / name, "csv", header=header)
+    rows = list(csv.DictReader(io.StringIO(told)))
+    assert [row["label"] for row in rows] == ["good", "bad"]
+    if "id" in text:
+        assert [row["id"] for row in rows] == ["1", "2"]
+
+
+def test_a_name_that_is_taken_is_not_taken_twice(reviewer: Task, tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "a.csv", [["review", "label"], ["good", "bad"]])
+    told = list(csv.DictReader(io.StringIO(into(reviewer, source, "csv"))))
+    assert (told[0]["label"], told[0]["predicted_label"]) == ("bad", "good")
+    assert column_names(["a"], ["a", "b"]) == {"a": "predicted_a", "b": "b"}
+
+
+def test_parquet_keeps_kinds(reviewer: Task, tmp_path: Path) -> None:
+    source = tmp_path / "a.jsonl"
+    lines = [{"id": 7, "review": "good", "share": 0.5}, {"id": 8, "review": " ", "share": 1.5}]
+    source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    out = tmp_path / "out.parquet"
+    predict_into(reviewer, source, out, form="parquet")
+    found = pyarrow.parquet.read_table(out).to_pylist()
+    assert [{k: one[k] for k in lines[0]} for one in found] == lines
+    assert [one["label"] for one in found] == ["good", None]
+    again = tmp_path / "again.csv"
+    predict_into(reviewer, out, again, form="csv")
+    assert [row["predicted_label"] for row in records(again)] == ["good", ""]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "a.jsonl",
+        "again.csv",
+        "out.parquet",
+    ]
+
+
+def test_rows_that_fail_are_told_and_left_out_on_request(
+    command: Command, reviews_run: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "a.csv"
+    source.write_text("id,review\n1,good\n2,bad,more\n3,good\n")
+    done = command("predict", reviews_run, source, "--as", "csv")
+    assert (done.code, "line 3" in done.sentence) == (1, True)
+    assert len(done.out.splitlines()) == 2
+    out = tmp_path / "out.csv"
+    assert command("predict", reviews_run, source, "--out", out).code == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv"]
+    done = command("predict", reviews_run, source, "--out", out, "--skip-bad")
+    assert done.code == 0
+    assert "line 3" in done.err
+    assert "1 rows were left out" in done.err
+    assert [row["id"] for row in records(out)] == ["1", "3"]
+    source.write_text("id,review\n2,bad,more\n")
+    assert command("predict", reviews_run, source, "--skip-bad").code == 1
+    assert command("predict", reviews_run, source, "--as", "xml").code == 2
+    assert command("predict", reviews_run, source, "--skip-done").code == 2
+    assert command("predict", reviews_run, source, "--as", "conllu").code == 2
+
+
+class _Stopping:
+    """Ends a prediction after so many rows, as a kill does."""
+
+    def __init__(self, rows: int) -> None:
+        self.left = rows
+
+    def __call__(self, row: Answered) -> None:
+        self.left -= 1
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "text"])
+def test_an_output_is_continued_to_the_same_bytes(
+    reviewer: Task, tmp_path: Path, form: str
+) -> None:
+    source = tmp_path / "a.csv"
+    rows = [f"{n},{n} {'good' if n % 3 else 'bad'}" if n % 7 else f"{n}," for n in range(700)]
+    source.write_text("\n".join(["id,review", *rows]) + "\n")
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    predict_into(reviewer, source, whole, form=form)
+    for stop in (300, 200):
+        with pytest.raises(KeyboardInterrupt):
+            predict_into(
+                reviewer, source, out, form=form, skip_done=True, on_row=_Stopping(stop)
+            )  # fmt: skip
+        assert not out.exists()
+    with pytest.raises(StoreError, match="another format"):
+        predict_into(reviewer, source, out, form="json", skip_done=True)
+    summary = predict_into(reviewer, source, out, form=form, skip_done=True)
+    assert out.read_bytes() == whole.read_bytes()
+    assert summary.before >= 490
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out", "whole"]
+    before = out.stat()
+    assert predict_into(reviewer, source, out, form=form, skip_done=True).answered == 0
+    assert out.stat() == before
+    os.utime(source, (time.time() + 9, time.time() + 9))
+    with pytest.raises(StoreError, match="older"):
+        predict_into(reviewer, source, out, form=form, skip_done=True)
+
+
+def test_a_killed_process_leaves_no_output_and_is_continued(
+    reviews_run: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out.csv"
+    source.write_text("review\n" + "".join(f"{n} good\n" for n in range(200_000)))
+    arguments = ["predict", str(reviews_run), str(source), "--out", str(out), "--skip-done"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sunhwan", *arguments], stderr=subprocess.PIPE
+    )
+    record = tmp_path / ".out.csv.progress"
+    end = time.monotonic() + 60
+    while not record.exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    rows = json.loads(record.read_text())["rows"]
+    assert 0 < rows < 200_000
+    part = (tmp_path / "out.csv.part").read_bytes()
+    assert part.count(b"\n") >= rows + 1
+
+
+def test_a_file_of_any_encoding_and_size_is_streamed(tmp_path: Path) -> None:
+    """The head decides on the encoding; bytes that differ further on are an error with a cure."""
+    lines = [f"{n},아주 좋은 영화였어요" for n in range(40_000)]
+    text = "\n".join(["id,review", *lines]) + "\n"
+    for encoding in ("utf-8", "utf-8-sig", "cp949", "utf-16"):
+        path = tmp_path / "a.csv"
+        path.write_bytes(text.encode(encoding))
+        with open_table(path, ["review"]) as table:
+            rows = list(table.rows)
+        assert len(rows) == 40_000
+        assert rows[-1] == (
+            f"{path}, line 40001",
+            {"id": "39999", "review": "아주 좋은 영화였어요"},
+            None,
+        )
+    packed = tmp_path / "a.csv.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    with open_table(packed, ["review"]) as table:
+        assert sum(1 for _ in table.rows) == 40_000
+    path.write_bytes(b"review\n" + b"plain words\n" * 200_000 + b"\xff\xfe\xfd\n")
+    with pytest.raises(TextError, match="save it as UTF-8"), open_table(path, ["review"]) as table:
+        list(table.rows)
+    with pytest.raises(TextError, match="no file"), open_table(tmp_path / "none.csv"):
+        pass
+
+
+def test_what_cannot_be_read_is_a_problem_of_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"review": "a", "more": [1, {"b": 2}]}\n\nno json\n[1]\n{"review": null}\n')
+    with open_table(path, ["review"]) as table:
+        rows = list(table.rows)
+    assert [row.values for row in rows] == [
+        {"review": "a", "more": [1, {"b": 2}]}, {}, {}, {}, {"review": None},
+    ]  # fmt: skip
+    assert [isinstance(row.problem, DataError) for row in rows] == [False, False, True, True, False]
+    path = tmp_path / "a.csv"
+    path.write_text('review,b\n"open,1\n2,3\n')
+    with pytest.raises(DataError, match="unpaired"), open_table(path, ["review"]) as table:
+        list(table.rows)
+
+
+def test_memory_does_not_grow_with_the_file(reviewer: Task, tmp_path: Path) -> None:
+    """Rows are taken only as answers are asked for."""
+    source = tmp_path / "a.txt"
+    source.write_text("good\n" * 3_000)
+    with open_table(source, ["review"]) as table:
+        taken = 0
+
+        def counted(rows: Iterator[Any]) -> Iterator[Any]:
+            nonlocal taken
+            for row in rows:
+                taken += 1
+                yield row
+
+        questions = (
+            reviewer.row_question((row.values["review"],), row.where, tmp_path)
+            for row in counted(table.rows)
+        )
+        answers = reviewer.answers(questions)
+        next(answers)
+        assert taken == 256
+
+
+def test_a_row_that_the_model_cannot_read_fails_alone(
+    reviewer: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among those that are read together."""
+    real = type(reviewer)._example
+
+    def example(self: Any, question: Any, target: Any) -> Any:
+        if "broken" in question.cells[0]:
+            raise DataError(f"{question.where}: it is broken")
+        return real(self, question, target)
+
+    monkeypatch.setattr(type(reviewer), "_example", example)
+    source = tmp_path / "a.txt"
+    source.write_text("good\nbroken\n\nbad\n" * 100)
+    told: list[SunhwanError] = []
+    lines = into(reviewer, source, "text", on_problem=told.append).splitlines()
+    assert [line[:3].strip() for line in lines] == ["goo", "", "bad"] * 100
+    assert len(told) == 100
+    assert str(told[1]) == f"{source}, line 6: it is broken"
+    pieces: list[str] = []
+    with pytest.raises(DataError, match="line 2"):
+        predict_into(reviewer, source, pieces.append, form="text")
+    assert "".join(pieces).startswith("good")
