@@ -73,7 +73,7 @@ def test_it_learns_a_trend_and_beats_the_naive(command: Command, tmp_path: Path)
     rows = [
         line.split("\t") for line in command("predict", run, file, "--as", "tsv").out.splitlines()
     ]
-    assert rows.pop(0)[:5] == ["series", "time", "median", "lower", "upper"]
+    assert rows.pop(0)[:5] == ["series", "분기", "median", "lower", "upper"]
     assert [row[:2] for row in rows] == [[v["series"], v["time"]] for v in values]
     assert all(
         float(row[2]) == pytest.approx(v["median"], rel=0.01)

@@ -36,6 +36,7 @@ class Series:
         static: columns of words that stay the same, with their cells.
         order: of the parts of its dates, "" for others.
         ahead: (F, C) of the steps after the last, NaN in all columns but those known ahead.
+        time: the name of the column of the times, "" where there is none.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Series:
     static: tuple[tuple[str, str], ...] = ()
     order: str = ""
     ahead: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    time: str = ""
 
     def __post_init__(self) -> None:
         if not self.clock.count and self.times:
@@ -247,7 +249,7 @@ def _series(
     )
     return Series(
         table.name, texts, _read(columns), grid[:kept], "", clock, tuple(cells_of.items()), static,
-        times.order, grid[kept:],
+        times.order, grid[kept:], columns.time,
     )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ class _Target:
     def _look(self, out: Path) -> None:
         """What is there of an earlier time."""
         if out.exists():
-            if out.stat().st_mtime < self._source.stat().st_mtime:
+            if self._source.exists() and out.stat().st_mtime < self._source.stat().st_mtime:
                 raise StoreError(
                     f"{out} is older than {self._source}, so it holds the answers to other rows: remove "
                     "it or name another --out"
@@ -212,6 +212,7 @@ class _Target:
 
 
 def _identity(source: Path) -> list[Any]:
-    with reported(source):
-        status = source.stat()
+    if not source.exists():  # the name of data that is built in, or an error that its reader tells
+        return [str(source)]
+    status = source.stat()
     return [str(source.absolute()), status.st_size, status.st_mtime_ns]

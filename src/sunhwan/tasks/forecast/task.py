@@ -276,7 +276,14 @@ class Forecast(ExampleTask):
                         "quantiles": dict(zip(map(str, QUANTILES), row, strict=True)),
                     }
                     cells = (time, track.name, median, lower, upper)
-                    yield Answer(values, cells, f"{before}{time}  {median}  ({lower} … {upper})")
+                    named = {
+                        **(dict(track.key) or {"series": track.name}),
+                        getattr(question, "time", "") or "time": time,
+                        **{name: values[name] for name in ("median", "lower", "upper")},
+                        **values["quantiles"],
+                    }
+                    text = f"{before}{time}  {median}  ({lower} … {upper})"
+                    yield Answer(values, cells, text, named=named)
 
     @property
     def columns_asked(self) -> list[str]:
