@@ -9,7 +9,7 @@ from tests.serve.page.conftest import Visitor
 
 
 def trace(here: Visit, model: str, text: str, **options: Any) -> Any:
-    settings = {"stack": "recurrent", "layer": 0, "values": ["h"], "units": [0], "session": None}
+    settings = {"stack": "recurrent", "layer": 0, "values": ["h"], "units": [0]}
     return here.asked("/api/trace", model=model, text=text, **settings | options)
 
 
@@ -131,6 +131,7 @@ def test_what_mattered_for_the_next_token(visit: Visitor) -> None:
         assert [value for _, value in here.colours()] == pytest.approx(wanted)
     assert f"“{found['predicted']}”" in here.page.inner_text(".legend-words")
     # At a character inside the text: what mattered for that one.
+    here.page.focus("#text")
     here.page.evaluate("document.getElementById('text').setSelectionRange(5, 5)")
     found = here.asked("/api/attribution", model="characters", text="abc xyz.", position=5)
     assert found["predicted"] == "x"

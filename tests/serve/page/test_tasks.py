@@ -80,7 +80,7 @@ def test_a_decoder_is_coloured_as_it_reads(visit: Visitor) -> None:
     here.page.wait_for_selector("#stripText .piece", state="attached")
     found = here.asked(
         "/api/trace", model="translate", text="2 1 3", stack="decoder", layer=0,
-        values=["h"], units=[0], session=None,
+        values=["h"], units=[0],
     )  # fmt: skip
     assert here.page.locator("#stripText").text_content() == "".join(found["pieces"])
 
