@@ -92,9 +92,9 @@ struct Elementwise {
     static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved, D = Cell::distinct;
 
     static void forward(const Recurrence& r) {
-        Panels<T, G> panels(r.H, r.H, r.threads);
-        share_out(r, panels.bytes(), [&](const Share& share) {
-            panels.pack(r.W_h, share);
+        Panels<T, G> panels(r.W_h, r.H, r.H, r.threads, r.T);
+        share_out(r, panels.bytes(), panels.once(), [&](const Share& share) {
+            panels.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
@@ -114,13 +114,13 @@ struct Elementwise {
     }
 
     static void backward(const Recurrence& r) {
-        Panels<T, 1> panels(G * r.H, r.H, r.threads);
-        share_out(r, panels.bytes(), [&](const Share& share) {
-            // The same matrix read the other way: k runs over (gate, unit).
-            panels.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
+        // The same matrix read the other way: k runs over (gate, unit).
+        Panels<T, 1> panels(transposed(r.W_h), G * r.H, r.H, r.threads, r.T - 1 + r.reaches_initial);
+        share_out(r, panels.bytes(), panels.once(), [&](const Share& share) {
+            panels.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
-            for (int64_t t = r.T - 1; t >= -1; --t) {
+            for (int64_t t = r.T - 1; t >= -r.reaches_initial; --t) {
                 const Step s(r, t);
                 // d u_{t+1}: the blocks it shares with d a, then those that differ.
                 Operand<T> d_u[2];

@@ -65,9 +65,9 @@ struct Normalized {
     static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved;
 
     static void forward(const Recurrence& r) {
-        Panels<T, 1> panels(r.H, G * r.H, r.threads);
-        share_out(r, panels.bytes(), [&](const Share& share) {
-            panels.pack(r.W_h, share);
+        Panels<T, 1> panels(r.W_h, r.H, G * r.H, r.threads, r.T);
+        share_out(r, panels.bytes(), panels.once(), [&](const Share& share) {
+            panels.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
             const Series& u = r.saved[Cell::product];
@@ -90,15 +90,16 @@ struct Normalized {
     }
 
     static void backward(const Recurrence& r) {
-        Panels<T, 1> panels(G * r.H, r.H, r.threads);
-        share_out(r, panels.bytes(), [&](const Share& share) {
-            panels.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
+        Panels<T, 1> panels(transposed(r.W_h), G * r.H, r.H, r.threads, r.T - 1 + r.reaches_initial);
+        share_out(r, panels.bytes(), panels.once(), [&](const Share& share) {
+            panels.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
             for (int64_t t = r.T - 1; t >= 0; --t) {
                 const Step s(r, t);
                 const Range own = share.own_rows(s.count);
                 for (int64_t n = own.first; n < own.end; ++n) Cell::backward(r, s, n);
+                if (t == 0 && !r.reaches_initial) break;
                 share.meet();
                 const Operand<T> d_u{at<T>(r.d_u, s.first, 0), r.d_u.row, G * r.H};
                 panels.multiply(

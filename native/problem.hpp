@@ -13,7 +13,7 @@ constexpr int kExtra = 4;
 
 // The version of all records, those of generation.hpp too: another one whenever one of them changes, also
 // where its size does not.
-constexpr int64_t kVersion = 3;
+constexpr int64_t kVersion = 4;
 
 // Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
 // is data[(start[t] + n) * row + unit]. Null: there are none.
@@ -26,6 +26,8 @@ struct Matrix {
     const void* data;
     int64_t row, column;  // distance of neighbours, in numbers
 };
+
+inline Matrix transposed(const Matrix& w) { return {w.data, w.column, w.row}; }
 
 struct Recurrence {
     // Rows may differ in length: they stand in the order of falling lengths, all at least 1, and a step has
@@ -61,9 +63,11 @@ struct Recurrence {
     Series m;
     int64_t m_kept;
 
-    // Backward. d_states and d_last may be null. d_u: the gradient of the blocks of u that differ
+    // Backward. reaches_initial: 1 where the gradient of the initial state is wanted, else 0, and
+    // d_initial is room to work in. d_states and d_last may be null. d_u: the gradient of the blocks of u that differ
     // from those of a. d_extra (N, 2, size of the extra parameter): the first is the sum over
     // time, the second the kernel's own.
+    int64_t reaches_initial;
     Series d_states[kFields];
     const void* d_last[kFields];
     Series d_a, d_u, d_w;

@@ -114,28 +114,35 @@ class Panels {
 public:
     static constexpr int most = std::max(1, kVectors / G);  // vectors of units of a block
 
-    // Room for K x (G, H); the units of each thread are in blocks of like size.
-    Panels(int64_t K, int64_t H, int64_t threads) : K_(K), H_(H) {
+    // w as K x (G, H), weight(k, column) = data[k * w.row + column * w.column], for so many products with
+    // it; the units of each thread are in blocks of like size.
+    Panels(const Matrix& w, int64_t K, int64_t H, int64_t threads, int64_t products)
+        : w_(w), K_(K), H_(H), once_(products <= 1) {
         for (int thread = 0; thread < threads; ++thread)
             for (const auto& block : blocks_of(int((H + L - 1) / L), most, thread, int(threads))) {
                 blocks_.push_back(block);
                 offsets_.push_back(size_);
                 size_ += K * block.count * G * L;
             }
-        memory_ = allocate<T>(size_);
+        if (!once_) memory_ = allocate<T>(size_);
     }
 
     int64_t bytes() const { return size_ * int64_t(sizeof(T)); }
 
-    // A thread packs its part: weight(k, column) = data[k * w.row + column * w.column]. All must have
-    // done so before any multiplies.
-    void pack(const Matrix& w, const Share& share) {
+    // Whether a block is packed where it is multiplied, for it is read a single time.
+    bool once() const { return once_; }
+
+    // A thread packs its part. All must have done so before any multiplies.
+    void pack(const Share& share) {
+        if (once_) return;
         const Range part = part_of(int64_t(blocks_.size()), share.thread, share.threads);
-        for (int64_t i = part.first; i < part.end; ++i) pack(w, blocks_[i], memory_.get() + offsets_[i]);
+        for (int64_t i = part.first; i < part.end; ++i) pack(blocks_[i], memory_.get() + offsets_[i]);
     }
 
-    // What `multiply` needs besides.
-    static Memory<T> scratch(const Share& share) { return allocate<T>(share.rows({0, share.N}).count() * kVectors * L); }
+    // What `multiply` needs besides: room for the sums of a block, and where it is packed, for the block.
+    Memory<T> scratch(const Share& share) const {
+        return allocate<T>(sums(share) + (once_ ? K_ * std::max(kVectors, G) * L : 0));
+    }
 
     // A thread's share of the products of the rows `of`: for every tile of rows and every vector of units,
     // ahead(row, vector) for each of its rows before its last product, then use(first row, end, vector,
@@ -148,6 +155,11 @@ public:
         for (int64_t i = own.first; i < own.end; ++i) {
             const int V = blocks_[i].count * G;
             const T* panel = memory_.get() + offsets_[i];
+            if (once_ && operands[0].K > 0) {
+                T* here = scratch + sums(share);
+                pack(blocks_[i], here);
+                panel = here;
+            }
             bool more = false;
             for (int o = 0; o < count; ++o) {
                 const auto& operand = operands[o];
@@ -199,7 +211,10 @@ private:
         }
     }
 
-    void pack(const Matrix& w, const Block& block, T* out) const {
+    static int64_t sums(const Share& share) { return share.rows({0, share.N}).count() * kVectors * L; }
+
+    void pack(const Block& block, T* out) const {
+        const Matrix& w = w_;
         const T* data = static_cast<const T*>(w.data);
         const int V = block.count * G;
         const auto column = [&](int v) { return v % G * H_ + int64_t(block.start + v / G) * L; };
@@ -212,16 +227,26 @@ private:
                     store(out + (k * V + v) * L, load(data + k * w.row + column(v), valid(v)));
             return;
         }
-        // A transpose, a few cache lines at a time.
-        for (int64_t k0 = 0; k0 < K_; k0 += L)
-            for (int v = 0; v < V; ++v)
-                for (int l = 0; l < L; ++l)
-                    for (int64_t k = k0; k < std::min<int64_t>(K_, k0 + L); ++k)
-                        out[(k * V + v) * L + l] =
-                            l < valid(v) ? data[k * w.row + (column(v) + l) * w.column] : T(0);
+        for (int64_t k0 = 0; k0 < K_; k0 += L) {
+            const int depth = int(std::min<int64_t>(L, K_ - k0));
+            for (int v = 0; v < V; ++v) {
+                Vec<T> square[L] = {};
+                for (int l = 0; l < valid(v); ++l) {
+                    const T* from = data + k0 * w.row + (column(v) + l) * w.column;
+                    if (w.row == 1)
+                        square[l] = load(from, depth);
+                    else
+                        for (int k = 0; k < depth; ++k) square[l][k] = from[k * w.row];
+                }
+                transpose<T>(square);
+                for (int k = 0; k < depth; ++k) store(out + ((k0 + k) * V + v) * L, square[k]);
+            }
+        }
     }
 
+    Matrix w_;
     int64_t K_, H_, size_ = 0;
+    bool once_;
     std::vector<Block> blocks_;
     std::vector<int64_t> offsets_;
     Memory<T> memory_;

@@ -62,12 +62,13 @@ struct Share {
 };
 
 // body(share) on the threads of a recurrence whose products read `bytes` of weights at every step. By
-// rows every thread reads them all: few rows are worth that only where the weights are near.
+// rows every thread reads them all: few rows are worth that only where the weights are near, and none
+// where they are packed as they are read.
 template <class Body>
-void share_out(const Recurrence& r, int64_t bytes, const Body& body) {
+void share_out(const Recurrence& r, int64_t bytes, bool once, const Body& body) {
     constexpr int64_t kNear = 512 << 10, kFew = 6, kMany = 16;
     // Of a step in the middle.
-    const bool by_rows = r.start[r.T] >= r.T * r.threads * (bytes <= kNear ? kFew : kMany);
+    const bool by_rows = !once && r.start[r.T] >= r.T * r.threads * (bytes <= kNear ? kFew : kMany);
     parallel(int(r.threads), [&](int thread, Barrier& barrier, int threads) {
         body(Share{barrier, thread, threads, by_rows, r.N, part_of_steps(r, 1, thread, threads)});
     });

@@ -22,13 +22,13 @@ struct TwoProducts {
     static constexpr bool projects = second < 0, relays = Cell::inner_from < Cell::outer_fields;
 
     static void forward(const Recurrence& r) {
-        Panels<T, U> first(r.P, r.H, r.threads);
-        Panels<T, W> then(r.H, r.P, r.threads);
-        share_out(r, first.bytes() + then.bytes(), [&](const Share& share) {
-            first.pack(r.W_h, share);
-            then.pack(r.W_m, share);
+        Panels<T, U> first(r.W_h, r.P, r.H, r.threads, r.T);
+        Panels<T, W> then(r.W_m, r.H, r.P, r.threads, r.T);
+        share_out(r, first.bytes() + then.bytes(), first.once(), [&](const Share& share) {
+            first.pack(share);
+            then.pack(share);
             share.barrier.wait();
-            const auto scratch = first.scratch(share);
+            const auto scratch = first.scratch(share), then_scratch = then.scratch(share);
             for (int64_t t = 0; t < r.T; ++t) {
                 const Step s(r, t);
                 const auto h = recurrent_operand<T>(r, s, share);
@@ -45,7 +45,7 @@ struct TwoProducts {
                 share.meet();
                 const Operand<T> m{at<T>(r.m, r.m_kept ? s.first : 0, 0), r.m.row, r.H};
                 then.multiply(
-                    share, s.all(), &m, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &m, 1, then_scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(s, r.P, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             outer(r, p, sums + i * stride);
@@ -57,13 +57,14 @@ struct TwoProducts {
     }
 
     static void backward(const Recurrence& r) {
-        Panels<T, 1> first(U * r.H, r.P, r.threads), then(W * r.P, r.H, r.threads);
-        share_out(r, first.bytes() + then.bytes(), [&](const Share& share) {
-            first.pack({r.W_h.data, r.W_h.column, r.W_h.row}, share);
-            then.pack({r.W_m.data, r.W_m.column, r.W_m.row}, share);
+        Panels<T, 1> first(transposed(r.W_h), U * r.H, r.P, r.threads, r.T - 1 + r.reaches_initial);
+        Panels<T, 1> then(transposed(r.W_m), W * r.P, r.H, r.threads, r.T);
+        share_out(r, first.bytes() + then.bytes(), then.once(), [&](const Share& share) {
+            first.pack(share);
+            then.pack(share);
             share.barrier.wait();
-            const auto scratch = first.scratch(share);
-            for (int64_t t = r.T - 1; t >= -1; --t) {
+            const auto scratch = first.scratch(share), then_scratch = then.scratch(share);
+            for (int64_t t = r.T - 1; t >= -r.reaches_initial; --t) {
                 const Step s(r, t);
                 const auto& from = D > 0 ? r.d_a : r.d_u;
                 const Operand<T> d_u{at<T>(from, s.after, 0), from.row, U * r.H};
@@ -83,7 +84,7 @@ struct TwoProducts {
                 const Operand<T> d_w{projects ? at<T>(r.d_w, s.first, 0) : at<T>(r.d_a, s.first, second * r.H),
                                      projects ? r.d_w.row : r.d_a.row, W * r.P};
                 then.multiply(
-                    share, s.all(), &d_w, 1, scratch.get(), [](int64_t, int) {},
+                    share, s.all(), &d_w, 1, then_scratch.get(), [](int64_t, int) {},
                     [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
                         each_row<T>(s, r.H, n, end, v, [&](const Place& p, int64_t i) SUNHWAN_INLINED {
                             inner_backward(r, p, sums + i * stride);

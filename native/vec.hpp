@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #define SUNHWAN_INLINE inline __attribute__((always_inline))
 #define SUNHWAN_INLINED __attribute__((always_inline))  // of a lambda
@@ -71,6 +72,31 @@ template <class T>
 SUNHWAN_INLINE void store(T* p, Vec<T> v, int count) {
     if (count == kLanes<T>) return store(p, v);
     std::memcpy(p, &v, count * sizeof(T));
+}
+
+// A round of a transpose: the lanes of a whose number has bit s change places with those of b that do not.
+template <class T, int s, int... l>
+SUNHWAN_INLINE void exchange(Vec<T>& a, Vec<T>& b, std::integer_sequence<int, l...>) {
+    constexpr int L = kLanes<T>;
+#if defined(__clang__)
+    const Vec<T> first = __builtin_shufflevector(a, b, ((l & s) ? l - s + L : l)...);
+    b = __builtin_shufflevector(a, b, ((l & s) ? l + L : l + s)...);
+#else
+    using Lanes = typename Vector<T>::bits;
+    const Vec<T> first = __builtin_shuffle(a, b, Lanes{((l & s) ? l - s + L : l)...});
+    b = __builtin_shuffle(a, b, Lanes{((l & s) ? l + L : l + s)...});
+#endif
+    a = first;
+}
+
+// Row i of a square of vectors becomes its column i.
+template <class T, int s = 1>
+SUNHWAN_INLINE void transpose(Vec<T>* rows) {
+    constexpr int L = kLanes<T>;
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i)
+        if (!(i & s)) exchange<T, s>(rows[i], rows[i | s], std::make_integer_sequence<int, L>{});
+    if constexpr (2 * s < L) transpose<T, 2 * s>(rows);
 }
 
 // What the exponential needs of a number format. The series is Taylor's, for |r| <= ln(2) / 2: its

@@ -3,7 +3,8 @@
 The operator of `operators.py` checks its arguments and writes the record anew at each call, behind
 PyTorch's dispatcher: for a small call that is most of the time. Here the record of the parameters is
 written once (`Prepared`) and holds as long as the layer's parameters are the same memory. The results are
-the operator's, bit for bit: the kernel and the products are the same.
+the operator's, bit for bit: the kernel and the products are the same. One exception is a single step of a
+GRU or Elman network: PyTorch's own operator is faster there, and is taken; it rounds in another order.
 """
 
 from array import array
@@ -15,9 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.cells import Cell, State
+from sunhwan.cells import LSTM, Cell, State
 from sunhwan.errors import ShapeError
-from sunhwan.ops import native, operators
+from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
 from sunhwan.ops.gate import address, check, gradient
 from sunhwan.ops.inputs import Inputs, dense_layout
@@ -138,12 +139,29 @@ def run(prepared: Prepared, x: Tensor, state: State | None, stored: Sequence[Any
     stored: the parameters that `prepared.holds`, with their gradients.
     """
     given = zeros(len(x), prepared.sizes, x.dtype) if state is None else state
+    if x.shape[1] == 1 and fused.supports(prepared.cell) and type(prepared.cell) is not LSTM:
+        return _single_step(prepared, x, given, stored)
     if torch.is_grad_enabled() and any(
         p is not None and p.requires_grad for p in (x, *given, *stored)
     ):
         return list(DirectRecurrence.apply(prepared, x, *given, *stored))  # type: ignore[no-untyped-call]
     h, made = _forward(prepared, x, given, save=False)
     return [h, *_last(h, made)]
+
+
+def _single_step(
+    prepared: Prepared, x: Tensor, state: Sequence[Tensor], stored: Sequence[Any]
+) -> list[Tensor]:
+    """Run one step by PyTorch's operator of exactly this equation."""
+    W_x, b, W_h, b_h = stored[:4]
+    weights = [W_x, W_h]
+    if b is not None:
+        weights += [b, zeros(1, tuple(b.shape), b.dtype)[0][0] if b_h is None else b_h]
+    layers = [field.unsqueeze(0) for field in state]
+    y, last = fused.call(
+        prepared.cell, x.transpose(0, 1), layers, weights, torch.is_grad_enabled()
+    )
+    return [y.transpose(0, 1), last.squeeze(0)]
 
 
 def is_state(prepared: Prepared, state: Any, N: int) -> bool:
@@ -306,6 +324,7 @@ def _backward(
         here.kernel, _describe(here, starts, h, made), N * T, starts, None if W_m is None else W_m.shape[0],
         [value.numel() for value in extra if value is not None],
         [] if d_h is None else [(d_h.data_ptr(), P)], d[1:],
+        to_initial=any(needs[1 : 1 + len(starts)]),
     )  # fmt: skip
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
     h_rows = _rows(h)

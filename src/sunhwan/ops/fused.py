@@ -60,7 +60,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
 
     def operator(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:
         layers = [field.unsqueeze(0).contiguous() for field in rest[:F]]
-        return _operator(cell, x, layers, list(rest[F:]), learning)
+        return call(cell, x, layers, list(rest[F:]), learning)
 
     def again(x: Tensor, *rest: Tensor) -> Sequence[Tensor]:
         names = ("W_x", "W_h", "b", "b_h")[: len(rest) - F]
@@ -81,9 +81,10 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
     return Outcome(y, cell.state_type(*(field.squeeze(0) for field in last)))
 
 
-def _operator(
+def call(
     cell: Cell, x: Tensor, layers: list[Tensor], weights: list[Tensor], learning: bool
 ) -> Sequence[Tensor]:
+    """Call PyTorch's operator: x (T, N, D), the state's fields as (1, N, H) → output and last fields."""
     # has_biases, num_layers, dropout, train, bidirectional, batch_first
     options = (len(weights) > 2, 1, 0.0, learning, False, False)
     if isinstance(cell, LSTM):

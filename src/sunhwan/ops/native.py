@@ -185,14 +185,14 @@ def backward(
 ) -> list[Tensor | None]:
     """Gradients of x, W_x, b, the loop's parameters and the initial state, in a row.
 
-    needs: whether that of x, of W_x and of b is wanted.
+    needs: whether that of x, of W_x, of b and of the initial state is wanted.
     """
     kernel = kernel_named(inputs.name, inputs.x.dtype)
     inputs = check(inputs, kernel)
     W_h, b_h, W_m, *extra = inputs.loop
     layout = layout_of(inputs)
     F = len(inputs.initial)
-    if len(d_states) != F or len(d_last) != F or len(needs) != 3:
+    if len(d_states) != F or len(d_last) != F or len(needs) != 4:
         raise ShapeError(
             f"gradients are needed of {F} fields over time, and of {F} after the last step"
         )
@@ -206,6 +206,7 @@ def backward(
         [e.numel() for e in extra if e is not None],
         list(map(series, outside)),
         d_last,
+        to_initial=needs[3],
     )
     d_W_h = d_b_h = d_W_m = None
     if W_h is not None:
@@ -213,7 +214,7 @@ def backward(
         d_b_h = None if b_h is None else d.of_b_h()
     if d.w is not None and found.m is not None:
         d_W_m = weight_gradient(found.m, d.w)
-    of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs)
+    of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
     return [*of_input, d_W_h, d_b_h, d_W_m, *d.of_extra(), *d.initial]
 
 
@@ -228,18 +229,19 @@ class Gradients(NamedTuple):
     a: Tensor
     blocks: list[Tensor]
     w: Tensor | None
-    initial: list[Tensor]
+    initial: list[Tensor | None]
     extra: list[Tensor]
 
     def of_W_h(self, first: Tensor, later: Tensor) -> Tensor:  # noqa: N802
         """d W_hᵀ = Σ_t d u_tᵀ h_{t-1}; first, later: what W_h was multiplied with, at step 0 and after."""
-        N = len(first)
-        sums = [
+        N, sizes = len(first), [d_u.shape[1] for d_u in self.blocks]
+        sums = first.new_empty((sum(sizes), first.shape[1]))
+        for d_u, part in zip(self.blocks, sums.split(sizes), strict=True):
             # One product over the steps, and the first one's own.
-            torch.addmm(d_u[:N].T @ first, d_u[N:].T, later) if len(later) else d_u.T @ first
-            for d_u in self.blocks
-        ]
-        return sums[0] if len(sums) == 1 else torch.cat(sums)
+            torch.mm(d_u[:N].T, first, out=part)
+            if len(later):
+                part.addmm_(d_u[N:].T, later)
+        return sums
 
     def of_b_h(self) -> Tensor:
         """d b_h."""
@@ -259,12 +261,15 @@ def run_backward(
     extra: Sequence[int],
     d_states: Sequence[tuple[int, int]],
     d_last: Sequence[Tensor | None],
+    *,
+    to_initial: bool,
 ) -> Gradients:
     """Call the kernel's backward pass.
 
     words: the record of the forward pass, which is written on; S: rows over time. second: width of what
     the second product gives, None: there is none; extra: how many numbers each extra parameter has.
-    d_states: where the gradients of the fields over time lie.
+    d_states: where the gradients of the fields over time lie; to_initial: whether the gradient of the
+    initial state is wanted, which takes a product more.
     """
     H, new = words[AT["H"]], initial[0].new_empty
     d_a, d_u, d_w = new((S, kernel.gates * H)), None, None
@@ -277,6 +282,7 @@ def run_backward(
     d_extra = [new((len(initial[0]), 2, size)) for size in extra]
     behind = [laid_out(gradient(d, field)) for d, field in zip(d_last, initial, strict=True)]
     put(words, "a", [series(d_a)])
+    words[AT["reaches_initial"]] = int(to_initial)
     put(words, "d_states", d_states)
     put(words, "d_last", [(pointer(d),) for d in behind])
     put(words, "d_a", map(series, (d_a, d_u, d_w)))  # and d_u, d_w, which follow it
@@ -285,7 +291,8 @@ def run_backward(
     _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
     shared = min(kernel.distinct, kernel.recurrent_gates)
     blocks = [d_a if shared == kernel.gates else d_a[:, : shared * H]] if shared else []
-    return Gradients(d_a, blocks + ([] if d_u is None else [d_u]), d_w, d_initial, d_extra)
+    of_initial = [d if to_initial else None for d in d_initial]
+    return Gradients(d_a, blocks + ([] if d_u is None else [d_u]), d_w, of_initial, d_extra)
 
 
 def _operands(inputs: Inputs, layout: Layout, found: ForwardResult) -> tuple[Tensor, Tensor]:

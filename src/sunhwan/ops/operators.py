@@ -176,7 +176,7 @@ def _backward_shapes(*reads: Any) -> list[Tensor]:
     new = inputs.x.new_empty
     first = [
         new(p.shape) if p is not None and wanted else new((0,))
-        for p, wanted in zip((inputs.x, inputs.W_x, inputs.b), needs, strict=True)
+        for p, wanted in zip((inputs.x, inputs.W_x, inputs.b), needs[:3], strict=True)
     ]
     if inputs.W_x is None:
         first[0] = new(inputs.x.shape)
@@ -187,9 +187,7 @@ def _backward_shapes(*reads: Any) -> list[Tensor]:
         new((0,)) if p is None else new(p.shape[::-1]).T if p.dim() == 2 else new(p.shape)
         for p in inputs.loop
     ]
-    initial = [
-        torch.empty_like(field, memory_format=torch.contiguous_format) for field in inputs.initial
-    ]
+    initial = [new(field.shape if needs[3] else (0,)) for field in inputs.initial]
     return [*first, *loop, *initial]
 
 
@@ -261,7 +259,7 @@ class NativeRecurrence(torch.autograd.Function):
         inputs = sizes.inputs(saved[:n])
         found = torch.ops.sunhwan.recurrence_backward(
             *inputs, saved[n : n + F], saved[n + F :], list(d[:F]), list(d[F:]),
-            [needs[0], needs[2], needs[3]],
+            [needs[0], needs[2], needs[3], any(needs[4 + sizes.loop : 4 + sizes.loop + F])],
         )  # fmt: skip
         d_x, d_W_x, d_b, *rest = found
         inner, last = rest[: sizes.loop], rest[sizes.loop :]

@@ -2,7 +2,7 @@
 
 import ctypes
 
-VERSION = 3  # kVersion of native/problem.hpp
+VERSION = 4  # kVersion of native/problem.hpp
 FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of its arrays
 
 
@@ -47,6 +47,7 @@ class Problem(ctypes.Structure):
         ("operand", Series),
         ("m", Series),
         ("m_kept", ctypes.c_int64),
+        ("reaches_initial", ctypes.c_int64),
         ("d_states", Series * FIELDS),
         ("d_last", ctypes.c_void_p * FIELDS),
         ("d_a", Series),
