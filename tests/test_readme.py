@@ -27,6 +27,9 @@ OWN_CELL = [ROOT / "docs" / "own-cell.md", ROOT / "docs" / "own-cell.ko.md"]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+TRAIN = sunhwan.train
+
+
 class Fence(NamedTuple):
     """A fenced block: its language and its text."""
 
@@ -99,8 +102,21 @@ def python_of(page: Path) -> list[str]:
     return [fence.text for fence in fences(page) if fence.language == "python"]
 
 
+def program_of(page: Path) -> str:
+    """The Python of a page as a tree, without comments, and without what its sentences say."""
+    tree = ast.parse("\n".join(python_of(page)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+    return ast.dump(tree)
+
+
+PROGRAMS = {program_of(page): page for page in PAGES if python_of(page)}
+"""Of a page in two languages, whose programs are the same, the English one is run."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if python_of(page)], ids=ids)
+@pytest.mark.parametrize("page", PROGRAMS.values(), ids=ids)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In their order, one after another; blocks that begin with `# mycells.py` are that file."""
     monkeypatch.chdir(tmp_path)
@@ -113,6 +129,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
         files_of_the_tasks(tmp_path)
     if page.name.startswith("policies"):
         shutil.copy(ROOT / "examples" / "recurrent_policy.py", tmp_path)
+    monkeypatch.setattr(sunhwan, "train", train_briefly)
     namespace: dict[str, Any] = {}
     with ExitStack() as open_:
         port = 8000
@@ -130,6 +147,12 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
             for law in LAWS:
                 if law.name in ("gradients", "derived backward", "scan", "chunks"):
                     assert verdict(law, cell, name).passed is not False
+
+
+def train_briefly(config: sunhwan.Config, *rest: Any, **options: Any) -> Any:
+    """`sunhwan.train`, at most a few steps where a page leaves the budget to the defaults."""
+    steps = config.training.steps or 20
+    return TRAIN(config.override({"training.steps": steps}), *rest, **options)
 
 
 def run_of_notes(folder: Path) -> Path:

@@ -241,8 +241,13 @@ def objects(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["characters", "jamo", "documents"])
-@pytest.mark.parametrize("prompt", ["", "The", "나는 오", "\n\t", "\U0001f600", "\udcff"])
+@pytest.mark.parametrize(
+    ("name", "prompt"),
+    [
+        *(("characters", prompt) for prompt in ("", "The", "\n\t", "\U0001f600", "\udcff")),
+        ("jamo", "나는 오"), ("jamo", ""), ("documents", "The"), ("documents", "나는 오"),
+    ],
+)  # fmt: skip
 def test_samples_are_told_by_their_seed(
     command: Command, runs: dict[str, Path], name: str, prompt: str
 ) -> None:

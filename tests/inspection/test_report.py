@@ -31,7 +31,7 @@ from sunhwan.inspection.report.blocks import (
     around_zero,
 )
 from sunhwan.inspection.report.build import inspect
-from sunhwan.inspection.report.contents import QUICK
+from sunhwan.inspection.report.contents import QUICK, Report
 from sunhwan.inspection.report.html import page
 from sunhwan.inspection.report.lead_sentences import memory_lead
 from sunhwan.inspection.report.phrases import Phrases
@@ -121,8 +121,9 @@ def test_every_section_is_there(html: str) -> None:
     assert [f"#{name}" for name in ids] == [a["href"] for tag, a in read.tags if tag == "a"]
 
 
-def test_a_section_that_failed_leaves_its_reason() -> None:
-    report = reports.report()._replace(
+def without_sections() -> Report:
+    """A report of which nothing could be found, and why."""
+    return reports.report()._replace(
         flow=None, clipping=None, memory=None, spectrum=None, probes=None, excerpt=None,
         traces=None, attribution=None, unrolled=None,
         missing={
@@ -130,6 +131,10 @@ def test_a_section_that_failed_leaves_its_reason() -> None:
             for name in ("flow", "clipping", "spectrum", "probes", "traces", "attribution", "unrolled")
         },
     )  # fmt: skip
+
+
+def test_a_section_that_failed_leaves_its_reason() -> None:
+    report = without_sections()
     words = Phrases("en", report.about.directions)
     assert writing.pictures_of(report, words) == {}
     html = html_of(report, words, {})
@@ -230,7 +235,8 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert data["flow"]["curves"][0]["horizon"] == 7
     assert data["traces"][0]["surprise"][0] is None
     before = path.read_text("utf-8")
-    write_report(reports.report(), folder, "en")
+    write_report(without_sections(), folder, "en")
+    assert list((folder / "pictures").iterdir()) == []
     assert path.read_text("utf-8") != before
 
 
@@ -239,9 +245,7 @@ def test_a_report_that_fails_leaves_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "inspect"
-    report = reports.report()._replace(
-        spectrum=reports.spectra()._replace(jacobians=[], history=[])
-    )
+    report = without_sections()._replace(clipping=reports.report().clipping)
     before = write_report(report, folder).read_bytes()
 
     def interrupted(*_: object) -> str:

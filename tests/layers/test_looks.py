@@ -45,6 +45,15 @@ NETWORKS: list[dict[str, Any]] = [
 ]
 
 
+CALLS = [(NETWORKS[0], given) for given in GIVEN] + [
+    (options, GIVEN[-1]) for options in NETWORKS[1:]
+]
+"""The plain layer called in every way, the others in the one with most to it."""
+each_call = pytest.mark.parametrize(
+    ("options", "given"), CALLS, ids=lambda value: "+".join(value) or "plain"
+)
+
+
 def looks(net: Recurrent, given: dict[str, Any]) -> dict[Look, Traced]:
     """The same call by every look, with the same random numbers."""
     return {look: seeded(net, functools.partial(net.trace, look=look, **given)) for look in Look}
@@ -58,8 +67,7 @@ def seeded(net: Recurrent, run: Callable[..., Any]) -> Any:
     return run(random_input(N, T), states)
 
 
-@pytest.mark.parametrize("options", NETWORKS, ids=str)
-@pytest.mark.parametrize("given", GIVEN, ids=lambda g: "+".join(g) or "plain")
+@each_call
 @every_cell
 def test_all_looks_agree(name: str, given: dict[str, Any], options: dict[str, Any]) -> None:
     net = network(name, H, **options)
@@ -85,8 +93,7 @@ def test_a_look_in_float32_is_near(name: str, look: Look) -> None:
     assert_close(flat(net.trace(x, look=look)[:2]), flat(net(x)), 1e-5)
 
 
-@pytest.mark.parametrize("options", NETWORKS, ids=str)
-@pytest.mark.parametrize("given", GIVEN, ids=lambda g: "+".join(g) or "plain")
+@each_call
 @pytest.mark.parametrize("name", ["lstm", "gru", "mingru", "slstm", "lstm_projected"])
 def test_steps_are_the_states_in_the_order_of_reading(
     name: str, given: dict[str, Any], options: dict[str, Any]

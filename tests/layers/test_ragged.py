@@ -36,7 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 every_cell = pytest.mark.parametrize("name", NAMES)
-every_variant = pytest.mark.parametrize("variant", VARIANTS)
+every_variant = pytest.mark.parametrize("variant", ["one", "dense", "bidirectional_highway"])
 
 
 def ragged_network(name: str, variant: str, **options: Any) -> Recurrent:

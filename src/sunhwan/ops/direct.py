@@ -158,9 +158,7 @@ def _single_step(
     if b is not None:
         weights += [b, zeros(1, tuple(b.shape), b.dtype)[0][0] if b_h is None else b_h]
     layers = [field.unsqueeze(0) for field in state]
-    y, last = fused.call(
-        prepared.cell, x.transpose(0, 1), layers, weights, torch.is_grad_enabled()
-    )
+    y, last = fused.call(prepared.cell, x.transpose(0, 1), layers, weights, torch.is_grad_enabled())
     return [y.transpose(0, 1), last.squeeze(0)]
 
 

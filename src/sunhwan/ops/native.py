@@ -236,7 +236,7 @@ class Gradients(NamedTuple):
         """d W_hᵀ = Σ_t d u_tᵀ h_{t-1}; first, later: what W_h was multiplied with, at step 0 and after."""
         N, sizes = len(first), [d_u.shape[1] for d_u in self.blocks]
         sums = first.new_empty((sum(sizes), first.shape[1]))
-        for d_u, part in zip(self.blocks, sums.split(sizes), strict=True):
+        for d_u, part in zip(self.blocks, torch.split(sums, sizes), strict=True):
             # One product over the steps, and the first one's own.
             torch.mm(d_u[:N].T, first, out=part)
             if len(later):
