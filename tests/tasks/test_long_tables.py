@@ -13,10 +13,11 @@ import torch
 import sunhwan
 from sunhwan.config import Config
 from sunhwan.data.seasons import found_longer, found_season
-from sunhwan.errors import DataError
+from sunhwan.errors import ConfigError, DataError
 from sunhwan.models.forecaster import QUANTILES, fitted_spread
 from sunhwan.tasks import Forecast
 from sunhwan.tasks.forecast.layout import Layout
+from sunhwan.training import rolling_origins
 from tests.conftest import Command
 
 pytestmark = pytest.mark.usefixtures("no_picture")
@@ -207,6 +208,35 @@ def test_a_layout_is_kept_whole(trained: tuple[Path, Path]) -> None:
     assert layout.static == (
         ("city", ("A", "B")),
     )  # a word of its own for each says nothing of others
+
+
+def test_rolling_origins_look_at_nothing_behind_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(2, 60)).cumsum(1)
+    files = []
+    for change in (0.0, 1e6):
+        changed = values.copy()
+        changed[:, 56:] += change
+        rows = [f"s{k},{day(n)},{changed[k, n]}" for k in range(2) for n in range(60)]
+        files.append(tmp_path / f"{change:g}.csv")
+        files[-1].write_text("\n".join(["unique_id,ds,y", *rows]) + "\n", encoding="utf-8")
+    settings = {
+        "task.name": "forecast", "task.horizon": 4, "model.hidden_size": 4, "model.embedding_size": 4,
+        "training.steps": 2, "training.threads": 1,
+    }  # fmt: skip
+    scores = [
+        rolling_origins(
+            Config().override({**settings, "data.source": [str(file)]}),
+            tmp_path / file.stem,
+            folds=2,
+        )
+        for file in files
+    ]
+    assert [one.forecasts for one in scores[0]] == [2, 2]
+    assert scores[0][0] == scores[1][0]
+    assert scores[0][1].mae < 1e5 < scores[1][1].mae
+    with pytest.raises(ConfigError, match=r"set task\.name to forecast and task\.horizon"):
+        rolling_origins(Config(), tmp_path / "x")
 
 
 def test_the_command_names_columns(command: Command, tmp_path: Path) -> None:

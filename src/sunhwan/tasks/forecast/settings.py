@@ -17,6 +17,12 @@ class ForecastConfig(TaskConfig):
     )
     horizon: int = setting(0, "how many steps ahead; 0: a season", low=0, high=10**6)
     context: int = setting(0, "how many steps of the past are read; 0: auto", low=0, high=10**6)
+    leave_out: int = setting(
+        0,
+        "the last steps of each series that are not looked at in training: for rolling origins",
+        low=0,
+        high=10**6,
+    )
     time: str = setting("", "column of the times; empty: found")
     group: tuple[str, ...] = setting(
         (), "columns that together name the series of a long table; empty: found"

@@ -37,6 +37,7 @@ from sunhwan.tasks.forecast.tracks import (
     lengthened,
     open_series,
     parse_series,
+    shortened,
     tracks_of,
     windows_of,
     with_scales,
@@ -71,10 +72,12 @@ class Forecast(ExampleTask):
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
         wanted = wanted_of(config)
-        files = [series for s in config.data.source for series in open_series(s, wanted)]
+        found = [series for s in config.data.source for series in open_series(s, wanted)]
+        files = [shortened(series, own(config.task, ForecastConfig).leave_out) for series in found]
         config = complete_sizes(config, files)
         learned, held, layout, marks, notes = split_files(files, config)
-        config = complete_examples(config, [], len(learned), AUTOMATIC)
+        chosen = {**AUTOMATIC, "model.dropout": dropout_of(len(learned))}
+        config = complete_examples(config, [], len(learned), chosen)
         made = cls(config, layout, marks)
         if config.text.validation:
             held = made.read(Path(config.text.validation))
@@ -302,9 +305,13 @@ class Forecast(ExampleTask):
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 32,
     "model.embedding_size": 32,
-    "model.dropout": 0.4,
     "model.direction": "forward",
 }
+
+
+def dropout_of(windows: int) -> float:
+    """0.4 up to a thousand windows, then less with each factor of ten, none from a hundred thousand."""
+    return round(0.4 * min(max(1 - (math.log10(windows) - 3) / 2, 0.0), 1.0), 2)
 
 
 def _spread_out(data: Sequence[Any], limit: int) -> Sequence[Any]:

@@ -210,6 +210,25 @@ def check_ahead(series: Series, layout: Layout, horizon: int) -> None:
         )
 
 
+def shortened(series: Series, steps: int) -> Series:
+    """The same series without its last steps; what is known ahead of these stays so."""
+    kept = len(series.times) - steps
+    if not steps:
+        return series
+    if kept < 1:
+        raise DataError(
+            f"{series.name} has a series of {len(series.times)} rows, and task.leave_out leaves out "
+            f"{steps}: lower it"
+        )
+    return replace(
+        series,
+        times=series.times[:kept],
+        values=series.values[:kept],
+        clock=replace(series.clock, count=kept),
+        ahead=np.concatenate((series.values[kept:], series.ahead.reshape(-1, len(series.columns)))),
+    )
+
+
 def lengthened(series: Series, rows: int) -> Series:
     """The same series with missing values before the first, so that it has so many rows."""
     more = rows - len(series.times)
