@@ -229,7 +229,7 @@ def label_agreement(table: Sequence[Sequence[int]]) -> list[Agreement]:
 def entity_agreement(
     targets: Sequence[Sequence[str]], guesses: Sequence[Sequence[str]]
 ) -> dict[str, Agreement]:
-    """The agreement in entities of each kind, from sentences of labels in the scheme BIO.
+    """The agreement in entities of each kind, from sentences of labels in IOB1, BIO or BIOES.
 
     Right is an entity whose kind, first and last word are; entities are read from labels as by the
     script conlleval of the shared task of 2000 (seqeval's default mode).

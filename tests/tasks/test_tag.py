@@ -130,12 +130,78 @@ def test_the_column_of_the_tags(command: Command, tmp_path: Path) -> None:
         assert load_model(run).task.preprocessing()["labels"] == labels
 
 
+def tagged_words(path: Path, tags: dict[str, str], numbered: bool = False) -> Path:
+    """Sentences of these words in any order, each with its tag."""
+    rng = random.Random(1)
+    blocks = []
+    for _ in range(60):
+        words = rng.sample(list(tags), len(tags))
+        lines = [f"{word} {tags[word]}" for word in words]
+        blocks.append(
+            "\n".join(f"{n} {line}" for n, line in enumerate(lines, 1))
+            if numbered
+            else "\n".join(lines)
+        )
+    path.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"John": "I-PER", "Mary": "B-PER", "sees": "O", "Paris": "I-LOC", "Rome": "B-LOC"},
+        {"John": "S-PER", "sees": "O", "Paris": "S-LOC"},
+    ],
+    ids=["IOB1", "BIOES"],
+)
+def test_a_scheme_is_read_from_the_sentences(
+    command: Command, tmp_path: Path, tags: dict[str, str]
+) -> None:
+    """What the training data holds is never forbidden to a CRF, and entities are counted."""
+    file = tagged_words(tmp_path / "a.conll", tags)
+    run = learn(command, file, tmp_path / "run", "--set=model.output_layer=crf")
+    figures = json.loads(command("evaluate", run, file, "--json").out)
+    assert figures["accuracy"] > 0.99
+    assert figures["entity_f1"] > 0.95
+    again = load_model(run).task
+    assert isinstance(again, Tag)
+    assert again.preprocessing().get("scheme") == ("BIOES" if "S-PER" in tags.values() else "")
+
+
+def test_numbers_of_rows_are_no_words(command: Command, tmp_path: Path) -> None:
+    tags = {"나는": "N", "너는": "N", "간다": "V", "온다": "V"}
+    file = tagged_words(tmp_path / "a.conll", tags, numbered=True)
+    run = learn(command, file, tmp_path / "run")
+    kind = sunhwan.load(run).input_kind
+    assert isinstance(kind, WordsKind)
+    assert kind.knows("나는")
+    assert not kind.knows("1")
+    assert json.loads(command("evaluate", run, file, "--json").out)["accuracy"] > 0.99
+    bare = tmp_path / "bare.conll"
+    bare.write_text("1 간다\n2 나는\n\n1 너는\n", encoding="utf-8")
+    assert command("predict", run, bare).out == "간다/V 나는/N\n너는/N\n"
+    told = command("predict", run, bare, "--as", "conllu").out
+    assert told.startswith("# text = 간다 나는\n1\t간다\t_\tV\t_\t_\t_\t_\t_\t_\n2\t나는\t_\tN\t")
+    written = tmp_path / "said.conllu"
+    written.write_text(told, encoding="utf-8")
+    assert json.loads(command("evaluate", run, written, "--json").out)["accuracy"] == 1
+    # The same column by its number; another one, and several, are obeyed or refused.
+    chosen = learn(command, file, tmp_path / "chosen", "--input", 2, steps=2)
+    assert sunhwan.load(chosen).input_kind.to_dict() == kind.to_dict()
+    for options in (("--input", "2", "--input", "3"), ("--input", "word"), ("--input", "7")):
+        done = command("train", "--task", "tag", file, "--out", tmp_path / "no", *options)
+        assert done.code in (1, 2)
+        assert "column" in done.sentence
+
+
 def test_a_table_of_words_and_tags(command: Command, tmp_path: Path) -> None:
     table = tmp_path / "table.jsonl"
     rows = [{"text": f"{a}가 {b}다", "tags": "N V"} for a in STEMS for b in STEMS]
     table.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
     run = learn(command, table, tmp_path / "run", steps=30)
     assert command("predict", run, table).out.startswith("나가/N 나다/V\n나가/N 다다/V\n")
+    told = command("predict", run, table, "--as", "csv").out.splitlines()
+    assert told[:2] == ["text,tags,predicted_tags", "나가 나다,N V,N V"]
     assert json.loads(command("evaluate", run, table, "--json").out)["accuracy"] == 1
     made = load_model(run).task
     assert (made.config.task.input, made.config.task.target) == (("text",), "tags")

@@ -22,7 +22,7 @@ _PARSERS: dict[str, Callable[[list[str], int], Any]] = dict.fromkeys(
 
 
 def parse_conllu(
-    block: Sequence[tuple[int, list[str]]], name: str, column: str
+    block: Sequence[tuple[int, list[str]]], name: str, column: str, word: str = "form"
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Words and tags of a sentence, given as its lines' numbers and cells.
 
@@ -60,7 +60,7 @@ def parse_conllu(
                 f"{where}: the token {quoted(token['form'])} has no {column}; fill it in or choose "
                 f"another column of {', '.join(COLUMNS)}."
             )
-        words.append(token["form"])
+        words.append(token[word])
         tags.append(token[column])
     return tuple(words), tuple(tags)
 

@@ -1,7 +1,7 @@
 """Tagged sentences: CoNLL, one token a line with its tag last, and CoNLL-U."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +9,9 @@ from typing import NamedTuple
 from sunhwan.data.conllu_sentences import COLUMNS, parse_conllu
 from sunhwan.errors import DataError, UsageError, quoted
 from sunhwan.text.decoding import normalize, read_known
+
+WORD_COLUMNS = {"form": "form", "lemma": "lemma", "2": "form", "3": "lemma"}
+"""The columns of CoNLL-U that can be read as words, also by their numbers."""
 
 _COMMENT = re.compile(r"#+(?: .*)?")  # not "#서울 B-LOC", nor a tab after the mark
 _TOKEN_OF_CONLLU = re.compile(r"[0-9]+(?:[-.][0-9]+)?(?:\t[^\t]*){9}")
@@ -44,7 +47,9 @@ class Line(NamedTuple):
     cells: list[str]
 
 
-def read_treebank(path: str | Path, column: str = "", *, words_only: bool = False) -> Treebank:
+def read_treebank(
+    path: str | Path, column: str = "", *, word: str = "", words_only: bool = False
+) -> Treebank:
     """Read tagged sentences, plain or `.gz`.
 
     A file named `.conllu`, or whose first token line has ten cells between tabs and begins with a
@@ -52,7 +57,9 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
     `feats` or `lemma`; ranges of several words (1-2) and empty nodes (1.1) are left out.
 
     Any other file is CoNLL as in the shared task of 2003: a token a line, its cells between tabs
-    or spaces, the word first and the tag last; `column` may be the number of another one, from 1.
+    or spaces, the word first and the tag last; `column` may be the number of another one, from 1, and
+    `word` that of the words. Where the first cells number the tokens of every sentence, the words are
+    the second.
     Empty lines and lines with -DOCSTART- stand between sentences. A line that begins with `# ` is
     a comment, but inside a sentence it is a token where its cells are as many as those before.
 
@@ -67,7 +74,6 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
     name = normalize(str(path))
     known = read_known(path)
     lines = known.text.split("\n")
-    parse: Callable[[list[Line], str, str], tuple[tuple[str, ...], tuple[str, ...]]]
     marked = _is_conllu(name, lines)
     if marked:
         if column not in ("", *COLUMNS):
@@ -75,19 +81,35 @@ def read_treebank(path: str | Path, column: str = "", *, words_only: bool = Fals
                 f"CoNLL-U has no column of tags {quoted(column)}: {', '.join(COLUMNS)}."
             )
         column = column or "upos"
-        parse, said = parse_conllu, f"CoNLL-U, the column {column}"
+        if word.lower() not in ("", *WORD_COLUMNS):
+            raise UsageError(
+                f"CoNLL-U has no column of words {quoted(word)}: {', '.join(WORD_COLUMNS)}."
+            )
+        said = f"CoNLL-U, the column {column}"
     else:
         if column and not re.fullmatch("[1-9][0-9]{0,3}", column):
             raise UsageError(
                 f"The column of tags is {quoted(column)}, but {name} is a CoNLL file without names of "
                 "columns; give a number from 1, or none for the last column."
             )
-        parse, said = _parse_conll, f"CoNLL, the {f'column {column}' if column else 'last column'}"
+        if word and not re.fullmatch("[1-9][0-9]{0,3}", word):
+            raise UsageError(
+                f"The column of words is {quoted(word)}, but {name} is a CoNLL file without names of "
+                "columns; give a number from 1, or none for the first column."
+            )
+        said = f"CoNLL, the {f'column {column}' if column else 'last column'}"
     if words_only:
         column = "lemma" if marked else "1"  # that which no word is without
+    blocks = list(_blocks(lines, marked))
+    place = int(word or 1) - 1
+    if not marked and not word and _are_numbered(blocks, 2 if words_only else 3):
+        place, said = 1, f"{said}; the first column numbers the words, which are the second"
     sentences = []
-    for block in _blocks(lines, marked):
-        words, tags = parse(block, name, column)
+    for block in blocks:
+        if marked:
+            words, tags = parse_conllu(block, name, column, WORD_COLUMNS[word.lower() or "form"])
+        else:
+            words, tags = _parse_conll(block, name, column, place)
         if words:
             where = f"{name}, line {block[0].number}"
             sentences.append(Sentence(where, words, () if words_only else tags))
@@ -126,11 +148,25 @@ def _blocks(lines: list[str], marked: bool) -> Iterator[list[Line]]:
         yield block
 
 
+def _are_numbered(blocks: list[list[Line]], width: int) -> bool:
+    """Whether the first cells count the tokens of every sentence, from 1 or from 0."""
+    if sum(map(len, blocks)) < 3 or any(len(line.cells) < width for b in blocks for line in b):
+        return False
+    return any(
+        all(
+            [line.cells[0] for line in block] == list(map(str, range(first, first + len(block))))
+            for block in blocks
+        )
+        for first in (1, 0)
+    )
+
+
 def _parse_conll(
-    block: list[Line], name: str, column: str
+    block: list[Line], name: str, column: str, word: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     width = len(block[0].cells)
     place = int(column) - 1 if column else width - 1
+    word = word if width > 1 else 0  # a file of words alone
     for number, cells in block:
         where = f"{name}, line {number}"
         if len(cells) < 2 and column != "1":
@@ -144,9 +180,10 @@ def _parse_conll(
                 f"in line {block[0].number}; give all its lines the same, or put an empty line "
                 "between two sentences."
             )
-        if place >= width:
-            raise DataError(f"{where}: there is no column {column}; this line has {width} cells.")
-        for what, cell in (("word", cells[0]), ("tag", cells[place])):
+        if max(place, word) >= width:
+            missing = max(place, word) + 1
+            raise DataError(f"{where}: there is no column {missing}; this line has {width} cells.")
+        for what, cell in (("word", cells[word]), ("tag", cells[place])):
             if not cell:
                 raise DataError(f"{where}: the {what} is empty; fill it in or remove the line.")
-    return tuple(line.cells[0] for line in block), tuple(line.cells[place] for line in block)
+    return tuple(line.cells[word] for line in block), tuple(line.cells[place] for line in block)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sunhwan.data.tag_schemes import may_follow
 from sunhwan.errors import ConfigError, DataError, ShapeError
 from sunhwan.layers.sequences import is_padding, zero_padded
 
@@ -164,6 +165,17 @@ def bio_constraints(labels: Sequence[str]) -> tuple[Tensor, Tensor] | None:
         torch.tensor(forbidden, dtype=torch.bool).view(len(labels), len(labels)),
         torch.tensor([kind is not None for kind in inside], dtype=torch.bool),
     )
+
+
+def scheme_constraints(labels: Sequence[str], scheme: str) -> tuple[Tensor, Tensor]:
+    """What a scheme of entity tags forbids (`data.tag_schemes`), as `CRF` takes it.
+
+    A label that nothing could follow, for training has none that goes on with it, binds nothing.
+    """
+    allowed = [[may_follow(before, label, scheme) for label in labels] for before in labels]
+    forbidden = [[any(row) and not may for may in row] for row in allowed]
+    start = [may_follow("", label, scheme) for label in labels]
+    return torch.tensor(forbidden), torch.tensor([any(start) and not may for may in start])
 
 
 def log_partition(e: Tensor, lengths: Tensor, start: Tensor, A: Tensor, end: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sunhwan.config import ModelConfig
 from sunhwan.data import Ragged
-from sunhwan.layers.crf import CRF, bio_constraints
+from sunhwan.layers.crf import CRF, bio_constraints, scheme_constraints
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.loss import Loss
@@ -41,13 +41,14 @@ class Tagger(nn.Module):
 
     output_layer "softmax": p(label_t | sequence) = softmax(e_t), each step apart from the others.
     "crf": p(labels | sequence) of all steps together, by a `CRF` (Huang et al. 2015; Lample et al.
-    2016); where the labels are BIO none is decoded that BIO forbids.
+    2016); none is decoded that the scheme of the labels forbids.
 
     Args:
         config: the network, complete.
         inputs: the layer that takes the sequences.
         labels: their names, L of them.
         output_layer: "softmax": each label is chosen for itself; "crf": all of a sequence together.
+        scheme: that of the labels, see `data.tag_schemes`; None: BIO where they look like it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Tagger(nn.Module):
         inputs: InputLayer,
         labels: Sequence[str],
         output_layer: str = "softmax",
+        scheme: str | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -66,7 +68,10 @@ class Tagger(nn.Module):
         nn.init.zeros_(self.output.bias)
         self.crf: CRF | None = None
         if output_layer == "crf":
-            self.crf = CRF(len(labels), *(bio_constraints(labels) or ()))
+            known = (
+                bio_constraints(labels) if scheme is None else scheme_constraints(labels, scheme)
+            )
+            self.crf = CRF(len(labels), *(known or ()))
 
     def forward(self, sequences: Ragged) -> Tensor:
         """Sequences (N, T, …) → emissions (N, T, L)."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sunhwan.config import Config
 from sunhwan.data.tables import read_table
-from sunhwan.data.treebanks import read_treebank
+from sunhwan.data.treebanks import WORD_COLUMNS, read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.files import is_plain
 from sunhwan.tasks.common.input_kinds import complete_kind
@@ -52,7 +52,7 @@ def read_sequences(path: Path, config: Config) -> Sequences:
     if config.task.kind not in ("", "words", "frames"):
         raise ConfigError(f"to tag are words or frames, not {config.task.kind}")
     if not _is_table(path):
-        treebank = read_treebank(path, config.task.target)
+        treebank = read_treebank(path, config.task.target, word=_word_column(config))
         pairs = [
             Pair(Question(words, where, path.parent), "\t".join(tags))
             for where, words, tags in treebank.sentences
@@ -76,7 +76,9 @@ def read_sequences(path: Path, config: Config) -> Sequences:
 def sequences_asked(path: Path, config: Config) -> Iterator[Question]:
     """The questions of a file: sentences of a treebank, rows of a table, or lines of any other text."""
     if is_treebank(path):
-        for sentence in read_treebank(path, words_only=True).sentences:
+        word = _word_column(config)
+        word = word if word.isdigit() or word.lower() in WORD_COLUMNS else ""  # of a table
+        for sentence in read_treebank(path, word=word, words_only=True).sentences:
             yield Question(sentence.words, sentence.where, path.parent)
         return
     for question in questions_in(path, config.task.input or INPUTS[:1]):
@@ -97,6 +99,15 @@ def as_sequence(given: object, kind: str) -> Question:
     if isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
         return Question(tuple(given))
     raise UsageError(f"to tag is a text or a sequence of words, not {type(given).__name__}")
+
+
+def _word_column(config: Config) -> str:
+    """The column of a treebank that holds the words, "" for the usual one."""
+    if len(config.task.input) > 1:
+        raise UsageError(
+            f"one column is read to be tagged, not {' and '.join(config.task.input)}: name one --input"
+        )
+    return "".join(config.task.input)
 
 
 def _is_table(path: Path) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
+from sunhwan.data.tag_schemes import marks_entities
 from sunhwan.metrics import Agreement, confusion, entity_agreement, in_all, label_agreement
 from sunhwan.tasks.common.results import Listing
 
@@ -28,17 +29,14 @@ class TaggedSequences(NamedTuple):
         return list(zip(chain(*self.are), chain(*self.said), strict=True))
 
     def entities(self) -> dict[str, Agreement] | None:
-        """Of labels in the scheme BIO the agreement in entities of each kind; else None."""
-        marked = [label for label in self.known if label != "O"]
-        if not marked or any(label[:2] not in ("B-", "I-") for label in marked):
-            return None
-        return entity_agreement(self.are, self.said)
+        """Of labels that mark entities (IOB1, BIO, BIOES) the agreement in each kind; else None."""
+        return entity_agreement(self.are, self.said) if marks_entities(self.known) else None
 
 
 class TagScores(NamedTuple):
     """loss: mean −log p of a label in nats. accuracy: share of tokens with the right label.
-    sentence_accuracy: share of sequences without a mistake. entity_f1: of labels in the scheme BIO
-    F1 of whole entities, else None. unseen: how many tokens have a label that training never saw,
+    sentence_accuracy: share of sequences without a mistake. entity_f1: of labels that mark
+    entities, F1 of whole ones, else None. unseen: how many tokens have a label that training never saw,
     which is wrong whatever is said; the loss leaves them out."""
 
     loss: float

@@ -7,7 +7,9 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 
 from sunhwan.config import Config, TrainingConfig, Value, own
+from sunhwan.data.tag_schemes import BIO, marks_entities, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
+from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
@@ -49,11 +51,18 @@ class Tag(InputKindTask):
 
     labels: list[str]
 
-    def __init__(self, config: Config, input_kind: InputKind, labels: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        input_kind: InputKind,
+        labels: Sequence[str],
+        scheme: str | None = None,
+    ) -> None:
         self.config, self.input_kind, self.labels = config, input_kind, list(labels)
+        self.scheme = scheme
         output_layer = own(config.model, TagModelConfig).output_layer
         layer = input_kind.layer(config.model)
-        self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer)
+        self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer, scheme)
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
@@ -88,7 +97,10 @@ class Tag(InputKindTask):
             f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
             f"to validate on; {len(counts)} labels: {most_common(counts)}"
         )
-        task = cls(config, input_kind, sorted(counts))
+        scheme = scheme_of(pair.answer.split("\t") for pair in train)
+        if scheme:
+            said.append(f"the labels mark entities by the scheme {scheme}")
+        task = cls(config, input_kind, sorted(counts), scheme if output_layer == "crf" else None)
         return Prepared(
             config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
         )
@@ -191,7 +203,10 @@ class Tag(InputKindTask):
         return {"input": self.input_kind.summary(), "labels": listed(self.labels)}
 
     def preprocessing(self) -> dict[str, Any]:
-        return {"source": self.input_kind.to_dict(), "labels": self.labels}
+        found = {"source": self.input_kind.to_dict(), "labels": self.labels}
+        usual = BIO if bio_constraints(self.labels) else ""
+        # Only where the labels alone do not tell it, so that what was kept before stays the same.
+        return found if self.scheme in (None, usual) else {**found, "scheme": self.scheme}
 
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
@@ -200,7 +215,7 @@ class Tag(InputKindTask):
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
-        return cls(config, input_kind, labels)
+        return cls(config, input_kind, labels, preprocessing.get("scheme"))
 
     def asks_rows(self, path: Path) -> bool:
         return super().asks_rows(path) and not is_treebank(path)
@@ -242,8 +257,8 @@ class Tag(InputKindTask):
         if self.input_kind.kind != "words":
             return None
         column = self.config.task.target.lower() or "upos"
-        entities = any(label[:2] in ("B-", "I-") for label in self.labels)
-        place = PLACES.get("misc" if entities else column, PLACES["misc"])
+        name = "misc" if marks_entities(self.labels) else column
+        place = PLACES.get(name, PLACES["misc"])
         lines = []
         for number, (word, tag) in enumerate(zip(words, tags, strict=True), 1):
             line = [str(number), word, *"_" * 8]
