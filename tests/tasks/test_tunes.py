@@ -104,3 +104,28 @@ def test_names_of_metres_and_keys() -> None:
     keys = ("G", "Gmaj", "G major", "Am", "A minor", "Amin", "Bbm", "F#", "D Mix", "Ddor", "HP", "")
     names = ["G", "G", "G", "Am", "Am", "Am", "Bbm", "F#", "Dmix", "Ddor", "HP", ""]
     assert [key_of(key) for key in keys] == names
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("G clef=treble", "G"), ("Bb clef=treble", "Bb"), ("Am bass", "Am"), ("D treble-8", "D"),
+        ("F#mix clef=alto", "F#mix"), ("A minor transpose=2", "Am"), ("E Dorian", "Edor"),
+        ("HP", "HP"), ("none", "none"),
+    ],
+)  # fmt: skip
+def test_a_clef_is_no_part_of_a_key(field: str, key: str) -> None:
+    assert key_of(field) == key
+
+
+def test_whole_notes_and_fields_of_the_file(tmp_path: Path) -> None:
+    """L:1 is a length, and M and L above the first tune hold for those without their own."""
+    folder = tmp_path / "more" / "inside"
+    folder.mkdir(parents=True)
+    (folder / "A.ABC").write_text(
+        "%abc-2.1\nM:3/4\nL:1\n\nX:1\nK:C\nC|D|\n\nX:2\nM:2/4\nL:1/8\nK:G clef=bass\nA2\n",
+        encoding="utf-8",
+    )
+    first, second = tune_pairs(tmp_path)
+    assert (first.question.cells, first.answer) == (("3/4", "C"), "C8|D8|")
+    assert (second.question.cells, second.answer) == (("2/4", "G"), "A2")

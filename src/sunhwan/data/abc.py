@@ -17,7 +17,8 @@ class Tune(NamedTuple):
 
     Attributes:
         where: where it begins, such as "jigs.abc, line 12".
-        fields: its header by letter, X to K; lines of the same letter are joined by a newline.
+        fields: its header by letter, X to K; lines of the same letter are joined by a newline. M and L
+            that stand above the file's first tune are those of every tune that has none.
         body: what follows, line by line, changes of key and metre (`K:D`, `M:2/4`) among it.
     """
 
@@ -38,12 +39,26 @@ def read_tunes(path: str | Path) -> tuple[Tune, ...]:
         DataError: a header has another line than fields or no K, or there is no tune.
     """
     name = normalize(str(path))
-    tunes = tuple(_tune(block, name) for block in _blocks(read_text(path)))
+    text = read_text(path)
+    usual = _usual_fields(text)
+    tunes = tuple(_tune(block, name, usual) for block in _blocks(text))
     if not tunes:
         raise DataError(
             f"{name} holds no tune; in ABC notation one begins with a line such as X:1."
         )
     return tunes
+
+
+def _usual_fields(text: str) -> dict[str, str]:
+    """M and L above the first tune."""
+    found: dict[str, str] = {}
+    for line in text.split("\n"):
+        if line.startswith("X:"):
+            return found
+        field = _FIELD.fullmatch(_COMMENT.sub("", line).rstrip())
+        if field is not None and field[1] in "ML":
+            found[field[1]] = field[2].strip()
+    return found
 
 
 def _blocks(text: str) -> Iterator[list[tuple[int, str]]]:
@@ -60,7 +75,7 @@ def _blocks(text: str) -> Iterator[list[tuple[int, str]]]:
         yield block
 
 
-def _tune(block: list[tuple[int, str]], name: str) -> Tune:
+def _tune(block: list[tuple[int, str]], name: str, usual: dict[str, str]) -> Tune:
     fields: dict[str, str] = {}
     letter = ""
     first = block[0][0]
@@ -77,7 +92,7 @@ def _tune(block: list[tuple[int, str]], name: str) -> Tune:
         fields[letter] = f"{fields[letter]}\n{value}" if letter in fields else value
         if letter == "K":
             body = "\n".join(line for _, line in block[place:])
-            return Tune(f"{name}, line {first}", fields, body)
+            return Tune(f"{name}, line {first}", {**usual, **fields}, body)
     raise DataError(
         f"{name}, line {first}: the tune that begins here has no field K; end its header with its "
         "key, such as K:G, and leave no empty line before that."

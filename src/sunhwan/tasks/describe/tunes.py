@@ -19,17 +19,18 @@ _SILENT = re.compile(r"(\"[^\"\n]*\"|![^!\n]*!|\[[A-Za-z]:[^]\n]{0,999}+\])")
 _DIGITS, _HALVES = 6, 12
 """Digits of a length, and how often it is halved, at most."""
 _KEY = re.compile(r"([A-G])([#b]?) *([A-Za-z]*).*")
-_MODES = {"": "", "maj": "", "ion": "", "m": "m", "min": "m", "aeo": "m"}
+_MODES = {"maj": "", "ion": "", "m": "m", "min": "m", "aeo": "m"}
+_MODES |= {mode: mode for mode in ("dor", "phr", "lyd", "mix", "loc", "exp")}
 
 
 def tune_pairs(path: Path) -> list[Pair]:
-    """The tunes of an ABC file, or of those in a folder, as questions of metre and key.
+    """The tunes of an ABC file, or of all in a folder and its folders, as questions of metre and key.
 
     The answer is the body in eighths (`in_eighths`), up to its first change of metre, key or L, for
     the question must hold throughout. Fields before the first note count as the header's; other
     fields of the body, such as the names of parts, are left out. DataError: no tune is left.
     """
-    files = sorted(path.glob("*.abc")) if path.is_dir() else [path]
+    files = sorted(filter(_is_abc, path.rglob("*"))) if path.is_dir() else [path]
     pairs = []
     for tune in (tune for file in files for tune in read_tunes(file)):
         fields, body = _cleaned(tune)
@@ -43,6 +44,10 @@ def tune_pairs(path: Path) -> list[Pair]:
     if not pairs:
         raise DataError(f"{path} holds no tune with notes: give .abc files that do")
     return pairs
+
+
+def _is_abc(path: Path) -> bool:
+    return path.name.lower().removesuffix(".gz").endswith(".abc") and path.is_file()
 
 
 def in_eighths(body: str, unit: Fraction) -> str:
@@ -84,8 +89,8 @@ def key_of(field: str) -> str:
     found = _KEY.fullmatch(field.strip())
     if found is None:
         return field.strip()
-    mode = found[3][:3].lower()
-    return found[1] + found[2] + _MODES.get(mode, mode)
+    # What is no mode, such as clef=treble or bass, is no part of the key.
+    return found[1] + found[2] + _MODES.get(found[3][:3].lower(), "")
 
 
 def _cleaned(tune: Tune) -> tuple[dict[str, str], str]:
@@ -114,6 +119,6 @@ def _unit(metre: str) -> Fraction:
 
 
 def _fraction(text: str) -> Fraction | None:
-    """A fraction more than 0, such as 6/8; None where the text is none."""
-    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
-    return Fraction(int(found[1]), int(found[2])) if found else None
+    """A fraction more than 0, such as 6/8 or 1; None where the text is none."""
+    found = re.fullmatch(r"([1-9][0-9]{0,5})(?:/([1-9][0-9]{0,5}))?", text.strip())
+    return Fraction(int(found[1]), int(found[2] or 1)) if found else None
