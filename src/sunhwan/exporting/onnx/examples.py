@@ -158,7 +158,89 @@ print(prompt + decode(ids + written, tokenizer)[len(decode(ids, tokenizer)):])
 """
 
 
-def example(purpose: str, usage: str, body: str, vocabulary: str = "") -> str:
-    """A program of these parts."""
-    coding = NORMAL + VOCABULARIES[vocabulary] if vocabulary else ""
-    return HEAD.format(purpose=purpose, usage=usage) + coding + body
+CLASSIFY = """
+ids = encode(sys.argv[1], tokenizer["source"]["vocabulary"])
+given = {"tokens": np.array([ids or [0]]), "lengths": np.array([len(ids)])}
+(logits,) = opened("model.onnx").run(["logits"], given)
+p = np.exp(logits[0] - logits[0].max())
+print(about["labels"][p.argmax()], round(float(p.max() / p.sum()), 2))
+"""
+
+TAG = """
+source = tokenizer["source"]
+tokens = [re.sub(r"\\s", "_", normal(word)) for word in sys.argv[1].split()]
+if not tokens:
+    sys.exit()
+numbers = known(source["words"])
+spelled = [encode(token, source["letters"]) for token in tokens]
+spelled = [ids if len(ids) <= 64 else ids[:32] + ids[-32:] for ids in spelled]
+letters = np.full((1, len(tokens), max(map(len, spelled), default=1)), -1)
+for n, ids in enumerate(spelled):
+    letters[0, n, : len(ids)] = ids
+words = np.array([[numbers.get(token, source["words"]["unk_id"]) for token in tokens]])
+given = {"words": words, "letters": letters, "lengths": np.array([len(tokens)])}
+(labels,) = opened("model.onnx").run(["labels"], given)
+print(" ".join(f"{token}/{about['labels'][n]}" for token, n in zip(tokens, labels[0])))
+"""
+
+GIVEN = """
+session = opened("model.onnx")
+names = [value.name for value in session.get_outputs()]
+for name, value in zip(names, session.run(names, dict(np.load(sys.argv[1])))):
+    print(name, value.tolist())
+"""
+
+_WRITING = """
+session = opened("encoder.onnx")
+left = dict(zip([value.name for value in session.get_outputs()], session.run(None, given)))
+step = opened("step.onnx")
+state = {field["input"]: left[field["input"]] for field in about["state"]}
+names = ["log_probabilities", *(field["output"] for field in about["state"])]
+same = {name: left[name] for name in about["given"]}
+token, written = about["eos"], []
+while len(written) < about["limit"]:
+    log_p, *after = step.run(names, {"tokens": np.array([token]), **same, **state})
+    state = dict(zip(state, after))
+    log_p[0, about["never"]] = -np.inf
+    token = int(log_p[0].argmax())
+    if token == about["eos"]:
+        break
+    written.append(token)
+print(decode(written, tokenizer["vocabulary"]))
+"""
+
+TRANSLATE = """
+ids = encode(sys.argv[1], tokenizer["source"]["vocabulary"])
+given = {"tokens": np.array([ids or [0]]), "lengths": np.array([len(ids)])}
+""" + _WRITING.lstrip()
+WRITE = "\ngiven = dict(np.load(sys.argv[1]))\n" + _WRITING.lstrip()
+
+
+def example(purpose: str, usage: str, body: str, *vocabularies: str) -> str:
+    """A program of these parts, with the coding of the kinds of vocabularies that it meets."""
+    coding = "".join(VOCABULARIES[kind] for kind in sorted(vocabularies))
+    if len(vocabularies) == 2:
+        first, second = (VOCABULARIES[kind] for kind in sorted(vocabularies))
+        coding = _renamed(first, sorted(vocabularies)[0]) + _renamed(
+            second, sorted(vocabularies)[1]
+        )
+        coding += BOTH
+    return HEAD.format(purpose=purpose, usage=usage) + (NORMAL if coding else "") + coding + body
+
+
+def _renamed(coding: str, kind: str) -> str:
+    """encode and decode under the names of their kind."""
+    return coding.replace("def encode(", f"def encode_{kind}(").replace(
+        "def decode(", f"def decode_{kind}("
+    )
+
+
+BOTH = """
+def encode(text, words):
+    return globals()["encode_" + words["kind"]](text, words)
+
+
+def decode(ids, words):
+    return globals()["decode_" + words["kind"]](ids, words)
+
+"""

@@ -124,7 +124,7 @@ def _by_program(
     program = program_of(cell, layer.input_size, H, bias=bias).folded(parameters)
     a = add_program(graph, program.inputs, {"x": x}, axes=3)["a"]
     if backward:
-        a = _turned(graph, a, lengths)
+        a = turned(graph, a, lengths)
     fields = cell.state_type._fields
     if single:
         a_t = graph.squeeze(a, 0)
@@ -153,7 +153,7 @@ def _by_program(
     *last, y = graph.ops(
         "Scan", len(fields) + 1, *state, *given, body=body.body(), num_scan_inputs=len(given)
     )
-    return Ran(_turned(graph, y, lengths) if backward else y, tuple(last))
+    return Ran(turned(graph, y, lengths) if backward else y, tuple(last))
 
 
 def _step(
@@ -179,7 +179,7 @@ def _step(
     return after
 
 
-def _turned(graph: Graph, x: str, lengths: str | None) -> str:
+def turned(graph: Graph, x: str, lengths: str | None) -> str:
     """x (T, N, …) with each row read from its own end."""
     if lengths is None:
         raise ConfigError("a backward direction needs the lengths of its rows")

@@ -14,10 +14,15 @@ from sunhwan.exporting.formats import Exported
 from sunhwan.store.atomic import replaced_folder
 from sunhwan.tasks import Task
 
-MODULES = {
-    "language_model": "sunhwan.exporting.onnx.language_model",
+PARTS = {
+    "language_model": "sunhwan.exporting.onnx.language_model:parts",
+    "classify": "sunhwan.exporting.onnx.predictors:classify_parts",
+    "tag": "sunhwan.exporting.onnx.predictors:tag_parts",
+    "forecast": "sunhwan.exporting.onnx.predictors:forecast_parts",
+    "translate": "sunhwan.exporting.onnx.encoder_decoder:parts",
+    "describe": "sunhwan.exporting.onnx.encoder_decoder:parts",
 }
-"""By task; each has `parts`, task → `Parts`."""
+"""By task: task → `Parts`, as MODULE:FUNCTION."""
 
 ABOUT = "metadata.json"
 
@@ -36,11 +41,12 @@ def write(task: Task, folder: Path) -> Exported:
 
     if folder.exists() and not (folder / ABOUT).is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds other files: name a new folder to export to")
-    if task.name not in MODULES:
-        raise UsageError(f"{task.title} cannot be exported to ONNX yet")
+    if task.name not in PARTS:
+        raise UsageError(f"there is no export to ONNX for the task {task.name}")
     task = copy.copy(task)
     task.model = copy.deepcopy(task.model).cpu().float().eval()
-    parts = import_module(MODULES[task.name]).parts(task)
+    module, _, function = PARTS[task.name].partition(":")
+    parts = getattr(import_module(module), function)(task)
     with tempfile.TemporaryDirectory() as made:
         files = {}
         for name, graph in parts.graphs.items():

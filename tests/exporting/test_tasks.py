@@ -1,0 +1,104 @@
+"""Models of every task as ONNX: the numbers of the model, and its answers without sunhwan."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import sunhwan
+from sunhwan.config import Config
+from sunhwan.exporting import export
+from sunhwan.exporting.onnx import encoder_decoder, predictors
+from sunhwan.exporting.onnx.write import PARTS
+from sunhwan.registry import TASKS
+from sunhwan.tasks import Task
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "v1" / "tasks"
+
+
+@pytest.fixture(autouse=True)
+def few_shapes(monkeypatch):
+    """Compared at fewer sizes than users' models are."""
+    for module in (predictors, encoder_decoder):
+        monkeypatch.setattr(module, "BATCHES", (1, 3))
+        monkeypatch.setattr(module, "LENGTHS", (1, 20))
+
+
+def said(folder: Path, *arguments: str) -> str:
+    """What the example says, run apart from everything of ours."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-X", "utf8", folder / "example.py", *arguments],
+        capture_output=True, text=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.stdout.removesuffix("\n")
+
+
+def test_every_task_has_an_export():
+    assert set(PARTS) == set(TASKS)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["classify_frames", "classify_pair", "tag_softmax", "describe", "describe_images",
+     "describe_tunes", "forecast"],
+)  # fmt: skip
+def test_numbers(tmp_path, name):
+    """Pooling, pairs, frames, numbers, images, labels, letters and quantiles."""
+    assert export(GOLDEN / name, tmp_path / "out").deviation < 1e-5
+
+
+def test_labels_of_texts(tmp_path):
+    task = sunhwan.load(GOLDEN / "classify")
+    export(task, tmp_path / "out")
+    for question in ("the 사과 7", ""):
+        (answer,) = task.predict([question])
+        wanted = f"{answer.values['label']} {round(answer.values['probability'], 2)}"
+        assert said(tmp_path / "out", question) == wanted
+
+
+def test_labels_of_words_by_viterbi(tmp_path):
+    task = sunhwan.load(GOLDEN / "tag")
+    assert task.model.crf is not None
+    export(task, tmp_path / "out")
+    for question in ("김 민수가 New York", "Bo 오늘 Oslo 이 영희가", ""):
+        (answer,) = task.predict([question])
+        assert said(tmp_path / "out", question) == answer.cells[0]
+
+
+@pytest.mark.parametrize("name", ["translate", "translate_dot"])
+def test_translations(tmp_path, name):
+    """Additive attention; dot products with input feeding."""
+    task = sunhwan.load(GOLDEN / name)
+    export(task, tmp_path / "out")
+    for question in ("2 1", ""):
+        (answer,) = task.predict([question], beam=1)
+        assert said(tmp_path / "out", question) == answer.values["output"]
+
+
+def other(name: str, **model: object) -> Task:
+    """A fresh model of a golden one's task with other settings."""
+    task = sunhwan.load(GOLDEN / name)
+    settings = {f"model.{key}": value for key, value in model.items()}
+    config: Config = task.config.override(settings)
+    torch.manual_seed(1)
+    return type(task).restored(config, task.preprocessing())
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("classify", {"pooling": "last", "direction": "both", "cell": ["slstm"]}),
+        ("classify", {"pooling": "mean", "direction": "forward", "cell": ["gru"]}),
+        ("classify_pair", {"pooling": "attention", "direction": "both", "cell": ["mingru"]}),
+        ("tag", {"direction": "both", "connection": "residual", "num_layers": 2}),
+        ("translate", {"attention": "none", "input_feeding": True, "cell": ["slstm"]}),
+        ("translate", {"attention": "general", "cell": ["lstm_projected"]}),
+        ("forecast", {"direction": "forward", "cell": ["lstm_layer_norm"]}),
+    ],
+    ids=str,
+)
+def test_other_networks(tmp_path, name, model):
+    assert export(other(name, **model), tmp_path / "out").deviation < 1e-4
