@@ -14,8 +14,8 @@ import torch
 import sunhwan
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.exporting import export
-from sunhwan.exporting.onnx import language_model, parity
+from sunhwan.exporting import export, parity
+from sunhwan.exporting.onnx import language_model
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -195,7 +195,7 @@ def test_deviation():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--to", "pickle"), "there is no format 'pickle' to export to: choose from onnx"),
+        (("--to", "pickle"), "there is no format 'pickle' to export to: choose from onnx, c, html"),
         (("--to", "onnx"), "holds other files: name a new folder"),
     ],
 )

@@ -12,7 +12,9 @@ from sunhwan.cli.own_cell import Cells, name_cells
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write.", show_default=False)],
-    to: Annotated[str, typer.Option("--to", help="The format: onnx.")] = "onnx",
+    to: Annotated[
+        str, typer.Option("--to", help="The format: onnx, a folder; c or html, a file.")
+    ] = "onnx",
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -29,4 +31,6 @@ def export(
         return
     for file in found.files:
         echo(f"{file}  {file.stat().st_size:,} bytes")
+    for note in found.notes:
+        echo(note)
     echo(f"numbers differ from the model's by {found.deviation:.1e} at most")

@@ -10,22 +10,25 @@ from sunhwan.tasks import Task
 
 FORMATS = {
     "onnx": "sunhwan.exporting.onnx.write:write",
+    "c": "sunhwan.exporting.c.write:write",
+    "html": "sunhwan.exporting.html.write:write",
 }
 """By name; the function that writes a task, as MODULE:FUNCTION."""
 
 
 class Exported(NamedTuple):
-    """What was written: the files, and by how much their numbers differ from the model's at most."""
+    """What was written: the files, by how much their numbers differ from the model's, what to know."""
 
     files: list[Path]
     deviation: float
+    notes: tuple[str, ...] = ()
 
 
 def export(run: str | Path | Task, out: str | Path, to: str = "onnx") -> Exported:
     """Write the model of a run folder, a model folder or a loaded task in another format.
 
-    out: "onnx": a folder. What was exported there before is replaced as a whole. UsageError or
-    ConfigError, one sentence, where a model or a machine cannot; nothing is written then.
+    out: a folder for "onnx", a file for "c" and "html"; an earlier export there is replaced as a whole.
+    UsageError or ConfigError, one sentence, where a model or a machine cannot; nothing is written then.
     """
     if to not in FORMATS:
         raise UsageError(

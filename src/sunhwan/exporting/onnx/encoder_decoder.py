@@ -11,10 +11,10 @@ from sunhwan.data import Ragged
 from sunhwan.exporting.onnx.examples import TRANSLATE, WRITE, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.language_model import by_state, give_state, given_state, state_names
-from sunhwan.exporting.onnx.parity import Check, Numbers
 from sunhwan.exporting.onnx.parts import Parts
 from sunhwan.exporting.onnx.recurrent import run_stack
 from sunhwan.exporting.onnx.sequences import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.parity import Check, Numbers
 from sunhwan.models.decoder import Decoder, DecoderState, _learned
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader

@@ -11,9 +11,9 @@ from torch import Tensor
 from sunhwan.cells import State
 from sunhwan.exporting.onnx.examples import LANGUAGE_MODEL, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Axis, Graph
-from sunhwan.exporting.onnx.parity import Check, Numbers
 from sunhwan.exporting.onnx.parts import Parts
 from sunhwan.exporting.onnx.recurrent import States, initial_numbers, run_stack
+from sunhwan.exporting.parity import Check, Numbers
 from sunhwan.layers import Recurrent
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sunhwan.exporting.onnx.graph import Graph
-from sunhwan.exporting.onnx.parity import Check
+from sunhwan.exporting.parity import Check
 
 
 class Parts(NamedTuple):

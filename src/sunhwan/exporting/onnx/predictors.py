@@ -12,9 +12,9 @@ from torch import nn
 from sunhwan.data import Ragged
 from sunhwan.exporting.onnx.examples import CLASSIFY, GIVEN, TAG, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
-from sunhwan.exporting.onnx.parity import Check, Numbers, Wanted
 from sunhwan.exporting.onnx.parts import Parts
 from sunhwan.exporting.onnx.sequences import add_inputs, drawn, pool, run_encoder
+from sunhwan.exporting.parity import Check, Numbers, Wanted
 from sunhwan.layers.crf import CRF
 from sunhwan.models.forecaster import QUANTILES
 from sunhwan.tasks.classify.task import Classify

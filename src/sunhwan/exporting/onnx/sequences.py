@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
-from sunhwan.exporting.onnx.parity import Numbers
 from sunhwan.exporting.onnx.recurrent import run_stack, turned, zero_state
+from sunhwan.exporting.parity import Numbers
 from sunhwan.layers import Attention, Pooling
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput

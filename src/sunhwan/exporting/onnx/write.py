@@ -37,7 +37,7 @@ def write(task: Task, folder: Path) -> Exported:
             f"exporting to ONNX needs onnx and onnxruntime ({error}): pip install 'sunhwan[export]'"
         ) from None
     from sunhwan.exporting.onnx.graph import OPSET
-    from sunhwan.exporting.onnx.parity import verify
+    from sunhwan.exporting.parity import verify
 
     if folder.exists() and not (folder / ABOUT).is_file() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds other files: name a new folder to export to")

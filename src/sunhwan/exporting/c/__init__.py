@@ -1,0 +1,1 @@
+"""A language model as one C99 file."""

@@ -1,0 +1,260 @@
+"""Texts ↔ tokens in C: what a program without sunhwan needs of a vocabulary."""
+
+from sunhwan.errors import ConfigError
+from sunhwan.text import Vocabulary
+
+LOOK_UP = """\
+/* The token of these bytes; UNKNOWN where there is none. */
+static int token_of(const char *text, int size)
+{
+    int low = 0, high = (int)(sizeof ORDER / sizeof *ORDER);
+    while (low < high) {
+        const int middle = (low + high) / 2;
+        const char *other = TOKENS[ORDER[middle]];
+        int sign = strncmp(other, text, (size_t)size);
+        if (!sign) sign = other[size] != 0;
+        if (!sign) return ORDER[middle];
+        if (sign < 0) low = middle + 1;
+        else high = middle;
+    }
+    return UNKNOWN;
+}
+
+"""
+
+CHARACTER = """\
+/* How many bytes the character has that begins here. */
+static int width_of(const char *text)
+{
+    const unsigned char first = (unsigned char)*text;
+    int size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4, n = 1;
+    while (n < size && (text[n] & 0xc0) == 0x80) n++;
+    return n;
+}
+
+"""
+
+CHARACTERS = (
+    LOOK_UP
+    + CHARACTER
+    + """\
+int NAME_encode(const char *text, int *tokens, int room)
+{
+    int n = 0;
+    while (*text) {
+        const int size = width_of(text), token = token_of(text, size);
+        if (token >= 0 && n < room) tokens[n++] = token;
+        text += size;
+    }
+    return n;
+}
+
+static void say(struct NAME *m, int token, NAME_put put, void *to)
+{
+    (void)m;
+    if (token != EOS) put(token == UNKNOWN ? "\\357\\277\\275" : TOKENS[token], to);
+}
+
+static void say_rest(struct NAME *m, NAME_put put, void *to)
+{
+    (void)m, (void)put, (void)to;
+}
+
+static int joins(const struct NAME *m, int token)
+{
+    (void)m, (void)token;
+    return 0;
+}
+
+"""
+)
+
+JAMO = (
+    LOOK_UP
+    + CHARACTER
+    + """\
+/* A letter of Hangul is a number from 0x1100 on, a syllable one from 0xac00 on; three bytes each. */
+static int code_of(const char *text)
+{
+    const unsigned char *t = (const unsigned char *)text;
+    return (t[0] & 0xf0) == 0xe0 && t[1] && t[2] ? (t[0] & 15) << 12 | (t[1] & 63) << 6 | (t[2] & 63) : 0;
+}
+
+static void bytes_of(int code, char *out)
+{
+    out[0] = (char)(0xe0 | code >> 12);
+    out[1] = (char)(0x80 | (code >> 6 & 63));
+    out[2] = (char)(0x80 | (code & 63));
+    out[3] = 0;
+}
+
+int NAME_encode(const char *text, int *tokens, int room)
+{
+    int n = 0;
+    while (*text) {
+        const int size = width_of(text), index = code_of(text) - 0xac00;
+        if (size == 3 && index >= 0 && index < 11172) {
+            const int letters[3] = {
+                0x1100 + index / 588, 0x1161 + index / 28 % 21, index % 28 ? 0x11a7 + index % 28 : 0
+            };
+            int k;
+            for (k = 0; k < 3; k++) {
+                char letter[4];
+                int token;
+                if (!letters[k]) continue;
+                bytes_of(letters[k], letter);
+                token = token_of(letter, 3);
+                if (token >= 0 && n < room) tokens[n++] = token;
+            }
+        } else {
+            const int token = token_of(text, size);
+            if (token >= 0 && n < room) tokens[n++] = token;
+        }
+        text += size;
+    }
+    return n;
+}
+
+static void say_rest(struct NAME *m, NAME_put put, void *to)
+{
+    char text[4];
+    if (!m->held) return;
+    bytes_of(m->held, text);
+    m->held = 0;
+    put(text, to);
+}
+
+/* Whether the token would change the syllable that is still open. */
+static int joins(const struct NAME *m, int token)
+{
+    const int code = token == EOS || token == UNKNOWN ? 0 : code_of(TOKENS[token]);
+    if (m->held >= 0xac00) return code >= 0x11a8 && code < 0x11c3;
+    return m->held && code >= 0x1161 && code < 0x1176;
+}
+
+static void say(struct NAME *m, int token, NAME_put put, void *to)
+{
+    const int code = token == EOS || token == UNKNOWN ? 0 : code_of(TOKENS[token]);
+    if (joins(m, token)) {
+        if (m->held >= 0xac00) {
+            m->held += code - 0x11a7;
+            say_rest(m, put, to);
+        } else {
+            m->held = 0xac00 + ((m->held - 0x1100) * 21 + code - 0x1161) * 28;
+        }
+        return;
+    }
+    say_rest(m, put, to);
+    if (code >= 0x1100 && code < 0x1113) m->held = code;
+    else if (token != EOS) put(token == UNKNOWN ? "\\357\\277\\275" : TOKENS[token], to);
+}
+
+"""
+)
+
+BYTES = """\
+int NAME_encode(const char *text, int *tokens, int room)
+{
+    int n = 0;
+    while (text[n] && n < room) {
+        tokens[n] = (unsigned char)text[n];
+        n++;
+    }
+    return n;
+}
+
+static void say(struct NAME *m, int token, NAME_put put, void *to)
+{
+    char text[2];
+    (void)m;
+    text[0] = (char)token;
+    text[1] = 0;
+    if (token < 256) put(text, to);
+}
+
+static void say_rest(struct NAME *m, NAME_put put, void *to)
+{
+    (void)m, (void)put, (void)to;
+}
+
+static int joins(const struct NAME *m, int token)
+{
+    (void)m, (void)token;
+    return 0;
+}
+
+"""
+
+WORDS = (
+    LOOK_UP
+    + """\
+int NAME_encode(const char *text, int *tokens, int room)
+{
+    int n = 0;
+    while (*text) {
+        const int size = (int)strcspn(text, " \\t\\n\\r\\f\\v");
+        if (size) {
+            const int token = token_of(text, size);
+            if (token >= 0 && n < room) tokens[n++] = token;
+        } else if (*text == '\\n' && EOS >= 0 && n < room) {
+            tokens[n++] = EOS;
+        }
+        text += size ? size : 1;
+    }
+    return n;
+}
+
+static void say(struct NAME *m, int token, NAME_put put, void *to)
+{
+    if (m->held && token != EOS) put(" ", to);
+    put(token == EOS ? "\\n" : TOKENS[token], to);
+    m->held = token != EOS;
+}
+
+static void say_rest(struct NAME *m, NAME_put put, void *to)
+{
+    (void)put, (void)to;
+    m->held = 0;
+}
+
+static int joins(const struct NAME *m, int token)
+{
+    (void)m, (void)token;
+    return 0;
+}
+
+"""
+)
+
+KINDS = {"characters": CHARACTERS, "jamo": JAMO, "bytes": BYTES, "words": WORDS}
+
+
+def coding(vocabulary: Vocabulary) -> str:
+    """The tokens, and encoding and decoding; ConfigError for a kind that has none in C."""
+    if vocabulary.kind not in KINDS:
+        raise ConfigError(
+            f"a vocabulary of {vocabulary.kind} cannot be exported to C: train with text.vocabulary "
+            f"{', '.join(KINDS)}, or export to ONNX"
+        )
+    unk, eos = vocabulary.unk_id, vocabulary.eos_id
+    lines = [
+        f"enum {{ UNKNOWN = {-1 if unk is None else unk}, EOS = {-1 if eos is None else eos} }};\n"
+    ]
+    if vocabulary.kind != "bytes":
+        tokens = [token.encode() for token in vocabulary.tokens]
+        ordinary = [n for n in range(len(tokens)) if n not in (unk, eos)]
+        order = sorted(ordinary, key=lambda n: tokens[n])
+        lines += [
+            "static const char *const TOKENS[] = {",
+            *(f"    {_quoted(t)}," for t in tokens),
+            "};",
+        ]
+        places = [", ".join(map(str, order[n : n + 16])) for n in range(0, len(order), 16)]
+        lines += ["static const int ORDER[] = {", *(f"    {line}," for line in places), "};\n"]
+    return "\n".join(lines) + "\n" + KINDS[vocabulary.kind]
+
+
+def _quoted(text: bytes) -> str:
+    """A string of C; three octal digits each, which no following digit can lengthen."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text) + '"'

@@ -1,0 +1,255 @@
+"""The source of a language model in C99."""
+
+import re
+
+import numpy as np
+
+from sunhwan import __version__
+from sunhwan.exporting import loops
+from sunhwan.exporting.c.coding import coding
+from sunhwan.exporting.whole import WholeStep
+from sunhwan.program.operations import Numbers
+from sunhwan.text import Vocabulary
+
+HEAD = """\
+/* {about}
+ *
+ * Made by sunhwan {version}. C99, nothing but the standard library and libm, no allocation.
+ *
+ *   flash       {flash:,} bytes of weights
+ *   RAM         {ram:,} bytes: struct {name} and {V} logits
+ *   operations  {operations:,} additions and multiplications a token in the matrix products
+ *
+ * The state belongs to the caller; there may be any number of them.
+ *
+ *   static struct {name} m;
+ *   static float logits[{upper}_VOCABULARY];
+ *   {name}_begin(&m);
+ *   {name}_step(&m, token, logits);              logits of the next token
+ *   {name}_write(&m, "Once", 200, 0, 1, put, 0); text, through put(bytes, to)
+ *
+ * Texts are UTF-8, in Unicode's form NFC. Compiled with -D{upper}_MAIN it is a program:
+ *
+ *   cc -O2 -D{upper}_MAIN {name}.c -lm -o {name} && ./{name} "Once upon" 200
+ *
+ * On an Arduino, in a sketch beside this file:
+ *
+ *   extern "C" {{
+ *   #define {upper}_HEADER
+ *   #include "{name}.c"
+ *   }}
+ *   static struct {name} m;
+ *   static void put(const char *text, void *) {{ Serial.print(text); }}
+ *   void setup() {{ Serial.begin(115200); {name}_begin(&m); }}
+ *   void loop() {{ {name}_write(&m, "", 100, 0.7f, micros(), put, 0); }}
+ */
+#ifndef {upper}_DECLARED
+#define {upper}_DECLARED
+
+enum {{ {upper}_VOCABULARY = {V} }};
+
+/* What was read so far, and room for a step. */
+struct {name} {{
+{fields}
+    float scratch[{scratch}];
+    int held;
+}};
+
+/* Takes a piece of text as soon as it is certain. */
+typedef void (*NAME_put)(const char *text, void *to);
+
+/* The state before the first token. */
+void NAME_begin(struct NAME *m);
+
+/* Reads a token (0 ... {upper}_VOCABULARY - 1) and gives the logits of the next one. */
+void NAME_step(struct NAME *m, int token, float *logits);
+
+/* The tokens of a text, at most so many as there is room for; how many they are. */
+int NAME_encode(const char *text, int *tokens, int room);
+
+/* Goes on from a prompt of at most {upper}_PROMPT tokens: always the likeliest token at temperature 0,
+ * else drawn; the same seed (not 0) draws the same text. It begins anew with each call. */
+enum {{ {upper}_PROMPT = 256 }};
+void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperature, unsigned seed,
+                NAME_put put, void *to);
+
+#endif
+#ifndef {upper}_HEADER
+
+#include <math.h>
+#include <string.h>
+
+"""
+
+PRODUCT = """\
+/* out (columns) = x (rows) W (rows, columns) */
+static void product(float *restrict out, const float *restrict x, const float *restrict W, int rows,
+                    int columns)
+{
+    int i = 0;
+    for (int j = 0; j < columns; j++) out[j] = 0.0f;
+    for (; i + 4 <= rows; i += 4, W += 4 * columns) {
+        const float a = x[i], b = x[i + 1], c = x[i + 2], d = x[i + 3];
+        const float *W1 = W + columns, *W2 = W1 + columns, *W3 = W2 + columns;
+        for (int j = 0; j < columns; j++) out[j] += a * W[j] + b * W1[j] + (c * W2[j] + d * W3[j]);
+    }
+    for (; i < rows; i++, W += columns)
+        for (int j = 0; j < columns; j++) out[j] += x[i] * W[j];
+}
+
+"""
+
+WRITE = """\
+/* A token: the likeliest, or one drawn with the chance of softmax(logits / temperature). */
+static int chosen(float *logits, float temperature, unsigned *seed)
+{{
+    int best = 0;
+    float total = 0.0f, left;
+    for (int n = 1; n < {upper}_VOCABULARY; n++)
+        if (logits[n] > logits[best]) best = n;
+    if (temperature <= 0.0f) return best;
+    for (int n = {upper}_VOCABULARY; n--;) {{
+        if (n != best) logits[n] = expf((logits[n] - logits[best]) / temperature);
+        if (n != best) total += logits[n];
+    }}
+    logits[best] = 1.0f;
+    total += 1.0f;
+    *seed ^= *seed << 13 & 0xffffffffu;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5 & 0xffffffffu;
+    left = (float)(*seed >> 8) / 16777216.0f * total;
+    for (int n = 0; n < {upper}_VOCABULARY; n++) {{
+        left -= logits[n];
+        if (left < 0.0f) return n;
+    }}
+    return best;
+}}
+
+void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperature, unsigned seed,
+                NAME_put put, void *to)
+{{
+    static const int before[] = {{ {before} }};
+    float logits[{upper}_VOCABULARY];
+    int read[{upper}_PROMPT];
+    const int count = NAME_encode(prompt, read, {upper}_PROMPT);
+    NAME_begin(m);
+    for (int n = 0; n < {upper}_VOCABULARY; n++) logits[n] = 0.0f;
+    for (int n = 0; n < {befores}; n++)
+        if ({always} || !count) NAME_step(m, before[n], logits);
+    for (int n = 0; n < count; n++) {{
+        NAME_step(m, read[n], logits);
+        say(m, read[n], silent, to);
+    }}
+    for (int n = 0; n < tokens; n++) {{
+        int token;
+        for (int k = 0; k < {upper}_VOCABULARY; k++)
+            if (k == UNKNOWN || (!n && joins(m, k))) logits[k] = -INFINITY;
+        token = chosen(logits, temperature, &seed);
+        if (!n) forget(m);
+        say(m, token, put, to);
+        if (n + 1 < tokens) NAME_step(m, token, logits);
+    }}
+    say_rest(m, put, to);
+}}
+
+#ifdef {upper}_MAIN
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print(const char *text, void *to)
+{{
+    fputs(text, (FILE *)to);
+}}
+
+int main(int count, char **arguments)
+{{
+    static struct NAME m;
+    const char *prompt = count > 1 ? arguments[1] : "";
+    fputs(prompt, stdout);
+    NAME_write(&m, prompt, count > 2 ? atoi(arguments[2]) : 200,
+               count > 3 ? (float)atof(arguments[3]) : 0.0f, 1, print, stdout);
+    putchar('\\n');
+    return 0;
+}}
+#endif
+#endif
+"""
+
+SILENT = """\
+static void silent(const char *text, void *to)
+{
+    (void)text, (void)to;
+}
+
+/* What is open of the prompt was said by whoever wrote it. */
+static void forget(struct NAME *m)
+{
+    FORGET;
+}
+
+"""
+
+
+def c_source(
+    name: str, about: str, step: WholeStep, vocabulary: Vocabulary, before: list[int]
+) -> str:
+    """The file. name: of the functions; before: tokens that are read before a text (EOS), or before
+    an empty one where the vocabulary has no EOS."""
+    made = loops.statements(step.program, loops.C)
+    V, D = step.table.shape
+    held = 4
+    ram = 4 * (sum(map(len, step.initial.values())) + max(made.scratch, 1) + V) + held
+    weights = [*made.arrays.values(), step.table]
+    flash = 4 * sum(value.size for value in weights)
+    upper = name.upper()
+    head = HEAD.format(
+        about=about, version=__version__, flash=flash, ram=ram, name=name, V=V, upper=upper,
+        operations=made.operations, scratch=max(made.scratch, 1),
+        fields="\n".join(f"    float {field}[{len(v)}];" for field, v in step.initial.items()),
+    )  # fmt: skip
+    arrays = [_floats("TABLE", step.table)]
+    arrays += [_floats(array, numbers) for array, numbers in made.arrays.items()]
+    arrays += [_whole(table, numbers) for table, numbers in made.tables.items()]
+    states = [f"    float *const {field} = m->{field};" for field in step.initial]
+    body = [
+        "void NAME_step(struct NAME *m, int token, float *logits)", "{",
+        f"    const float *const x = TABLE + token * {D};", *states,
+        "    float *const scratch = m->scratch;",
+        *("    " + line.replace("\n", "\n    ") for line in made.lines), "}", "",
+    ]  # fmt: skip
+    begin = ["void NAME_begin(struct NAME *m)", "{", "    memset(m, 0, sizeof *m);"]
+    for field, values in step.initial.items():
+        begin += [f"    m->{field}[{n}] = {_float(v)}f;" for n, v in enumerate(values) if v]
+    begin += ["}", ""]
+    write = WRITE.format(
+        upper=upper, before=", ".join(map(str, before or [0])), befores=len(before),
+        always=int(vocabulary.eos_id is not None),
+    )  # fmt: skip
+    silent = SILENT.replace("FORGET", "m->held = 0" if vocabulary.kind == "jamo" else "(void)m")
+    parts = [
+        head,
+        *arrays,
+        coding(vocabulary),
+        PRODUCT,
+        "\n".join(body),
+        "\n".join(begin),
+        silent,
+        write,
+    ]
+    return re.sub(r"\bNAME(?=_|\b)", name, "\n".join(parts))
+
+
+def _floats(name: str, numbers: Numbers) -> str:
+    flat = [f"{text}f" for text in numbers.astype(np.float32).reshape(-1).astype(str).tolist()]
+    lines = [", ".join(flat[n : n + 8]) for n in range(0, len(flat), 8)]
+    return f"static const float {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
+
+
+def _whole(name: str, numbers: Numbers) -> str:
+    flat = list(map(str, numbers.tolist()))
+    lines = [", ".join(flat[n : n + 16]) for n in range(0, len(flat), 16)]
+    return f"static const int {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
+
+
+def _float(value: float) -> str:
+    return str(np.float32(value))

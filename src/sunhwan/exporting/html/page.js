@@ -1,0 +1,154 @@
+// The page: type and it writes on; candidates; colours of surprise and of units.
+const SAY = {
+  en: { about: "Type, and the model goes on. Nothing leaves this page.", write: "Write on", stop: "Stop", clear: "Clear",
+    temperature: "Temperature", colour: "Colour", unit: "unit", surprise: "surprise", other: "한국어", speed: "characters/s" },
+  ko: { about: "글을 치면 모델이 이어 씁니다. 아무것도 이 페이지 밖으로 나가지 않습니다.", write: "이어 쓰기", stop: "멈춤", clear: "지우기",
+    temperature: "온도", colour: "색", unit: "유닛", surprise: "놀라움", other: "English", speed: "글자/초" },
+};
+const get = id => document.getElementById(id);
+let language = (navigator.language || "en").startsWith("ko") ? "ko" : "en";
+let ids = [], marks = [], running = false, composing = false;
+// A mark a token: the state after it, its surprise in bits, what is said of the next.
+
+const start = () => {
+  const state = begin(), logits = new Float32Array(TOKENS.length);
+  for (const token of before(ids)) step(state, token, logits);
+  return { state, logits };
+};
+
+function bits(logits, token) {
+  let top = -Infinity, total = 0;
+  for (const v of logits) top = Math.max(top, v);
+  for (const v of logits) total += Math.exp(v - top);
+  return (Math.log(total) + top - logits[token]) / Math.LN2;
+}
+
+function push(token) {
+  const last = marks.at(-1), state = copied(last.state);
+  const surprise = bits(last.logits, token);
+  marks.push({ state, surprise, logits: step(state, token, new Float32Array(TOKENS.length)) });
+  ids.push(token);
+}
+
+// Read a text anew from where it differs from the one before.
+function read(text) {
+  const next = encode(text);
+  let same = 0;
+  while (same < ids.length && ids[same] === next[same]) same++;
+  if (!marks.length || !same) {
+    ids = next.slice(0, 0);
+    marks = [start()];
+    if (next.length && EOS === null) marks = [{ state: begin(), logits: new Float32Array(TOKENS.length) }];
+    same = 0;
+  }
+  ids.length = same;
+  marks.length = same + 1;
+  for (const token of next.slice(same)) push(token);
+}
+
+function label(token) {
+  if (token === EOS) return KIND === "words" ? "⏎" : "∎";
+  const text = decode([token]);
+  return text === " " ? "␣" : text === "\n" ? "⏎" : text || TOKENS[token];
+}
+
+function candidates() {
+  const { logits } = marks.at(-1), never = forbidden(ids, true);
+  const best = [...logits.keys()].filter(n => !never.has(n)).sort((a, b) => logits[b] - logits[a]).slice(0, 8);
+  get("candidates").replaceChildren(...best.map(token => {
+    const button = document.createElement("button"), share = document.createElement("small");
+    button.append(label(token), " ", share);
+    share.textContent = (100 * 2 ** -bits(logits, token)).toFixed(0) + "%";
+    button.onclick = () => { take([token]); get("text").focus(); };
+    return button;
+  }));
+}
+
+// Tokens that the model or a click adds.
+function take(tokens) {
+  const was = decode(ids).length, text = get("text");
+  for (const token of tokens) push(token);
+  text.value += decode(ids).slice(was);
+  show();
+}
+
+function colour(mark) {
+  const what = get("colour").value;
+  if (!what) return `rgb(230 120 0 / ${Math.min(mark.surprise / 10, 0.85).toFixed(3)})`;
+  const field = mark.state[what], value = field[Math.min(get("unit").value, field.length - 1)] || 0;
+  const share = Math.min(Math.abs(value), 1) * 0.8;
+  return value > 0 ? `rgb(220 40 40 / ${share.toFixed(3)})` : `rgb(40 90 230 / ${share.toFixed(3)})`;
+}
+
+const SHOWN = 2000;
+
+function show() {
+  candidates();
+  const first = Math.max(0, ids.length - SHOWN);
+  const spans = [];
+  for (let n = first; n < ids.length; n++) {
+    const span = document.createElement("span");
+    span.textContent = KIND === "words" && n > first && ids[n] !== EOS ? " " + decode([ids[n]]) : decode([ids[n]]);
+    span.style.backgroundColor = colour(marks[n + 1]);
+    span.title = `${marks[n + 1].surprise.toFixed(1)} bit`;
+    spans.push(span);
+  }
+  get("look").replaceChildren(...spans);
+}
+
+function toggle() {
+  running = !running;
+  get("write").setAttribute("aria-pressed", running);
+  say();
+  if (running) go(true);
+}
+
+function go(first) {
+  if (!running) return;
+  const begun = performance.now(), tokens = [];
+  const heat = Number(get("temperature").value), was = decode(ids).length;
+  while (performance.now() - begun < 40) {
+    const token = chosen(marks.at(-1).logits, forbidden(ids, first), heat);
+    push(token);
+    tokens.push(token);
+    first = false;
+  }
+  const text = decode(ids).slice(was);
+  get("speed").textContent = `${Math.round(1000 * text.length / (performance.now() - begun)).toLocaleString()} ${SAY[language].speed}`;
+  get("text").value += text;
+  get("text").scrollTop = get("text").scrollHeight;
+  show();
+  setTimeout(go, 0, false);
+}
+
+function say() {
+  const words = SAY[language];
+  document.documentElement.lang = language;
+  get("about").textContent = words.about;
+  get("write").textContent = running ? words.stop : words.write;
+  get("clear").textContent = words.clear;
+  get("language").textContent = words.other;
+  get("language").lang = language === "en" ? "ko" : "en";
+  for (const node of document.querySelectorAll("[data-say]")) node.textContent = words[node.dataset.say];
+  get("colour").options[0].textContent = words.surprise;
+  get("which").hidden = !get("colour").value;
+}
+
+get("colour").append(new Option("", ""), ...Object.keys(MODEL.initial).map(name => new Option(name.replace("state_", "").replace("_", " "), name)));
+get("colour").onchange = () => { say(); show(); };
+get("unit").oninput = show;
+get("temperature").oninput = () => { get("heat").textContent = get("temperature").value; };
+get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); };
+get("write").onclick = toggle;
+get("clear").onclick = () => { get("text").value = ""; if (running) toggle(); read(""); show(); get("text").focus(); };
+get("text").addEventListener("input", () => { if (running) toggle(); read(get("text").value); show(); });
+get("text").addEventListener("keydown", event => {
+  if (event.key === "Tab" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    take([chosen(marks.at(-1).logits, forbidden(ids, true), 0)]);
+  } else if (event.key === "Escape" && running) toggle();
+});
+read("");
+say();
+show();
+window.sunhwan = { write, encode, decode };

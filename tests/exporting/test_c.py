@@ -1,0 +1,178 @@
+"""Language models as C: no warning, the numbers of the model, the text of `sample`."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import sunhwan
+from sunhwan.cells import OWN
+from sunhwan.errors import ConfigError, UsageError
+from sunhwan.exporting import export, loops
+from sunhwan.exporting.c import write
+from sunhwan.exporting.whole import whole_step
+from sunhwan.tasks import LanguageModelTask
+from tests.exporting.test_onnx import small
+from tests.laws import test_own_structure as own
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
+
+compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
+
+
+def program(file: Path, *options: str) -> Path:
+    """The demonstration that is in the file, compiled with every warning an error."""
+    assert compiler
+    to = file.with_suffix(".run")
+    main = f"-D{file.stem.upper()}_MAIN"
+    command = [compiler, *STRICT, *options, main, str(file), "-lm", "-o", str(to)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return to
+
+
+def said(run: Path, *arguments: str) -> str:
+    done = subprocess.run([run, *arguments], capture_output=True, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 0
+    return done.stdout.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cells/gru", "cells/lstm_projected", "cells/slstm", "cells/antisymmetric", "texts/dense"],
+)  # fmt: skip
+def test_it_writes_what_sample_writes(tmp_path, name):
+    """In characters, words and jamo; greedily."""
+    found = export(GOLDEN / name, tmp_path / "notes.c", "c")
+    assert found.files == [tmp_path / "notes.c"]
+    assert found.deviation < 1e-5
+    run, task = program(tmp_path / "notes.c", "-O1"), sunhwan.load(GOLDEN / name)
+    assert isinstance(task, LanguageModelTask)
+    for prompt in ("너느 the 사", ""):
+        (wanted,) = task.sample(prompt, length=150, temperature=0, precision="fp32")
+        assert said(run, prompt, "150") == wanted.prompt + wanted.text + "\n"
+
+
+def test_bytes(tmp_path):
+    export(GOLDEN / "texts" / "bytes", tmp_path / "octets.c", "c")
+    run, task = program(tmp_path / "octets.c"), sunhwan.load(GOLDEN / "texts" / "bytes")
+    assert isinstance(task, LanguageModelTask)
+    (wanted,) = task.sample("나", length=40, temperature=0, precision="fp32")
+    assert said(run, "나", "40") == wanted.prompt + wanted.text + "\n"
+
+
+def test_ten_thousand_steps_under_sanitizers(tmp_path):
+    """Also drawn ones: the same seed draws the same text."""
+    export(GOLDEN / "cells" / "lstm", tmp_path / "lstm.c", "c")
+    run = program(tmp_path / "lstm.c", "-O1", "-g", "-fsanitize=address,undefined")
+    drawn = said(run, "the", "10000", "0.8")
+    assert len(drawn) > 9000
+    assert drawn == said(run, "the", "10000", "0.8")
+    assert len(set(drawn)) > 10
+
+
+@pytest.mark.parametrize("kind", [own.Pairs, own.GatedMemory])
+def test_cells_of_ones_own(tmp_path, monkeypatch, kind):
+    """Units that meet in pairs; branches and logarithms."""
+    monkeypatch.setitem(OWN, "own.py:Cell", kind())
+    task = small(cell=["own.py:Cell"], hidden_size=6)
+    assert export(task, tmp_path / "own.c", "c").deviation < 1e-5
+    program(tmp_path / "own.c", "-O1")
+
+
+def test_what_the_comment_tells(tmp_path):
+    """Bytes of weights and of memory, operations of the products."""
+    export(GOLDEN / "cells" / "gru", tmp_path / "gru.c", "c")
+    source = (tmp_path / "gru.c").read_text(encoding="utf-8")
+    flash, ram, operations = (
+        int(re.search(rf"\*   {word} +([\d,]+) ", source)[1].replace(",", ""))  # type: ignore[index]
+        for word in ("flash", "RAM", "operations")
+    )
+    task = sunhwan.load(GOLDEN / "cells" / "gru")
+    assert abs(flash / 4 - sum(p.numel() for p in task.model.parameters())) < 16  # equal ones once
+    fields = re.findall(r"^    (?:float|int) \w+(?:\[(\d+)\])?;", source, re.M)
+    assert ram == 4 * sum(int(size or 1) for size in fields) + 4 * len(task.vocabulary)
+    matrices = sum(p.numel() for p in task.model.parameters() if p.dim() == 2)
+    assert operations == 2 * (matrices - task.model.embedding.weight.numel())
+
+
+def test_values_share_room():
+    """What is no longer read makes room for what follows."""
+    task = small(cell=["lstm"], num_layers=2, hidden_size=32)
+    made = loops.statements(whole_step(task.model).program, loops.C)
+    assert made.scratch < 4 * 4 * 32
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "error", "said"),
+    [
+        (
+            "tasks/classify",
+            "x.c",
+            UsageError,
+            "cannot be exported to C, which is for language models",
+        ),
+        ("texts/subwords", "x.c", ConfigError, "a vocabulary of subwords cannot be exported to C"),
+        ("texts/tied", "folder", UsageError, r"C is written to a file: name one such as folder\.c"),
+    ],
+)
+def test_refusals(tmp_path, name, file, error, said):
+    with pytest.raises(error, match=said):
+        export(GOLDEN / name, tmp_path / file, "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(loops.C.functions, "tanh", "sinf({0})")
+    with pytest.raises(ConfigError, match=r"^out\.c is not written: its logits are off by"):
+        export(small(cell=["gru"]), tmp_path / "out.c", "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_compiler_a_sentence_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "COMPILERS", ())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="install a C compiler, or pip install ziglang"):
+        export(small(), tmp_path / "out.c", "c")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        ["arm-linux-musleabihf", "-mcpu=cortex_m4"],
+        ["wasm32-wasi"],
+    ],
+    ids=str,
+)
+def test_other_machines(tmp_path, target):
+    """Clang compiles it for them without a warning."""
+    pytest.importorskip("ziglang")
+    export(GOLDEN / "cells" / "gru_reset_before", tmp_path / "gru.c", "c")
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", *target, "-O2", *STRICT, "-c"]
+    command += [str(tmp_path / "gru.c"), "-o", str(tmp_path / "gru.o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_step_is_the_model():
+    """The whole model as one program, before it is written in any language."""
+    from sunhwan.program import evaluate
+
+    task = small(cell=["lstm", "gru"], num_layers=2, connection="residual", layer_norm=True)
+    model = task.model.eval()
+    step = whole_step(model)
+    ids = torch.tensor([[1, 2, 3, 4, 5]])
+    with torch.no_grad():
+        wanted = model(ids)[0][0].numpy()
+    state = {name: field[None] for name, field in step.initial.items()}
+    for token, right in zip(ids[0].tolist(), wanted, strict=True):
+        state = evaluate(step.program, {"x": step.table[token][None], **state})
+        assert abs(state.pop("logits")[0] - right).max() < 1e-6

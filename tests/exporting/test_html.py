@@ -1,0 +1,195 @@
+"""Language models as one page: the model's numbers and texts, in a browser that may ask for nothing."""
+
+import math
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import sunhwan
+from sunhwan.errors import ConfigError, UsageError
+from sunhwan.exporting import export, loops
+from sunhwan.tasks import LanguageModelTask
+from tests.exporting.test_onnx import small
+from tests.serve.page.browser import launched
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as found:
+        yield found
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Opens a model's page from the disk; a request of any kind, and an error, fails the test."""
+    pages, asked, errors = [], [], []
+
+    def open_(name: str, **options: Any) -> Any:
+        export(GOLDEN / name, tmp_path / "notes.html", "html")
+        context = browser.new_context(offline=True, **options)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text))
+        page.goto((tmp_path / "notes.html").as_uri())
+        pages.append(page)
+        return page
+
+    yield open_
+    for page in pages:
+        page.context.close()
+    assert [url for url in asked if not url.endswith("/notes.html")] == []
+    assert errors == []
+
+
+@needs_node
+@pytest.mark.parametrize("name", ["cells/slstm", "texts/dense"])
+def test_numbers(tmp_path, name):
+    found = export(GOLDEN / name, tmp_path / "notes.html", "html")
+    assert found.deviation < 1e-5
+    assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["cells/antisymmetric", "cells/mingru", "cells/irnn", "texts/subwords", "texts/bytes"]
+)  # fmt: skip
+def test_it_writes_what_sample_writes(opened, name):
+    """Of every kind of vocabulary; greedily."""
+    page, task = opened(name), sunhwan.load(GOLDEN / name)
+    assert isinstance(task, LanguageModelTask)
+    length = 40 if name == "texts/bytes" else 200
+    for prompt in ("나는 the 사", "너느", ""):
+        (wanted,) = task.sample(prompt, length=length, temperature=0, precision="fp32")
+        assert page.evaluate("a => sunhwan.write(...a)", [prompt, length]) == wanted.text
+
+
+def test_texts_and_tokens(opened):
+    """Encoding and decoding are the vocabulary's, whatever the text."""
+    page, task = opened("texts/subwords"), sunhwan.load(GOLDEN / "texts/subwords")
+    assert isinstance(task, LanguageModelTask)
+    for text in ("the cat sings at sea\n나는  산에서 12 웃고!?", "\ufeff x\r\ny", "각 é Ω 🙂"):
+        ids = task.vocabulary.encode(text).tolist()
+        assert page.evaluate("text => sunhwan.encode(text)", text) == ids
+        assert page.evaluate("ids => sunhwan.decode(ids)", ids) == task.vocabulary.decode(ids)
+
+
+def test_typing(opened):
+    """What is typed is coloured, candidates go on from it, Tab takes the likeliest."""
+    page, task = opened("cells/gru"), sunhwan.load(GOLDEN / "cells/gru")
+    assert isinstance(task, LanguageModelTask)
+    page.fill("#text", "the cat")
+    assert page.text_content("#look") == "the cat"
+    assert page.locator("#look span").count() == 7
+    assert page.locator("#candidates button").count() == 8
+    titles = [span.get_attribute("title") for span in page.locator("#look span").all()]
+    ids = torch.from_numpy(task.vocabulary.encode("the cat"))
+    with torch.no_grad():
+        log_p = torch.log_softmax(task.model.eval()(ids[None])[0][0], -1)
+    surprises = -log_p[:-1].gather(1, ids[1:, None])[:, 0] / math.log(2)
+    assert titles[1:] == [f"{bits:.1f} bit" for bits in surprises.tolist()]
+    page.press("#text", "Tab")
+    (next_,) = task.sample("the cat", length=1, temperature=0, precision="fp32")
+    assert page.input_value("#text") == "the cat" + next_.text
+    page.locator("#candidates button").nth(2).click()
+    assert len(page.input_value("#text")) == 9
+    page.fill("#text", "the")
+    assert page.text_content("#look") == "the"
+
+
+def test_writing_on_and_units(opened):
+    page = opened("cells/lstm")
+    page.fill("#text", "the ")
+    page.click("#write")
+    page.wait_for_function("document.getElementById('text').value.length > 300")
+    page.press("#text", "Escape")
+    text = page.input_value("#text")
+    assert page.get_attribute("#write", "aria-pressed") == "false"
+    page.wait_for_timeout(100)
+    assert page.input_value("#text") == text
+    assert page.locator("#colour option").count() == 5
+    before = page.locator("#look span").last.get_attribute("style")
+    page.select_option("#colour", "state_1_c")
+    page.fill("#unit", "2")
+    assert page.locator("#look span").last.get_attribute("style") != before
+    page.click("#clear")
+    assert page.input_value("#text") == ""
+
+
+def test_two_languages_a_phone_and_the_dark(opened):
+    page = opened(
+        "cells/gru", locale="ko-KR", viewport={"width": 360, "height": 640}, color_scheme="dark"
+    )
+    assert page.text_content("#write") == "이어 쓰기"
+    page.fill("#text", "the cat sings at sea " * 5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("getComputedStyle(document.body).colorScheme || 'light dark'")
+    page.click("#language")
+    assert page.text_content("#write") == "Write on"
+    assert page.get_attribute("html", "lang") == "en"
+
+
+def test_hostile_text_is_text(opened, browser, tmp_path, monkeypatch):
+    """A vocabulary of markup, a name of markup, and markup that is typed."""
+    from sunhwan.text import build_vocabulary
+    from tests.exporting import test_onnx
+
+    monkeypatch.setattr(
+        test_onnx, "TEXT", "</script><img src=x onerror=alert(1)>\u2028'\"`${}%%NAME%%"
+    )
+    task = small()
+    assert len(build_vocabulary("characters", [test_onnx.TEXT])) == len(task.vocabulary)
+    export(task, tmp_path / "<b>notes.html", "html")
+    page = browser.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("dialog", lambda dialog: errors.append(dialog.message))
+    page.goto((tmp_path / "<b>notes.html").as_uri())
+    assert page.text_content("h1") == "<b>notes"
+    page.fill("#text", "<img src=x onerror=alert(1)>")
+    assert page.text_content("#look") == "<img src=x onerror=alert(1)>"
+    assert page.locator("#look img").count() == 0
+    page.close()
+    assert errors == []
+
+
+def test_the_size(tmp_path):
+    """The weights, a third more in base64, and less than 150 kB."""
+    task = small(cell=["gru"], hidden_size=64)
+    export(task, tmp_path / "notes.html", "html")
+    weights = 4 * sum(p.numel() for p in task.model.parameters())
+    assert (tmp_path / "notes.html").stat().st_size < weights * 4 / 3 + 150_000
+    page = (tmp_path / "notes.html").read_text(encoding="utf-8")
+    assert not re.search(r"%%[A-Z]+%%|https?://", page)
+
+
+@needs_node
+def test_a_page_that_disagrees_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(loops.JAVASCRIPT.functions, "tanh", "Math.sin({0})")
+    with pytest.raises(ConfigError, match=r"^the page is not written: its logits are off by"):
+        export(small(cell=["gru"]), tmp_path / "out.html", "html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_node_it_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    found = export(small(cell=["gru"]), tmp_path / "out.html", "html")
+    assert found.deviation < 1e-5
+    assert found.notes[0].startswith("the page's program was compared, not the page itself")
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(
+        UsageError, match="cannot be exported as a page, which is for language models"
+    ):
+        export(GOLDEN / "tasks" / "classify", tmp_path / "x.html", "html")
+    with pytest.raises(UsageError, match=r"name one such as out\.html"):
+        export(GOLDEN / "texts" / "tied", tmp_path / "out", "html")
