@@ -140,6 +140,8 @@ def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
     panels: as `sunhwan.tasks.Forecast.panels` gives them.
     """
     figure = Figure(figsize=(10, 1 + 2.6 * len(panels)), layout="constrained")
+    if panels and panels[0].get("of", 0) > len(panels):
+        figure.suptitle(f"{len(panels)} of {panels[0]['of']:,} series", color=INK)
     for axes, panel in zip(figure.subplots(len(panels), squeeze=False)[:, 0], panels, strict=True):
         axes.plot(panel["actual"], color=INK, linewidth=1, label="actual")
         for number, forecast in enumerate(panel["forecasts"]):

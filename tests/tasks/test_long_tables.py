@@ -107,6 +107,7 @@ def test_figures_of_each_series_and_of_all(trained: tuple[Path, Path]) -> None:
     assert total.smape == pytest.approx(np.mean([s["smape"] for s in each]), rel=0.2)
     assert 0 < total.crps < 1
     json.dumps(review.values, allow_nan=False)
+    assert [panel["of"] for panel in review.values["panels"]] == [3, 3, 3]
 
 
 def test_nothing_behind_the_origin_is_seen_of_gaps_and_longer_seasons(tmp_path: Path) -> None:
@@ -167,6 +168,24 @@ def test_spread_makes_bands_hold_their_share() -> None:
     assert factors == pytest.approx([2.5] * 4 + [1.0] + [2.5] * 4, rel=0.1)
     targets[0] = math.nan
     assert fitted_spread(quantiles[:5], targets[:5]).tolist() == [1.0] * 9
+
+
+def test_bands_are_not_fitted_to_a_calm_end(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    values = (rng.normal(size=300) * np.where(np.arange(300) < 270, 1.0, 0.2)).cumsum()
+    rows = [f"{day(n)},{values[n]}" for n in range(300)]
+    file = tmp_path / "calm.csv"
+    file.write_text("\n".join(["day,y", *rows]) + "\n", encoding="utf-8")
+    settings = {"model.hidden_size": 4, "model.embedding_size": 4, "task.name": "forecast"}
+    ready = Forecast.prepare(Config().override({**settings, "data.source": str(file)}, "the test"))
+    task: Any = ready.task
+    torch.nn.init.uniform_(task.model.output.bias, -1, 1)
+    factors = []
+    for moved in (task.moved, 0.0):
+        task.moved = moved
+        task.validate(ready.validation)
+        factors.append(float(task.model.spread[0]))
+    assert factors[0] > 1.2 * factors[1]
 
 
 def test_a_constant_series_does_not_flatter(command: Command, tmp_path: Path) -> None:

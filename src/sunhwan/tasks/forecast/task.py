@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -43,6 +44,10 @@ from sunhwan.tasks.forecast.tracks import (
     with_scales,
 )
 
+ASKED, TRUSTED, MOST_WIDENED = 2000, 20, 2.0
+"""Windows of which it is asked how far the series went; held-out futures, apart from each other, of which
+the fit of the bands counts half; and the most that a calm end widens them."""
+
 PANELS, FORECASTS = 6, 8
 """Series in a picture, and forecasts of each."""
 
@@ -65,6 +70,8 @@ class Forecast(ExampleTask):
         self.config, self.layout, self.marks = config, layout, dict(marks)
         self.settings = own(config.task, ForecastConfig)
         self.season, self.horizon = self.settings.season, self.settings.horizon
+        self.moved = 0.0
+        """How far, in units of a window's scale, the series went in the rows learned from."""
         self.model: Forecaster = Forecaster(
             config.model, layout.features, self.horizon, calibrated=layout.drawn
         )
@@ -79,6 +86,7 @@ class Forecast(ExampleTask):
         chosen = {**AUTOMATIC, "model.dropout": dropout_of(len(learned))}
         config = complete_examples(config, [], len(learned), chosen)
         made = cls(config, layout, marks)
+        made.moved = _largest(made._targets(learned[:: -(-len(learned) // ASKED)]))
         if config.text.validation:
             held = made.read(Path(config.text.validation))
         task, count = made.settings, len({id(window.track) for window in learned})
@@ -146,14 +154,32 @@ class Forecast(ExampleTask):
         limit: int = 0,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ForecastScores:
-        """Fit how wide the bands are to the held-out origins, then compute the figures."""
+        """Fit how wide the bands are to the held-out origins, then compute the figures.
+
+        Futures that overlap tell little more than one. The fewer there are apart from each other, the
+        less the fit counts, and the more it counts whether the series moved further in the rows
+        learned from than in the held-out ones, which may be calm.
+        """
         some = _spread_out(data, limit)
-        said, repeated, scales = self._scaled(some, interrupted)
-        futures = np.stack([window.future for window in some])
-        targets = (futures - repeated) / np.where(scales, scales, 1.0)[:, None]
-        targets[scales == 0] = np.nan
-        self.model.spread.copy_(fitted_spread(torch.from_numpy(said), torch.from_numpy(targets)))
+        said, _, _ = self._scaled(some, interrupted)
+        targets = self._targets(some)
+        factors = fitted_spread(torch.from_numpy(said), torch.from_numpy(targets))
+        apart = Counter(id(window.track) for window in data)
+        count = sum(-(-windows // self.horizon) for windows in apart.values())
+        trust = count / (count + TRUSTED)
+        moved = _largest(targets)
+        wider = min(max(self.moved / moved, 1.0), MOST_WIDENED) if moved else 1.0
+        self.model.spread.copy_(factors**trust * wider ** (1 - trust))
         return self.evaluate_data(some, interrupted=interrupted)
+
+    def _targets(self, windows: Sequence[Any]) -> NDArray[np.float64]:
+        """The futures as they are learned, (n, H); NaN where one is unknown or has no scale."""
+        found = np.full((len(windows), self.horizon), np.nan)
+        for row, window in zip(found, windows, strict=True):
+            _, repeated, scale = window.stretch(self.season)
+            future = window.future
+            row[: len(future)] = (future - repeated[: len(future)]) / (scale or np.nan)
+        return found
 
     def evaluate_data(
         self,
@@ -176,10 +202,10 @@ class Forecast(ExampleTask):
             for name, some in places.items()
         }
         part = data[0].track.part
-        panels = []
+        panels: list[dict[str, Any]] = []
         for some in list(places.values())[:PANELS]:
             shown = some[:: -self.horizon][:FORECASTS][::-1]
-            panels.append(_panel([data[p] for p in shown], found[shown]))
+            panels.append(_panel([data[p] for p in shown], found[shown], len(places)))
         values = {
             "part": part,
             "series": {name: scores.to_dict() for name, scores in each.items()},
@@ -297,9 +323,9 @@ class Forecast(ExampleTask):
 
     def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
         """The forecasts with the past they go on from, for `sunhwan.plots.draw_forecasts`."""
-        windows = [window for question in questions for window in self.asked(question)][:PANELS]
-        found, _ = self.quantiles(windows)
-        return [_panel([w], found[i : i + 1]) for i, w in enumerate(windows)]
+        windows = [window for question in questions for window in self.asked(question)]
+        found, _ = self.quantiles(windows[:PANELS])
+        return [_panel([w], found[i : i + 1], len(windows)) for i, w in enumerate(windows[:PANELS])]
 
 
 AUTOMATIC: dict[str, Value] = {
@@ -307,6 +333,12 @@ AUTOMATIC: dict[str, Value] = {
     "model.embedding_size": 32,
     "model.direction": "forward",
 }
+
+
+def _largest(targets: NDArray[np.float64]) -> float:
+    """The distance that four of five futures stay within."""
+    known = np.abs(targets[~np.isnan(targets)])
+    return float(np.quantile(known, 0.8)) if len(known) else 0.0
 
 
 def dropout_of(windows: int) -> float:
@@ -324,12 +356,13 @@ def _mark(time: Any, values: Any) -> Mark:
     return Mark(str(time), tuple(None if value is None else float(value) for value in values))
 
 
-def _panel(windows: Sequence[Window], found: NDArray[np.float64]) -> dict[str, Any]:
-    """Forecasts of one series, the oldest first, and the values before and around them."""
+def _panel(windows: Sequence[Window], found: NDArray[np.float64], of: int) -> dict[str, Any]:
+    """Forecasts of one series of so many, the oldest first, and the values before and around them."""
     track, _, context, horizon = windows[0]
     begin, end = windows[0].origin - context, windows[-1].origin + horizon
     return {
         "series": track.name,
+        "of": of,
         "times": list(track.times[begin:end]),
         "actual": [None if v != v else v for v in track.values[begin:end].tolist()],
         "forecasts": [
