@@ -96,6 +96,9 @@ def test_a_forecast_goes_on_from_what_is_typed(visit: Visitor, locale: str, sche
     page = here.page
     assert "사과, pear" in page.inner_text("#firstColumn")
     assert "sunhwan predict" in page.inner_text("#answer")
+    assert page.locator("[role=tab]:visible").count() == 2
+    assert not page.is_visible("#gates"), "there is no layer to look into"
+    assert page.get_attribute("#tab-learning", "aria-selected") == "true"
     page.fill("#text", SERIES + "\n")
     page.wait_for_selector("#forecastPicture .main-svg")
     answers = here.asked("/api/predict", model="forecast", questions=[SERIES])["answers"]

@@ -8,7 +8,7 @@ import { HeatMap } from "./heatmap.js";
 import { chosen, isWriter, layersOf } from "./models.js";
 import { calm, complain } from "./problem.js";
 import { question } from "./question.js";
-import { isShown } from "./tabs.js";
+import { isShown, offer } from "./tabs.js";
 import { called, number, say } from "./messages.js";
 
 const TAIL = 300; // characters: all units of more are too much to send and to see
@@ -63,11 +63,10 @@ const mean = (row) => row.reduce((sum, value) => sum + value, 0) / Math.max(row.
 function show() {
   const note = find("gateNote");
   find("gatePicture").hidden = !seen;
-  find("gateControls").hidden = layersOf(chosen()).length === 0;
   find("gateCell").textContent = "";
   find("gateOpen").replaceChildren();
   if (!seen) {
-    note.textContent = say(layersOf(chosen()).length ? "gatesEmpty" : "noStacks");
+    note.textContent = say("gatesEmpty");
     return;
   }
   note.textContent = seen.cut ? say("gatesTail", { n: number(TAIL) }) : "";
@@ -155,6 +154,7 @@ export function startGates() {
   });
   on("model", () => {
     seen = null;
+    offer("gates", layersOf(chosen()).length > 0);
     find("gateValue").replaceChildren();
     fill();
     show();

@@ -3,7 +3,7 @@
 import { tell } from "./bus.js";
 import { find } from "./dom.js";
 
-const tabs = () => [...document.querySelectorAll("[role=tab]")];
+const tabs = () => [...document.querySelectorAll("[role=tab]:not([hidden])")];
 
 /** Whether a view is the one that is shown. */
 export const isShown = (name) => find(`tab-${name}`).getAttribute("aria-selected") === "true";
@@ -16,6 +16,17 @@ function open(tab) {
     find(one.getAttribute("aria-controls")).hidden = !selected;
   }
   tell("tab", tab.id.replace("tab-", ""));
+}
+
+/** Show the tab of a view, or leave it out; if it was open, the next one opens. */
+export function offer(name, there) {
+  const tab = find(`tab-${name}`);
+  const left = !there && isShown(name);
+  tab.hidden = !there;
+  if (!left) return;
+  tab.setAttribute("aria-selected", "false");
+  find(name).hidden = true;
+  open(tabs()[0]);
 }
 
 function press(event) {
@@ -31,7 +42,7 @@ function press(event) {
 }
 
 export function startTabs() {
-  for (const tab of tabs()) {
+  for (const tab of document.querySelectorAll("[role=tab]")) {
     tab.addEventListener("click", () => open(tab));
     tab.addEventListener("keydown", press);
   }

@@ -261,7 +261,8 @@ def as_series(question: Any, layout: Layout) -> Series:
 def parse_series(question: str | list[str], layout: Layout) -> Series | list[list[str]]:
     """Parse rows of a series: a line or a text each, its numbers with spaces, tabs or commas between.
 
-    Before the numbers of each there may be a date, which with its time of day is one.
+    Before the numbers of each there may be a date, which with its time of day is one. The dates follow the
+    model's calendar, or else one of their own without gaps; DataError where they do neither.
     """
     lines = question.splitlines() if isinstance(question, str) else question
     rows = [_TIME_OF_DAY.sub("T", line).replace(",", " ").split() for line in lines]
@@ -278,7 +279,15 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
             "before; give the rows in order of time, the oldest first"
         )
     made = as_series([row[1:] for row in rows], layout)
-    return replace(made, times=times, clock=Clock.of(times, layout.calendar))
+    clock = Clock.of(times, layout.calendar)
+    if clock.kind == "name":
+        clock = Clock.of(times)
+    if clock.kind == "name" and len(times) > 1:
+        raise DataError(
+            f"times are missing between {quoted(times[0])} and {quoted(times[-1])}: give every row, or a "
+            "file, in which gaps are known as gaps"
+        )
+    return replace(made, times=times, clock=clock)
 
 
 _TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
