@@ -58,8 +58,14 @@ def left_nothing(folder: Path, before: set[Path]) -> None:
     assert set(folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", GOOD)
+PAIRED = [
+    *((name, kind) for k, name in enumerate(GOOD) for kind in ("", KINDS[1 + k % 5])),
+    ("white space", "words"), ("special", "words"), ("korean", "jamo"), ("emoji", "subwords"),
+]  # fmt: skip
+"""Each text by the vocabulary that is chosen for it, and by one other."""
+
+
+@pytest.mark.parametrize(("name", "kind"), sorted(set(PAIRED)))
 def test_texts_that_can_be_learned_from(
     command: Command, tmp_path: Path, name: str, kind: str
 ) -> None:

@@ -145,7 +145,8 @@ def test_interrupted_and_resumed_is_uninterrupted(
     wanted = outcome(tmp_path / "straight")
     assert straight.stopped in ("budget", "early stopping")
     assert straight.steps >= 15
-    for number, step in enumerate((1, 5, 6, 13)):
+    # Before, at and after a validation; a checkpoint was written at step 6.
+    for number, step in enumerate((1, 5, 6, 13) if variant == "everything" else (5, 13)):
         out = tmp_path / f"crashed{number}"
         with pytest.raises(Stopped):
             train(settings, out, reporter=At(step, stop))

@@ -78,10 +78,10 @@ def plain_vocabulary_normalize(vocabulary: Vocabulary, text: str) -> str:
 
 
 @every
-def test_ten_thousand_strings_come_back_normalised(key: tuple[str, bool, bool]) -> None:
+def test_two_thousand_strings_come_back_normalised(key: tuple[str, bool, bool]) -> None:
     vocabulary = VOCABULARIES[key]
     rng = random.Random(name(key))
-    for _ in range(2_500):  # four vocabularies of each kind
+    for _ in range(500):  # four vocabularies of each kind
         text = random_text(rng)
         ids = vocabulary.encode(text)
         stated = vocabulary.normalize(text)
