@@ -1,14 +1,19 @@
 """The catalogue of messages is whole in both languages, and holds what is used and nothing else."""
 
+import inspect
 import json
 import re
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import pytest
+import typer
 from starlette.testclient import TestClient
 
 import sunhwan
+from sunhwan.cli.app import app
+from sunhwan.cli.language import choose_language
 from sunhwan.messages import LANGUAGES, catalogue, message
 from sunhwan.serve.app import make_app
 from sunhwan.text import KINDS
@@ -38,8 +43,9 @@ def test_each_message_is_there_in_every_language(part: str) -> None:
         if texts["en"] == texts["ko"]:
             assert not re.search("[a-z]{2}", re.sub("{.*?}|Top-[kp]", "", texts["en"])), key
         else:
-            assert re.search("[가-힣]", texts["ko"]), key
-            assert not re.search("[가-힣]", re.sub("한국어", "", texts["en"])), key
+            words = re.search("[a-zA-Z]", re.sub("{.*?}", "", texts["ko"]))
+            assert re.search("[가-힣]", texts["ko"]) or not words, key
+            assert not re.search("[가-힣]", re.sub("한국어|순환", "", texts["en"])), key
 
 
 def test_every_message_of_the_report_is_used_and_every_one_used_is_there() -> None:
@@ -65,6 +71,41 @@ def test_every_message_of_the_page_is_used_and_every_one_used_is_there() -> None
     assert named <= messages.keys()
     for key in messages.keys() - named - NAMED_BY_THE_SERVER:
         assert re.search(rf'["`\']{key}["`\']|\b{key}:', source), key
+
+
+def test_every_message_of_the_command_line_is_used_and_every_one_used_is_there() -> None:
+    messages, source = catalogue()["cli"], sources("cli")
+    named = set(re.findall(r'\bsay\(\s*[\'"]([a-z_.]+)[\'"]', source))
+    assert len(named) > 25
+    assert named <= messages.keys()
+    for key in messages.keys() - named:
+        start, _, end = key.rpartition(".")
+        made = f'f"{start}.' in source and f'"{end}"' in sources("training")
+        assert made or f'"{key}"' in source, key
+
+
+def test_names_of_figures_are_those_of_the_tasks() -> None:
+    source = sources("tasks", "metrics.py", "training")
+    for key, texts in catalogue()["figures"].items():
+        assert re.search(rf"\b{re.escape(texts['en'])}\b", source), key
+
+
+def test_every_help_is_there_and_every_one_there_is_used() -> None:
+    """Of all commands and their options, in the words of the source."""
+    found: set[str] = set()
+
+    def collect(command: Any) -> None:
+        found.add(inspect.cleandoc(command.help or ""))
+        with typer.Context(command) as context:
+            found.update(
+                inspect.cleandoc(getattr(p, "help", "") or "") for p in command.get_params(context)
+            )
+        for inner in getattr(command, "commands", {}).values():
+            collect(inner)
+
+    choose_language(["--language", "en"])
+    collect(typer.main.get_command(app))
+    assert {texts["en"] for texts in catalogue()["help"].values()} == found - {""}
 
 
 def test_a_message_is_filled_in() -> None:

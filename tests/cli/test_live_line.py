@@ -113,7 +113,7 @@ def test_in_a_terminal_no_word_is_broken(text_file: Path, tmp_path: Path, width:
     )  # fmt: skip
     os.close(its)
     told = b""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while (time.monotonic() < end and process.poll() is None) or select.select([mine], [], [], 0)[
         0
     ]:
@@ -125,7 +125,7 @@ def test_in_a_terminal_no_word_is_broken(text_file: Path, tmp_path: Path, width:
     assert process.wait(30) == 0
     screen = Console(file=io.StringIO(), width=width)
     lines = Text.from_ansi(told.decode().replace("\r", "\n")).plain.split("\n")
-    assert all(cell_len(line.rstrip()) <= screen.width for line in lines), lines
+    assert [line for line in lines if cell_len(line.rstrip()) > screen.width] == []
     bars = [line for line in lines if "━" in line and "%" in line]
     assert "100%" in bars[-1]
     assert "0:00 left" in bars[-1]

@@ -12,23 +12,25 @@ def main() -> None:
     # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
+    from sunhwan.cli.language import choose_language, say
     from sunhwan.cli.output import complain, replace_unshowable
     from sunhwan.errors import SunhwanError, printable, quoted
 
     replacing = replace_unshowable()
     try:
-        app()
+        arguments = choose_language(sys.argv[1:])
+        app(arguments)
     except SunhwanError as error:
         complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        complain("interrupted", "yellow")
+        complain(say("interrupted"), "yellow")
         sys.exit(130)
     except (OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         # A disk, a name or a machine that no reader or writer had a sentence for.
-        reason = "there is not enough memory for this"
+        reason = say("memory")
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
         about = getattr(error, "filename", None)
@@ -37,5 +39,4 @@ def main() -> None:
         sys.exit(1)
     finally:
         if replacing.acted:
-            lacking = f"what {sys.stdout.encoding} cannot show was written as ?"
-            complain(f"{lacking}: set PYTHONIOENCODING=utf-8", "yellow")
+            complain(say("replaced", encoding=sys.stdout.encoding), "yellow")

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from sunhwan import __version__
 from sunhwan.cli import (
@@ -25,11 +24,12 @@ from sunhwan.cli import (
     train,
     words,
 )
+from sunhwan.cli.help_texts import Command, Group
 from sunhwan.cli.output import echo
 from sunhwan.errors import printable
 
 
-class _Group(TyperGroup):
+class _Group(Group):
     """Escapes what cannot be seen of the arguments that a message quotes."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
@@ -83,21 +83,29 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            # Read before the commands are made: see `choose_language`.
+            help="The language of messages and help, here or behind a command: en or ko; left out: "
+            "that of this computer."
+        ),
+    ] = None,
 ) -> None:
     pass
 
 
-app.command("train")(train.train)
-app.command("resume")(train.resume)
-app.command("sample")(sample.sample)
-app.command("predict")(predict.predict)
-app.command("evaluate")(evaluate.evaluate)
-app.command("score")(score.score)
-app.command("serve")(serve.serve)
-app.command("info")(info.info)
-app.command("export")(export.export)
-app.command("inspect")(inspect.inspect)
-app.command("words")(words.words)
-app.command("settings")(settings.settings)
-app.command("check-cell")(check_cell.check_cell)
+app.command("train", cls=Command)(train.train)
+app.command("resume", cls=Command)(train.resume)
+app.command("sample", cls=Command)(sample.sample)
+app.command("predict", cls=Command)(predict.predict)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("score", cls=Command)(score.score)
+app.command("serve", cls=Command)(serve.serve)
+app.command("info", cls=Command)(info.info)
+app.command("export", cls=Command)(export.export)
+app.command("inspect", cls=Command)(inspect.inspect)
+app.command("words", cls=Command)(words.words)
+app.command("settings", cls=Command)(settings.settings)
+app.command("check-cell", cls=Command)(check_cell.check_cell)
 app.add_typer(lab.app, name="lab")

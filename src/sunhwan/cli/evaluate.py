@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sunhwan.cli.language import named_figure
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 
@@ -16,7 +17,8 @@ def evaluate(
         typer.Argument(help="Of a language model: files, folders or globs; else one file."),
     ],
     precision: Annotated[
-        str, typer.Option(help="Of the weights: fp32; or fp16, int8, and what they cost.")
+        str,
+        typer.Option(help="Precision of the weights: fp32; or fp16 or int8, with what they cost."),
     ] = "fp32",
     picture: Annotated[
         Path | None, typer.Option(help="A PNG to draw, where the task has a picture.")
@@ -24,7 +26,7 @@ def evaluate(
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """How good a model is on a file that holds the right answers, or on a whole text."""
+    """Measure a model on a file that holds the right answers, or on a whole text."""
     from rich.table import Table
     from rich.text import Text
 
@@ -45,9 +47,9 @@ def evaluate(
         return
     _show(review.table())
     for listing in review.listings:
-        table = Table(title=listing.title, title_justify="left", box=None)
+        table = Table(title=named_figure(listing.title), title_justify="left", box=None)
         for name in listing.columns:
-            table.add_column(Text(visible(name)), overflow="fold")
+            table.add_column(Text(visible(named_figure(name))), overflow="fold")
         for row in listing.rows:
             table.add_row(*(Text(visible(cell)) for cell in row))
         console().print("")
@@ -60,6 +62,6 @@ def _show(rows: list[tuple[str, Any]]) -> None:
     from sunhwan.cli.terminal import console
 
     table = Table(show_header=False, box=None)
-    for row in rows:
-        table.add_row(*row)
+    for name, *cells in rows:
+        table.add_row(named_figure(name), *cells)
     console().print(table)

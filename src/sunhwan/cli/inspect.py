@@ -1,6 +1,5 @@
 """`sunhwan inspect`."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sunhwan.cli.language import language as chosen_language
 from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
@@ -72,7 +72,7 @@ def inspect(
     from sunhwan.store import Run
     from sunhwan.store.atomic import check_folder_writable
 
-    words = Phrases(language or _language())
+    words = Phrases(language or chosen_language())
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, not {limit}")
     limits = QUICK if quick else Limits()
@@ -99,13 +99,6 @@ def inspect(
         for line in _found(report, words.language):
             console().print(line)
         console().print(words("about.path", path=page))
-
-
-def _language() -> str:
-    """The language of messages that this computer is set to, as far as we know it."""
-    names = ("LC_ALL", "LC_MESSAGES", "LANG")
-    named = next((os.environ[name] for name in names if os.environ.get(name)), "")
-    return "ko" if named.lower().startswith("ko") else "en"
 
 
 def figures(report: "Report") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.help_texts import Command, Group
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
 from sunhwan.errors import UsageError
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
     from sunhwan.lab.memory import Point, Settings, Watcher
 
-app = typer.Typer(help="Experiments: what the cells can do, measured.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group,
+    help="Experiments: what the cells can do, measured.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 QUICK = ("elman", "gru", "lstm", "irnn", "mingru")
 """The cells that are measured when none is named: as many as a coffee break allows."""
@@ -28,7 +34,7 @@ def _lab() -> None:
     pass
 
 
-@app.command("memory")
+@app.command("memory", cls=Command)
 def memory(
     task: Annotated[str, typer.Option(help="recall, adding, copy or all.")] = "recall",
     cells: Annotated[

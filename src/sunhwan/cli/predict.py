@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.language import say
 from sunhwan.cli.output import complain, echo
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import SunhwanError, UsageError
@@ -38,7 +39,7 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="A file for them instead of the screen; it is replaced when all is done."
+            help="The file for the answers, instead of the screen; it is replaced when all is done."
         ),
     ] = None,
     header: Annotated[
@@ -61,29 +62,29 @@ def predict(
     ] = False,
     beam: Annotated[
         int | None,
-        typer.Option(help="Of a model that writes: how many beginnings it keeps; 1: greedily (5)."),
+        typer.Option(help="Of a model that writes: the width of its beam search; 1: greedy (5)."),
     ] = None,
     n: Annotated[
         int | None,
-        typer.Option("-n", help="Of a model that writes: answers to draw to each question."),
+        typer.Option(
+            "-n", help="Of a model that writes: how many answers to draw for each question."
+        ),
     ] = None,
     temperature: Annotated[
         float | None,
         typer.Option(
-            help="Of a model that writes: over 0, draw at random, more boldly the higher."
+            help="Of a model that writes: above 0 answers are drawn at random, the higher the more varied."
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of what is drawn (1).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random numbers (1).")] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(
-            help="A PNG: of a forecast; or of where the first answer's tokens looked (attention)."
-        ),
+        typer.Option(help="A PNG to draw: the forecast, or the attention of the first answer."),
     ] = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --as json.")] = False,
 ) -> None:
-    """What a trained model says to new questions: labels, tags, translations, forecasts.
+    """Apply a trained model to new data: labels, tags, translations, descriptions, forecasts.
 
     Ends with 0 when all rows were answered or left out with --skip-bad, with 1 when something failed,
     with 2 when an option is wrong.
@@ -128,17 +129,20 @@ def predict(
             header=header, on_problem=problems, skip_done=skip_done, on_row=on_row,
         )  # fmt: skip
     if problems and problems.count:
-        complain(f"{problems.count:,} rows were left out", "yellow")
+        complain(say("rows_left_out", count=f"{problems.count:,}"), "yellow")
     if out is not None:
         complain(_told(summary, out), "green")
 
 
 def _told(summary: "Summary", out: Path) -> str:
     if summary.before and not summary.answered:
-        return f"{out} is finished already"
-    before = f", after {summary.before:,} that were there" if summary.before else ""
-    pace = f"{summary.answered / max(summary.seconds, 1e-9):,.0f} rows/s"
-    return f"{summary.answered:,} rows answered in {summary.seconds:.1f} s ({pace}){before}: {out}"
+        return say("finished_before", out=out)
+    pace = say("rows_per_second", speed=f"{summary.answered / max(summary.seconds, 1e-9):,.0f}")
+    before = say("rows_before", count=f"{summary.before:,}") if summary.before else ""
+    return say(
+        "rows_answered", count=f"{summary.answered:,}", seconds=f"{summary.seconds:.1f}", pace=pace,
+        before=before, out=out,
+    )  # fmt: skip
 
 
 class _Problems:
@@ -152,7 +156,7 @@ class _Problems:
     def __call__(self, error: SunhwanError) -> None:
         self.count += 1
         if self.count <= self.MOST:
-            complain(f"left out: {error}", "yellow")
+            complain(say("left_out", error=error), "yellow")
 
 
 @contextmanager
@@ -165,12 +169,13 @@ def _counter(out: Path | None) -> Iterator[Callable[[int], None]]:
         yield lambda number: None
         return
     begun = time.monotonic()
-    with target.status("reading") as status:
+    with target.status(say("reading")) as status:
 
         def counted(number: int) -> None:
             if number % 256 == 0:
                 pace = number / max(time.monotonic() - begun, 1e-9)
-                status.update(f"{number:,} rows  {pace:,.0f} rows/s")
+                speed = say("rows_per_second", speed=f"{pace:,.0f}")
+                status.update(f"{say('rows', count=f'{number:,}')}  {speed}")
 
         yield counted
 

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from sunhwan.cli.language import named_figure, say, summary_of
 from sunhwan.cli.live_line import LiveLine, Part, Progress, clock
 from sunhwan.cli.terminal import visible
 from sunhwan.metrics import perplexity_text
@@ -31,16 +32,17 @@ class _Smoothed:
 
 def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> list[Part]:
     """What is told of a step, the most important first."""
-    parts = [] if left is None else [Part(f"{clock(left)} left", "progress.remaining")]
-    parts.append(Part(f"loss {loss:.3f}"))
+    parts = [] if left is None else [Part(say("left", time=clock(left)), "progress.remaining")]
+    parts.append(Part(say("loss", value=f"{loss:.3f}")))
     if writes:
-        parts.append(Part(f"perplexity {perplexity_text(loss)}"))
+        parts.append(Part(say("perplexity", value=perplexity_text(loss))))
     # On a budget of time the number of steps is a plan, which changes.
     total = f"/{report.total:,}" if report.total and not report.budget_seconds else ""
-    parts.append(Part(f"step {report.step:,}{total}"))
-    parts.append(Part(f"{report.tokens_per_second:,.0f} tokens/s"))
-    clipped = " clipped" if report.clipped else ""
-    parts.append(Part(f"gradient {report.grad_norm:.2f}{clipped}", "yellow" if clipped else ""))
+    parts.append(Part(say("step", step=f"{report.step:,}{total}")))
+    parts.append(Part(say("speed", speed=f"{report.tokens_per_second:,.0f}")))
+    key = "clipped" if report.clipped else "gradient"
+    norm = say(key, norm=f"{report.grad_norm:.2f}")
+    parts.append(Part(norm, "yellow" if report.clipped else ""))
     return parts
 
 
@@ -50,7 +52,12 @@ BESIDE = ("task", "corpus", "parameters", "device", "step")
 def _data(facts: dict[str, Any]) -> str:
     """What a task tells of its data: "1,000 examples, vocabulary of 60 characters"."""
     told = {k: v for k, v in facts.items() if k not in BESIDE}
-    return ", ".join(f"{v:,} {k}" if isinstance(v, int) else f"{k} of {v}" for k, v in told.items())
+    return ", ".join(
+        say("count", number=f"{v:,}", name=named_figure(k))
+        if isinstance(v, int)
+        else say("fact", name=named_figure(k), value=v)
+        for k, v in told.items()
+    )
 
 
 class _Watching(Reporter):
@@ -62,15 +69,17 @@ class _Watching(Reporter):
 
     def begin(self, facts: dict[str, Any]) -> None:
         self._writes = TASKS[facts["task"]].loss_of_tokens
-        resumed = f", from step {facts['step']:,}" if facts["step"] else ""
-        self.console.print(
-            f"{facts['corpus']}: {_data(facts)}; {facts['parameters']:,} parameters on "
-            f"{facts['device']}{resumed}"
-        )
+        line = say(
+            "begin", corpus=facts["corpus"], data=_data(facts),
+            parameters=f"{facts['parameters']:,}", device=facts["device"],
+        )  # fmt: skip
+        resumed = say("resumed", step=f"{facts['step']:,}") if facts["step"] else ""
+        self.console.print(line + resumed)
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
-        line = Text(visible(f"step {step:,}: validation {scores.summary()}"))
-        self.console.print(line.append("  best, kept", "green") if improved else line)
+        figures = summary_of(scores.summary())
+        line = Text(visible(say("validated", step=f"{step:,}", figures=figures)))
+        self.console.print(line.append(f"  {say('best')}", "green") if improved else line)
 
     def say(self, message: str) -> None:
         self.console.print(message)
@@ -99,7 +108,7 @@ class LiveReporter(_Watching):
 
     def sample(self, text: str) -> None:
         self.console.print(
-            Panel(Text(visible(text)), title="a sample", title_align="left"), soft_wrap=False
+            Panel(Text(visible(text)), title=say("sample"), title_align="left"), soft_wrap=False
         )
 
     def end(self) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.language import say
 from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.config import TEMPERATURE
@@ -13,22 +14,27 @@ from sunhwan.errors import UsageError
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
-    prompt: Annotated[str, typer.Option("--prompt", "-p", help="How the text begins.")] = "",
+    prompt: Annotated[str, typer.Option("--prompt", "-p", help="The text to go on from.")] = "",
     length: Annotated[int, typer.Option(help="At most so many tokens.")] = 500,
-    n: Annotated[int, typer.Option("-n", "--n", help="How many texts; seeds count up.")] = 1,
+    n: Annotated[
+        int, typer.Option("-n", "--n", help="How many texts; each has the next seed.")
+    ] = 1,
     temperature: Annotated[
         float,
         typer.Option(
-            "--temperature", "-t", help="Below 1 bolder words grow rarer; 0: the likeliest."
+            "--temperature",
+            "-t",
+            help="Below 1: safer text; above 1: more varied; 0: always the likeliest token.",
         ),
     ] = TEMPERATURE,
     top_k: Annotated[int, typer.Option(help="Draw from the k likeliest tokens; 0: all.")] = 0,
     top_p: Annotated[
-        float, typer.Option(help="Draw from the likeliest tokens holding this mass.")
+        float,
+        typer.Option(help="Draw from the likeliest tokens that together have this probability."),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same text.")] = 1,
     until_eos: Annotated[
-        bool, typer.Option("--until-eos", help="Stop where the model ends the text.")
+        bool, typer.Option("--until-eos", help="Stop where the model ends the text (EOS).")
     ] = False,
     precision: Annotated[
         str, typer.Option(help="Of the weights: auto, fp32, fp16 or int8; fewer bits are faster.")
@@ -36,7 +42,7 @@ def sample(
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
 ) -> None:
-    """Let a trained model write."""
+    """Write text with a trained language model."""
     from sunhwan import generation
     from sunhwan.api import load_language
     from sunhwan.cli.terminal import shown
@@ -69,4 +75,4 @@ def sample(
         if as_json:
             echo_json(one._asdict())
         else:
-            echo(shown(f"── seed {one.seed} ──\n{one.prompt}{one.text}"))
+            echo(shown(f"── {say('seed', seed=one.seed)} ──\n{one.prompt}{one.text}"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.language import say
 from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 
@@ -16,7 +17,7 @@ def score(
         Path | None, typer.Argument(help="A text file; left out or -: standard input.")
     ] = None,
     tokens: Annotated[
-        bool, typer.Option("--tokens", help="Each token apart: which ones surprise the model.")
+        bool, typer.Option("--tokens", help="Each token by itself: which ones surprise the model.")
     ] = False,
     end: Annotated[
         bool,
@@ -29,7 +30,7 @@ def score(
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
-    """The log-probability of each line, in nats, each line read from a fresh start."""
+    """Print the log-probability of each line, in nats; each line is read from the initial state."""
     from sunhwan.api import load_language
     from sunhwan.cli.terminal import shown
     from sunhwan.text import decode, read_text
@@ -56,7 +57,7 @@ def score(
         elif tokens:
             for token in line.tokens:
                 echo(f"{token.log_probability:9.3f}  {_bar(token.log_probability)}  {token.text}")
-            echo(f"{line.log_probability:9.3f}  in all\n")
+            echo(f"{line.log_probability:9.3f}  {say('in_all')}\n")
         else:
             echo(f"{line.log_probability:10.3f}\t{shown(line.text)}")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunhwan.cli import STARTED
+from sunhwan.cli.language import say, summary_of
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.config import Config, parse_assignment
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from sunhwan.training import Reporter, Result
 
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object; progress on stderr.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def train(
@@ -34,16 +35,20 @@ def train(
     ] = None,
     input_: Annotated[
         list[str] | None,
-        typer.Option("--input", help="The column that is read; two of classify: a pair."),
+        typer.Option(
+            "--input", help="The column that is read; with classify twice for a pair of texts."
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column of the answers.")] = None,
     group: Annotated[
         str | None,
-        typer.Option(help="Of a long table of series: the columns that name them, store,item."),
+        typer.Option(
+            help="Of a long table of series: the columns that name each series, such as store,item."
+        ),
     ] = None,
     future: Annotated[
         str | None,
-        typer.Option(help="Of series: the columns that are known ahead, promo,price."),
+        typer.Option(help="Of series: columns whose future is known, such as promo,price."),
     ] = None,
     cell: Annotated[
         list[str] | None,
@@ -52,23 +57,30 @@ def train(
         ),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Budget on the clock (3 when no budget is given).")
+        float | None, typer.Option(help="Training time in minutes (3 when no budget is given).")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Budget in steps.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Budget in passes over the text.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training time in steps.")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Training time in passes over the data.")
+    ] = None,
     validation: Annotated[
         str | None, typer.Option(help="A file to validate on, instead of a tenth of each text.")
     ] = None,
     from_: Annotated[
         Path | None,
-        typer.Option("--from", help="Begin with what this run, a language model, has learned."),
+        typer.Option(
+            "--from", help="Start from the weights of this run, a language model (pretraining)."
+        ),
     ] = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="Begin with the word vectors of this file.")
+        Path | None, typer.Option(help="Start from the pretrained word vectors of this file.")
     ] = None,
     bptt_memory: Annotated[
         str | None,
-        typer.Option(help="full, or sqrt: keep about 2 √T steps and compute each twice."),
+        typer.Option(
+            help="Memory of backpropagation through time: full, or sqrt: keep about 2 √T steps, "
+            "compute each twice."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
@@ -83,7 +95,7 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a recurrent model: on a text, to write; or on a file of examples, to do --task."""
+    """Train a recurrent model: a language model on texts, or another --task on a file of examples."""
     options: dict[str, Any] = {
         "task.name": task,
         "task.input": input_,
@@ -165,13 +177,16 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
         return
     out = console()
     best = result.best
-    out.print(
-        f"{result.steps:,} steps, {result.tokens:,} tokens, {result.seconds:.0f} s: "
-        f"stopped by {result.stopped}"
-        + ("" if best is None else f"; best at step {result.best_step:,}: {best.summary()}")
-    )
-    out.print(f"everything is in {result.run}")
+    line = say(
+        "finished", steps=f"{result.steps:,}", tokens=f"{result.tokens:,}",
+        seconds=f"{result.seconds:.0f}", reason=say(f"stopped.{result.stopped}"),
+    )  # fmt: skip
+    if best is not None:
+        figures = summary_of(best.summary())
+        line += say("best_step", step=f"{result.best_step:,}", figures=figures)
+    out.print(line)
+    out.print(say("everything", folder=result.run))
     use = tasks.TASKS[result.task].command
     again = "resume" if result.stopped == "interrupted" else use
     words = ["sunhwan", again, str(result.run), *(f"--cell {file}" for file in files)]
-    out.print(f"next: {' '.join(words)}")
+    out.print(say("next", command=" ".join(words)))

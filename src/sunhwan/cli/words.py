@@ -25,7 +25,7 @@ def words(
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a word.")] = False,
 ) -> None:
-    """What the model takes for similar: the nearest neighbours of a token, and a map of all."""
+    """Show which tokens the model takes for similar: nearest neighbours, and a map of all."""
     from sunhwan.api import embedding
     from sunhwan.store.atomic import check_writable
     from sunhwan.text.embedding_space import map_2d, neighbours

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sunhwan.data.tag_schemes import may_follow
 from sunhwan.errors import ConfigError, DataError, ShapeError
 from sunhwan.layers.sequences import is_padding, zero_padded
 
@@ -172,6 +171,8 @@ def scheme_constraints(labels: Sequence[str], scheme: str) -> tuple[Tensor, Tens
 
     A label that nothing could follow, for training has none that goes on with it, binds nothing.
     """
+    from sunhwan.data.tag_schemes import may_follow  # here, for layers are imported without data
+
     allowed = [[may_follow(before, label, scheme) for label in labels] for before in labels]
     forbidden = [[any(row) and not may for may in row] for row in allowed]
     start = [may_follow("", label, scheme) for label in labels]

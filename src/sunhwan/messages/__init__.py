@@ -1,6 +1,8 @@
 """Messages: the sentences of report and page in English and Korean, from one catalogue."""
 
 import json
+import locale
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -9,7 +11,7 @@ from typing import Any
 LANGUAGES = ("en", "ko")
 
 Catalogue = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""Part ("report", "page") → key → language → sentence; names in braces are filled in."""
+"""Part ("report", "page", "cli", …) → key → language → sentence; names in braces are filled in."""
 
 
 @cache
@@ -18,6 +20,14 @@ def catalogue() -> Catalogue:
     text = resources.files("sunhwan.messages").joinpath("catalogue.json").read_text("utf-8")
     found: Catalogue = json.loads(text)
     return found
+
+
+def language_of_computer() -> str:
+    """The language of messages that this computer is set to, as far as we know it."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")
+    named = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    named = named or locale.getlocale()[0] or ""
+    return "ko" if named.lower().startswith("ko") else "en"
 
 
 def message(part: str, key: str, language: str, **values: Any) -> str:

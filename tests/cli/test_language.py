@@ -1,0 +1,96 @@
+"""The language of the command line: chosen by an option or by the computer."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from sunhwan.cli.language import choose_language, language, say, summary_of
+from sunhwan.errors import UsageError
+from tests.conftest import TINY, Command
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """Other tests are told in English."""
+    yield
+    choose_language(["--language", "en"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "arguments", "chosen", "left"),
+    [
+        ({}, "train a", "en", "train a"),
+        ({"LANG": "ko_KR.UTF-8"}, "train a", "ko", "train a"),
+        ({"LANG": "ko_KR.UTF-8", "LC_ALL": "C"}, "train", "en", "train"),
+        ({"LANG": "ko_KR.UTF-8"}, "--language en train a", "en", "train a"),
+        ({}, "train a --language=ko --steps 3", "ko", "train a --steps 3"),
+        ({}, "inspect run --language ko", "ko", "inspect run --language ko"),
+        ({}, "sample -- --language ko", "en", "sample -- --language ko"),
+    ],
+)
+def test_the_option_comes_before_the_computer(
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    arguments: str,
+    chosen: str,
+    left: str,
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("locale.getlocale", lambda: (None, None))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert choose_language(arguments.split()) == left.split()
+    assert language() == chosen
+
+
+@pytest.mark.parametrize("arguments", ["--language", "train --language de"])
+def test_another_language_is_refused(command: Command, arguments: str) -> None:
+    with pytest.raises(UsageError, match="en or ko"):
+        choose_language(arguments.split())
+    assert command(*arguments.split()).code == 2
+
+
+def test_a_training_is_told_in_korean(command: Command, text_file: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = command("train", text_file, "--out", run, "--steps=4", "--language", "ko", *TINY)
+    assert done.code == 0, done.err
+    assert "매개변수" in done.out
+    assert "검증 손실" in done.out
+    assert "정확도" in done.out
+    assert "4스텝, 토큰 128개" in done.out
+    assert f"다음: sunhwan sample {run}" in done.out
+    assert not re.search("accuracy|perplexity|parameters|budget|left", done.out)
+    shown = command("--language", "ko", "evaluate", run, text_file).out
+    assert "글자당 비트" in shown
+    assert "accuracy" in command("evaluate", run, text_file).out
+
+
+def test_summaries_keep_what_they_do_not_know() -> None:
+    choose_language(["--language", "ko"])
+    assert (
+        summary_of("loss 1.5000  MASE 0.9  macro F1 0.5") == "손실 1.5000  MASE 0.9  매크로 F1 0.5"
+    )
+    assert say("left", time="1:05") == "1:05 남음"
+    choose_language(["--language", "en"])
+    assert summary_of("loss 1.5000  MASE 0.9") == "loss 1.5000  MASE 0.9"
+
+
+def test_help_is_in_korean_and_no_line_is_too_wide() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "sunhwan", "predict", "--help", "--language", "ko"],
+        capture_output=True, check=True,
+        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+    ).stdout.decode()  # fmt: skip
+    lines = told.splitlines()
+    assert lines[0].startswith("사용법:")
+    assert "옵션:" in lines
+    assert max(map(cell_len, lines)) <= 80
+    assert "\u2060" not in told
+    assert told.count("[필수]") == 1
