@@ -80,7 +80,7 @@ def main() -> None:
     text = table(["format", "cell", *MODELS], rows)
     notes = [f"({number}) {reason}." for number, reason in enumerate(refusals, 1)]
     text += "\nEntries: the largest difference between a number of the files and the model's.\n"
-    publish("\n\n".join([text, *notes]), rows, arguments)
+    publish("\n\n".join([text, *notes]) + "\n", rows, arguments)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from sunhwan.exporting import export, loops
 from sunhwan.exporting.c import write
 from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
+from tests.exporting import test_onnx
 from tests.exporting.test_onnx import small
 from tests.laws import test_own_structure as own
 
@@ -59,6 +60,16 @@ def test_it_writes_what_sample_writes(tmp_path, name):
     for prompt in ("너느 the 사", ""):
         (wanted,) = task.sample(prompt, length=150, temperature=0, precision="fp32")
         assert said(run, prompt, "150") == wanted.prompt + wanted.text + "\n"
+
+
+def test_hostile_words(tmp_path, monkeypatch):
+    """Words that look like C, in strings of C."""
+    monkeypatch.setattr(test_onnx, "TEXT", 'NAME "quoted" \\\\ */ ??/ %s NAME_put 각 \\n0')
+    task = test_onnx.small(kind="words", cell=["gru"])
+    export(task, tmp_path / "name.c", "c")
+    run = program(tmp_path / "name.c", "-O1")
+    (wanted,) = task.sample('NAME ??/ "quoted"', length=50, temperature=0, precision="fp32")
+    assert said(run, wanted.prompt, "50") == wanted.prompt + wanted.text + "\n"
 
 
 def test_bytes(tmp_path):

@@ -42,8 +42,7 @@ def test_every_task_has_an_export():
 
 @pytest.mark.parametrize(
     "name",
-    ["classify_frames", "classify_pair", "tag_softmax", "describe", "describe_images",
-     "describe_tunes", "forecast"],
+    ["classify_frames", "classify_pair", "describe", "describe_images", "describe_tunes", "forecast"],
 )  # fmt: skip
 def test_numbers(tmp_path, name):
     """Pooling, pairs, frames, numbers, images, labels, letters and quantiles."""
@@ -91,12 +90,10 @@ def other(name: str, **model: object) -> Task:
     ("name", "model"),
     [
         ("classify", {"pooling": "last", "direction": "both", "cell": ["slstm"]}),
-        ("classify", {"pooling": "mean", "direction": "forward", "cell": ["gru"]}),
         ("classify_pair", {"pooling": "attention", "direction": "both", "cell": ["mingru"]}),
         ("tag", {"direction": "both", "connection": "residual", "num_layers": 2}),
         ("translate", {"attention": "none", "input_feeding": True, "cell": ["slstm"]}),
         ("translate", {"attention": "general", "cell": ["lstm_projected"]}),
-        ("forecast", {"direction": "forward", "cell": ["lstm_layer_norm"]}),
     ],
     ids=str,
 )

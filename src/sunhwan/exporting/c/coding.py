@@ -1,5 +1,7 @@
 """Texts ↔ tokens in C: what a program without sunhwan needs of a vocabulary."""
 
+import re
+
 from sunhwan.errors import ConfigError
 from sunhwan.text import Vocabulary
 
@@ -229,7 +231,12 @@ static int joins(const struct NAME *m, int token)
 KINDS = {"characters": CHARACTERS, "jamo": JAMO, "bytes": BYTES, "words": WORDS}
 
 
-def coding(vocabulary: Vocabulary) -> str:
+def named(code: str, name: str) -> str:
+    """Code of ours with the name of the model in the place of NAME."""
+    return re.sub(r"\bNAME(?=_|\b)", name, code)
+
+
+def coding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding and decoding; ConfigError for a kind that has none in C."""
     if vocabulary.kind not in KINDS:
         raise ConfigError(
@@ -251,7 +258,7 @@ def coding(vocabulary: Vocabulary) -> str:
         ]
         places = [", ".join(map(str, order[n : n + 16])) for n in range(0, len(order), 16)]
         lines += ["static const int ORDER[] = {", *(f"    {line}," for line in places), "};\n"]
-    return "\n".join(lines) + "\n" + KINDS[vocabulary.kind]
+    return "\n".join(lines) + "\n" + named(KINDS[vocabulary.kind], name)
 
 
 def _quoted(text: bytes) -> str:

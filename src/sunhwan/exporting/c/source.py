@@ -1,12 +1,10 @@
 """The source of a language model in C99."""
 
-import re
-
 import numpy as np
 
 from sunhwan import __version__
 from sunhwan.exporting import loops
-from sunhwan.exporting.c.coding import coding
+from sunhwan.exporting.c.coding import coding, named
 from sunhwan.exporting.whole import WholeStep
 from sunhwan.program.operations import Numbers
 from sunhwan.text import Vocabulary
@@ -202,7 +200,7 @@ def c_source(
     weights = [*made.arrays.values(), step.table]
     flash = 4 * sum(value.size for value in weights)
     upper = name.upper()
-    head = HEAD.format(
+    head = named(HEAD, name).format(
         about=about, version=__version__, flash=flash, ram=ram, name=name, V=V, upper=upper,
         operations=made.operations, scratch=max(made.scratch, 1),
         fields="\n".join(f"    float {field}[{len(v)}];" for field, v in step.initial.items()),
@@ -219,37 +217,30 @@ def c_source(
     ]  # fmt: skip
     begin = ["void NAME_begin(struct NAME *m)", "{", "    memset(m, 0, sizeof *m);"]
     for field, values in step.initial.items():
-        begin += [f"    m->{field}[{n}] = {_float(v)}f;" for n, v in enumerate(values) if v]
+        begin += [f"    m->{field}[{n}] = {_literal(v)};" for n, v in enumerate(values) if v]
     begin += ["}", ""]
-    write = WRITE.format(
+    write = named(WRITE, name).format(
         upper=upper, before=", ".join(map(str, before or [0])), befores=len(before),
         always=int(vocabulary.eos_id is not None),
     )  # fmt: skip
     silent = SILENT.replace("FORGET", "m->held = 0" if vocabulary.kind == "jamo" else "(void)m")
-    parts = [
-        head,
-        *arrays,
-        coding(vocabulary),
-        PRODUCT,
-        "\n".join(body),
-        "\n".join(begin),
-        silent,
-        write,
-    ]
-    return re.sub(r"\bNAME(?=_|\b)", name, "\n".join(parts))
+    code = [named("\n".join(part), name) for part in ([PRODUCT], body, begin, [silent])]
+    return "\n".join([head, *arrays, coding(vocabulary, name), *code, write])
 
 
 def _floats(name: str, numbers: Numbers) -> str:
-    flat = [f"{text}f" for text in numbers.astype(np.float32).reshape(-1).astype(str).tolist()]
+    flat = [_literal(value) for value in numbers.astype(np.float32).reshape(-1).tolist()]
     lines = [", ".join(flat[n : n + 8]) for n in range(0, len(flat), 8)]
     return f"static const float {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
+
+
+def _literal(value: float) -> str:
+    """A float of C, with as many digits as float32 has."""
+    text = f"{value:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def _whole(name: str, numbers: Numbers) -> str:
     flat = list(map(str, numbers.tolist()))
     lines = [", ".join(flat[n : n + 16]) for n in range(0, len(flat), 16)]
     return f"static const int {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
-
-
-def _float(value: float) -> str:
-    return str(np.float32(value))
