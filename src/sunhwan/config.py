@@ -487,7 +487,8 @@ def _without_others(
     unknown = given.keys() - types.keys()
     others = {key: added for key, added in _added(section).items() if key in unknown}
     for key, (f, tasks) in others.items():
-        if not saved and given[key] != f.default:
+        value = tuple(given[key]) if isinstance(given[key], list) else given[key]
+        if not saved and value != f.default:
             raise ConfigError(
                 f"{section}.{key} in {where} is a setting of {' and '.join(tasks)}, and the task is "
                 f"{task}: leave it out"
