@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from sunhwan.data.streamed_tables import open_table
+from sunhwan.data.streamed_tables import asked_columns, open_table
 from sunhwan.errors import DataError, StoreError, SunhwanError, TextError
 from sunhwan.prediction import Answered, predict_into
 from sunhwan.prediction.answered import column_names
@@ -234,6 +234,14 @@ def test_what_cannot_be_read_is_a_problem_of_its_row(tmp_path: Path) -> None:
         {"review": "a", "more": [1, {"b": 2}]}, {}, {}, {}, {"review": None},
     ]  # fmt: skip
     assert [isinstance(row.problem, DataError) for row in rows] == [False, False, True, True, False]
+    path.write_text('\nno json\n{"review": "a"}\n')
+    with open_table(path, ["review"]) as table:
+        assert table.columns == ("review",)
+        assert len(list(table.rows)) == 3
+    path.write_text("")
+    with open_table(path, ["review"]) as table:
+        assert asked_columns(table, ["review"]) == ("review",)
+        assert list(table.rows) == []
     path = tmp_path / "a.csv"
     path.write_text('review,b\n"open,1\n2,3\n')
     with pytest.raises(DataError, match="unpaired"), open_table(path, ["review"]) as table:

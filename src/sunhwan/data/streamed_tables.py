@@ -242,15 +242,18 @@ def _quoted_cells(text: TextIO, name: str, layout: Layout) -> Iterator[tuple[int
 
 
 def _json_lines(text: Iterable[str], name: str) -> StreamedTable:
-    lines = iter(text)
-    first = next((one for one in _objects(lines, name, 1)), None)
-    columns = tuple(first.values) if first else ()
-    again = _objects(lines, name, 2)
-    return StreamedTable(name, columns, itertools.chain([first] if first else [], again))
+    rows = _objects(iter(text), name)
+    first: list[StreamedRow] = []
+    for row in rows:
+        first.append(row)
+        if row.values or len(first) == SAMPLE:
+            break
+    columns = tuple(first[-1].values) if first else ()
+    return StreamedTable(name, columns, itertools.chain(first, rows))
 
 
-def _objects(lines: Iterator[str], name: str, start: int) -> Iterator[StreamedRow]:
-    for number, line in enumerate(lines, start):
+def _objects(lines: Iterator[str], name: str) -> Iterator[StreamedRow]:
+    for number, line in enumerate(lines, 1):
         where = f"{name}, line {number}"
         if not line.strip():
             yield StreamedRow(where, {})
@@ -314,7 +317,7 @@ def asked_columns(table: StreamedTable, asked: Sequence[str]) -> tuple[str, ...]
 
     Case does not matter where it tells no two columns apart.
     """
-    if all(name in table.columns for name in asked):
+    if not table.columns or all(name in table.columns for name in asked):
         return tuple(asked)
     by_case = {name.casefold(): name for name in reversed(table.columns)}
     if all(name.casefold() in by_case for name in asked):
