@@ -188,7 +188,10 @@ def test_numbers_of_rows_are_no_words(command: Command, tmp_path: Path) -> None:
     # The same column by its number; another one, and several, are obeyed or refused.
     chosen = learn(command, file, tmp_path / "chosen", "--input", 2, steps=2)
     assert sunhwan.load(chosen).input_kind.to_dict() == kind.to_dict()
-    for options in (("--input", "2", "--input", "3"), ("--input", "word"), ("--input", "7")):
+    for options in (
+        ("--input", "2", "--input", "3"), ("--input", "word"), ("--input", "7"),
+        ("--target", "2", "--target", "3"),
+    ):  # fmt: skip
         done = command("train", "--task", "tag", file, "--out", tmp_path / "no", *options)
         assert done.code in (1, 2)
         assert "column" in done.sentence

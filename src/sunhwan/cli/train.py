@@ -39,7 +39,7 @@ def train(
             "--input", help="The column that is read; with classify twice for a pair of texts."
         ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the answers.")] = None,
+    target: Annotated[list[str] | None, typer.Option(help="The column of the answers.")] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -99,7 +99,7 @@ def train(
     options: dict[str, Any] = {
         "task.name": task,
         "task.input": input_,
-        "task.target": target,
+        "task.target": target[0] if target else None,
         "task.group": _names(group),
         "task.future": _names(future),
         "text.validation": validation,
@@ -110,6 +110,10 @@ def train(
         "training.device": device,
         "training.threads": threads,
     }
+    if target and len(target) > 1:
+        raise UsageError(
+            f"--target: one column is learned, not {' and '.join(target)}: train a model for each"
+        )
     if cell:
         names = name_cells(cell)
         options["model.cell"] = names[0] if len(names) == 1 else names
