@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self, TypeVar, cast, get_args, get_origin, g
 
 import tomli_w
 
-from sunhwan.errors import ConfigError, quoted
+from sunhwan.errors import ConfigError, did_you_mean, quoted
 from sunhwan.files import SETTINGS, parse_toml, read_plain
 from sunhwan.registry import ALIASES, CELLS, TASKS
 
@@ -109,6 +109,9 @@ class DataConfig:
     source: tuple[str, ...] = setting(
         (),
         "of every other task: its table, treebank or series, or a built-in name; several are joined",
+    )
+    strict: bool = setting(
+        False, "refuse a table with rows that hold no answer, which are left out otherwise"
     )
     batch_size: int = setting(0, "N: parallel streams of text; 0: auto", low=0, high=65536)
     block_length: int = setting(
@@ -514,7 +517,8 @@ def _check_names(
     for name in values:
         if name not in known:
             raise ConfigError(
-                f"unknown {what} {quoted(name)} in {where}: it can be {', '.join(known)}"
+                f"unknown {what} {quoted(name)} in {where}{did_you_mean(str(name), known)}: it can be "
+                f"{', '.join(known)}"
             )
 
 
@@ -548,6 +552,7 @@ def _convert(value: Any, kind: Any, f: Any, name: str) -> Value:
     if choices and value not in choices and not (besides and besides in str(value)):
         raise ConfigError(
             f"{name} must be one of {', '.join(map(repr, choices))}, not {quoted(value)}"
+            f"{did_you_mean(str(value), map(str, choices))}"
         )
     return _text(value, name) if isinstance(value, str) else cast(Value, value)
 

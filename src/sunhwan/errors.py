@@ -1,6 +1,6 @@
 """One exception family. A message is one sentence: what is wrong, where, how to mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 LONGEST = 1000
 """Characters of a message; what is longer loses its middle, for it quotes something endless."""
@@ -33,6 +33,15 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """The first names, each cut short, in words."""
     shown = ", ".join(shortened(printable(name), 30) for name in names[:most])
     return shown + (" …" if len(names) > most else "")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The most similar one of some names, to follow what is wrong in a sentence; "": none is."""
+    from difflib import get_close_matches
+
+    by_case = {other.casefold(): other for other in names}
+    found = get_close_matches(name.casefold(), by_case, 1)
+    return f" (did you mean {quoted(by_case[found[0]])}?)" if found else ""
 
 
 class SunhwanError(Exception):

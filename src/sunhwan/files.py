@@ -62,6 +62,14 @@ def is_plain(path: Path) -> bool:
         return False
 
 
+def beside(path: Path) -> list[str]:
+    """The names of the files in the same folder; none where it cannot be looked at."""
+    try:
+        return [other.name for other in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return []
+
+
 def read_plain(path: Path, most: int = LARGEST) -> bytes:
     """The bytes of a plain file; OSError where there are more than so many, or no memory for them."""
     with open_plain(path) as file:

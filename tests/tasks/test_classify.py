@@ -15,7 +15,8 @@ from sunhwan.errors import DataError
 from sunhwan.models import Classifier
 from sunhwan.models.inputs import TokenInput
 from sunhwan.tasks import Classify
-from sunhwan.tasks.common.questions import Pair, Question, split
+from sunhwan.tasks.common.pairs import split
+from sunhwan.tasks.common.questions import Pair, Question
 from tests.conftest import Command
 from tests.tasks.cases import reviews
 
@@ -118,7 +119,9 @@ def test_a_wrong_file_is_one_sentence(
     file = tmp_path / "bad.tsv"
     file.write_text(text, encoding="utf-8")
     options = ("--target", "label") if "words" in text else ()
-    done = command("train", "--task", "classify", file, "--out", tmp_path / "run", *options)
+    done = command(
+        "train", "--task", "classify", file, "--out", tmp_path / "run", "--strict", *options
+    )
     assert "bad.tsv" in done.sentence
     assert said in done.sentence or said == "empty"
     assert not (tmp_path / "run").exists()
@@ -177,8 +180,8 @@ def test_rare_labels_weigh_more() -> None:
 
 
 def _task(config: Config) -> Classify:
+    from sunhwan.tasks.common.columns import Columns
     from sunhwan.tasks.common.input_kinds import TextKind
-    from sunhwan.tasks.common.questions import Columns
 
     source = TextKind.fit(["ab"], config.override({"text.unknown": "unk"}))
     return Classify(config, Columns(("text",), "label"), source, ["a", "b"])

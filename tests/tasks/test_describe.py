@@ -12,7 +12,9 @@ from sunhwan.config import Config
 from sunhwan.data import read_tunes
 from sunhwan.errors import DataError
 from sunhwan.tasks import Describe
-from sunhwan.tasks.common.questions import Columns, Pair, Question, split
+from sunhwan.tasks.common.columns import Columns
+from sunhwan.tasks.common.pairs import split
+from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.tasks.describe.reading import read_described
 from tests.conftest import Command
 
@@ -256,7 +258,7 @@ def test_what_cannot_be_described_is_refused(command: Command, tmp_path: Path) -
     assert "different things to describe" in command(*train, file, table).sentence
     assert "reads no frames" in command(*train, table, "--set=task.kind=frames").sentence
     table.write_text("a,text\n1,x\n2,\n", encoding="utf-8")
-    assert "line 3: the column 'text' is empty" in command(*train, table).sentence
+    assert "line 3: the column 'text' is empty" in command(*train, table, "--strict").sentence
     assert "none.csv" in command(*train, tmp_path / "none.csv").sentence
 
 

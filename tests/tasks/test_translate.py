@@ -192,7 +192,7 @@ def test_sound_or_other_frames_become_text(command: Command, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "options", "said"),
     [
-        ("source\ttarget\nx\t가\ny\t\n", (), "line 3: the column 'target' is empty"),
+        ("source\ttarget\nx\t가\ny\t\n", ("--strict",), "line 3: the column 'target' is empty"),
         ("source\ttarget\nx\t가\ny\n", (), "line 3"),
         ("text\tname\nx\t가\ny\t나\n", (), "no column"),
         ("source\ttarget\nx\t가\n", ("--target", "goal"), "no column 'goal'"),

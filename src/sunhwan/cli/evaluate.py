@@ -23,6 +23,12 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="A PNG to draw, where the task has a picture.")
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse rows without an answer, instead of leaving them out."
+        ),
+    ] = False,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -37,14 +43,17 @@ def evaluate(
     name_cells(cell)
     if picture:
         check_writable(picture)
-    review = load(run).review(*file, precision=precision)
+    review = load(run).review(*file, precision=precision, strict=strict)
     if picture:
         from sunhwan.plots import draw_review
 
         draw_review(review, picture)
     if as_json:
-        echo_json({**review.scores.to_dict(), **review.values})
+        notes = {"notes": list(review.notes)} if review.notes else {}
+        echo_json({**review.scores.to_dict(), **review.values, **notes})
         return
+    for note in review.notes:
+        console().print(Text(visible(note)))
     _show(review.table())
     for listing in review.listings:
         table = Table(title=named_figure(listing.title), title_justify="left", box=None)

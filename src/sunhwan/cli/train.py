@@ -86,6 +86,12 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse rows without an answer, instead of leaving them out."
+        ),
+    ] = False,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,6 +109,7 @@ def train(
         "task.group": _names(group),
         "task.future": _names(future),
         "text.validation": validation,
+        "data.strict": strict or None,
         "text.vectors": None if vectors is None else str(vectors),
         "training.start_from": None if from_ is None else str(from_),
         "training.bptt_memory": bptt_memory,

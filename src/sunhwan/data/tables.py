@@ -10,7 +10,7 @@ from sunhwan.data.headers import looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.numbers import plain_columns
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
-from sunhwan.errors import DataError, listed, quoted
+from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
 
 _SEPARATORS = {".tsv": "\t", ".csv": ","}
@@ -143,6 +143,20 @@ def _of_fasttext(text: str, name: str, encoding: str) -> Table:
     return _made(name, ("label", "text"), rows, f"{encoding}fastText: label, text")
 
 
+def names_columns(text: str, columns: Sequence[str]) -> bool:
+    """Whether a text is a table that names these columns in its first row, or fastText."""
+    if text.startswith(FASTTEXT):
+        return {name.casefold() for name in columns} <= {"label", "text"}
+    layout = find_layout(text)
+    if not layout.separator:
+        return False
+    try:
+        _, first = next(read_cells(text, layout, ""), (1, []))
+    except DataError:
+        return False
+    return {name.casefold() for name in columns} <= {cell.strip().casefold() for cell in first}
+
+
 def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
     """The table's name of the wanted column or, where `wanted` is "", of the first guess present.
 
@@ -157,7 +171,8 @@ def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
             return name
         if name.casefold() in table.by_case:
             return table.by_case[name.casefold()]
-    missing = quoted(wanted) if wanted else f"named {' or '.join(guesses)}"
+    missing = quoted(wanted) + did_you_mean(wanted, table.columns) if wanted else ""
+    missing = missing or f"named {' or '.join(guesses)}"
     raise DataError(
         f"{table.name} has no column {missing} for the {role}; "
         f"its columns are {listed(table.columns)}: name one of them."

@@ -4,8 +4,8 @@ import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sunhwan.errors import TextError, listed
-from sunhwan.files import is_plain
+from sunhwan.errors import TextError, did_you_mean, listed
+from sunhwan.files import beside, is_plain
 from sunhwan.text.built_in import BUILT_IN
 from sunhwan.text.decoding import normalize, read_known
 from sunhwan.text.documents import Corpus, Document
@@ -54,8 +54,9 @@ def _documents(source: str | Path) -> Iterable[tuple[Document, str]]:
     matches = sorted(match for match in _glob(str(source)) if is_plain(Path(match)))
     if not matches:
         raise TextError(
-            f"There is no file, folder or built-in text {str(source)!r}; give a path, a pattern "
-            f"that matches files, or one of the built-in names {', '.join(BUILT_IN)}."
+            f"There is no file, folder or built-in text {str(source)!r}"
+            f"{did_you_mean(path.name, (*beside(path), *BUILT_IN))}; give a path, a pattern that "
+            f"matches files, or one of the built-in names {', '.join(BUILT_IN)}."
         )
     return [_read(match, Path(match)) for match in matches]
 

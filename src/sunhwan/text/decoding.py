@@ -7,8 +7,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.errors import TextError
-from sunhwan.files import read_plain, unpack
+from sunhwan.errors import TextError, did_you_mean
+from sunhwan.files import beside, read_plain, unpack
 from sunhwan.text.encodings import Guess, recognise
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -88,7 +88,8 @@ def read_bytes(path: Path) -> bytes:
     try:
         data = read_plain(path)
     except FileNotFoundError:
-        raise TextError(f"There is no file {shown}; check the path.") from None
+        near = did_you_mean(path.name, beside(path))
+        raise TextError(f"There is no file {shown}{near}; check the path.") from None
     except IsADirectoryError:
         raise TextError(f"{shown} is a folder where a text file is needed.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character inside the path

@@ -10,20 +10,13 @@ from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
 from sunhwan.tasks import Answer, Prepared
+from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.questions import (
-    Columns,
-    Pair,
-    Question,
-    as_question,
-    chunks,
-    find_pairs,
-    pairs_in,
-    questions_in,
-)
+from sunhwan.tasks.common.pairs import find_pairs, pairs_in
+from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks, questions_in
 from sunhwan.tasks.common.recipe import complete_examples
 from tests.tasks.toy.network import Rater
 from tests.tasks.toy.settings import RateConfig
@@ -137,7 +130,7 @@ class Rate(InputKindTask):
         return questions_in(path, self.columns.inputs)
 
     def read(self, path: Path) -> list[Example]:
-        return self.examples(pairs_in(path, self.columns))
+        return self.examples(pairs_in(path, self.columns).pairs)
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         for some in chunks(as_question(question, 1) for question in questions):

@@ -7,26 +7,21 @@ from typing import Any, ClassVar, NamedTuple, Self
 import torch
 
 from sunhwan.config import Config, TrainingConfig, Value, own
-from sunhwan.errors import DataError, StoreError, listed, printable, quoted
+from sunhwan.errors import DataError, StoreError, did_you_mean, listed, printable, quoted
 from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
+from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
-from sunhwan.tasks.common.questions import (
-    Columns,
-    Pair,
-    Question,
-    as_question,
-    chunks,
-    find_pairs,
-)
+from sunhwan.tasks.common.labels import alike, count_labels, most_common, restored_labels
+from sunhwan.tasks.common.pairs import find_pairs
+from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import MANY, complete_examples
 from sunhwan.tasks.common.results import Answer, Listing, Review
 
@@ -96,7 +91,8 @@ class Classify(TableTask):
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS)
+        columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS, labels=True)
+        train = [pair._replace(answer=pair.answer.strip()) for pair in train]
         cure = f"name the right column in the place of {columns.target!r} with --target"
         counts = count_labels((pair.answer for pair in train), config.data.source, cure)
         questions = [pair.question for pair in train]
@@ -106,7 +102,7 @@ class Classify(TableTask):
         config = complete_examples(config, cells, len(train), automatic, least=128)
         input_kind = fit_input_kind(config, questions)
         task = cls(config, columns, input_kind, sorted(counts))
-        said.append(f"{len(counts)} labels: {most_common(counts)}")
+        said += [f"{len(counts)} labels: {most_common(counts)}", *alike(counts)]
         task.weigh(counts)
         return Prepared(
             config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
@@ -126,11 +122,13 @@ class Classify(TableTask):
         """Rows → examples; DataError for a label that training did not know."""
         numbers = {label: number for number, label in enumerate(self.labels)}
         made = []
-        for question, answer in pairs:
+        for question, written in pairs:
+            answer = written.strip()
             if answer not in numbers:
                 raise DataError(
-                    f"{question.where}: the label {quoted(answer)} was not seen in training, which knew "
-                    f"{listed(self.labels, 10)}: correct it or train with it"
+                    f"{question.where}: the label {quoted(answer)} was not seen in training"
+                    f"{did_you_mean(answer, self.labels)}, which knew {listed(self.labels, 10)}: "
+                    "correct it or train with it"
                 )
             made.append(self._example(question, torch.tensor(numbers[answer])))
         return made

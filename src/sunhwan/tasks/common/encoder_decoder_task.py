@@ -16,6 +16,7 @@ from sunhwan.metrics import bleu, chrf
 from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
 from sunhwan.models.loss import Loss
+from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.encoder_decoder_scores import GREEDY, EncoderDecoderScores
 from sunhwan.tasks.common.encoder_decoder_settings import (
     EncoderDecoderConfig,
@@ -27,15 +28,8 @@ from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared
-from sunhwan.tasks.common.questions import (
-    Columns,
-    Found,
-    Pair,
-    Question,
-    as_question,
-    chunks,
-    find_pairs,
-)
+from sunhwan.tasks.common.pairs import Found, find_pairs
+from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict

@@ -5,11 +5,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sunhwan.data.frames import FRAME_SUFFIXES
-from sunhwan.data.images import IMAGE_SUFFIXES
+from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, ExampleTask
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.questions import Columns, Pair, Question, pairs_in, questions_in
+from sunhwan.tasks.common.pairs import Answered, pairs_in
+from sunhwan.tasks.common.questions import (
+    ARRAYS,
+    Pair,
+    Question,
+    is_question,
+    questions_in,
+    rows_of_array,
+)
 from sunhwan.text import Vocabulary
 
 
@@ -28,7 +35,7 @@ class InputKindTask(ExampleTask):
 
     def is_input(self, path: Path) -> bool:
         """Whether a file is itself what is read, as a recording or an image is."""
-        return self.reads_files and path.suffix.lower() in (*FRAME_SUFFIXES, *IMAGE_SUFFIXES)
+        return self.reads_files and is_question(path, self.columns_asked)
 
     def asks_rows(self, path: Path) -> bool:
         return not self.is_input(path)
@@ -56,7 +63,17 @@ class TableTask(InputKindTask):
     def questions(self, path: Path) -> Iterator[Question]:
         if self.is_input(path):
             return iter([Question((path.name,), str(path), path.parent)])
+        if self.input_kind.kind == "vector" and path.suffix.lower() in ARRAYS:
+            return rows_of_array(path, len(self.columns.inputs))
         return questions_in(path, self.columns.inputs)
 
+    def pairs(self, path: Path, *, strict: bool = False) -> Answered:
+        """The rows of a file with the right answers."""
+        return pairs_in(path, self.columns, strict=strict)
+
     def read(self, path: Path) -> list[Example]:
-        return self.examples(pairs_in(path, self.columns))
+        return self.examples(self.pairs(path).pairs)
+
+    def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Example], list[str]]:
+        found = self.pairs(path, strict=strict)
+        return self.examples(found.pairs), found.notes

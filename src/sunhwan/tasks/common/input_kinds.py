@@ -16,9 +16,10 @@ from sunhwan.errors import DataError, StoreError
 from sunhwan.files import is_plain
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
+from sunhwan.tasks.common.columns import is_image
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.interface import PretrainedParts
-from sunhwan.tasks.common.questions import Question, file_of, is_image
+from sunhwan.tasks.common.questions import Question, check_files, file_of, names_a_file
 from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
@@ -145,6 +146,8 @@ def input_kind_from_dict(record: Any) -> InputKind:
 
 def fit_input_kind(config: Config, questions: Sequence[Question]) -> InputKind:
     """The kind that the complete configuration names, fitted to the training questions."""
+    if config.task.kind == "frames" or (config.task.kind == "vector" and config.task.image_size):
+        check_files(questions)
     if config.task.kind == "frames":
         return FramesKind.fit([(c, q.folder, q.where) for q in questions for c in q.cells])
     if config.task.kind == "vector":
@@ -159,17 +162,16 @@ def fit_input_kind(config: Config, questions: Sequence[Question]) -> InputKind:
 def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
     """The configuration with the kind of the input and the size of images, where left to auto.
 
-    By the first questions: frames where they name files of vectors or sound that are there; a vector
-    where each is an image or numbers in several cells; else text.
+    By the first questions: frames where they name files of vectors or sound; a vector where each is an
+    image or numbers in several cells; else text.
     """
     some = questions[:20]
     kind, size = config.task.kind, config.task.image_size
     images = all(len(question.cells) == 1 and is_image(question.cells[0]) for question in some)
     if not kind:
         cells = [(cell, question.folder) for question in some for cell in question.cells if cell]
-        files = cells and all(Path(cell).suffix.lower() in FRAME_SUFFIXES for cell, _ in cells)
         numbers = len(some[0].cells) > 1 and all(is_number(cell) for cell, _ in cells)
-        if files and any(is_plain(folder / cell) for cell, folder in cells):
+        if cells and not images and all(_is_file(cell, folder) for cell, folder in cells):
             kind = "frames"
         else:
             kind = "vector" if images or numbers else "text"
@@ -177,6 +179,13 @@ def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
         size = size or IMAGE_SIZE
     task = dataclasses.replace(config.task, kind=kind, image_size=size)
     return dataclasses.replace(config, task=task)
+
+
+def _is_file(cell: str, folder: Path) -> bool:
+    """Whether a cell names sound or an array, or a table that is there."""
+    if names_a_file(cell):
+        return True
+    return Path(cell).suffix.lower() in FRAME_SUFFIXES and is_plain(folder / cell)
 
 
 IMAGE_SIZE = 32

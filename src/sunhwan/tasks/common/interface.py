@@ -182,20 +182,26 @@ class Task(ABC):
         answers: Callable[..., Iterator[Answer]] = self.answers
         return answers(self.questions(Path(path)), **options)
 
-    def evaluate(self, *files: str | Path, precision: str = "fp32") -> Scores:
-        """Compute the figures on a file that holds the right answers."""
-        return self.evaluate_data(self._one_file(files, precision))
+    def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
+        """Compute the figures on a file that holds the right answers.
 
-    def review(self, *files: str | Path, precision: str = "fp32") -> Review:
+        strict: refuse a row without an answer, which is left out otherwise.
+        """
+        return self.evaluate_data(self._one_file(files, precision, strict)[0])
+
+    def review(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Review:
         """Compute the figures, and what else there is to see: confusions, mistakes."""
-        return self.review_data(self._one_file(files, precision))
+        data, notes = self._one_file(files, precision, strict)
+        return self.review_data(data)._replace(notes=notes)
 
-    def _one_file(self, files: Sequence[str | Path], precision: str) -> Any:
+    def _one_file(
+        self, files: Sequence[str | Path], precision: str, strict: bool
+    ) -> tuple[Any, list[str]]:
         if precision != "fp32":
             raise UsageError(f"--precision is for language models, not for {self.name}")
         if len(files) != 1:
             raise UsageError("give one file to evaluate on")
-        return self.read(Path(files[0]))
+        return self.read_noted(Path(files[0]), strict=strict)
 
     @abstractmethod
     def questions(self, path: Path) -> Iterable[Any]:
@@ -216,6 +222,10 @@ class Task(ABC):
     @abstractmethod
     def read(self, path: Path) -> Any:
         """A file with the right answers → what `evaluate_data` and `review_data` take."""
+
+    def read_noted(self, path: Path, *, strict: bool = False) -> tuple[Any, list[str]]:
+        """What `read` gives, and what was left out of it, in words; strict: refuse to leave out."""
+        return self.read(path), []
 
     def review_data(self, data: Any) -> Review:
         """The figures on data and what else is worth seeing."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from sunhwan.errors import DataError, StoreError, quoted
@@ -28,6 +29,24 @@ def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Coun
             f"are no labels: {cure}"
         )
     return counts
+
+
+def alike(counts: Counter[str]) -> list[str]:
+    """A sentence on labels that may be meant as one: that differ in case, spaces or marks alone, or
+    of which one is rare and spelled nearly as another."""
+    found = []
+    by_letters: dict[str, str] = {}
+    common = {label: n for label, n in counts.items() if n > counts.total() / 100}
+    for label, n in counts.most_common():
+        letters = "".join(filter(str.isalnum, label.casefold()))
+        other = by_letters.setdefault(letters, label) if letters else label
+        if other == label and len(letters) > 4 and letters.isalpha() and label not in common:
+            (other,) = get_close_matches(label, common, 1, 0.85) or [label]
+        if other != label:
+            found.append(f"{quoted(label)} ({n:,}) and {quoted(other)} ({counts[other]:,})")
+    if not found:
+        return []
+    return [f"nearly equal labels, learned as different ones: {', '.join(found[:5])}"]
 
 
 def restored_labels(stored: Any) -> list[str]:

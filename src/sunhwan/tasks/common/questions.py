@@ -1,19 +1,23 @@
-"""Questions and answers: read from tables, and from lines of text."""
+"""Questions: from tables, lines of text, files that are one themselves, and Python."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
-from sunhwan.config import Config
+from sunhwan.data.arrays import load_arrays
+from sunhwan.data.audio import AUDIO_SUFFIXES
+from sunhwan.data.frames import FRAME_SUFFIXES
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
-from sunhwan.data.tables import Table, column, read_table
-from sunhwan.errors import DataError, UsageError, listed, quoted
-from sunhwan.files import is_plain
+from sunhwan.data.tables import Table, names_columns, read_table
+from sunhwan.errors import DataError, UsageError, did_you_mean, listed, quoted
+from sunhwan.files import beside, is_plain
+from sunhwan.text.decoding import decode, normalize, read_bytes, read_text
 
-ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 TABLES = (".tsv", ".csv", ".jsonl", ".ndjson")
+ARRAYS = (".npy", ".npz")
+UNREAD = (".m4a", ".aac", ".wma", ".opus", ".amr", ".mp4", ".webm", ".heic", ".svg", ".pdf")
+"""Endings of sound, images and the like that nothing here reads."""
 
 
 class Question(NamedTuple):
@@ -31,195 +35,111 @@ class Pair(NamedTuple):
     answer: str
 
 
-class Columns(NamedTuple):
-    """Which columns are read, and which is the answer."""
-
-    inputs: tuple[str, ...]
-    target: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return {"inputs": list(self.inputs), "target": self.target}
-
-    @classmethod
-    def from_dict(cls, values: Any) -> Self:
-        """Of what `to_dict` gave; KeyError or TypeError where it is damaged."""
-        return cls(tuple(map(str, values["inputs"])), str(values["target"]))
+def names_a_file(cell: str) -> bool:
+    """Whether a cell looks like the name of a file of sound, an array or an image."""
+    suffix = Path(cell.strip().lower().removesuffix(".gz")).suffix
+    return suffix in (*AUDIO_SUFFIXES, *IMAGE_SUFFIXES, *ARRAYS, *UNREAD)
 
 
-def choose_columns(
-    table: Table, config: Config, inputs: Sequence[str], targets: Sequence[str]
-) -> Columns:
-    """Those that the configuration names, or the first of each list of usual names that are there."""
-    task = config.task
-    taken = {name.casefold() for name in (*task.input, task.target)}
-    inputs, targets = (
-        [n for n in names if n.casefold() not in taken] for names in (inputs, targets)
-    )
-    target = column(table, task.target, targets, "answers")
-    if task.input:
-        return Columns(tuple(column(table, name, (), "input") for name in task.input), target)
-    usual = {name.casefold() for name in inputs} & {name.casefold() for name in table.columns}
-    if task.kind == "vector" or (not usual and task.kind != "text"):
-        found = step_columns(table, target)
-        if found:
-            return Columns(found, target)
-    return Columns((column(table, "", inputs, "input"),), target)
+def _slashed(cell: str) -> str:
+    return cell.strip().replace("\\", "/")
 
 
-def step_columns(table: Table, target: str) -> tuple[str, ...]:
-    """What a vector stands in, beside the answers: every column of numbers, or the first of images.
-
-    Numbers under a name such as "id" tell rows apart and say nothing.
-    """
-    others = [n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS]
-    numbers = tuple(name for name in others if every(table, name, is_number))
-    return numbers or tuple(name for name in others if every(table, name, is_image))[:1]
-
-
-def every(table: Table, name: str, test: Callable[[str], bool]) -> bool:
-    """Whether every cell of a column passes a test."""
-    return all(test(row.values[name]) for row in table.rows)
-
-
-def is_image(cell: str) -> bool:
-    """Whether a cell is the name of an image."""
-    return Path(cell).suffix.lower() in IMAGE_SUFFIXES
-
-
-def file_of(cell: str, folder: Path, where: str) -> Path:
-    """The file that a cell names; DataError where there is none."""
-    path = folder / cell
-    if not cell or not is_plain(path):
-        raise DataError(f"{where}: there is no file {quoted(cell)} in {folder}: check the name")
-    return path
-
-
-def pairs_of(table: Table, columns: Columns, path: Path) -> list[Pair]:
-    """The rows of a table that hold an answer."""
-    made = []
-    for row in table.rows:
-        answer = row.values[columns.target]
-        if not answer.strip():
-            raise DataError(
-                f"{row.where}: the column {columns.target!r} is empty, and the answer is needed: "
-                "fill it in or leave the row out"
-            )
-        cells = tuple(row.values[name] for name in columns.inputs)
-        made.append(Pair(Question(cells, row.where, path.parent), answer))
-    return made
-
-
-class Found(NamedTuple):
-    """What the files of a configuration hold: which columns, the rows of each side, in words."""
-
-    columns: Columns
-    train: list[Pair]
-    held_out: list[Pair]
-    notes: list[str]
-
-
-def find_pairs(config: Config, inputs: Sequence[str], targets: Sequence[str]) -> Found:
-    """The rows of the corpus, split; inputs, targets: the columns' usual names."""
-    pairs: list[Pair] = []
-    said = []
-    columns: Columns | None = None
-    for source in config.data.source:
-        table = read_table(Path(source))
-        columns = columns or choose_columns(table, config, inputs, targets)
-        pairs += pairs_of(table, columns, Path(source))
-        said.append(f"{table.name}: {table.said}")
-    assert columns is not None
-    if config.text.validation:
-        train, held_out = pairs, pairs_in(Path(config.text.validation), columns)
-    else:
-        labels = config.task.kind == "labels"
-        train, held_out = split(pairs, config.text.validation_share, labels=labels)
-    said.append(in_words(columns, train, held_out))
-    return Found(columns, train, held_out, said)
-
-
-def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) -> str:
-    """What is read, what is answered, and how many rows there are."""
-    return (
-        f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
-        f"{len(held_out):,} to validate on"
+def file_of(cell: str, folder: Path, where: str, count: str = "") -> Path:
+    """The file that a cell names, with slashes either way; DataError where there is none."""
+    for name in (cell, _slashed(cell)):
+        if name and is_plain(folder / name):
+            return folder / name
+    near = folder / _slashed(cell)
+    raise DataError(
+        f"{where}: there is no file {quoted(cell)} in {folder}"
+        f"{did_you_mean(near.name, beside(near))}: {count}check the name, or set task.kind to text if the "
+        "name itself is to be read"
     )
 
 
-def pairs_in(path: Path, columns: Columns) -> list[Pair]:
-    """The rows of a file of the kind that a model was trained on."""
+def check_files(questions: Iterable[Question]) -> None:
+    """DataError for the first file, named by a question, that is not there, with how many are not."""
+    cells = [(cell, q.folder, q.where) for q in questions for cell in q.cells if names_a_file(cell)]
+    missing = [
+        (cell, folder, where)
+        for cell, folder, where in cells
+        if not is_plain(folder / cell) and not is_plain(folder / _slashed(cell))
+    ]
+    if missing:
+        file_of(*missing[0], count=f"{len(missing):,} of {len(cells):,} files are missing: ")
+
+
+def is_question(path: Path, columns: Sequence[str]) -> bool:
+    """Whether a file is itself what a column of names would name: sound, an array, an image, or a table
+    of numbers alone without that column."""
+    if names_a_file(path.name):
+        return True
+    if Path(path.name.lower().removesuffix(".gz")).suffix not in FRAME_SUFFIXES:
+        return False
     table = read_table(path)
-    for name in (*columns.inputs, columns.target):
-        if name not in table.columns:
-            raise DataError(
-                f"{table.name} has no column {name!r}, only {listed(table.columns)}: the model "
-                "was trained with it"
-            )
-    return pairs_of(table, columns, path)
-
-
-def split(
-    pairs: Sequence[Pair], share: float, *, labels: bool = False
-) -> tuple[list[Pair], list[Pair]]:
-    """Training and validation: a hash of the question decides, so that equal ones never cross.
-
-    labels: that is what the questions are. There are few of these, each with many answers: then the
-    hash is of question and answer, and rows with labels that only validation has are learned from.
-    """
-    train: list[Pair] = []
-    held_out: list[Pair] = []
-    for pair in pairs:
-        cells = (*pair.question.cells, pair.answer) if labels else pair.question.cells
-        side = held_out if share_of("\t".join(cells)) < share else train
-        side.append(pair)
-    if labels and train:
-        known = [set(column) for column in zip(*(p.question.cells for p in train), strict=True)]
-        kept: list[Pair] = []
-        for pair in held_out:
-            seen = all(c in k for c, k in zip(pair.question.cells, known, strict=True))
-            (kept if seen else train).append(pair)
-        held_out = kept
-    if not train:
-        raise DataError(
-            f"{len(pairs)} rows are too few to learn from and validate on: give more rows, or a "
-            "file of its own to text.validation and 0 to text.validation_share"
-        )
-    return train, held_out
-
-
-def share_of(text: str) -> float:
-    """A number in [0, 1) that a text alone decides: equal questions fall on one side of a split."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]) / 2**64
+    return columns[0].casefold() not in table.by_case and all(
+        is_number(cell) for row in table.rows for cell in row.values.values()
+    )
 
 
 def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
-    """The questions of a file: the named columns of a table, or each line of any other text.
+    """The questions of a file.
 
-    A table without these columns must have as many as there are questions' parts. `-` is standard
-    input, one question a line, its parts separated by tabs.
+    A table gives the named columns of each row; one without names gives as many as are read, in
+    order. A file of another name is a table where its first row names the columns. Any other text
+    gives each line, its parts separated by tabs, and so does `-`, standard input.
     """
-    from sunhwan.text.decoding import read_text
-
-    if str(path) != "-" and any(suffix in TABLES for suffix in path.suffixes):
-        table = read_table(path)
-        if all(name in table.columns for name in columns):
-            names: Sequence[str] = columns
-        elif len(table.columns) == len(columns):
-            names = table.columns
-        else:
+    name = normalize(str(path))
+    text = read_stdin() if name == "-" else ""
+    is_table = name != "-" and any(suffix in TABLES for suffix in path.suffixes)
+    if name != "-" and not is_table:
+        if names_a_file(name):
             raise DataError(
-                f"{table.name} has the columns {listed(table.columns)}, but the model reads "
-                f"{', '.join(columns)}: rename or add a column"
+                f"{name} is no text, but the model reads {', '.join(columns)} of a table or a line"
             )
+        text = read_text(path)
+        is_table = names_columns(text, columns)
+    if is_table:
+        table = read_table(path)
+        names = _columns_asked(table, columns)
         for row in table.rows:
-            yield Question(tuple(row.values[name] for name in names), row.where, path.parent)
+            yield Question(tuple(row.values[column] for column in names), row.where, path.parent)
         return
-    text = read_stdin() if str(path) == "-" else read_text(path)
-    folder = Path() if str(path) == "-" else path.parent
-    name = "standard input" if str(path) == "-" else str(path)
+    folder = Path() if name == "-" else path.parent
+    place = "standard input" if name == "-" else name
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
-        yield question_of(line, len(columns), f"{name}, line {number}", folder)
+        yield question_of(line, len(columns), f"{place}, line {number}", folder)
+
+
+def _columns_asked(table: Table, columns: Sequence[str]) -> Sequence[str]:
+    """The names in a table of the columns that a model reads."""
+    if all(name in table.columns for name in columns):
+        return columns
+    if all(name.casefold() in table.by_case for name in columns):
+        return [table.by_case[name.casefold()] for name in columns]
+    nameless = table.columns == tuple(str(n) for n in range(1, len(table.columns) + 1))
+    if len(table.columns) == len(columns) and (nameless or len(columns) == 1):
+        return table.columns
+    lacking = next(name for name in columns if name.casefold() not in table.by_case)
+    raise DataError(
+        f"{table.name} has the columns {listed(table.columns)}, but the model reads "
+        f"{', '.join(columns)}{did_you_mean(lacking, table.columns)}: rename or add a column"
+    )
+
+
+def rows_of_array(path: Path, parts: int) -> Iterator[Question]:
+    """The rows of numbers in a numpy file, (N, parts) or (parts,), a question each."""
+    name = normalize(str(path))
+    (array,) = load_arrays(read_bytes(path), name, ("x", "features")).values()
+    rows = array.reshape(1, -1) if array.ndim == 1 else array
+    if rows.ndim != 2 or rows.shape[1] != parts or rows.dtype.kind not in "biuf":
+        raise DataError(
+            f"{name} holds {array.dtype} of shape {array.shape}, but the model reads rows of {parts} "
+            f"numbers: save an array of shape (N, {parts})"
+        )
+    for number, row in enumerate(rows.tolist(), 1):
+        yield Question(tuple(f"{value:.9g}" for value in row), f"{name}, row {number}", path.parent)
 
 
 def question_of(line: str, parts: int, where: str, folder: Path = Path()) -> Question:
@@ -262,7 +182,5 @@ def chunks(questions: Iterable[Question], size: int = 256) -> Iterator[list[Ques
 def read_stdin() -> str:
     """Standard input as text."""
     import sys
-
-    from sunhwan.text.decoding import decode
 
     return decode(sys.stdin.buffer.read(), "standard input")

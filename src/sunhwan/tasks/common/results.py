@@ -69,12 +69,14 @@ class Review(NamedTuple):
     """The figures on a file, and what else there is to know: listings, and values for JSON.
 
     rows: the figures as rows of name and value where there are more than those of `scores`.
+    notes: what was left out of the file, in words.
     """
 
     scores: Scores
     listings: list[Listing]
     values: dict[str, Any]
     rows: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
 
     def table(self) -> list[tuple[str, str]]:
         """The figures as rows of name and value."""

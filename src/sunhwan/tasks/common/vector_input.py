@@ -16,8 +16,9 @@ from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, listed, quoted
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
+from sunhwan.tasks.common.columns import is_image
 from sunhwan.tasks.common.input_kind import InputKind
-from sunhwan.tasks.common.questions import Question, file_of, is_image
+from sunhwan.tasks.common.questions import Question, file_of
 
 WIDE = 60
 """Of a line of numbers, at most so many characters are shown."""

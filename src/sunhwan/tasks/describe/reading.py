@@ -13,19 +13,9 @@ from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError
-from sunhwan.tasks.common.questions import (
-    ROW_NUMBERS,
-    Columns,
-    Pair,
-    Question,
-    every,
-    is_image,
-    pairs_in,
-    pairs_of,
-    questions_in,
-    share_of,
-    step_columns,
-)
+from sunhwan.tasks.common.columns import ROW_NUMBERS, Columns, every, is_image, step_columns
+from sunhwan.tasks.common.pairs import Answered, pairs_in, pairs_of, share_of
+from sunhwan.tasks.common.questions import Pair, Question, questions_in
 from sunhwan.tasks.describe.tunes import TUNE, tune_pairs
 
 TEXTS = (
@@ -76,24 +66,25 @@ def read_described(path: Path, config: Config) -> Described:
     if known is None:
         table = read_table(path)
         columns, kind = _choose(table, config)
-        pairs = pairs_of(table, columns, path)
-        return Described(columns, kind, pairs, 0, [f"{table.name}: {table.said}"])
+        found = pairs_of(table, columns, path, strict=config.data.strict)
+        notes = [f"{table.name}: {note}" for note in (table.said, *found.notes)]
+        return Described(columns, kind, found.pairs, 0, notes)
     if not all(pair.answer for pair in known.pairs):
         raise DataError(f"{path} has no texts: save them beside x as an array named text")
     return known
 
 
-def described_pairs(path: Path, columns: Columns) -> list[Pair]:
+def described_pairs(path: Path, columns: Columns, strict: bool = False) -> Answered:
     """Questions and answers of a file, to measure a model on that reads these columns.
 
     Of the digits, those that training never sees.
     """
     known = _fitting(path, columns)
     if known is None:
-        return pairs_in(path, columns)
+        return pairs_in(path, columns, strict=strict)
     if not all(pair.answer for pair in known.pairs):
         raise DataError(f"{path} has no texts: save them beside x as an array named text")
-    return known.pairs
+    return Answered(known.pairs, [])
 
 
 def described_questions(path: Path, columns: Columns) -> Iterator[Question]:

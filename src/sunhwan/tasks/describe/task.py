@@ -10,9 +10,9 @@ from sunhwan.data.built_in_digits import BUILT_IN_DIGITS
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.common.encoder_decoder_settings import EncoderDecoderConfig
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
-from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import complete_kind
-from sunhwan.tasks.common.questions import Found, Pair, Question, in_words, split
+from sunhwan.tasks.common.pairs import Answered, Found, in_words, split
+from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.tasks.common.results import Answer
 from sunhwan.tasks.describe.reading import (
     described_pairs,
@@ -43,7 +43,9 @@ class Describe(EncoderDecoderTask):
         labels = kind == "labels"
         many = labels and len(answered) >= MANY * len(asked)
         if config.text.validation:
-            train, held_out = pairs, described_pairs(Path(config.text.validation), columns)
+            other = described_pairs(Path(config.text.validation), columns, config.data.strict)
+            train, held_out = pairs, other.pairs
+            said = [*said, *other.notes]
         else:
             train, held_out = split(pairs, config.text.validation_share, labels=labels)
         found = Found(columns, train, held_out, [*said, in_words(columns, train, held_out)])
@@ -85,8 +87,8 @@ class Describe(EncoderDecoderTask):
             return super().questions(path)
         return described_questions(path, self.columns)
 
-    def read(self, path: Path) -> list[Example]:
-        return self.examples(described_pairs(path, self.columns))
+    def pairs(self, path: Path, *, strict: bool = False) -> Answered:
+        return described_pairs(path, self.columns, strict)
 
 
 def _width(pairs: Sequence[Pair]) -> int:

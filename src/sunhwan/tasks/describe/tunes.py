@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sunhwan.data import Tune, read_tunes
 from sunhwan.errors import DataError, quoted
-from sunhwan.tasks.common.questions import Columns, Pair, Question
+from sunhwan.tasks.common.columns import Columns
+from sunhwan.tasks.common.questions import Pair, Question
 
 TUNE = Columns(("M", "K"), "tune")
 """What is asked of a tune, by the letters of its fields, and what is answered: its body."""

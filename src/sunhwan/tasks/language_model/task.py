@@ -133,7 +133,7 @@ class LanguageModelTask(Task):
         """Compute the log-probability of each line; see `sunhwan.generation.score_lines`."""
         return score_lines(self.model, self.vocabulary, lines, end=end)
 
-    def evaluate(self, *files: str | Path, precision: str = "fp32") -> Scores:
+    def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
 
         precision: of the weights; fp16 and int8 are what `sample` computes in these.
@@ -149,7 +149,7 @@ class LanguageModelTask(Task):
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
         return evaluate_tokens(self.model, tokens, read=engine)
 
-    def review(self, *files: str | Path, precision: str = "fp32") -> Review:
+    def review(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Review:
         """The figures; in another precision than fp32 with the bits per character that it costs."""
         scores = self.evaluate(*files, precision=precision)
         if precision == "fp32":

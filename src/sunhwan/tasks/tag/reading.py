@@ -10,15 +10,10 @@ from sunhwan.data.tables import read_table
 from sunhwan.data.treebanks import WORD_COLUMNS, read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.files import is_plain
+from sunhwan.tasks.common.columns import choose_columns
 from sunhwan.tasks.common.input_kinds import complete_kind
-from sunhwan.tasks.common.questions import (
-    TABLES,
-    Pair,
-    Question,
-    choose_columns,
-    pairs_of,
-    questions_in,
-)
+from sunhwan.tasks.common.pairs import pairs_of
+from sunhwan.tasks.common.questions import TABLES, Pair, Question, questions_in
 from sunhwan.text import read_text
 
 INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어절", "단어", "1")
@@ -65,12 +60,12 @@ def read_sequences(path: Path, config: Config) -> Sequences:
             f"{table.name}: one column is read to be tagged, not {', '.join(columns.inputs)}: name "
             "it with --input"
         )
-    rows = pairs_of(table, columns, path)
+    rows, notes = pairs_of(table, columns, path, strict=config.data.strict)
     found = complete_kind(config, [row.question for row in rows]).task.kind
     kind = "frames" if found == "frames" else "words"
     config = _with(config, kind=kind, input=columns.inputs, target=columns.target)
     pairs = [_frames(row) if kind == "frames" else _words(row) for row in rows]
-    return Sequences(pairs, config, f"{table.name}: {table.said}")
+    return Sequences(pairs, config, f"{table.name}: {'; '.join((table.said, *notes))}")
 
 
 def sequences_asked(path: Path, config: Config) -> Iterator[Question]:

@@ -19,7 +19,8 @@ from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
-from sunhwan.tasks.common.questions import Pair, Question, chunks, split
+from sunhwan.tasks.common.pairs import split
+from sunhwan.tasks.common.questions import Pair, Question, chunks
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Review
 from sunhwan.tasks.common.word_input import WordsKind

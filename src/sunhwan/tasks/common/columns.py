@@ -1,0 +1,136 @@
+"""Columns: which of a table are read, and which is the answer."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from sunhwan.config import Config
+from sunhwan.data.images import IMAGE_SUFFIXES
+from sunhwan.data.numbers import is_number
+from sunhwan.data.tables import Table, column
+from sunhwan.errors import DataError, listed
+
+ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
+LONGEST_LABEL = 40
+SENTENCE = 12
+"""Characters from which on, on average, texts are what is read, though there are numbers too."""
+ROWS_A_LABEL = 5
+"""So many rows each label has on average, at least, where labels are known by what they are."""
+
+
+class Columns(NamedTuple):
+    """Which columns are read, and which is the answer."""
+
+    inputs: tuple[str, ...]
+    target: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"inputs": list(self.inputs), "target": self.target}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Self:
+        """Of what `to_dict` gave; KeyError or TypeError where it is damaged."""
+        return cls(tuple(map(str, values["inputs"])), str(values["target"]))
+
+
+def choose_columns(
+    table: Table,
+    config: Config,
+    inputs: Sequence[str],
+    targets: Sequence[str],
+    *,
+    labels: bool = False,
+) -> Columns:
+    """Those that the configuration names, or the first of each list of usual names that are there.
+
+    labels: whether the answers are labels; then columns without such a name are told by what they
+    hold, where that tells them: labels by how often each comes again, a text by its length.
+    """
+    task = config.task
+    taken = {name.casefold() for name in (*task.input, task.target)}
+    inputs, targets = (
+        [n for n in names if n.casefold() not in taken] for names in (inputs, targets)
+    )
+    target = task.target
+    if labels and not target and not _usual(table, targets, named=True):
+        target = _label_column(table, task.input)
+    target = column(table, target, targets, "answers")
+    if task.input:
+        return Columns(tuple(column(table, name, (), "input") for name in task.input), target)
+    usual = _usual(table, inputs, named=labels)
+    steps = step_columns(table, target) if task.kind == "vector" or not usual else ()
+    found = ""
+    if labels and not usual and task.kind != "vector":
+        found = _text_column(table, target, SENTENCE if steps else 0)
+    if steps and not found and task.kind != "text":
+        return Columns(steps, target)
+    name = column(table, found, [n for n in inputs if n != target], "input")
+    if name == target:
+        raise DataError(
+            f"{table.name} has one column alone, {listed(table.columns)}: give one to read and one of "
+            "answers"
+        )
+    return Columns((name,), target)
+
+
+def step_columns(table: Table, target: str) -> tuple[str, ...]:
+    """What a vector stands in, beside the answers: every column of numbers, or the first of images.
+
+    Numbers under a name such as "id" tell rows apart and say nothing.
+    """
+    others = [n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS]
+    numbers = tuple(name for name in others if every(table, name, is_number))
+    return numbers or tuple(name for name in others if every(table, name, is_image))[:1]
+
+
+def every(table: Table, name: str, test: Callable[[str], bool]) -> bool:
+    """Whether every cell of a column passes a test."""
+    return all(test(row.values[name]) for row in table.rows)
+
+
+def is_image(cell: str) -> bool:
+    """Whether a cell is the name of an image."""
+    return Path(cell).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _usual(table: Table, names: Sequence[str], *, named: bool) -> bool:
+    """Whether a usual name is there; named: other than the number of a column without a name."""
+    return any(name.casefold() in table.by_case for name in names if not (named and name.isdigit()))
+
+
+def _label_column(table: Table, read: Sequence[str]) -> str:
+    """The one column of a few short labels that come again and again, of several the one without
+    numbers; "": none tells."""
+    taken = {name.casefold() for name in read}
+    found = []
+    for name in table.columns:
+        counts = Counter(row.values[name].strip() for row in table.rows)
+        empty = counts.pop("", 0)
+        if (
+            name.casefold() not in taken
+            and len(counts) > 1
+            and counts.total() >= ROWS_A_LABEL * len(counts)
+            and counts.total() > empty
+            and max(map(len, counts)) <= LONGEST_LABEL
+        ):
+            found.append(name)
+    words = [name for name in found if not every(table, name, is_number)]
+    found = words if len(words) == 1 else found
+    return found[0] if len(found) == 1 else ""
+
+
+def _text_column(table: Table, target: str, least: int) -> str:
+    """The one column, beside the answers, of texts: of several the one that is twice as long.
+
+    least: characters that they have on average.
+    """
+    lengths = {}
+    for name in table.columns:
+        cells = [row.values[name] for row in table.rows]
+        plain = all(not cell.strip() or is_number(cell) or is_image(cell) for cell in cells)
+        if name != target and not plain and sum(map(len, cells)) >= least * len(cells):
+            lengths[name] = sum(map(len, cells))
+    first, *others = sorted(lengths, key=lambda name: -lengths[name]) or [""]
+    return first if not others or lengths[first] >= 2 * lengths[others[0]] else ""

@@ -1,0 +1,161 @@
+"""Pairs of question and answer: read from tables, and split into training and validation."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sunhwan.config import Config
+from sunhwan.data.tables import Table, read_table
+from sunhwan.errors import DataError, did_you_mean, listed, quoted
+from sunhwan.tasks.common.columns import Columns, choose_columns
+from sunhwan.tasks.common.questions import Pair, Question
+
+
+class Answered(NamedTuple):
+    """Rows that hold an answer, and how many did not, in words."""
+
+    pairs: list[Pair]
+    notes: list[str]
+
+
+class Found(NamedTuple):
+    """What the files of a configuration hold: which columns, the rows of each side, in words."""
+
+    columns: Columns
+    train: list[Pair]
+    held_out: list[Pair]
+    notes: list[str]
+
+
+def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False) -> Answered:
+    """The rows of a table that hold an answer; the others are left out and counted.
+
+    DataError: no row holds one; or, where strict, one does not.
+    """
+    made = []
+    empty = []
+    for row in table.rows:
+        answer = row.values[columns.target]
+        if not answer.strip():
+            empty.append(row.where)
+            continue
+        cells = tuple(row.values[name] for name in columns.inputs)
+        made.append(Pair(Question(cells, row.where, path.parent), answer))
+    if not made:
+        raise DataError(
+            f"{table.name}: the column {columns.target!r} is empty in every row, and the answers are "
+            "needed: fill it in or name another one with --target"
+        )
+    if not empty:
+        return Answered(made, [])
+    if strict:
+        raise DataError(
+            f"{empty[0]}: the column {columns.target!r} is empty, as in {len(empty):,} of "
+            f"{len(table.rows):,} rows, and the answer is needed: fill it in or leave the row out"
+        )
+    many = f"{len(empty):,} of {len(table.rows):,} rows have" if len(empty) > 1 else "a row has"
+    first = "the first is " if len(empty) > 1 else ""
+    return Answered(made, [f"{many} no {columns.target} and left out ({first}{empty[0]})"])
+
+
+def find_pairs(
+    config: Config, inputs: Sequence[str], targets: Sequence[str], *, labels: bool = False
+) -> Found:
+    """The rows of the corpus, split; inputs, targets: the columns' usual names.
+
+    labels: whether the answers are labels, see `choose_columns`.
+    """
+    pairs: list[Pair] = []
+    said = []
+    columns: Columns | None = None
+    for source in config.data.source:
+        table = read_table(Path(source))
+        said.append(f"{table.name}: {table.said}")
+        if columns is None:
+            columns = choose_columns(table, config, inputs, targets, labels=labels)
+        else:
+            _check_columns(table, columns, f"{config.data.source[0]}, which was read first, has")
+        found = pairs_of(table, columns, Path(source), strict=config.data.strict)
+        pairs += found.pairs
+        said += [f"{table.name}: {note}" for note in found.notes]
+    assert columns is not None
+    if config.text.validation:
+        other = pairs_in(Path(config.text.validation), columns, strict=config.data.strict)
+        train, held_out = pairs, other.pairs
+        said += [f"{config.text.validation}: {note}" for note in other.notes]
+    else:
+        of_labels = config.task.kind == "labels"
+        train, held_out = split(pairs, config.text.validation_share, labels=of_labels)
+    said.append(in_words(columns, train, held_out))
+    return Found(columns, train, held_out, said)
+
+
+def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) -> str:
+    """What is read, what is answered, and how many rows there are."""
+    return (
+        f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
+        f"{len(held_out):,} to validate on"
+    )
+
+
+def pairs_in(path: Path, columns: Columns, *, strict: bool = False) -> Answered:
+    """The rows of a file of the kind that a model was trained on."""
+    table = read_table(path)
+    _check_columns(table, columns, "the model was trained with it")
+    return pairs_of(table, columns, path, strict=strict)
+
+
+def _check_columns(table: Table, columns: Columns, why: str) -> None:
+    for name in (*columns.inputs, columns.target):
+        if name not in table.columns:
+            raise DataError(
+                f"{table.name} has no column {quoted(name)}{did_you_mean(name, table.columns)}, only "
+                f"{listed(table.columns)}, but {why}: give files of the same columns"
+            )
+
+
+def split(
+    pairs: Sequence[Pair], share: float, *, labels: bool = False
+) -> tuple[list[Pair], list[Pair]]:
+    """Training and validation: a hash of the question decides, so that equal ones never cross.
+
+    labels: that is what the questions are. There are few of these, each with many answers: then the
+    hash is of question and answer, and rows with labels that only validation has are learned from.
+    """
+    train: list[Pair] = []
+    held_out: list[Pair] = []
+    for pair in pairs:
+        cells = (*pair.question.cells, pair.answer) if labels else pair.question.cells
+        side = held_out if share_of("\t".join(cells)) < share else train
+        side.append(pair)
+    if labels and train:
+        known = [set(column) for column in zip(*(p.question.cells for p in train), strict=True)]
+        kept: list[Pair] = []
+        for pair in held_out:
+            seen = all(c in k for c, k in zip(pair.question.cells, known, strict=True))
+            (kept if seen else train).append(pair)
+        held_out = kept
+    if not train:
+        raise DataError(_too_few(pairs))
+    return train, held_out
+
+
+def _too_few(pairs: Sequence[Pair]) -> str:
+    different = len({pair.question.cells for pair in pairs})
+    asked = quoted(" | ".join(pairs[0].question.cells)) if pairs else ""
+    found = (
+        f"all {len(pairs):,} rows ask the same, {asked}, so that nothing is left to validate on"
+        if different == 1 < len(pairs)
+        else f"{len(pairs):,} rows, {different:,} of them different, are too few to learn from and "
+        "validate on"
+    )
+    return (
+        f"{found}: give more rows, or a file of its own to text.validation and 0 to "
+        "text.validation_share"
+    )
+
+
+def share_of(text: str) -> float:
+    """A number in [0, 1) that a text alone decides: equal questions fall on one side of a split."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8]) / 2**64

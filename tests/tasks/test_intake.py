@@ -1,0 +1,241 @@
+"""Files as people have them, through the commands: read right, and said, or refused."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sunhwan.config import Config
+from sunhwan.data.tables import read_table
+from sunhwan.errors import ConfigError, DataError
+from sunhwan.tasks.common.columns import Columns, choose_columns
+from sunhwan.tasks.common.labels import alike
+from sunhwan.tasks.common.pairs import find_pairs, pairs_in
+from sunhwan.tasks.common.questions import is_question, questions_in
+from tests.conftest import Command
+
+INPUTS, TARGETS = ("text", "2"), ("label", "1")
+TINY = ("--steps=2", "--set=model.hidden_size=4", "--set=model.embedding_size=4", "--quiet")
+
+
+def save(folder: Path, name: str, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As Excel exports them: CP949, semicolons, junk behind the header, labels missing and untidy."""
+    rows = []
+    for number in range(60):
+        text, label = ("정말 좋아요", "긍정") if number % 2 else ("너무 나빠요, 별로", "부정 ")
+        rows.append(f"{number};{text} {number};{'' if number % 10 == 3 else label};;\n")
+    text = "번호;리뷰;감정;;\n" + "".join(rows)
+    return save(tmp_path_factory.mktemp("intake"), "reviews.csv", text, "cp949")
+
+
+def test_an_export_is_learned_measured_and_asked_as_it_is(
+    command: Command, reviews: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done = command("train", "--task=classify", reviews, "--out", run, *TINY[:-1])
+    assert done.code == 0, done.err
+    assert (
+        "CP949, semicolon-separated, with a header: 번호, 리뷰, 감정; 2 columns without" in done.out
+    )
+    assert f"6 of 60 rows have no 감정 and left out (the first is {reviews}, line 5)" in done.out
+    assert "리뷰 → 감정: " in done.out
+    assert "2 labels: " in done.out
+    assert (
+        "line 5: the column '감정' is empty, as in 6 of 60 rows"
+        in command(
+            "train", "--task=classify", reviews, "--out", tmp_path / "no", "--strict", *TINY
+        ).sentence
+    )
+    measured = command("evaluate", run, reviews, "--json")
+    assert json.loads(measured.out)["examples"] == 54
+    assert "6 of 60 rows have no 감정" in json.loads(measured.out)["notes"][0]
+    assert "6 of 60 rows have no 감정" in command("evaluate", run, reviews).out
+    assert "as in 6 of 60 rows" in command("evaluate", run, reviews, "--strict").sentence
+    asked = command("predict", run, reviews, "--json").out.splitlines()
+    assert [json.loads(line)["input"] for line in asked[:2]] == [
+        "너무 나빠요, 별로 0",
+        "정말 좋아요 1",
+    ]
+    assert len(asked) == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns"),
+    [
+        ("a.csv", "".join(f"pos,so very good {n}\nneg,bad\n" for n in range(6)), (("2",), "1")),
+        ("a.csv", "".join(f"so very good {n},pos\nbad {n},neg\n" for n in range(6)), (("1",), "2")),
+        ("a.csv", "v1,v2,,,\n" + "".join(f"ham,See you at {n},,,\nspam,You won {n},,,\n" for n in range(9)),
+         (("v2",), "v1")),
+        ("a.csv", "".join(f'"{4 * (n % 2)}","{n}","Mon Apr 06","NO_QUERY","user{n}","is upset that he '
+                          f'cannot update, number {n}"\n' for n in range(20)), (("6",), "1")),
+        ("a.csv", "age,size,kind\n" + "1,2.5,x\n3,4.5,y\n" * 5, (("age", "size"), "kind")),
+        ("a.csv", "price,blurb,grade\n" + "".join(f"{n},a house of {n} rooms,{'xy'[n % 2]}\n"
+                                                 for n in range(10)), (("blurb",), "grade")),
+        ("a.csv", "hue,age,kind\n" + "".join(f"red{n},{n},{'xy'[n % 2]}\n" for n in range(10)),
+         (("age",), "kind")),
+    ],
+)  # fmt: skip
+def test_columns_without_usual_names_are_told_by_what_they_hold(
+    tmp_path: Path, name: str, text: str, columns: tuple[tuple[str, ...], str]
+) -> None:
+    table = read_table(save(tmp_path, name, text))
+    assert choose_columns(table, Config(), INPUTS, TARGETS, labels=True) == Columns(*columns)
+
+
+def test_the_named_column_is_the_one_that_is_read(tmp_path: Path) -> None:
+    path = save(tmp_path, "a.csv", "text,Text,body,label\n" + "a,b,c,x\nd,e,f,y\n" * 3)
+    for name, first in (("text", "a"), ("Text", "b"), ("body", "c"), ("BODY", "c")):
+        config = Config.from_dict(
+            {"task": {"name": "classify", "input": name}, "data": {"source": str(path)}}
+        )
+        found = find_pairs(config, INPUTS, TARGETS, labels=True)
+        assert (*found.train, *found.held_out)[0].question.cells in (
+            (first,),
+            (chr(ord(first) + 3),),
+        )
+    config = Config.from_dict(
+        {"task": {"name": "classify", "input": "bodi"}, "data": {"source": str(path)}}
+    )
+    with pytest.raises(
+        DataError, match=r"no column 'bodi' \(did you mean 'body'\?\) for the input"
+    ):
+        find_pairs(config, INPUTS, TARGETS, labels=True)
+
+
+def test_files_of_other_columns_are_refused(tmp_path: Path) -> None:
+    one = save(tmp_path, "one.csv", "text,label\na,x\nb,y\n")
+    two = save(tmp_path, "two.csv", "Text,labels\na,x\nb,y\n")
+    config = Config.from_dict(
+        {"task": {"name": "classify"}, "data": {"source": [str(one), str(two)]}}
+    )
+    wrong = r"two.csv has no column 'text' \(did you mean 'Text'\?\), only Text, labels, but .*one.csv, w"
+    with pytest.raises(DataError, match=wrong):
+        find_pairs(config, INPUTS, TARGETS, labels=True)
+    with pytest.raises(DataError, match="the model was trained with it"):
+        pairs_in(two, Columns(("text",), "label"))
+
+
+def test_equal_rows_and_empty_answers_are_told_as_they_are(tmp_path: Path) -> None:
+    path = save(tmp_path, "a.csv", "text,label\n" + "zz,x\n" * 40)
+    values = {"task": {"name": "classify"}, "data": {"source": str(path)}, "text": {}}
+    with pytest.raises(
+        DataError, match="all 40 rows ask the same, 'zz', so that nothing is left to"
+    ):
+        find_pairs(Config.from_dict(values | {"text": {"validation_share": 0.9}}), INPUTS, TARGETS)
+    save(tmp_path, "a.csv", "text,label\na,\nb, \n")
+    with pytest.raises(DataError, match="the column 'label' is empty in every row"):
+        find_pairs(Config.from_dict(values), INPUTS, TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"pos": 9, "neg": 9}, ""),
+        ({"pos": 9, "Pos": 3}, "'Pos' (3) and 'pos' (9)"),
+        ({"very good": 9, "very-good": 3}, "'very-good' (3) and 'very good' (9)"),
+        ({"positive": 900, "negative": 800, "positve": 1}, "'positve' (1) and 'positive' (900)"),
+        ({"positive": 900, "negative": 800}, ""),
+        ({"class 1": 900, "class 2": 1}, ""),
+    ],
+)
+def test_nearly_equal_labels_are_named(counts: dict[str, int], said: str) -> None:
+    from collections import Counter
+
+    found = alike(Counter(counts))
+    assert found == ([f"nearly equal labels, learned as different ones: {said}"] if said else [])
+
+
+def sound(path: Path, pitch: float) -> None:
+    samples = (8000 * np.sin(np.arange(4000) * pitch)).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(8000)
+        file.writeframes(samples.tobytes())
+
+
+def test_files_that_a_table_names_must_be_there(command: Command, tmp_path: Path) -> None:
+    pytest.importorskip("kaldi_native_fbank")
+    (tmp_path / "in").mkdir()
+    for number in range(12):
+        sound(tmp_path / "in" / f"{number}.wav", 0.1 + 0.4 * (number % 2))
+
+    def table(way: str) -> Path:
+        rows = [f"{way.format(n)}\t{'ab'[n % 2]}" for n in range(12)]
+        return save(tmp_path, "t.tsv", "\n".join(["path\tlabel", *rows]) + "\n")
+
+    train = ("train", "--task=classify", table("in\\{}.wav"), "--out", tmp_path / "run", *TINY)
+    assert command(*train).code == 0
+    asked = command("predict", tmp_path / "run", tmp_path / "in" / "3.wav", "--json")
+    assert json.loads(asked.out)["input"] == "3.wav"
+    for way in ("{}.wav", "out/{}.wav", "{}.mp3", "{}.m4a", "{}.npy", "in/{}.png"):
+        train = ("train", "--task=classify", table(way), "--out", tmp_path / "no", *TINY)
+        sentence = command(*train).sentence
+        assert "there is no file '" in sentence
+        assert "files are missing" in sentence
+    assert (
+        "did you mean"
+        in command(
+            "train",
+            "--task=classify",
+            table("in/{}.WAV"),
+            "--out",
+            tmp_path / "no",
+            *TINY,
+        ).sentence
+    )
+
+
+def test_files_can_be_questions_themselves(tmp_path: Path) -> None:
+    for name in ("x.npy", "x.png", "x.WAV", "x.npz"):
+        assert is_question(tmp_path / name, ["path"])
+        with pytest.raises(
+            DataError, match="is no text, but the model reads text of a table or a li"
+        ):
+            list(questions_in(tmp_path / name, ["text"]))
+    assert is_question(save(tmp_path, "n.csv", "1,2\n3,4\n"), ["path"])
+    assert not is_question(save(tmp_path, "t.csv", "path,n\nx.wav,4\n"), ["path"])
+    assert not is_question(tmp_path / "x.txt", ["path"])
+
+
+def test_a_table_of_another_name_is_known_by_its_columns(tmp_path: Path) -> None:
+    path = save(tmp_path, "x.txt", "id\tdocument\tlabel\n1\tso\t0\n")
+    (question,) = questions_in(path, ["document"])
+    assert question.cells == ("so",)
+    assert len(list(questions_in(path, ["text"]))) == 2
+    (asked,) = questions_in(save(tmp_path, "y.txt", "__label__a so it is\n"), ["text"])
+    assert asked.cells == ("so it is",)
+    (priced,) = questions_in(save(tmp_path, "n.csv", "name;x\na;1.204,5\n"), ["x"])
+    assert priced.cells == ("1204.5",)
+
+
+@pytest.mark.parametrize(
+    ("values", "meant"),
+    [
+        ({"task": {"name": "clasify"}}, "classify"),
+        ({"model": {"hiden_size": 4}}, "hidden_size"),
+        ({"modle": {}}, "model"),
+        ({"model": {"cell": "lstmm"}}, "lstm"),
+        ({"text": {"vocabulary": "character"}}, "characters"),
+    ],
+)
+def test_a_misspelled_setting_is_answered_with_the_right_one(
+    values: dict[str, dict[str, object]], meant: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"\(did you mean '{meant}'\?\)"):
+        Config.from_dict(values)
+
+
+def test_a_misspelled_file_is_answered_with_the_right_one(command: Command, tmp_path: Path) -> None:
+    save(tmp_path, "reviews.csv", "text,label\na,x\n")
+    wrong = tmp_path / "reveiws.csv"
+    for task in ((), ("--task=classify",)):
+        sentence = command("train", *task, wrong).sentence
+        assert "(did you mean 'reviews.csv'?)" in sentence
