@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sunhwan.errors import DataError, UsageError
 
-AUDIO_SUFFIXES = frozenset((".wav", ".flac", ".ogg"))
+AUDIO_SUFFIXES = frozenset((".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".au"))
 RATES = (1000, 768_000)
 """The lowest and the highest number of samples a second."""
 BANDS = (3, 512)
@@ -82,7 +82,7 @@ def _samples(
     except (RuntimeError, TypeError, ValueError, MemoryError) as error:
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else "too long"
         raise DataError(
-            f"{name} is no sound that can be read ({reason}); save it as WAV, FLAC or OGG again."
+            f"{name} is no sound that can be read ({reason}); save it as WAV, FLAC, OGG or MP3 again."
         ) from None
     if not RATES[0] <= rate <= RATES[1]:
         raise DataError(

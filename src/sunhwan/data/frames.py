@@ -23,8 +23,8 @@ def read_frames(
     """Read T frames of D numbers: (T, D) float32, all of them finite.
 
     `.npy` and `.npz` hold an array of these two sizes (of several, the one named `frames` or `x`).
-    `.csv` and `.tsv` hold a frame a row, perhaps below a header. `.wav`, `.flac` and `.ogg` become
-    `mel` log-mel energies per 10 ms at `sample_rate` samples a second (see `log_mel`).
+    `.csv` and `.tsv` hold a frame a row, perhaps below a header. Sound (`.wav`, `.flac`, `.ogg`,
+    `.mp3`, …) becomes `mel` log-mel energies per 10 ms at `sample_rate` samples a second (`log_mel`).
 
     Raises:
         TextError: the file is missing or unreadable, or a table is not UTF-8.
