@@ -1,6 +1,7 @@
 """Batches of separate examples: each once an epoch, and to be continued exactly."""
 
 import json
+import random
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sunhwan.data import Batches, pad
+from sunhwan.data.batches import STEPS, in_batches
 from sunhwan.errors import DataError
 
 LENGTHS = [(7 * i) % 23 + 1 for i in range(101)]
@@ -65,3 +67,19 @@ def test_padding_stands_behind_each_row() -> None:
     assert found.values.tolist() == [[1, 2, 3], [0, 0, 0], [4, 0, 0]]
     assert found.lengths.tolist() == [3, 0, 1]
     assert found.is_real().tolist() == [[True] * 3, [False] * 3, [True, False, False]]
+
+
+def test_rows_times_the_longest_are_bounded() -> None:
+    lengths = [10] * 600 + [40_000, 70_000] + [3_000] * 50
+    random.Random(1).shuffle(lengths)
+    batches = Batches(lengths, lengths, 64, list, seed=3)
+    seen: list[int] = []
+    for _ in range(batches.steps(1)):
+        batch = next(batches)
+        assert len(batch) == 1 or len(batch) * max(batch) <= STEPS
+        assert max(batch) <= STEPS // 64 or min(batch) >= max(batch) / 2
+        seen += batch
+    assert sorted(seen) == sorted(lengths)
+    read = [[lengths[place] for place in places] for places in in_batches(lengths, 128)]
+    assert all(len(batch) == 1 or len(batch) * max(batch) <= STEPS for batch in read)
+    assert [n for batch in read for n in batch] == sorted(lengths, reverse=True)

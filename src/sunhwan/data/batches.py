@@ -1,5 +1,6 @@
 """Endless batches of examples that are apart from each other: rows of a table, sentences."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -10,6 +11,8 @@ from sunhwan.errors import DataError
 Example = TypeVar("Example")
 Batch = TypeVar("Batch")
 
+STEPS = 1 << 16
+"""Rows × longest row of a batch, at most, for its memory is in proportion to them."""
 WINDOW = 50
 """Batches whose rows are sorted by length together: little padding, yet never the same company."""
 
@@ -18,7 +21,8 @@ class Batches(Generic[Example, Batch]):
     """Endless batches, each example once an epoch, rows of like lengths together.
 
     Each epoch draws a new order; of every 50 batches' worth the examples are sorted by length, cut
-    into batches, and the batches shuffled. The last batch of an epoch may be smaller.
+    into batches, and the batches shuffled. The last batch of an epoch may be smaller, and so may
+    those of long rows: rows × longest are `STEPS` at most.
 
     The stream owns its generator and position: `state()` and `restore()` continue it exactly.
 
@@ -93,7 +97,8 @@ class Batches(Generic[Example, Batch]):
         batches: list[torch.Tensor] = []
         for window in torch.split(shuffled, WINDOW * self.batch_size):
             by_length = window[self._lengths[window].argsort(stable=True)]
-            batches += torch.split(by_length, self.batch_size)
+            for rows in torch.split(by_length, self.batch_size):
+                batches += torch.split(rows, _sizes(self._lengths[rows].tolist()))
         order = torch.randperm(len(batches), generator=self._generator).tolist()
         self._order = [batches[place] for place in order]
         self._index = 0
@@ -103,4 +108,23 @@ def in_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """The place of each length once, longest first, in batches: for reading without training."""
     order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+        rows = order[start : start + batch_size]
+        for size in reversed(_sizes([lengths[row] for row in reversed(rows)])):
+            yield rows[:size]
+            rows = rows[size:]
+
+
+def _sizes(lengths: Sequence[int]) -> list[int]:
+    """How a batch of ascending lengths is cut, so that rows × longest stay within `STEPS`.
+
+    Where they do not, the longest go apart with those of at least half their length; a row that alone
+    is longer is a batch of its own.
+    """
+    sizes: list[int] = []
+    left = len(lengths)
+    while left and left * lengths[left - 1] > STEPS:
+        longest = lengths[left - 1]
+        size = min(max(STEPS // longest, 1), left - bisect_left(lengths, longest / 2, 0, left))
+        sizes.insert(0, size)
+        left -= size
+    return [left, *sizes] if left else sizes

@@ -14,7 +14,7 @@ from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.columns import Columns
-from sunhwan.tasks.common.examples import Example, first_ones
+from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
@@ -104,9 +104,9 @@ class Classify(TableTask):
         task = cls(config, columns, input_kind, sorted(counts))
         said += [f"{len(counts)} labels: {most_common(counts)}", *alike(counts)]
         task.weigh(counts)
-        return Prepared(
-            config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
-        )
+        examples = task.examples(train)
+        said += longest_note(examples)
+        return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
 
     def weigh(self, counts: Counter[str]) -> None:
         """Weigh the classes in the loss by how often each occurs in training."""

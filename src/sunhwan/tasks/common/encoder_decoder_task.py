@@ -23,7 +23,7 @@ from sunhwan.tasks.common.encoder_decoder_settings import (
     EncoderDecoderModelConfig,
     EncoderDecoderTrainingConfig,
 )
-from sunhwan.tasks.common.examples import Example, first_ones
+from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
@@ -134,6 +134,7 @@ class EncoderDecoderTask(TableTask):
             )
         task = cls(config, columns, input_kind, vocabulary, limit)
         examples, validation = task.examples(train), task.examples(held_out)
+        said = [*said, *longest_note(examples)]
         return Prepared(config, task, examples, validation or None, tuple(said))
 
     def examples(self, pairs: Iterable[Pair]) -> list[Example]:

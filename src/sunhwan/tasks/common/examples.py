@@ -3,13 +3,14 @@
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from statistics import median
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from sunhwan.config import Config
 from sunhwan.data import Batches
-from sunhwan.data.batches import in_batches
+from sunhwan.data.batches import STEPS, in_batches
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks.common.interface import Task
 
@@ -71,6 +72,18 @@ class ExampleTask(Task):
                     raise InterruptedError("the evaluation was interrupted")
                 batch = self.collate([examples[place] for place in places])
                 yield places, batch.to(self.device)
+
+
+def longest_note(examples: Sequence[Example]) -> list[str]:
+    """A sentence on an example far longer than the others, which decides how much memory is needed."""
+    longest = max(examples, key=lambda example: example.steps)
+    usual = median(example.steps for example in examples)
+    if longest.steps <= max(STEPS / 16, 20 * usual):
+        return []
+    return [
+        f"{longest.where}: this row has {longest.steps:,} steps, the median {usual:,.0f}; it is read whole "
+        "and needs memory in proportion"
+    ]
 
 
 def first_ones(examples: Sequence[Example], limit: int) -> Sequence[Example]:

@@ -13,7 +13,7 @@ from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
-from sunhwan.tasks.common.examples import Example, first_ones
+from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
@@ -102,9 +102,9 @@ class Tag(InputKindTask):
         if scheme:
             said.append(f"the labels mark entities by the scheme {scheme}")
         task = cls(config, input_kind, sorted(counts), scheme if output_layer == "crf" else None)
-        return Prepared(
-            config, task, task.examples(train), task.examples(held_out) or None, tuple(said)
-        )
+        examples = task.examples(train)
+        said += longest_note(examples)
+        return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
 
     def examples(self, pairs: Iterable[Pair]) -> list[Example]:
         """Labelled sequences → examples; DataError where labels and frames are not as many."""
