@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import itertools
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from typing import Any, NamedTuple, TextIO
 
 from sunhwan.data.headers import looks_like_header
 from sunhwan.data.separated import Layout, find_layout
+from sunhwan.data.sheets import PARQUET, WORKBOOKS, parquet_library
+from sunhwan.data.tables import read_table
 from sunhwan.errors import DataError, SunhwanError, TextError, listed, quoted
 from sunhwan.files import open_plain, parse_json
 from sunhwan.text.decoding import decode_known, normalize
@@ -26,7 +27,6 @@ SAMPLE = 200
 LONGEST_CELL = 2**31 - 1
 JSON_LINES = (".jsonl", ".ndjson")
 SEPARATORS = {".tsv": "\t", ".csv": ","}
-PARQUET = (".parquet", ".pq")
 
 
 class StreamedRow(NamedTuple):
@@ -71,6 +71,10 @@ def open_table(
     suffix = Path(name.lower().removesuffix(".gz")).suffix
     if suffix in PARQUET:
         yield _parquet(path, name)
+        return
+    if suffix in WORKBOOKS:
+        table = read_table(path, header)
+        yield StreamedTable(name, table.columns, (StreamedRow(*row) for row in table.rows))
         return
     with _opened(path, name) as (text, head):
         if suffix in JSON_LINES:
@@ -292,24 +296,6 @@ def _parquet(path: Path, name: str) -> StreamedTable:
                 )
 
     return StreamedTable(name, tuple(file.schema_arrow.names), rows())
-
-
-def parquet_library() -> Any:
-    """pyarrow.parquet; DataError where it is not installed."""
-    try:
-        import pyarrow.parquet
-    except ModuleNotFoundError:
-        raise DataError(
-            "Parquet needs the package pyarrow: install sunhwan[tables], or use csv or jsonl"
-        ) from None
-    return pyarrow.parquet
-
-
-def cell_text(value: Any) -> str:
-    """A value of a row as the text of a cell: "" for none, JSON for lists and objects."""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def asked_columns(table: StreamedTable, asked: Sequence[str]) -> tuple[str, ...]:

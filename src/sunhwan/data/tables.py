@@ -10,6 +10,7 @@ from sunhwan.data.headers import looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.numbers import plain_columns
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
+from sunhwan.data.sheets import PARQUET, WORKBOOKS, read_parquet, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
 
@@ -62,6 +63,8 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     `.csv` promise one, and without any each line is a cell of the column `text`. Empty lines at the
     end are left out; anywhere else they are errors.
 
+    Workbooks (`.xlsx`, `.xls`, `.ods`) and Parquet are read by libraries, see `sheets`.
+
     A column of numbers written as 1.204,5 or 1,204.5 becomes one of plain numbers.
 
     Args:
@@ -75,9 +78,11 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
             open, a JSON line is no flat object, two columns share a name, or there is no row.
     """
     name = normalize(str(path))
+    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    if suffix in (*WORKBOOKS, *PARQUET):
+        return _of_sheet(Path(path), name, header, parquet=suffix in PARQUET)
     known = read_known(path)
     text = known.text.rstrip("\n")
-    suffix = Path(name.lower().removesuffix(".gz")).suffix
     if suffix in _JSON or (text.startswith("{") and suffix not in _SEPARATORS):
         return _of_json(text, name, known.said)
     if text.startswith(FASTTEXT) and suffix not in _SEPARATORS:
@@ -86,13 +91,24 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     cells = list(read_cells(text, layout, name))
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
-    columns = _columns(cells, header, name, layout)
-    rows, notes = _rows(cells, columns, header, name, layout)
-    said = (
-        f"{known.said}{layout.kind}, {'with' if header else 'without'} a header: {listed(columns)}"
-    )
-    table = _made(name, columns, rows, "; ".join((said, *notes)), header)
+    table = _of_cells(cells, header, name, layout, known.said + layout.kind)
     return _in_plain_numbers(table) if layout.separator else table
+
+
+def _of_sheet(path: Path, name: str, header: bool | None, *, parquet: bool) -> Table:
+    sheet = read_parquet(path) if parquet else read_workbook(path)
+    if header is None:
+        header = parquet or looks_like_header([cells for _, cells in sheet.cells])
+    return _in_plain_numbers(_of_cells(sheet.cells, header, name, Layout(","), sheet.said, "row"))
+
+
+def _of_cells(
+    cells: Cells, header: bool, name: str, layout: Layout, said: str, place: str = "line"
+) -> Table:
+    columns = _columns(cells, header, name, layout)
+    rows, notes = _rows(cells, columns, header, f"{name}, {place}", layout)
+    said = f"{said}, {'with' if header else 'without'} a header: {listed(columns)}"
+    return _made(name, columns, rows, "; ".join((said, *notes)), header)
 
 
 def _made(
@@ -207,9 +223,9 @@ def _columns(cells: Cells, header: bool, name: str, layout: Layout) -> tuple[str
 
 
 def _rows(
-    cells: Cells, columns: tuple[str, ...], header: bool, name: str, layout: Layout
+    cells: Cells, columns: tuple[str, ...], header: bool, where: str, layout: Layout
 ) -> tuple[list[Row], list[str]]:
-    """The rows, and what was left out or written otherwise, in words."""
+    """The rows, at places that begin with `where`, and what was left out or written otherwise, in words."""
     width, notes = len(cells[0][1]) if cells else 0, []
     kept: Cells = []
     again = cut = 0
@@ -217,7 +233,7 @@ def _rows(
         if len(row) != width:
             first = f"the {'header' if header else 'first row'} has {width}"
             raise DataError(
-                f"{name}, line {line}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but "
+                f"{where} {line}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but "
                 f"{first}; {layout.cure}, and write an empty cell rather than none."
             )
         if header and row == cells[0][1]:
@@ -232,7 +248,5 @@ def _rows(
     if width > len(columns):
         held = f", {cut:,} rows hold something there" if cut else ""
         notes.append(f"{width - len(columns)} columns without a name are left out{held}")
-    rows = [
-        Row(f"{name}, line {line}", dict(zip(columns, row, strict=False))) for line, row in kept
-    ]
+    rows = [Row(f"{where} {line}", dict(zip(columns, row, strict=False))) for line, row in kept]
     return rows, notes

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sunhwan.data.streamed_tables import asked_columns, cell_text, open_table
+from sunhwan.data.sheets import cell_text
+from sunhwan.data.streamed_tables import asked_columns, open_table
 from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.tasks import Answer, Task
 from sunhwan.tasks.common.questions import Question

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sunhwan.data.streamed_tables import cell_text, parquet_library
+from sunhwan.data.sheets import cell_text, parquet_library
 from sunhwan.errors import DataError, UsageError
 from sunhwan.prediction.answered import Answered, column_names, named_values
 from sunhwan.tasks import Answer

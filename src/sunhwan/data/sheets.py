@@ -1,0 +1,137 @@
+"""Sheets: workbooks of Excel and LibreOffice, and Parquet files, as rows of text cells."""
+
+import datetime
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sunhwan.data.separated import Cells
+from sunhwan.errors import DataError
+from sunhwan.text.decoding import normalize, read_bytes
+
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+PARQUET = (".parquet", ".pq")
+
+
+class Sheet(NamedTuple):
+    """Rows of as many cells each, with their numbers, and what was read of the file in words."""
+
+    cells: Cells
+    said: str
+
+
+def read_workbook(path: Path) -> Sheet:
+    """The first sheet of a workbook that holds something; empty rows are left out.
+
+    Whole numbers have no point, dates are those of ISO, and an empty cell is "".
+
+    Raises:
+        TextError: the file is missing or unreadable.
+        DataError: it is no workbook or damaged, all its sheets are empty, or the library is missing.
+    """
+    name = normalize(str(path))
+    try:
+        import python_calamine
+    except ModuleNotFoundError:
+        raise DataError(
+            f"{name} is a workbook, and reading one needs the package python-calamine: install "
+            "sunhwan[tables], or save it as CSV"
+        ) from None
+    data = read_bytes(path)
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        sheets = {sheet: book.get_sheet_by_name(sheet).to_python() for sheet in book.sheet_names}
+    except python_calamine.CalamineError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(
+            f"{name} is no workbook that can be read ({reason}); save it again"
+        ) from None
+    for sheet, rows in sheets.items():
+        start = _first_row(rows)
+        cells = [
+            (number, row)
+            for number, row in enumerate(_texts(rows), 1)
+            if number > start and any(cell.strip() for cell in row)
+        ]
+        if cells:
+            others = f", the first of {len(sheets)} sheets" if len(sheets) > 1 else ""
+            return Sheet(cells, f"workbook, sheet {normalize(sheet)}{others}")
+    raise DataError(f"{name} holds no row; give a file with at least one.")
+
+
+def _first_row(rows: list[list[Any]]) -> int:
+    """How many rows stand above the table: those with one cell alone, as a title, over wider ones."""
+    widths = [sum(cell not in (None, "") for cell in row) for row in rows]
+    widest = max(widths, default=0)
+    return next((n for n, width in enumerate(widths) if width > 1 or widest < 2), 0)
+
+
+def _texts(rows: list[list[Any]]) -> list[list[str]]:
+    """The cells as texts; where a column has times of the day, all of its dates have one."""
+    width = max((len(row) for row in rows), default=0)
+    timed = [
+        any(len(row) > place and isinstance(row[place], datetime.datetime) for row in rows)
+        for place in range(width)
+    ]
+    return [
+        [_text(row[place], timed[place]) if place < len(row) else "" for place in range(width)]
+        for row in rows
+    ]
+
+
+def _text(value: Any, timed: bool) -> str:
+    if isinstance(value, datetime.date) and timed and not isinstance(value, datetime.datetime):
+        value = datetime.datetime.combine(value, datetime.time())
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    return normalize(cell_text(value))
+
+
+def cell_text(value: Any) -> str:
+    """A value of a row as the text of a cell: "" for none, ISO for dates, JSON for lists and objects."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):  # a decimal number, bytes
+        return str(value)
+
+
+def parquet_library() -> Any:
+    """pyarrow.parquet; DataError where it is not installed."""
+    try:
+        import pyarrow.parquet
+    except ModuleNotFoundError:
+        raise DataError(
+            "Parquet needs the package pyarrow: install sunhwan[tables], or use csv or jsonl"
+        ) from None
+    return pyarrow.parquet
+
+
+def read_parquet(path: Path) -> Sheet:
+    """The rows of a Parquet file, below one of the names of its columns.
+
+    Raises:
+        TextError: the file is missing or unreadable.
+        DataError: it is no Parquet file or damaged, or the library is missing.
+    """
+    parquet = parquet_library()
+    data = read_bytes(path)
+    try:
+        table = parquet.read_table(io.BytesIO(data))
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise DataError(
+            f"{normalize(str(path))} is no Parquet file that can be read ({reason})"
+        ) from None
+    names = [normalize(name) for name in table.column_names]
+    columns = [[normalize(cell_text(cell)) for cell in c.to_pylist()] for c in table.columns]
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return Sheet([(0, names), *enumerate(rows, 1)], "Parquet")
