@@ -69,10 +69,10 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _are_numbered(cells: Sequence[str]) -> bool:
-    """Whether the cells are v1, v2 … or the like, from 0 or 1 on."""
+    """Whether the cells are v1, v2 … or the like, from 0 or 1 on, in whatever order."""
     found = [_NUMBERED.fullmatch(cell) for cell in cells if cell]
     known = [match for match in found if match]
-    numbers = [int(match[2]) for match in known]
+    numbers = sorted(int(match[2]) for match in known)
     return (
         1 < len(known) == len(found)
         and len({match[1] for match in known}) == 1

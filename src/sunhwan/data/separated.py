@@ -57,9 +57,9 @@ def find_layout(text: str, usual: str = "") -> Layout:
     """The layout of a text; usual: the separator that the file's name promises, "" for none.
 
     Tab, semicolon and comma are compared by the first rows: that separates by which most rows have
-    as many cells, and of equal ones the promised one, or else the first of these three; but a
-    semicolon wins over commas that stand between digits alone, as decimal ones do. Without a promise
-    a space must not follow it everywhere, as it does in sentences.
+    as many cells, and of equal ones the promised one, or else the first of these three. But one that
+    a space follows everywhere, as in sentences, gives way, and without a promise is none; and so do
+    commas that stand between digits alone, as decimal ones, to semicolons.
     """
     if match := _TOLD.match(text):
         return Layout(match[1], told=True)
@@ -70,7 +70,8 @@ def find_layout(text: str, usual: str = "") -> Layout:
     if not usual:
         shares = {s: n for s, n in shares.items() if re.search(f"{s}(?! )", first)}
     good = {s: n for s, n in shares.items() if n >= (0.5 if s == usual or not usual else 0.9)}
-    separator = max(good, key=lambda s: (good[s], s == usual), default=usual)
+    cut = {s: n for s, n in good.items() if re.search(f"{s}(?! )", sample)} or good
+    separator = max(cut, key=lambda s: (cut[s], s == usual), default=usual)
     if ";" in good and separator == "," and _commas_are_decimal(sample):
         separator = ";"
     if separator == "\t":
@@ -166,7 +167,7 @@ def _tabs_are_quoted(text: str) -> bool:
     """Whether quotes in a tab-separated text are those of a spreadsheet.
 
     They are ordinary characters, as reviews and messages have them, unless every cell with a quote is
-    a whole quoted one and some hold a doubled quote, or rows are alike only so.
+    a whole quoted one and some hold a doubled quote or each row has one, or rows are alike only so.
     """
     if '"' not in text:
         return False
@@ -176,8 +177,10 @@ def _tabs_are_quoted(text: str) -> bool:
         return False
     if len(set(map(len, plain))) != 1:
         return True
-    cells = [cell for row in plain for cell in row if '"' in cell]
-    return all(map(_QUOTED.fullmatch, cells)) and any('""' in cell[1:-1] for cell in cells)
+    cells = [[cell for cell in row if '"' in cell] for row in plain]
+    if not all(_QUOTED.fullmatch(cell) for row in cells for cell in row):
+        return False
+    return (len(cells) > 1 and all(cells)) or any('""' in c[1:-1] for row in cells for c in row)
 
 
 def _empty(name: str, line: int) -> DataError:

@@ -229,7 +229,7 @@ def _plain_cells(text: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]
 
 
 def _quoted_cells(text: TextIO, name: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    csv.field_size_limit(LONGEST_CELL)
+    limit = csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(
         text, delimiter=layout.separator, strict=True, skipinitialspace=layout.spaced
     )
@@ -243,6 +243,8 @@ def _quoted_cells(text: TextIO, name: str, layout: Layout) -> Iterator[tuple[int
             f"{name}, line {line}: the row that begins here has an unpaired double quote ({error}); "
             "quote the whole cell and write a quote inside it twice."
         ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _json_lines(text: Iterable[str], name: str) -> StreamedTable:

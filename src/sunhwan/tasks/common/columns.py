@@ -15,8 +15,9 @@ ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 LONGEST_LABEL = 40
 SENTENCE = 12
 """Characters from which on, on average, texts are what is read, though there are numbers too."""
-ROWS_A_LABEL = 5
-"""So many rows each label has on average, at least, where labels are known by what they are."""
+ROWS_A_LABEL = (5, 2, 1.2)
+"""Rows that each label has on average, at least, where labels are known by what they are: or fewer
+where no column has so many."""
 
 
 class Columns(NamedTuple):
@@ -104,18 +105,16 @@ def _label_column(table: Table, read: Sequence[str]) -> str:
     """The one column of a few short labels that come again and again, of several the one without
     numbers; "": none tells."""
     taken = {name.casefold() for name in read}
-    found = []
+    each: dict[str, float] = {}
     for name in table.columns:
         counts = Counter(row.values[name].strip() for row in table.rows)
         empty = counts.pop("", 0)
-        if (
-            name.casefold() not in taken
-            and len(counts) > 1
-            and counts.total() >= ROWS_A_LABEL * len(counts)
-            and counts.total() > empty
-            and max(map(len, counts)) <= LONGEST_LABEL
-        ):
-            found.append(name)
+        short = counts and max(map(len, counts)) <= LONGEST_LABEL
+        if name.casefold() not in taken and len(counts) > 1 and counts.total() > empty and short:
+            each[name] = counts.total() / len(counts)
+    found: list[str] = []
+    for least in ROWS_A_LABEL:
+        found = found or [name for name, rows in each.items() if rows >= least]
     words = [name for name in found if not every(table, name, is_number)]
     found = words if len(words) == 1 else found
     return found[0] if len(found) == 1 else ""
@@ -124,13 +123,14 @@ def _label_column(table: Table, read: Sequence[str]) -> str:
 def _text_column(table: Table, target: str, least: int) -> str:
     """The one column, beside the answers, of texts: of several the one that is twice as long.
 
-    least: characters that they have on average.
+    least: characters that they have on average, where they are not several words.
     """
     lengths = {}
     for name in table.columns:
         cells = [row.values[name] for row in table.rows]
         plain = all(not cell.strip() or is_number(cell) or is_image(cell) for cell in cells)
-        if name != target and not plain and sum(map(len, cells)) >= least * len(cells):
+        long = sum(map(len, cells)) >= least * len(cells)
+        if name != target and not plain and (long or sum(" " in c for c in cells) > len(cells) / 2):
             lengths[name] = sum(map(len, cells))
     first, *others = sorted(lengths, key=lambda name: -lengths[name]) or [""]
     return first if not others or lengths[first] >= 2 * lengths[others[0]] else ""
