@@ -147,3 +147,11 @@ def test_rows_beside_the_grid_are_moved_and_uneven_ones_refused() -> None:
 def test_months_end_on_their_last_workday() -> None:
     ends = ("2024-01-31", "2024-02-29", "2024-03-29", "2024-04-30", "2024-05-31")
     assert following(ends, 2) == ("2024-06-28", "2024-07-31")
+
+
+def test_numbers_have_gaps_too_and_uneven_ones_are_refused() -> None:
+    calendar, _ = calendar_of([np.array([0.0, 2.0, 3.0, 5.0, 7.0])], "number")
+    assert calendar.places(np.array([0.0, 2.0, 7.0])).tolist() == [0, 2, 7]
+    assert following(("1990", "1995", "2000"), 1) == ("2005",)
+    with pytest.raises(DataError, match="the times are uneven numbers"):
+        calendar_of([np.array([0.0, 3.1, 7.0, 10.4, 14.0])], "number")

@@ -123,6 +123,11 @@ def test_days_in_any_writing_go_on_or_are_refused(start: datetime, form: str, tu
     assert (np.diff(points) == (-1 if turned else 1) * 86_400e6).all()
 
 
+def test_a_trained_model_decides_what_a_short_file_leaves_open() -> None:
+    assert column("03/04/2024", "04/04/2024", usual="month-day-year").order == "month-day-year"
+    assert column("13/04/2024", "14/04/2024", usual="month-day-year").order == "day-month-year"
+
+
 def test_midnight_is_the_hour_24_where_the_column_writes_it_so() -> None:
     hours = [f"2024-01-0{day} {hour:02}:00" for day in (1, 2) for hour in range(1, 25)]
     assert (np.diff(column(*hours).points) == 3600e6).all()

@@ -229,6 +229,24 @@ def test_a_layout_is_kept_whole(trained: tuple[Path, Path]) -> None:
     )  # a word of its own for each says nothing of others
 
 
+def test_typed_rows_with_a_gap_are_put_on_the_calendar(tmp_path: Path) -> None:
+    rows = [f"{day(n)},{n % 7 + n * 0.1}" for n in range(60)]
+    file = tmp_path / "days.csv"
+    file.write_text("\n".join(["day,y", *rows]) + "\n", encoding="utf-8")
+    settings = {"model.hidden_size": 4, "model.embedding_size": 4, "task.name": "forecast"}
+    task: Any = Forecast.prepare(
+        Config().override({**settings, "data.source": str(file)}, "the test")
+    ).task
+    typed = task.parse_question("\n".join(f"{day(n)} {n}" for n in range(20) if n != 17))
+    assert typed.times == tuple(map(day, range(20)))
+    assert np.flatnonzero(np.isnan(typed.values[:, 0])).tolist() == [17]
+    assert next(iter(task.answers([typed]))).values["time"] == day(20)
+    half = task.parse_question(f"{day(0)} 1\n{day(0)} 12:00 2\n{day(1)} 3")
+    assert half.clock.after(1) == (f"{day(1)}T12:00",)
+    with pytest.raises(DataError, match="so far apart that most are missing"):
+        task.parse_question(f"{day(0)} 1\n{day(1)} 2\n{day(900)} 3")
+
+
 def test_rolling_origins_look_at_nothing_behind_them(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     values = rng.normal(size=(2, 60)).cumsum(1)

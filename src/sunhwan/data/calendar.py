@@ -326,12 +326,19 @@ def _near(calendar: Calendar, groups: Sequence[Points], share: float) -> bool:
 def _of_numbers(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[str, ...]]:
     start = groups[0][0].item()
     usual, middle = _usual(np.round(steps, 9)), float(np.median(steps))
-    whole = [1 / n for n in (12, 4, 52) if abs(middle * n - 1) < 0.15]
-    even = (groups[0][-1].item() - start) / (len(groups[0]) - 1)
-    for step, share in ((usual, 1e-6), *((s, 0.3) for s in (*whole, even))):
-        found = Calendar("number", step, start)
-        if step > 0 and _near(found, groups, share):
-            return found, ()
+    exact = Calendar("number", usual, start)
+    if _near(exact, groups, 1e-6):
+        return exact, ()
+    if (steps == np.rint(steps)).all():
+        common = Calendar("number", float(np.gcd.reduce(steps.astype(np.int64))), start)
+        spans = sum(np.ptp(common.places(points)).item() + 1 for points in groups)
+        if 4 * sum(map(len, groups)) >= spans:
+            return common, ()
+    else:
+        for step in (1 / n for n in (12, 4, 52) if abs(middle * n - 1) < 0.15):
+            beside = Calendar("number", step, start)
+            if _near(beside, groups, 0.3):
+                return beside, ()
     raise UnevenTimesError(
         f"the times are uneven numbers: the usual step is {usual:g}, but others are no multiple of it"
     )

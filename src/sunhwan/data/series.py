@@ -16,7 +16,7 @@ from sunhwan.data.times import Times, named, read_times
 from sunhwan.errors import DataError, listed, shortened
 
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
-_MOST_EMPTY = 50
+MOST_EMPTY = 50
 """Steps of a calendar a row has at most; beyond, the calendar is not that of the rows."""
 
 
@@ -93,7 +93,8 @@ def read_panel(
     where = [row.where for row in table.rows]
     if columns.time:
         times = read_times(
-            columns.times, where, columns.time, dates=wanted.dates, zone=wanted.zone,
+            columns.times, where, columns.time, dates=wanted.dates, usual=wanted.order,
+            zone=wanted.zone,
             groups=list(places.values()),
         )  # fmt: skip
     else:
@@ -279,7 +280,7 @@ def _check_places(
             f"{table.rows[second].where}: the times {shortened(columns.times[first])} and "
             f"{shortened(columns.times[second])} fall on one step of the calendar; keep one row for each"
         )
-    if places[-1] - places[0] > _MOST_EMPTY * len(places):
+    if places[-1] - places[0] > MOST_EMPTY * len(places):
         raise UnevenTimesError(
             f"{table.rows[rows[0]].where}: between {shortened(columns.times[rows[0]])} and "
             f"{shortened(columns.times[rows[-1]])} the calendar has {places[-1] - places[0] + 1:,} "

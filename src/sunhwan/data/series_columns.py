@@ -44,7 +44,8 @@ class Wanted:
         targets: the series. inputs: columns read beside each, of the past alone.
         future: columns that are known ahead.
         group: columns that together name the series of a long table.
-        dates, zone: as `read_times` takes them.
+        dates, zone: as `read_times` takes them. order: that of the dates a model was trained on,
+            taken where several fit.
         rows: whether rows are counted, whatever their times.
     """
 
@@ -54,6 +55,7 @@ class Wanted:
     future: tuple[str, ...] = ()
     group: tuple[str, ...] = ()
     dates: str = ""
+    order: str = ""
     zone: str = ""
     rows: bool = False
 

@@ -65,6 +65,7 @@ def read_times(
     column: str,
     *,
     dates: str = "",
+    usual: str = "",
     zone: str = "",
     groups: Sequence[NDArray[np.intp]] = (),
 ) -> Times:
@@ -72,7 +73,8 @@ def read_times(
 
     Args:
         cells, where: the times, and where each stands; `column`: its name.
-        dates: of `CHOICES` or of `dates.ORDERS`: the order of a date's parts; "": by evidence.
+        dates: of `CHOICES`: the order of a date's parts; "": by evidence.
+        usual: of `dates.ORDERS`: the order to take where several fit, before any evidence.
         zone: where the clock stands whose times have no offset from UTC; "": it never changes.
         groups: the rows of each series, in their order; none: all rows are of one.
 
@@ -83,8 +85,8 @@ def read_times(
     cells = [cell.strip() for cell in cells]
     groups = groups or [np.arange(len(cells))]
     unique = list(dict.fromkeys(cells))
-    wanted = CHOICES.get(dates, dates)
-    order, notes = _order_of(unique, cells, where, column, wanted, groups)
+    wanted = CHOICES.get(dates, "")
+    order, notes = _order_of(unique, cells, where, column, (wanted, usual), groups)
     if order:
         return _dated(cells, order, zone, groups, notes)
     if all(map(is_number, unique)):
@@ -112,7 +114,7 @@ def _order_of(
     cells: Sequence[str],
     where: Sequence[str],
     column: str,
-    wanted: str,
+    given: tuple[str, str],
     groups: Sequence[NDArray[np.intp]],
 ) -> tuple[str, tuple[str, ...]]:
     """The order in which all dates are written, "" where they are none, and why."""
@@ -120,9 +122,11 @@ def _order_of(
     found = [o for o in ORDERS if all(read_date(text, o) is not None for text in unique)]
     found = [o for o in found if not numbers or _likely_in_digits(o, cells, groups)]
     found = [o for o in found if o != "name year" or _has_year(cells, groups)]
-    if wanted in found:
-        return wanted, (_as(column, wanted, cells[0]),)
-    if wanted in CHOICES.values() and found:
+    wanted, _ = given
+    for order in given:
+        if order in found:
+            return order, (_as(column, order, cells[0]),)
+    if wanted and found:
         raise UnreadTimeError(
             f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, are not all "
             f"{wanted}, as task.dates says; leave task.dates out, or mend the dates"

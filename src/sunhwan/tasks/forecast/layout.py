@@ -61,7 +61,8 @@ class Layout:
             inputs=self.inputs,
             future=self.future,
             group=self.group,
-            dates=self.order or settings.dates,
+            dates=settings.dates,
+            order=self.order,
             zone=settings.zone,
             rows=settings.steps == "rows",
         )

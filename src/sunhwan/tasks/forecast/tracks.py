@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data import BUILT_IN_SERIES, Series, load_built_in, read_panel
-from sunhwan.data.calendar import Calendar
+from sunhwan.data.calendar import Calendar, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.dates import orders_of
 from sunhwan.data.numbers import is_number
+from sunhwan.data.series import MOST_EMPTY
 from sunhwan.data.series_columns import FOUND, Wanted
 from sunhwan.data.times import read_times
 from sunhwan.data.windows import Stretch, past_seasons, stretch, usual_scales
@@ -271,23 +272,33 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
         return rows
     where = [f"line {number}" for number in range(1, len(rows) + 1)]
     times = tuple(row[0] for row in rows)
-    points = read_times(times, where, "date", dates=layout.order).points
-    late = np.flatnonzero(np.diff(points) <= 0)
+    read = read_times(times, where, "date", usual=layout.order)
+    late = np.flatnonzero(np.diff(read.points) <= 0)
     if len(late):
         raise DataError(
             f"{where[late[0] + 1]}: the time {quoted(times[late[0] + 1])} does not come after the one "
             "before; give the rows in order of time, the oldest first"
         )
     made = as_series([row[1:] for row in rows], layout)
-    clock = Clock.of(times, layout.calendar)
-    if clock.kind == "name":
-        clock = Clock.of(times)
-    if clock.kind == "name" and len(times) > 1:
+    own = calendar_of([read.points], read.kind)[0]
+    for calendar in (layout.calendar, own):
+        if calendar is None or calendar.unit == "row":
+            continue
+        places = calendar.places(read.points)
+        clock = Clock.at(read, calendar, places)
+        same = (calendar.points(places) == read.points).all() or calendar is own
+        if same and clock.count <= MOST_EMPTY * len(places) and (np.diff(places) > 0).all():
+            values = np.full((clock.count, made.values.shape[1]), np.nan)
+            values[places - places[0]] = made.values
+            written = dict(zip((places - places[0]).tolist(), times, strict=True))
+            texts = tuple(written.get(step) or clock.text(step) for step in range(clock.count))
+            return replace(made, times=texts, values=values, clock=clock)
+    if len(times) > 1:
         raise DataError(
-            f"times are missing between {quoted(times[0])} and {quoted(times[-1])}: give every row, or a "
-            "file, in which gaps are known as gaps"
+            f"the dates from {quoted(times[0])} to {quoted(times[-1])} are so far apart that most are "
+            "missing; give the rows between"
         )
-    return replace(made, times=times, clock=clock)
+    return replace(made, times=times)
 
 
 _TIME_OF_DAY = re.compile(r"(?<=[0-9]) (?=[0-9]{1,2}:[0-9])")
