@@ -13,7 +13,7 @@ import sunhwan
 from sunhwan.cells import OWN
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops
-from sunhwan.exporting.c import write
+from sunhwan.exporting.c import write_c
 from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
 from tests.exporting import test_onnx
@@ -149,7 +149,7 @@ def test_a_file_that_disagrees_is_not_written(tmp_path, monkeypatch):
 
 
 def test_without_a_compiler_a_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "COMPILERS", ())
+    monkeypatch.setattr(write_c, "COMPILERS", ())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="install a C compiler, or pip install ziglang"):
         export(small(), tmp_path / "out.c", "c")

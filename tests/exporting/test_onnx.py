@@ -15,7 +15,7 @@ import sunhwan
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, parity
-from sunhwan.exporting.onnx import language_model
+from sunhwan.exporting.onnx import language_model_graphs
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -24,8 +24,8 @@ from sunhwan.text import build_vocabulary
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
     """Compared at fewer sizes than users' models are."""
-    monkeypatch.setattr(language_model, "BATCHES", (1, 3))
-    monkeypatch.setattr(language_model, "LENGTHS", (1, 20))
+    monkeypatch.setattr(language_model_graphs, "BATCHES", (1, 3))
+    monkeypatch.setattr(language_model_graphs, "LENGTHS", (1, 20))
 
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
@@ -176,7 +176,7 @@ def test_a_state_goes_on_where_it_ended(tmp_path):
 def test_a_graph_that_disagrees_is_not_written(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(
-        "sunhwan.exporting.onnx.recurrent.GRU_GATES", ("r", "z", "n")
+        "sunhwan.exporting.onnx.recurrent_nodes.GRU_GATES", ("r", "z", "n")
     )  # the gates in the wrong order
     with pytest.raises(
         ConfigError, match=r"^step\.onnx is not written: logits is off by .* at batch"

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from sunhwan.cells.base import Cell, State
-from sunhwan.cells.tracing import RefusedError, Traced, apart, trace
+from sunhwan.cells.tracing import RefusedError, TracedFunction, apart, trace
 from sunhwan.cells.two_products import TwoProductCell
 
 CONSTANT, MIXED = -1, -2
@@ -103,7 +103,7 @@ class _WatchHooks(TorchFunctionMode):
 
 
 @lru_cache(maxsize=256)
-def _trace(cell: Cell, hidden_size: int) -> Traced:
+def _trace(cell: Cell, hidden_size: int) -> TracedFunction:
     """The new state of (a, u, *state, *extra) as ATen operations, for two rows."""
     H, product = hidden_size, bool(cell.gates_of_W_h)
 

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from sunhwan.cells.base import State
 
 
-class Traced(NamedTuple):
+class TracedFunction(NamedTuple):
     """The list of operations, or the reason why there is none, in one clause."""
 
     graph: GraphModule | None
@@ -44,7 +44,7 @@ def apart() -> Iterator[None]:
         yield
 
 
-def trace(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]) -> Traced:
+def trace(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]) -> TracedFunction:
     """Trace a function of the tensors that `values` makes."""
     # Not above: it brings sympy, which takes longer to import than all of this package.
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
@@ -53,15 +53,19 @@ def trace(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]
         with apart(), torch.random.fork_rng(devices=[]):
             graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values())
     except RefusedError as refused:
-        return Traced(None, str(refused))
+        return TracedFunction(None, str(refused))
     except GuardOnDataDependentSymNode as error:
-        return Traced(None, "it decides by the values of a tensor" + place_in(error.__traceback__))
+        return TracedFunction(
+            None, "it decides by the values of a tensor" + place_in(error.__traceback__)
+        )
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         where = place_in(error.__traceback__)
-        return Traced(None, f"its step cannot be traced: {type(error).__name__}: {first}{where}")
+        return TracedFunction(
+            None, f"its step cannot be traced: {type(error).__name__}: {first}{where}"
+        )
     reason = next(filter(None, map(_objection, graph.graph.nodes)), None)
-    return Traced(None if reason else graph, reason)
+    return TracedFunction(None if reason else graph, reason)
 
 
 def place_in(error: TracebackType | None) -> str:

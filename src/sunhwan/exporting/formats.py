@@ -9,9 +9,9 @@ from sunhwan.errors import UsageError, listed
 from sunhwan.tasks import Task
 
 FORMATS = {
-    "onnx": "sunhwan.exporting.onnx.write:write",
-    "c": "sunhwan.exporting.c.write:write",
-    "html": "sunhwan.exporting.html.write:write",
+    "onnx": "sunhwan.exporting.onnx.write_onnx:write",
+    "c": "sunhwan.exporting.c.write_c:write",
+    "html": "sunhwan.exporting.html.write_html:write",
 }
 """By name; the function that writes a task, as MODULE:FUNCTION."""
 

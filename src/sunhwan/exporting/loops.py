@@ -13,7 +13,7 @@ SLICES = 8
 
 
 @dataclass(frozen=True)
-class Words:
+class Dialect:
     """What the two languages say differently; functions are templates by kind."""
 
     number: str
@@ -25,7 +25,7 @@ class Words:
     infinity: str
 
 
-C = Words(
+C = Dialect(
     "const float", "int",
     {
         "neg": "-{0}", "abs": "fabsf({0})", "exp": "expf({0})", "expm1": "expm1f({0})",
@@ -42,7 +42,7 @@ C = Words(
 )  # fmt: skip
 
 
-JAVASCRIPT = Words(
+JAVASCRIPT = Dialect(
     "const", "let",
     {
         "neg": "-{0}", "abs": "Math.abs({0})", "exp": "Math.exp({0})", "expm1": "Math.expm1({0})",
@@ -60,7 +60,7 @@ JAVASCRIPT = Words(
 
 
 @dataclass
-class Written:
+class Statements:
     """Statements of one step.
 
     lines: in order; the names of inputs and results are those of the program. arrays: constants by
@@ -76,18 +76,18 @@ class Written:
     operations: int = 0
 
 
-def statements(program: Program, words: Words) -> Written:
+def statements(program: Program, dialect: Dialect) -> Statements:
     """A program without parameters as statements on one row.
 
     Called in them is `product(out, x, W, rows, columns)`; an array of JavaScript is two arguments, the
     array and its first place.
     """
-    return _Writer(program, words).write()
+    return _Writer(program, dialect).write()
 
 
 class _Writer:
-    def __init__(self, program: Program, words: Words) -> None:
-        self.program, self.words, self.made = program, words, Written()
+    def __init__(self, program: Program, dialect: Dialect) -> None:
+        self.program, self.dialect, self.made = program, dialect, Statements()
         self.operations = program.operations
         self.last_use = self._last_uses()
         self.places: dict[int, tuple[str, int]] = {}
@@ -95,7 +95,7 @@ class _Writer:
         self.free: list[tuple[int, int]] = []
         self.taken: dict[int, tuple[int, int]] = {}
 
-    def write(self) -> Written:
+    def write(self) -> Statements:
         now = 0
         while now < len(self.operations):
             end = self._group_end(now)
@@ -179,10 +179,10 @@ class _Writer:
 
     def _literal(self, value: float) -> str:
         if np.isinf(value):
-            return ("-" if value < 0 else "") + self.words.infinity
+            return ("-" if value < 0 else "") + self.dialect.infinity
         text = f"{np.float32(value):.9g}"
         text = text if any(c in text for c in ".en") else f"{text}.0"
-        text = self.words.literal.format(value=text)
+        text = self.dialect.literal.format(value=text)
         return f"({text})" if value < 0 else text
 
     # Statements
@@ -216,19 +216,19 @@ class _Writer:
                 else self._at(x, "i")
                 for x in operation.operands
             ]
-            body.append(f"{self.words.number} v{place} = {self._call(operation.kind, operands)};")
+            body.append(f"{self.dialect.number} v{place} = {self._call(operation.kind, operands)};")
             if self.last_use[place] >= group.stop:
                 array, start = self._room(place)
                 at = f"{array}[{start} + i]" if start else f"{array}[i]"
                 body.append(f"{at} = v{place};")
         self.made.lines.append(
-            f"for ({self.words.counter} i = 0; i < {size}; i++) {{\n    "
+            f"for ({self.dialect.counter} i = 0; i < {size}; i++) {{\n    "
             + "\n    ".join(body)
             + "\n}"
         )
 
     def _call(self, kind: str, operands: Sequence[str]) -> str:
-        return self.words.functions[kind].format(*operands)
+        return self.dialect.functions[kind].format(*operands)
 
     def _single(self, place: int) -> None:
         operation = self.operations[place]
@@ -252,11 +252,11 @@ class _Writer:
             self._reduce(place)
         else:
             values = [self._at(operand, "0") for operand in operands]
-            lines.append(f"{self.words.number} v{place} = {self._call(kind, values)};")
+            lines.append(f"{self.dialect.number} v{place} = {self._call(kind, values)};")
 
     def _part(self, array: str, start: int) -> str:
         """An array from a place on, as an argument."""
-        if self.words is C:
+        if self.dialect is C:
             return f"{array} + {start}" if start else array
         return f"{array}, {start}"
 
@@ -283,7 +283,7 @@ class _Writer:
         offset = f"{first} + " if first else ""
         to = f"{array}[{at} + i]" if at else f"{array}[i]"
         self.made.lines.append(
-            f"for ({self.words.counter} i = 0; i < {operation.size}; i++) "
+            f"for ({self.dialect.counter} i = 0; i < {operation.size}; i++) "
             f"{to} = {origin}[{offset}{name}[i]];"
         )
 
@@ -300,7 +300,7 @@ class _Writer:
         to = f"{array}[{at} + i]" if at else f"{array}[i]"
         of = f"{origin}[{first} + i]" if first else f"{origin}[i]"
         self.made.lines.append(
-            f"for ({self.words.counter} i = 0; i < {len(part)}; i++) {to} = {of};"
+            f"for ({self.dialect.counter} i = 0; i < {len(part)}; i++) {to} = {of};"
         )
 
     def _reduce(self, place: int) -> None:
@@ -309,7 +309,7 @@ class _Writer:
         n = self.operations[source].size // operation.size
         array, start = self._room(place)
         origin, first = self._array(source)
-        c = self.words.counter
+        c = self.dialect.counter
         item = f"{origin}[{first} + i * {n} + j]" if first else f"{origin}[i * {n} + j]"
         to = f"{array}[{start} + i]" if start else f"{array}[i]"
         step = self._call(operation.kind, [to, item])

@@ -7,7 +7,7 @@ import numpy as np
 
 from sunhwan.cells import Cell
 from sunhwan.errors import SunhwanError
-from sunhwan.program.cell import program_of
+from sunhwan.program.cell_program import program_of
 from sunhwan.program.operations import Operation, Program
 
 INFIX = {"add": " + ", "sub": " − ", "mul": " ⊙ ", "div": " / "}

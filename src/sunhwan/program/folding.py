@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sunhwan.program.evaluate import apply
+from sunhwan.program.evaluation import apply
 from sunhwan.program.operations import Builder, Numbers, Operation, Program
 
 

@@ -19,7 +19,7 @@ from tests.laws import test_dropout, test_equations, test_initialisation, test_t
 # The package names its function as the module.
 DERIVE = importlib.import_module("sunhwan.cells.derive")
 STRUCTURE = importlib.import_module("sunhwan.cells.structure")
-PROGRAM = importlib.import_module("sunhwan.program.cell")
+PROGRAM = importlib.import_module("sunhwan.program.cell_program")
 
 CHECKS: dict[str, Callable[[Case], Any]] = {law.name: law.run for law in LAWS} | {
     "equation": lambda case: test_equations.equation(case.name),

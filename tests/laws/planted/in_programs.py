@@ -6,7 +6,7 @@ from sunhwan.program import folding, lowering, terms
 from tests.laws.planted.fault import Fault, of
 
 EVALUATE = importlib.import_module(
-    "sunhwan.program.evaluate"
+    "sunhwan.program.evaluation"
 )  # the package names its function as the module
 PROGRAM = "program"
 

@@ -7,7 +7,7 @@ from sunhwan.exporting.onnx.graph import Graph
 from sunhwan.exporting.parity import Check
 
 
-class Parts(NamedTuple):
+class OnnxParts(NamedTuple):
     """The graphs by file, what they must say, facts for `metadata.json`, vocabularies, the example."""
 
     graphs: Mapping[str, Graph]

@@ -18,7 +18,7 @@ from sunhwan.cells.lstm import LSTM
 from sunhwan.cells.lstm_peephole import PeepholeLSTM
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.onnx.graph import BOOL, FLOAT, INT32, Graph
-from sunhwan.exporting.onnx.steps import add_program
+from sunhwan.exporting.onnx.program_nodes import add_program
 from sunhwan.layers import Recurrent, RecurrentLayer
 from sunhwan.layers.connections import Dense, Highway, Plain, Residual
 from sunhwan.program import program_of
@@ -30,7 +30,7 @@ LSTM_GATES, PEEPHOLES, GRU_GATES = ("i", "o", "f", "g"), (0, 2, 1), ("z", "r", "
 """In ONNX's order."""
 
 
-class Ran(NamedTuple):
+class LayerNodes(NamedTuple):
     """h over time (T, N, H) and the fields of the state after the last step (N, size)."""
 
     output: str
@@ -62,7 +62,7 @@ def run_layer(
     *,
     backward: bool = False,
     single: bool = False,
-) -> Ran:
+) -> LayerNodes:
     """One layer over x (T, N, D); single: T is 1."""
     if operator_of(layer):
         return _by_operator(graph, layer, x, state, lengths, backward)
@@ -76,7 +76,7 @@ def _by_operator(
     state: Sequence[str],
     lengths: str | None,
     backward: bool,
-) -> Ran:
+) -> LayerNodes:
     kind, cell, H = operator_of(layer), layer.cell, layer.hidden_size
     p = numbers_of(layer)
     order = {"LSTM": LSTM_GATES, "GRU": GRU_GATES, "RNN": ("h",)}[kind]
@@ -106,7 +106,7 @@ def _by_operator(
         p_ifo = p["p"].reshape(3, H)
         inputs.append(graph.constant(p_ifo[list(PEEPHOLES)].reshape(1, -1)))
     y, *last = graph.ops(kind, 1 + len(state), *inputs, **attributes)
-    return Ran(graph.squeeze(y, 1), tuple(graph.squeeze(field, 0) for field in last))
+    return LayerNodes(graph.squeeze(y, 1), tuple(graph.squeeze(field, 0) for field in last))
 
 
 def _by_program(
@@ -117,7 +117,7 @@ def _by_program(
     lengths: str | None,
     backward: bool,
     single: bool,
-) -> Ran:
+) -> LayerNodes:
     cell, H = layer.cell, layer.hidden_size
     parameters = numbers_of(layer)
     bias = "b" in parameters
@@ -129,7 +129,9 @@ def _by_program(
     if single:
         a_t = graph.squeeze(a, 0)
         after = _step(graph, layer, program.step, a_t, dict(zip(fields, state, strict=True)), None)
-        return Ran(graph.unsqueeze(after[fields[0]], 0), tuple(after[name] for name in fields))
+        return LayerNodes(
+            graph.unsqueeze(after[fields[0]], 0), tuple(after[name] for name in fields)
+        )
     body = Graph("step", graph)
     names = [body.fresh("state") for _ in fields]
     sizes = cell.state_sizes(H)
@@ -153,7 +155,7 @@ def _by_program(
     *last, y = graph.ops(
         "Scan", len(fields) + 1, *state, *given, body=body.body(), num_scan_inputs=len(given)
     )
-    return Ran(turned(graph, y, lengths) if backward else y, tuple(last))
+    return LayerNodes(turned(graph, y, lengths) if backward else y, tuple(last))
 
 
 def _step(

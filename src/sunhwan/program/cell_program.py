@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sunhwan.cells import Cell, State
-from sunhwan.cells.tracing import Traced, apart, place_in, trace
+from sunhwan.cells.tracing import TracedFunction, apart, place_in, trace
 from sunhwan.errors import ConfigError
 from sunhwan.program.folding import folded
 from sunhwan.program.lowering import Lowering, UnknownError
@@ -103,7 +103,7 @@ def _lowered(
     inputs: Sequence[tuple[str, bool]],
     names: Sequence[str],
 ) -> Program:
-    found: Traced = trace(function, values)
+    found: TracedFunction = trace(function, values)
     if found.graph is None:
         raise UnknownError(found.reason)
     found.graph.graph.eliminate_dead_code()

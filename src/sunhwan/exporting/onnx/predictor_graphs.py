@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from sunhwan.data import Ragged
-from sunhwan.exporting.onnx.examples import CLASSIFY, GIVEN, TAG, example
+from sunhwan.exporting.onnx.encoder_nodes import add_inputs, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.example_programs import CLASSIFY, GIVEN, TAG, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
-from sunhwan.exporting.onnx.parts import Parts
-from sunhwan.exporting.onnx.sequences import add_inputs, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.parity import Check, Numbers, Wanted
 from sunhwan.layers.crf import CRF
 from sunhwan.models.forecaster import QUANTILES
@@ -27,7 +27,7 @@ BATCHES, LENGTHS = (1, 3, 17), (1, 2, 50, 333)
 """At which a file is compared with the model."""
 
 
-def classify_parts(task: Classify) -> Parts:
+def classify_parts(task: Classify) -> OnnxParts:
     """logits (batch, labels) of one sequence a row, or of two."""
     model, graph = task.model, Graph("model")
     count = task.input_kind.sequences(len(task.columns.inputs))
@@ -55,10 +55,10 @@ def classify_parts(task: Classify) -> Parts:
         else example("The logits of inputs kept in a file.", "INPUTS.npz", GIVEN)
     )
     checks = _checks(model, model.encoder.inputs, suffixes, answer)
-    return Parts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
+    return OnnxParts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
 
 
-def tag_parts(task: Tag) -> Parts:
+def tag_parts(task: Tag) -> OnnxParts:
     """emissions (batch, time, labels) and the numbers of the best labels (batch, time)."""
     model, graph = task.model, Graph("model")
     given = add_inputs(graph, model.encoder.inputs)
@@ -91,7 +91,7 @@ def tag_parts(task: Tag) -> Parts:
         script = example(
             "The label of each word.", '"A SENTENCE"', TAG, task.input_kind.letters.kind
         )
-    return Parts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
+    return OnnxParts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
 
 
 def _viterbi(graph: Graph, crf: CRF, emissions: str, lengths: str) -> str:
@@ -137,7 +137,7 @@ def _viterbi(graph: Graph, crf: CRF, emissions: str, lengths: str) -> str:
     return path
 
 
-def forecast_parts(task: Forecast) -> Parts:
+def forecast_parts(task: Forecast) -> OnnxParts:
     """Scaled quantiles (batch, horizon, quantiles), in ascending order."""
     model, graph, H = task.model, Graph("model"), task.horizon
     given = add_inputs(graph, model.encoder.inputs)
@@ -160,7 +160,7 @@ def forecast_parts(task: Forecast) -> Parts:
     }  # fmt: skip
     script = example("The scaled quantiles of inputs kept in a file.", "INPUTS.npz", GIVEN)
     checks = _checks(model, model.encoder.inputs, [""], answer, least=H)
-    return Parts({FILE: graph}, checks, facts, task.preprocessing(), script)
+    return OnnxParts({FILE: graph}, checks, facts, task.preprocessing(), script)
 
 
 @torch.no_grad()

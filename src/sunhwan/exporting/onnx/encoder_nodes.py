@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
-from sunhwan.exporting.onnx.recurrent import run_stack, turned, zero_state
+from sunhwan.exporting.onnx.recurrent_nodes import run_stack, turned, zero_state
 from sunhwan.exporting.parity import Numbers
 from sunhwan.layers import Attention, Pooling
 from sunhwan.models.encoder import Encoder
@@ -23,19 +23,19 @@ STEPS = (VectorInput, ImageInput, LabelsInput)
 """Layers whose input is one step."""
 
 
-class Sequences(NamedTuple):
+class EncoderInputs(NamedTuple):
     """x (T, N, D) and lengths (N)."""
 
     x: str
     lengths: str
 
 
-def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> Sequences:
+def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInputs:
     """The inputs that a layer takes, and what it makes of them."""
     if isinstance(layer, STEPS):
         x = graph.unsqueeze(_one_step(graph, layer, suffix), 0)
         ones = graph.op("Expand", graph.whole(1), graph.size(x, 1))
-        return Sequences(x, ones)
+        return EncoderInputs(x, ones)
     lead = ["batch", "time"]
     if isinstance(layer, TokenInput):
         tokens = graph.input(f"tokens{suffix}", INT64, lead)
@@ -51,7 +51,7 @@ def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> Sequences:
     else:
         raise ConfigError(f"the input layer {type(layer).__name__} has no nodes in ONNX")
     lengths = graph.input(f"lengths{suffix}", INT64, ["batch"])
-    return Sequences(graph.op("Transpose", x, perm=[1, 0, 2]), lengths)
+    return EncoderInputs(graph.op("Transpose", x, perm=[1, 0, 2]), lengths)
 
 
 def _one_step(graph: Graph, layer: InputLayer, suffix: str) -> str:
@@ -113,7 +113,7 @@ def _spelled(graph: Graph, layer: WordInput, words: str, letters: str) -> str:
     return graph.op("Reshape", spelled, shape)
 
 
-def run_encoder(graph: Graph, encoder: Encoder, given: Sequences) -> str:
+def run_encoder(graph: Graph, encoder: Encoder, given: EncoderInputs) -> str:
     """The outputs of every step (T, N, E), 0 behind a row's end."""
     rows = graph.op("Transpose", given.x, perm=[1, 0, 2])
     state = zero_state(graph, encoder.recurrent, rows)

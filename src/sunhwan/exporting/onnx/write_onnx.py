@@ -15,16 +15,18 @@ from sunhwan.store.atomic import replaced_folder
 from sunhwan.tasks import Task
 
 PARTS = {
-    "language_model": "sunhwan.exporting.onnx.language_model:parts",
-    "classify": "sunhwan.exporting.onnx.predictors:classify_parts",
-    "tag": "sunhwan.exporting.onnx.predictors:tag_parts",
-    "forecast": "sunhwan.exporting.onnx.predictors:forecast_parts",
-    "translate": "sunhwan.exporting.onnx.encoder_decoder:parts",
-    "describe": "sunhwan.exporting.onnx.encoder_decoder:parts",
+    "language_model": "sunhwan.exporting.onnx.language_model_graphs:parts",
+    "classify": "sunhwan.exporting.onnx.predictor_graphs:classify_parts",
+    "tag": "sunhwan.exporting.onnx.predictor_graphs:tag_parts",
+    "forecast": "sunhwan.exporting.onnx.predictor_graphs:forecast_parts",
+    "translate": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
+    "describe": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
 }
-"""By task: task → `Parts`, as MODULE:FUNCTION."""
+"""By task: task → `OnnxParts`, as MODULE:FUNCTION."""
 
 ABOUT = "metadata.json"
+MOST = 1.9e9
+"""Bytes of weights in a file."""
 
 
 def write(task: Task, folder: Path) -> Exported:
@@ -43,6 +45,11 @@ def write(task: Task, folder: Path) -> Exported:
         raise UsageError(f"{folder} holds other files: name a new folder to export to")
     if task.name not in PARTS:
         raise UsageError(f"there is no export to ONNX for the task {task.name}")
+    size = 4 * sum(parameter.numel() for parameter in task.model.parameters())
+    if size > MOST:
+        raise UsageError(
+            f"the weights are {size / 1e9:.1f} GB, and a file of ONNX holds 2: train a smaller model"
+        )
     task = copy.copy(task)
     task.model = copy.deepcopy(task.model).cpu().float().eval()
     module, _, function = PARTS[task.name].partition(":")

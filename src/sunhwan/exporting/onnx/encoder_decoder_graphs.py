@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 
 from sunhwan.data import Ragged
-from sunhwan.exporting.onnx.examples import TRANSLATE, WRITE, example
+from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.example_programs import TRANSLATE, WRITE, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
-from sunhwan.exporting.onnx.language_model import by_state, give_state, given_state, state_names
-from sunhwan.exporting.onnx.parts import Parts
-from sunhwan.exporting.onnx.recurrent import run_stack
-from sunhwan.exporting.onnx.sequences import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.language_model_graphs import (
+    by_state,
+    give_state,
+    given_state,
+    state_names,
+)
+from sunhwan.exporting.onnx.parts import OnnxParts
+from sunhwan.exporting.onnx.recurrent_nodes import run_stack
 from sunhwan.exporting.parity import Check, Numbers
 from sunhwan.models.decoder import Decoder, DecoderState, _learned
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
@@ -24,7 +29,7 @@ BATCHES, LENGTHS, WRITTEN = (1, 3, 17), (1, 2, 50, 333), 5
 """At which the files are compared with the model: rows, steps that are read, tokens that are written."""
 
 
-def parts(task: EncoderDecoderTask) -> Parts:
+def parts(task: EncoderDecoderTask) -> OnnxParts:
     """encoder.onnx and step.onnx."""
     model = task.model
     unk = task.vocabulary.unk_id
@@ -53,7 +58,7 @@ def parts(task: EncoderDecoderTask) -> Parts:
             WRITE,
             *kinds,
         )
-    return Parts(graphs(model), checks(model), facts, task.preprocessing(), script)
+    return OnnxParts(graphs(model), checks(model), facts, task.preprocessing(), script)
 
 
 def graphs(model: EncoderDecoder) -> dict[str, Graph]:

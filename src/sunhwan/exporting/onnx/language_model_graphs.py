@@ -9,17 +9,17 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import State
-from sunhwan.exporting.onnx.examples import LANGUAGE_MODEL, example
+from sunhwan.exporting.onnx.example_programs import LANGUAGE_MODEL, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Axis, Graph
-from sunhwan.exporting.onnx.parts import Parts
-from sunhwan.exporting.onnx.recurrent import States, initial_numbers, run_stack
+from sunhwan.exporting.onnx.parts import OnnxParts
+from sunhwan.exporting.onnx.recurrent_nodes import States, initial_numbers, run_stack
 from sunhwan.exporting.parity import Check, Numbers
 from sunhwan.layers import Recurrent
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask
 
 
-def parts(task: LanguageModelTask) -> Parts:
+def parts(task: LanguageModelTask) -> OnnxParts:
     """What is written of a language model."""
     vocabulary, model = task.vocabulary, task.model
     eos = vocabulary.eos_id
@@ -30,7 +30,7 @@ def parts(task: LanguageModelTask) -> Parts:
     }
     script = example("Writes on, always the likeliest token.", "PROMPT [TOKENS]", LANGUAGE_MODEL,
                      vocabulary.kind)  # fmt: skip
-    return Parts(graphs(model), checks(model), facts, vocabulary.to_dict(), script)
+    return OnnxParts(graphs(model), checks(model), facts, vocabulary.to_dict(), script)
 
 
 BATCHES, LENGTHS = (1, 3, 17), (1, 2, 50, 333)
