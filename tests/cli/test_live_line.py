@@ -107,9 +107,11 @@ def test_in_a_terminal_no_word_is_broken(text_file: Path, tmp_path: Path, width:
     mine, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     arguments = ["train", text_file, "--out", tmp_path / "run", "--steps=40", *TINY]
+    # These would be believed before the terminal is.
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "LANG")}
     process = subprocess.Popen(
         [sys.executable, "-m", "sunhwan", *map(str, arguments)],
-        stdin=its, stdout=its, stderr=its, env=os.environ | {"TERM": "xterm"},
+        stdin=its, stdout=its, stderr=its, env=environment | {"TERM": "xterm"},
     )  # fmt: skip
     os.close(its)
     told = b""
