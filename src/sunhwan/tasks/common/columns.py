@@ -55,6 +55,8 @@ def choose_columns(
         [n for n in names if n.casefold() not in taken] for names in (inputs, targets)
     )
     target = task.target
+    if labels and len(table.columns) > 2:  # of two, their order tells, if nothing else does
+        inputs, targets = ([n for n in names if not n.isdigit()] for names in (inputs, targets))
     if labels and not target and not _usual(table, targets, named=True):
         target = _label_column(table, task.input)
     target = column(table, target, targets, "answers")
@@ -128,7 +130,8 @@ def _text_column(table: Table, target: str, least: int) -> str:
     lengths = {}
     for name in table.columns:
         cells = [row.values[name] for row in table.rows]
-        plain = all(not cell.strip() or is_number(cell) or is_image(cell) for cell in cells)
+        signs = [sign for cell in cells[:200] for sign in cell if not sign.isspace()]
+        plain = 2 * sum(map(str.isalpha, signs)) < len(signs) or every(table, name, is_image)
         long = sum(map(len, cells)) >= least * len(cells)
         if name != target and not plain and (long or sum(" " in c for c in cells) > len(cells) / 2):
             lengths[name] = sum(map(len, cells))
