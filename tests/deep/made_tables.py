@@ -110,7 +110,7 @@ def made_tables(draw: st.DrawFn) -> Made:
             "text": sentence.replace("\n", " ") if flat else sentence,
             "label": "" if gaps and number % 7 == gaps else labels[number % len(labels)],
             "number": f"{draw(st.integers(-999_999, 99_999_999)) / 100:.2f}",
-            "date": f"2024-{1 + number % 12:02}-{1 + number % 28:02}",
+            "date": f"2024-{1 + number % 3:02}-{1 + number % 4:02}",
             "id": str(1000 + number),
         }
         rows.append([cells[kind] for kind in kinds])

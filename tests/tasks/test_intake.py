@@ -77,6 +77,8 @@ def test_an_export_is_learned_measured_and_asked_as_it_is(
          (("v2",), "v1")),
         ("a.csv", "".join(f'"{4 * (n % 2)}","{n}","Mon Apr 06","NO_QUERY","user{n}","is upset that he '
                           f'cannot update, number {n}"\n' for n in range(20)), (("6",), "1")),
+        ("a.csv", "day,said,mood\n" + "".join(f"2024-03-0{n % 3 + 1},so it is {n},{'xy'[n % 2]}\n"
+                                             for n in range(12)), (("said",), "mood")),
         ("a.csv", "age,size,kind\n" + "1,2.5,x\n3,4.5,y\n" * 5, (("age", "size"), "kind")),
         ("a.csv", "price,blurb,grade\n" + "".join(f"{n},a house of {n} rooms,{'xy'[n % 2]}\n"
                                                  for n in range(10)), (("blurb",), "grade")),

@@ -27,9 +27,13 @@ from sunhwan.tasks.common.results import Answer, Listing, Review
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
-    "문장", "리뷰", "내용", "2",
+    "comment", "body", "utterance", "tweet", "문장", "리뷰", "내용", "본문", "텍스트", "글", "평", "댓글",
+    "메시지", "발화", "2",
 )  # fmt: skip
-TARGETS = ("label", "class", "category", "target", "sentiment", "intent", "라벨", "분류", "1")
+TARGETS = (
+    "label", "class", "category", "target", "sentiment", "intent", "라벨", "분류", "labels", "레이블",
+    "정답", "범주", "감정", "의도", "1",
+)  # fmt: skip
 MISTAKES = 10
 
 

@@ -111,7 +111,7 @@ def _label_column(table: Table, read: Sequence[str]) -> str:
     for name in table.columns:
         counts = Counter(row.values[name].strip() for row in table.rows)
         empty = counts.pop("", 0)
-        short = counts and max(map(len, counts)) <= LONGEST_LABEL
+        short = counts and max(map(len, counts)) <= LONGEST_LABEL and not all(map(_is_date, counts))
         if name.casefold() not in taken and len(counts) > 1 and counts.total() > empty and short:
             each[name] = counts.total() / len(counts)
     found: list[str] = []
@@ -120,6 +120,10 @@ def _label_column(table: Table, read: Sequence[str]) -> str:
     words = [name for name in found if not every(table, name, is_number)]
     found = words if len(words) == 1 else found
     return found[0] if len(found) == 1 else ""
+
+
+def _is_date(cell: str) -> bool:
+    return not is_number(cell) and not any(map(str.isalpha, cell)) and any(map(str.isdigit, cell))
 
 
 def _text_column(table: Table, target: str, least: int) -> str:
