@@ -91,9 +91,9 @@ def in_writing(number: str, writing: str) -> str:
 
 @st.composite
 def made_tables(draw: st.DrawFn) -> Made:
-    """Tables of 6 to 40 rows."""
+    """Tables of 12 to 40 rows."""
     language = draw(st.sampled_from(sorted(SENTENCES)))
-    count = draw(st.integers(6, 40))
+    count = draw(st.integers(12, 40))
     labels = draw(st.sampled_from(LABELS))
     kinds = [
         "text",

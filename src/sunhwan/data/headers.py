@@ -28,7 +28,7 @@ WELL_KNOWN = frozenset((
 
 
 _NUMBERED = re.compile(r"([^\W\d]+)[ _.]?([0-9]{1,4})")
-_MANY = 10
+_MANY = 3
 """Rows a label, on average, from which on labels tell that the first row is none of theirs."""
 
 
