@@ -19,7 +19,9 @@
     python -m benchmarks.digits --markdown benchmarks/results/digits.md
     python -m benchmarks.tunes FOLDER --markdown benchmarks/results/tunes.md
     python -m benchmarks.speech --markdown benchmarks/results/speech.md
-    python -m benchmarks.forecasting --markdown benchmarks/results/forecasting.md
+    python -m benchmarks.forecasting --steps 400 --seeds 1 --markdown benchmarks/results/forecasting.md
+    python -m benchmarks.m4_weekly FOLDER --steps 1200 --markdown benchmarks/results/m4_weekly.md
+    python -m benchmarks.retail --steps 500 --markdown benchmarks/results/retail.md
     python -m benchmarks.inside --pictures docs --markdown benchmarks/results/inside.md
     python -m benchmarks.horizons --markdown benchmarks/results/horizons.md
     python -m benchmarks.capabilities --markdown benchmarks/results/capabilities.md
@@ -67,7 +69,12 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "digits": "`python -m benchmarks.digits`: handwritten digits described",
             "tunes": "`python -m benchmarks.tunes FOLDER`: the Nottingham tunes",
             "speech": "`python -m benchmarks.speech`: words spoken by a synthesiser",
-            "forecasting": "`python -m benchmarks.forecasting`",
+            "forecasting": "`python -m benchmarks.forecasting --steps 400 --seeds 1`",
+            "m4_weekly": (
+                "`python -m benchmarks.m4_weekly FOLDER --steps 1200 --set data.batch_size=96 "
+                "task.context=52 training.validations=4`: the weekly series of the M4 competition"
+            ),
+            "retail": "`python -m benchmarks.retail --steps 500`: made sales, promotions known ahead",
         },
     ),
     "inside": (
