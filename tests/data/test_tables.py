@@ -75,6 +75,7 @@ def test_comma_separated(save: Save) -> None:
          [["So, so yes", "1"]]),
         ("x.tsv", "text,label\na,1\nb,2\n", "comma-separated, with a", [["a", "1"], ["b", "2"]]),
         ("x.csv", "text\tlabel\na,b\t1\nc\t2\n", "tab-separated, with a", [["a,b", "1"], ["c", "2"]]),
+        ("x.txt", '"two\nlines"\t1\nno\t2\n', "tab-separated, without", [["two\nlines", "1"], ["no", "2"]]),
         ("x.csv", "sep=;\ntext;label\na;1\n", "semicolon-separated, with a", [["a", "1"]]),
         ("x.csv", 'text;label\n"two\nlines; ""so""";1\n', "semicolon-separated, with a",
          [['two\nlines; "so"', "1"]]),

@@ -67,6 +67,8 @@ def find_layout(text: str, usual: str = "") -> Layout:
     whole = len(sample) == len(text)
     shares = {separator: _share(sample, separator, whole) for separator in "\t;,"}
     first, _, _ = sample.partition("\n")
+    if first.count('"') % 2:  # a quoted cell goes on in the next line
+        first = sample
     if not usual:
         shares = {s: n for s, n in shares.items() if re.search(f"{s}(?! )", first)}
     good = {s: n for s, n in shares.items() if n >= (0.5 if s == usual or not usual else 0.9)}
