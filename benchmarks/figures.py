@@ -74,7 +74,10 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
                 "`python -m benchmarks.m4_weekly FOLDER --steps 1200 --set data.batch_size=96 "
                 "task.context=52 training.validations=4`: the weekly series of the M4 competition"
             ),
-            "retail": "`python -m benchmarks.retail --steps 500`: made sales, promotions known ahead",
+            "retail": (
+                "`python -m benchmarks.retail --steps 500 --set data.batch_size=96 "
+                "training.validations=3`: made sales, promotions known ahead"
+            ),
         },
     ),
     "inside": (
