@@ -152,6 +152,10 @@ def test_json_lines(save: Save) -> None:
         assert table.said == "JSON Lines with the keys text, label, sure"
 
 
+def test_null_is_an_empty_cell(save: Save) -> None:
+    assert values(read_table(save("x.jsonl", '{"a": "b", "c": null}\n'))) == [["b", ""]]
+
+
 def test_one_text_a_line(save: Save) -> None:
     table = read_table(save("lines.txt", "Well, it rains.\n비가 온다.\n\n\n"))
     assert table.columns == ("text",)
@@ -222,7 +226,6 @@ def test_a_header_can_be_demanded(save: Save) -> None:
         ("x.json", '[\n{"a": "b"}\n]\n', "x.json, line 1: this line is not one JSON object"),
         ("x.jsonl", "[" * 100_000, "x.jsonl, line 1: this line is not one JSON object"),
         ("x.jsonl", '{"a": "b"}\n\n{"a": "c"}\n', "x.jsonl, line 2: this line is empty"),
-        ("x.jsonl", '{"a": null}\n', "x.jsonl, line 1: the value of 'a' is null"),
         ("x.jsonl", '{"a": "b"}\n{"a": ["b"]}\n', "x.jsonl, line 2: the value of 'a' is a list"),
         ("x.jsonl", '{"a": {}}\n', "x.jsonl, line 1: the value of 'a' is an object"),
         ("x.jsonl", '{"a": 1, "a": 2}\n', "x.jsonl, line 1: the key 'a' stands twice"),

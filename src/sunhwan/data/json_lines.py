@@ -13,10 +13,10 @@ _EXAMPLE = 'such as {"text": "…", "label": "…"}'
 def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
     """The objects of `text`, with their line numbers; their keys are in the first one's order.
 
-    Strings are normalised. Numbers stay as they are written, true and false too.
+    Strings are normalised. Numbers stay as they are written, true and false too; null is "".
 
     Raises:
-        DataError: a line is empty or no object, a value is null, a list or an object, or the keys
+        DataError: a line is empty or no object, a value is a list or an object, or the keys
             are not those of the first line; the message names `name` and the line.
     """
     objects: list[tuple[int, dict[str, str]]] = []
@@ -64,10 +64,13 @@ def _flat(pairs: tuple[tuple[str, Any], ...], where: str) -> dict[str, str]:
         key = normalize(raw)
         if key in values:
             raise DataError(f"{where}: the key {quoted(key)} stands twice; give each key once.")
-        if value is None or isinstance(value, list | tuple):
-            kind = "null" if value is None else "a list" if isinstance(value, list) else "an object"
+        if isinstance(value, list | tuple):
+            kind = "a list" if isinstance(value, list) else "an object"
             raise DataError(
                 f"{where}: the value of {quoted(key)} is {kind}; write a string, a number, true or false."
             )
-        values[key] = normalize(value) if isinstance(value, str) else json.dumps(value)
+        if value is None:
+            values[key] = ""
+        else:
+            values[key] = normalize(value) if isinstance(value, str) else json.dumps(value)
     return values
