@@ -46,6 +46,13 @@ def test_all_columns() -> None:
     )
 
 
+def test_a_column_that_counts_the_rows_is_no_series() -> None:
+    for name in ("", "번호", "index"):
+        assert read(f"{name},month,sales\n1,2024-01,9\n2,2024-02,7\n").columns == ("sales",)
+    assert read(",month,sales\n1,2024-01,9\n3,2024-02,7\n").columns == ("1", "sales")
+    assert read("index,month\n1,2024-01\n2,2024-02\n").columns == ("index",)
+
+
 def test_chosen_columns() -> None:
     assert read(SALES, columns=("rain",)).columns == ("Rain",)
     assert read(SALES, columns=("Rain", "Sales")).values[0].tolist() == [0, 1.5]
@@ -70,7 +77,7 @@ def test_where_the_time_is() -> None:
     [
         ("ds,y\n2024-01-01,1\n2024-01-02,inf\n", {}, "x.csv, line 3: column 'y' holds 'inf', which"),
         ("ds,y,지역\n2024-01-01,1,서울\n", {}, "x.csv, line 2: column '지역' holds '서울'"),
-        ('ds,y\n2024-01-01,"1,234"\n', {}, "x.csv, line 2: column 'y' holds '1,234'"),
+        ('ds,y\n2024-01-01,"1,23,4"\n', {}, "x.csv, line 2: column 'y' holds '1,23,4'"),
         ("ds,y\n2024-01-02,1\n2024-01-02,1\n", {}, "x.csv, line 3: the time 2024-01-02 is that of "
          "x.csv, line 2 too; keep one row for each time, or name the columns that tell series apart"),
         ("ds,y\n2024-01-01,1\n2024-01-02,1\n2024-03-01,1\n2024-03-05,1\n2025-01-01,1\n", {},

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
-from sunhwan.data.numbers import is_number, plain_columns, writings
+from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_columns, writings
 from sunhwan.errors import DataError, TextError
 from sunhwan.text import normalize
 
@@ -137,6 +137,10 @@ def test_a_column_that_does_not_tell_is_told_by_the_others() -> None:
         "a": ["1.204", "3.500"], "b": ["0.5", "1.25"], "c": ["1204", "950"]
     }  # fmt: skip
     assert plain_columns({"a": unsure, "b": ["1,204.5"]})["a"][1] == ["1204", "3500"]
+    # What separates the cells tells too, but less than another column.
+    assert plain_columns({"a": unsure, "c": groups}, ",") == {"a": (GROUPED, ["1204", "3500"])}
+    assert plain_columns({"a": unsure, "c": groups}, ";") == {"a": (COMMA, ["1.204", "3.500"])}
+    assert plain_columns({"a": unsure, "b": ["0,5"]}, ",")["a"][1] == ["1.204", "3.500"]
 
 
 def test_json_lines(save: Save) -> None:

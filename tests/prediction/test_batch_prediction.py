@@ -73,7 +73,8 @@ def test_columns_stay_and_the_answer_is_added(reviewer: Task, tmp_path: Path) ->
         ("a.csv", "Review,id\ngood,1\nbad,2\n"), ("a.csv", "Review;id\ngood;1\nbad;2\n"),
         ("a.txt", "id\treview\n1\tgood\n2\tbad\n"), ("a.tsv", "id\treview\n1\tgood\n2\tbad\n"),
         ("a.jsonl", '{"review": "good", "id": 1}\n{"review": "bad", "id": 2}\n'),
-        ("a.csv", "comments\ngood\nbad\n"), ("a.txt", "good\r\nbad"), ("a.csv", "good\nbad\n"),
+        ("a.csv", "comments\ngood\nbad\n"), ("a.txt", "comments\ngood\nbad\n"),
+        ("a.txt", "good\r\nbad"), ("a.csv", "good\nbad\n"),
     ],
     ids=str,
 )  # fmt: skip

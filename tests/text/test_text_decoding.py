@@ -86,6 +86,8 @@ JAPANESE = "私は今日市場に行きました。りんごを買いました�
         (FRENCH.encode("cp1252"), "cp1252", FRENCH),
         (b"caf\xe9\n", "Latin-1", "café\n"),
         (b"It\x92s \x93fine\x94 for \xa3 5\n", "cp1252", "It’s “fine” for £ 5\n"),
+        # A letter that stands for a word, as messages have it.
+        (40 * b"are \xfc coming for \xa3 5\n", "Latin-1", 40 * "are ü coming for £ 5\n"),
         (KOREAN.encode("utf-16"), "UTF-16", KOREAN),
         (b"\xfe\xff" + KOREAN.encode("utf-16-be"), "UTF-16", KOREAN),
         (KOREAN.encode("utf-16-le"), "UTF-16LE", KOREAN),

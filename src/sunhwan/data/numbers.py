@@ -59,20 +59,25 @@ def writings(cells: Sequence[str]) -> tuple[str, ...]:
     return (GROUPED,) * grouped + (COMMA,) * comma
 
 
-def plain_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, list[str]]]:
+def plain_columns(
+    columns: Mapping[str, Sequence[str]], separator: str = ""
+) -> dict[str, tuple[str, list[str]]]:
     """Of columns by name, those of numbers that are not plain: the writing, and the plain cells.
 
-    Where a column does not tell, the others do, for a table has one writing. If they do not either, it
-    is left out and stays as it is.
+    Where a column does not tell, the others do, for a table has one writing; else the separator of its
+    cells: a comma does not stand beside decimal commas, and semicolons do where commas are decimal. If
+    nothing tells, a column is left out and stays as it is.
     """
     found = {name: writings(cells) for name, cells in columns.items()}
     told = {ways[0] for ways in found.values() if len(ways) == 1} - {PLAIN}
-    whole = told.pop() if len(told) == 1 else ""
+    usual = {",": GROUPED, ";": COMMA}.get(separator, "")
+    whole = told.pop() if len(told) == 1 else "" if told else usual
+    decided = COMMA in {ways[0] for ways in found.values() if len(ways) == 1}
     made = {}
     for name, ways in found.items():
         cells = columns[name]
         way = ways[0] if len(ways) == 1 else whole if whole in ways else ""
-        if way == PLAIN and whole == COMMA and _are_groups(cells):
+        if way == PLAIN and whole == COMMA and decided and _are_groups(cells):
             way = COMMA
         if way in (GROUPED, COMMA):
             table = _UNGROUPED if way == GROUPED else _POINTED

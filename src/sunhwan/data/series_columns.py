@@ -27,6 +27,7 @@ VALUE_NAMES = frozenset((
     "y", "value", "sales", "target", "demand", "quantity", "qty", "units", "count", "sold", "amount",
     "price", "close", "값", "판매량", "매출", "수량", "수요", "가격", "종가",
 ))
+ROW_NAMES = frozenset(("index", "row", "no", "no.", "id", "unnamed: 0", "번호", "순번", "연번"))
 # fmt: on
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
@@ -99,6 +100,8 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     rest = [name for name in rest if name not in static]
     if not targets:
         numbers = [name for name in rest if not group or _numeric(table, name)]
+        counted = [name for name in numbers if _counts_rows(table, name)]
+        numbers = [name for name in numbers if name not in counted] or numbers
         usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
         targets = tuple(usual[:1] or numbers)
     if not targets:
@@ -201,6 +204,17 @@ def _static(table: Table, group: Sequence[str], rest: Sequence[str]) -> tuple[st
         if not _numeric(table, name) and len(set(zip(keys, values, strict=True))) == len(set(keys)):
             found.append(name)
     return tuple(found)
+
+
+def _counts_rows(table: Table, name: str) -> bool:
+    """Whether a column without a name, or one called an index, numbers the rows."""
+    unnamed = name == str(table.columns.index(name) + 1) and not all(
+        column == str(place) for place, column in enumerate(table.columns, 1)
+    )
+    if not (unnamed or name.casefold() in ROW_NAMES):
+        return False
+    found = [cell.strip() for cell in cells(table, name)]
+    return any(found == [str(n) for n in range(first, first + len(found))] for first in (0, 1))
 
 
 def _numeric(table: Table, name: str) -> bool:

@@ -84,7 +84,7 @@ def open_table(
         if layout.separator:
             yield _separated(text, name, layout, asked, header)
         else:
-            yield _lines(text, name, asked)
+            yield _lines(text, name, asked, header=bool(header))
 
 
 @contextmanager
@@ -161,11 +161,21 @@ def _holds(cells: Sequence[str], asked: Sequence[str]) -> bool:
     return all(name.casefold() in names for name in asked)
 
 
-def _lines(text: TextIO, name: str, asked: Sequence[str]) -> StreamedTable:
+def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> StreamedTable:
     columns = tuple(asked) or ("text",)
+    lines = enumerate(text, 1)
+    if header:
+        _, line = next(lines, (1, ""))
+        given = tuple(cell.strip() for cell in normalize(line.removesuffix("\n")).split("\t"))
+        if len(given) != len(columns):
+            raise DataError(
+                f"{name}, line 1: the header has {len(given)} parts, but the model reads {len(columns)}: "
+                "separate them by tabs"
+            )
+        columns = given
 
     def rows() -> Iterator[StreamedRow]:
-        for number, line in enumerate(text, 1):
+        for number, line in lines:
             where, line = f"{name}, line {number}", normalize(line.removesuffix("\n"))
             cells = (line,) if len(columns) == 1 else tuple(line.split("\t"))
             if not line.strip():
@@ -178,7 +188,7 @@ def _lines(text: TextIO, name: str, asked: Sequence[str]) -> StreamedTable:
             else:
                 yield StreamedRow(where, dict(zip(columns, cells, strict=True)))
 
-    return StreamedTable(name, columns, rows(), is_table=False)
+    return StreamedTable(name, columns, rows(), is_table=header)
 
 
 def _separated(

@@ -92,7 +92,7 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
     table = _of_cells(cells, header, name, layout, known.said + layout.kind)
-    return _in_plain_numbers(table) if layout.separator else table
+    return _in_plain_numbers(table, layout.separator) if layout.separator else table
 
 
 def _of_sheet(path: Path, name: str, header: bool | None, *, parquet: bool) -> Table:
@@ -120,10 +120,10 @@ def _made(
     return Table(name, columns, tuple(rows), said)
 
 
-def _in_plain_numbers(table: Table) -> Table:
+def _in_plain_numbers(table: Table, separator: str = "") -> Table:
     """The table with 1204.5 for 1.204,5 and 1,204.5."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
-    plain = plain_columns(cells)
+    plain = plain_columns(cells, separator)
     if not plain:
         return table
     rows = tuple(

@@ -38,7 +38,7 @@ _WESTERN = tuple(
     )
 )
 _MARKS_OF_PROSE = frozenset("¡¿«»°§£€“”‘’–—…•©®™½¼¾²³·ºª´\xa0\xad×÷±„‚")
-_ALONE = frozenset("àèéô")
+_ALONE = frozenset("àèéôü")  # ü: short for "you" in messages
 _ODD = (
     r"(?<=[a-zA-Z])[^\w\s\x00-\x7f’‘´·\xad–—…](?=[a-zA-Z])",  # a mark inside a word
     r"(?<=[a-zA-Z])[‚„]",
@@ -177,7 +177,7 @@ def _is_western(text: str) -> bool:
         for match in re.finditer(r"(?<![^\W\d_])[^\W\d_a-zA-Zºª](?![^\W\d_])", text)
     )
     odd += sum(len(re.findall(pattern, text)) for pattern in _ODD)
-    return odd <= 0.01 * (total + sum(counts[c] for c in others))
+    return odd <= 0.02 * (total + sum(counts[c] for c in others))
 
 
 def _decodes(data: bytes, codec: str) -> bool:
