@@ -70,6 +70,7 @@ def test_comma_separated(save: Save) -> None:
     [
         ("x.csv", "name;price\na;1,5\nb;2,25\n", "semicolon-separated, with a header: name, price; "
          "price with a decimal comma", [["a", "1.5"], ["b", "2.25"]]),
+        ("x.csv", "a, b;1,5\nb, c;2,5\n", "semicolon-separated", [["a, b", "1.5"], ["b, c", "2.5"]]),
         ("x.csv", "a;1,5\nb;2,5\n", "semicolon-separated, without", [["a", "1.5"], ["b", "2.5"]]),
         ("x.txt", "text;label\nSo, so; yes;1\n".replace("; yes", " yes"), "semicolon-separated, with a",
          [["So, so yes", "1"]]),

@@ -154,7 +154,8 @@ def _modal(widths: Sequence[int]) -> float:
 
 
 def _commas_are_decimal(text: str) -> bool:
-    return re.search(r"(?<![0-9]),|,(?![0-9])", text) is None
+    """Whether each stands between digits, or before a space as in a sentence."""
+    return re.search(r"(?<![0-9]),(?! )|,(?![0-9 ])", text) is None
 
 
 def _is_spaced(text: str, separator: str) -> bool:
