@@ -128,6 +128,10 @@ def predict(
             task, path, out or (lambda text: echo(shown(text), end="")), form=form, options=options,
             header=header, on_problem=problems, skip_done=skip_done, on_row=on_row,
         )  # fmt: skip
+    if picture is not None:
+        raise UsageError(
+            f"{path} is empty or none of its rows was answered: there is nothing to draw"
+        )
     if problems and problems.count:
         complain(say("rows_left_out", count=f"{problems.count:,}"), "yellow")
     if out is not None:
