@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 import torch
 
@@ -16,6 +17,9 @@ import sunhwan.plots
 from sunhwan.cells import OWN
 from sunhwan.cli import main
 from sunhwan.store import Run
+
+hypothesis.settings.register_profile("tests", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("tests")
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 20
 TINY = (

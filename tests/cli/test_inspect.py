@@ -120,7 +120,7 @@ def test_every_task(command: Command, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("named", "arguments"),
     [
-        ("'fr' must be one of en, ko", ("--language=fr",)),
+        ("--language must be en or ko, not 'fr'", ("--language=fr",)),
         ("--limit must be at least 1", ("--limit=0",)),
         ("names no feature", ("--feature=vowel",)),
         ("missing.txt", ("missing.txt",)),

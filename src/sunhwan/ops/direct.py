@@ -4,7 +4,8 @@ The operator of `operators.py` checks its arguments and writes the record anew a
 PyTorch's dispatcher: for a small call that is most of the time. Here the record of the parameters is
 written once (`Prepared`) and holds as long as the layer's parameters are the same memory. The results are
 the operator's, bit for bit: the kernel and the products are the same. One exception is a single step of a
-GRU or Elman network: PyTorch's own operator is faster there, and is taken; it rounds in another order.
+GRU or Elman network of which a gradient is wanted: PyTorch's own operator is faster there, and is taken; it
+rounds in another order.
 """
 
 from array import array
@@ -139,11 +140,12 @@ def run(prepared: Prepared, x: Tensor, state: State | None, stored: Sequence[Any
     stored: the parameters that `prepared.holds`, with their gradients.
     """
     given = zeros(len(x), prepared.sizes, x.dtype) if state is None else state
-    if x.shape[1] == 1 and fused.supports(prepared.cell) and type(prepared.cell) is not LSTM:
-        return _single_step(prepared, x, given, stored)
     if torch.is_grad_enabled() and any(
         p is not None and p.requires_grad for p in (x, *given, *stored)
     ):
+        cell = prepared.cell
+        if x.shape[1] == 1 and fused.supports(cell) and type(cell) is not LSTM:
+            return _single_step(prepared, x, given, stored)
         return list(DirectRecurrence.apply(prepared, x, *given, *stored))  # type: ignore[no-untyped-call]
     h, made = _forward(prepared, x, given, save=False)
     return [h, *_last(h, made)]
@@ -158,7 +160,7 @@ def _single_step(
     if b is not None:
         weights += [b, zeros(1, tuple(b.shape), b.dtype)[0][0] if b_h is None else b_h]
     layers = [field.unsqueeze(0) for field in state]
-    y, last = fused.call(prepared.cell, x.transpose(0, 1), layers, weights, torch.is_grad_enabled())
+    y, last = fused.call(prepared.cell, x.transpose(0, 1), layers, weights, True)
     return [y.transpose(0, 1), last.squeeze(0)]
 
 
