@@ -42,6 +42,14 @@ def test_a_large_batch(name):
 
 
 @each_cell
+def test_a_single_step_of_many_units(name):
+    """Its matrices are packed as they are read, in slices of so many units."""
+    record = Record()
+    check(Shape(name, 1, 3, 529, 4), usable(), record)
+    assert not record.failures, "\n".join(record.failures[:10])
+
+
+@each_cell
 @pytest.mark.parametrize(("T", "N"), [(0, 3), (4, 0), (0, 0)])
 def test_no_steps_or_no_rows(name, T, N):
     posed = problem(Shape(name, max(T, 1), max(N, 1), 5, 3), torch.float64)
