@@ -17,7 +17,7 @@ from tests.tasks.cases import CASES
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("SUNHWAN_KILLS", "6"))
+KILLS = int(os.environ.get("SUNHWAN_KILLS", "3"))
 """Of a language model, and a third as many of each other task; more take a quarter of a minute each."""
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
