@@ -95,17 +95,10 @@ def _options(
     pass
 
 
-app.command("train", cls=Command)(train.train)
-app.command("resume", cls=Command)(train.resume)
-app.command("sample", cls=Command)(sample.sample)
-app.command("predict", cls=Command)(predict.predict)
-app.command("evaluate", cls=Command)(evaluate.evaluate)
-app.command("score", cls=Command)(score.score)
-app.command("serve", cls=Command)(serve.serve)
-app.command("info", cls=Command)(info.info)
-app.command("export", cls=Command)(export.export)
-app.command("inspect", cls=Command)(inspect.inspect)
-app.command("words", cls=Command)(words.words)
-app.command("settings", cls=Command)(settings.settings)
-app.command("check-cell", cls=Command)(check_cell.check_cell)
+for _function in (
+    train.train, train.resume, sample.sample, predict.predict, evaluate.evaluate, score.score,
+    serve.serve, info.info, export.export, inspect.inspect, words.words, settings.settings,
+    check_cell.check_cell,
+):  # fmt: skip
+    app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

@@ -36,6 +36,21 @@ static int width_of(const char *text)
 
 """
 
+AT_ONCE = """\
+static void say_rest(struct NAME *m, NAME_put put, void *to)
+{
+    (void)m, (void)put, (void)to;
+}
+
+static int joins(const struct NAME *m, int token)
+{
+    (void)m, (void)token;
+    return 0;
+}
+
+"""
+"""Each token is a text of its own: none waits for the next, none joins the one before."""
+
 CHARACTERS = (
     LOOK_UP
     + CHARACTER
@@ -57,18 +72,8 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
     if (token != EOS) put(token == UNKNOWN ? "\\357\\277\\275" : TOKENS[token], to);
 }
 
-static void say_rest(struct NAME *m, NAME_put put, void *to)
-{
-    (void)m, (void)put, (void)to;
-}
-
-static int joins(const struct NAME *m, int token)
-{
-    (void)m, (void)token;
-    return 0;
-}
-
 """
+    + AT_ONCE
 )
 
 JAMO = (
@@ -154,7 +159,8 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
 """
 )
 
-BYTES = """\
+BYTES = (
+    """\
 int NAME_encode(const char *text, int *tokens, int room)
 {
     int n = 0;
@@ -174,18 +180,9 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
     if (token < 256) put(text, to);
 }
 
-static void say_rest(struct NAME *m, NAME_put put, void *to)
-{
-    (void)m, (void)put, (void)to;
-}
-
-static int joins(const struct NAME *m, int token)
-{
-    (void)m, (void)token;
-    return 0;
-}
-
 """
+    + AT_ONCE
+)
 
 WORDS = (
     LOOK_UP

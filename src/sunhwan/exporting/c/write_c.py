@@ -11,20 +11,17 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting.c.source import c_source
 from sunhwan.exporting.formats import Exported
-from sunhwan.exporting.parity import BOUND, ROUNDING, deviation
+from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
 from sunhwan.store.atomic import write_text
 from sunhwan.tasks import Task
 
-STEPS = 333
-"""Tokens that are read one by one to compare."""
 COMPILERS = ("cc", "gcc", "clang")
 
 
@@ -64,14 +61,11 @@ def find_compiler() -> list[str]:
     )
 
 
-@torch.no_grad()
 def _compare(
     compiler: list[str], name: str, source: str, model: LanguageModel, step: WholeStep
 ) -> float:
     """The largest deviation of the logits over many steps; ConfigError where it is too large."""
-    V = model.vocabulary_size
-    ids = torch.randint(V, (1, STEPS), generator=torch.Generator().manual_seed(1))
-    wanted = model(ids)[0][0].numpy()
+    reading = Reading.of(model)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file, library = Path(folder) / f"{name}.c", Path(folder) / f"{name}.so"
         file.write_text(source, encoding="utf-8")
@@ -81,17 +75,10 @@ def _compare(
             raise ConfigError(
                 f"{name}.c is not written: {compiler[0]} refuses it: {done.stderr[-300:]}"
             )
-        found = _run(ctypes.CDLL(str(library)), name, ids[0].tolist(), V, step, source)
-    off = deviation(found, wanted)
-    if not off <= BOUND:
-        exact = copy.deepcopy(model).double()(ids)[0][0].numpy()
-        allowed = BOUND + ROUNDING * deviation(wanted.astype(np.float64), exact)
-        if not off <= allowed:
-            raise ConfigError(
-                f"{name}.c is not written: its logits are off by {off:.1e}, and at most {allowed:.1e} is "
-                "allowed"
-            )
-    return off
+        found = _run(
+            ctypes.CDLL(str(library)), name, reading.tokens, model.vocabulary_size, step, source
+        )
+    return reading.check(f"{name}.c", found)
 
 
 def _run(

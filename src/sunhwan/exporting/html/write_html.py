@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from sunhwan import __version__
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import loops
 from sunhwan.exporting.formats import Exported
-from sunhwan.exporting.parity import BOUND, ROUNDING, deviation
+from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
@@ -29,8 +28,6 @@ from sunhwan.tasks import Task
 from sunhwan.text import Vocabulary
 
 HERE = Path(__file__).parent
-STEPS = 333
-"""Tokens that are read one by one to compare."""
 
 PRINT = """
 const found = [], logits = new Float32Array(TOKENS.length), state = begin();
@@ -105,23 +102,19 @@ def parts(step: WholeStep, vocabulary: Vocabulary) -> tuple[str, str, str]:
     return text, engine, base64.b64encode(b"".join(flat)).decode()
 
 
-@torch.no_grad()
 def _compare(
     model: LanguageModel, step: WholeStep, facts: str, engine: str, weights: str
 ) -> tuple[float, tuple[str, ...]]:
     """The largest deviation of the logits, of the page where there is Node.js, else of its program."""
-    ids = torch.randint(
-        model.vocabulary_size, (1, STEPS), generator=torch.Generator().manual_seed(1)
-    )
-    wanted = model(ids)[0][0].numpy()
+    reading = Reading.of(model)
     node = shutil.which("node")
     notes: tuple[str, ...] = ()
     if node is None:
         notes = ("the page's program was compared, not the page itself: there is no Node.js here",)
-        found = _by_program(step, ids[0].tolist())
+        found = _by_program(step, reading.tokens)
     else:
         script = f"const WEIGHTS_TEXT = {json.dumps(weights)};\nconst MODEL = {facts};\n{engine}"
-        script += PRINT.replace("IDS_TO_READ", str(ids[0].tolist()))
+        script += PRINT.replace("IDS_TO_READ", str(reading.tokens))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.js"
             file.write_text(script, encoding="utf-8")
@@ -129,16 +122,7 @@ def _compare(
         if done.returncode:
             raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
         found = np.array(json.loads(done.stdout), np.float32)
-    off = deviation(found, wanted)
-    if not off <= BOUND:
-        exact = copy.deepcopy(model).double()(ids)[0][0].numpy()
-        allowed = BOUND + ROUNDING * deviation(wanted.astype(np.float64), exact)
-        if not off <= allowed:
-            raise ConfigError(
-                f"the page is not written: its logits are off by {off:.1e}, and at most {allowed:.1e} is "
-                "allowed"
-            )
-    return off, notes
+    return reading.check("the page", found), notes
 
 
 def _by_program(step: WholeStep, ids: list[int]) -> Numbers:

@@ -1,7 +1,7 @@
 """Layout: what a forecaster reads of a file, as it was found in training and is kept with the model."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +14,20 @@ from sunhwan.tasks.forecast.settings import ForecastConfig
 
 MOST_WORDS = 50
 """Different cells of a static column beyond which it is not read."""
+
+
+def wanted_of(settings: ForecastConfig) -> Wanted:
+    """The columns that the settings name."""
+    return Wanted(
+        time=settings.time,
+        targets=(settings.target,) if settings.target else (),
+        inputs=settings.input,
+        future=settings.future,
+        group=settings.group,
+        dates=settings.dates,
+        zone=settings.zone,
+        rows=settings.steps == "rows",
+    )
 
 
 @dataclass(frozen=True)
@@ -55,16 +69,14 @@ class Layout:
 
     def wanted(self, settings: ForecastConfig) -> Wanted:
         """The columns of a file that is read by a trained model."""
-        return Wanted(
+        return replace(
+            wanted_of(settings),
             time=settings.time if self.drawn else "",
             targets=self.targets,
             inputs=self.inputs,
             future=self.future,
             group=self.group,
-            dates=settings.dates,
             order=self.order,
-            zone=settings.zone,
-            rows=settings.steps == "rows",
         )
 
     def words(self, series: Series) -> NDArray[np.float32]:

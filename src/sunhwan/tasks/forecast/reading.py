@@ -10,7 +10,6 @@ import numpy as np
 from sunhwan.config import Config, own
 from sunhwan.data import Series
 from sunhwan.data.seasons import found_longer, found_season
-from sunhwan.data.series_columns import Wanted
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
 from sunhwan.tasks.forecast.layout import Layout, words_of
@@ -59,21 +58,6 @@ class Split(NamedTuple):
     layout: Layout
     marks: dict[tuple[str, ...], list[tuple[Mark, Mark]]]
     notes: tuple[str, ...] = ()
-
-
-def wanted_of(config: Config) -> Wanted:
-    """The columns that a configuration names."""
-    task = own(config.task, ForecastConfig)
-    return Wanted(
-        time=task.time,
-        targets=(task.target,) if task.target else (),
-        inputs=task.input,
-        future=task.future,
-        group=task.group,
-        dates=task.dates,
-        zone=task.zone,
-        rows=task.steps == "rows",
-    )
 
 
 def complete_sizes(config: Config, files: Sequence[Series]) -> Config:

@@ -20,13 +20,12 @@ from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Review
-from sunhwan.tasks.forecast.layout import Layout
+from sunhwan.tasks.forecast.layout import Layout, wanted_of
 from sunhwan.tasks.forecast.reading import (
     Mark,
     Marks,
     complete_sizes,
     split_files,
-    wanted_of,
     windows_to_compare,
 )
 from sunhwan.tasks.forecast.scores import ForecastScores, by_series
@@ -78,9 +77,10 @@ class Forecast(ExampleTask):
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        wanted = wanted_of(config)
+        settings = own(config.task, ForecastConfig)
+        wanted = wanted_of(settings)
         found = [series for s in config.data.source for series in open_series(s, wanted)]
-        files = [shortened(series, own(config.task, ForecastConfig).leave_out) for series in found]
+        files = [shortened(series, settings.leave_out) for series in found]
         config = complete_sizes(config, files)
         learned, held, layout, marks, notes = split_files(files, config)
         chosen = {**AUTOMATIC, "model.dropout": dropout_of(len(learned))}
