@@ -73,6 +73,8 @@ def test_columns_stay_and_the_answer_is_added(reviewer: Task, tmp_path: Path) ->
         ("a.csv", "Review,id\ngood,1\nbad,2\n"), ("a.csv", "Review;id\ngood;1\nbad;2\n"),
         ("a.txt", "id\treview\n1\tgood\n2\tbad\n"), ("a.tsv", "id\treview\n1\tgood\n2\tbad\n"),
         ("a.jsonl", '{"review": "good", "id": 1}\n{"review": "bad", "id": 2}\n'),
+        ("a.json", '{"review": "good", "id": 1}\n{"review": "bad", "id": 2}\n'),
+        ("a.txt", '{"review": "good", "id": 1}\n{"review": "bad", "id": 2}\n'),
         ("a.csv", "comments\ngood\nbad\n"), ("a.txt", "comments\ngood\nbad\n"),
         ("a.txt", "good\r\nbad"), ("a.csv", "good\nbad\n"),
     ],
@@ -86,6 +88,16 @@ def test_a_header_is_never_classified(reviewer: Task, tmp_path: Path, name: str,
     assert [row["label"] for row in rows] == ["good", "bad"]
     if "id" in text:
         assert [row["id"] for row in rows] == ["1", "2"]
+
+
+def test_fasttext_is_read_as_in_training(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("__label__x good\n\nbad\n", encoding="utf-8")
+    with open_table(path, ["text"]) as table:
+        first, empty, plain = table.rows
+    assert first.values == {"label": "x", "text": "good"}
+    assert (empty.values, empty.problem) == ({}, None)
+    assert "line 3: this line has no label" in str(plain.problem)
 
 
 def test_a_name_that_is_taken_is_not_taken_twice(reviewer: Task, tmp_path: Path) -> None:

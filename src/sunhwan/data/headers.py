@@ -1,10 +1,11 @@
-"""Whether the first row of a table names its columns."""
+"""The first row of a table: whether it names the columns, and how."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 
 from sunhwan.data.numbers import writings
+from sunhwan.errors import DataError, quoted
 
 LONGEST_NAME = 40
 
@@ -25,6 +26,18 @@ WELL_KNOWN = frozenset((
 ))
 # fmt: on
 """Names that columns usually have, in lower case."""
+
+
+def column_names(first: Sequence[str], where: str) -> tuple[str, ...]:
+    """The names in a first row; of a cell without one, as over saved row numbers, its place from 1 on.
+
+    DataError: two are the same.
+    """
+    columns = tuple(cell.strip() or str(number) for number, cell in enumerate(first, 1))
+    double = next((name for name, count in Counter(columns).items() if count > 1), None)
+    if double is not None:
+        raise DataError(f"{where}: two columns are named {quoted(double)}; give each its own name.")
+    return columns
 
 
 _NUMBERED = re.compile(r"([^\W\d]+)[ _.]?([0-9]{1,4})")

@@ -4,8 +4,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeAlias
 
 from sunhwan.errors import DataError
 
@@ -94,49 +95,57 @@ def read_cells(text: str, layout: Layout, name: str) -> Iterator[tuple[int, list
                 raise _empty(name, number)
             yield number, whole.split(layout.separator) if layout.separator else [whole]
         return
+    for line, cells in quoted_rows(io.StringIO(text, newline=""), layout, name):
+        if not cells:
+            raise _empty(name, line)
+        if not (layout.told and line == 1):
+            yield line, cells
+
+
+def quoted_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows of cells, of which quoted ones may hold line breaks, with the line where each begins.
+
+    Raises:
+        DataError: a quote is left open, or text follows a closing one.
+    """
     line = 1
+    with _long_cells():
+        reader = _reader(lines, layout)
+        try:
+            for cells in reader:
+                yield line, cells
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise DataError(
+                f"{name}, line {line}: the row that begins here has an unpaired double quote "
+                f"({error}); quote the whole cell and write a quote inside it twice."
+            ) from None
+
+
+def _reader(lines: Iterable[str], layout: Layout) -> Any:
+    return csv.reader(
+        lines, strict=True, delimiter=layout.separator, skipinitialspace=layout.spaced
+    )
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
     limit = csv.field_size_limit(_LONGEST_CELL)
     try:
-        for line, end, cells in _rows(text, layout):
-            if not cells:
-                raise _empty(name, line)
-            if not (layout.told and line == 1):
-                yield line, cells
-            line = end + 1
-    except csv.Error as error:
-        raise DataError(
-            f"{name}, line {line}: the row that begins here has an unpaired double quote "
-            f"({error}); quote the whole cell and write a quote inside it twice."
-        ) from None
+        yield
     finally:
         csv.field_size_limit(limit)
-
-
-def _rows(text: str, layout: Layout) -> Iterator[tuple[int, int, list[str]]]:
-    """The first and the last line of each row, and its cells; a quoted cell may hold line breaks."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        strict=True,
-        delimiter=layout.separator,
-        skipinitialspace=layout.spaced,
-    )
-    line = 1
-    for cells in reader:
-        yield line, reader.line_num, cells
-        line = reader.line_num + 1
 
 
 def _widths(text: str, layout: Layout, whole: bool = True) -> list[int] | None:
     """How many cells each row has; None where quotes are not paired."""
     found = []
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        for _, _, cells in _rows(text, layout):
-            found.append(len(cells))
-    except csv.Error:
-        return None if whole or not found else found
-    finally:
-        csv.field_size_limit(limit)
+    with _long_cells():
+        try:
+            for cells in _reader(io.StringIO(text, newline=""), layout):
+                found.append(len(cells))
+        except csv.Error:
+            return None if whole or not found else found
     return found
 
 

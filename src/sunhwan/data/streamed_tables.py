@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from sunhwan.data.headers import looks_like_header
-from sunhwan.data.separated import Layout, find_layout
+from sunhwan.data.headers import column_names, looks_like_header
+from sunhwan.data.separated import Layout, find_layout, quoted_rows
 from sunhwan.data.sheets import PARQUET, WORKBOOKS, parquet_library
-from sunhwan.data.tables import read_table
-from sunhwan.errors import DataError, SunhwanError, TextError, listed, quoted
+from sunhwan.data.tables import (
+    FASTTEXT_COLUMNS,
+    SEPARATORS,
+    is_fasttext,
+    is_json_lines,
+    parse_fasttext,
+    read_table,
+)
+from sunhwan.errors import DataError, SunhwanError, TextError, listed
 from sunhwan.files import open_plain, parse_json
 from sunhwan.text.decoding import decode_known, normalize
 from sunhwan.text.encodings import recognise
@@ -24,9 +31,6 @@ HEAD = 1 << 20
 """Bytes from which the encoding and the separator are told."""
 SAMPLE = 200
 """Rows from which it is told whether the first one names the columns."""
-LONGEST_CELL = 2**31 - 1
-JSON_LINES = (".jsonl", ".ndjson")
-SEPARATORS = {".tsv": "\t", ".csv": ","}
 
 
 class StreamedRow(NamedTuple):
@@ -58,9 +62,9 @@ def open_table(
 ) -> Iterator[StreamedTable]:
     """Open a file of rows, plain or `.gz`; "-": standard input.
 
-    `.csv`, `.tsv`, `.jsonl`, `.ndjson` and `.parquet` are what they are called; so is any other file
-    whose first line holds the columns that are asked for between tabs, semicolons or commas. Else each
-    line is a row, cut at tabs where several columns are asked for.
+    JSON Lines and fastText are told as by `read_table`; `.csv`, `.tsv` and `.parquet` are what they are
+    called; so is any other file whose first line holds the columns that are asked for between tabs,
+    semicolons or commas. Else each line is a row, cut at tabs where several columns are asked for.
 
     asked: names of columns that are looked for. header: whether the first row names the columns; None:
     it does where it holds all that are asked for, or looks like it (`looks_like_header`).
@@ -77,8 +81,11 @@ def open_table(
         yield StreamedTable(name, table.columns, (StreamedRow(*row) for row in table.rows))
         return
     with _opened(path, name) as (text, head):
-        if suffix in JSON_LINES:
+        if is_json_lines(suffix, head):
             yield _json_lines(text, name)
+            return
+        if is_fasttext(suffix, head):
+            yield _fasttext(text, name)
             return
         layout = _layout(head, suffix, asked)
         if layout.separator:
@@ -191,10 +198,25 @@ def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> St
     return StreamedTable(name, columns, rows(), is_table=header)
 
 
+def _fasttext(text: TextIO, name: str) -> StreamedTable:
+    def rows() -> Iterator[StreamedRow]:
+        for number, line in enumerate(text, 1):
+            where, line = f"{name}, line {number}", normalize(line.removesuffix("\n"))
+            if not line.strip():
+                yield StreamedRow(where, {})
+                continue
+            try:
+                yield StreamedRow(where, parse_fasttext(line, where))
+            except DataError as error:
+                yield StreamedRow(where, {}, error)
+
+    return StreamedTable(name, FASTTEXT_COLUMNS, rows())
+
+
 def _separated(
     text: TextIO, name: str, layout: Layout, asked: Sequence[str], header: bool | None
 ) -> StreamedTable:
-    cells = _quoted_cells(text, name, layout) if layout.quotes else _plain_cells(text, layout)
+    cells = quoted_rows(text, layout, name) if layout.quotes else _plain_cells(text, layout)
     if layout.told:
         next(cells, None)
     first = list(itertools.islice(cells, SAMPLE))
@@ -203,15 +225,9 @@ def _separated(
         known = bool(asked) and bool(filled) and _holds(filled[0], asked)
         header = known or (bool(filled) and looks_like_header(filled))
     width = len(filled[0]) if filled else 1
-    numbers = tuple(map(str, range(1, width + 1)))
-    columns = numbers
+    columns = tuple(map(str, range(1, width + 1)))
     if header and filled:
-        columns = tuple(c.strip() or n for c, n in zip(filled[0], numbers, strict=True))
-        if len(set(columns)) < width:
-            double = next(c for c in columns if columns.count(c) > 1)
-            raise DataError(
-                f"{name}: two columns are named {quoted(double)}; give each its own name."
-            )
+        columns = column_names(filled[0], name)
 
     def rows() -> Iterator[StreamedRow]:
         named = not header
@@ -236,25 +252,6 @@ def _plain_cells(text: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]
     for number, line in enumerate(text, 1):
         line = line.removesuffix("\n")
         yield number, line.split(layout.separator) if line else []
-
-
-def _quoted_cells(text: TextIO, name: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    limit = csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader(
-        text, delimiter=layout.separator, strict=True, skipinitialspace=layout.spaced
-    )
-    line = 1
-    try:
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(
-            f"{name}, line {line}: the row that begins here has an unpaired double quote ({error}); "
-            "quote the whole cell and write a quote inside it twice."
-        ) from None
-    finally:
-        csv.field_size_limit(limit)
 
 
 def _json_lines(text: Iterable[str], name: str) -> StreamedTable:

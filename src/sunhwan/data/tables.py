@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.data.headers import looks_like_header
+from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.numbers import plain_columns
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
@@ -14,13 +14,24 @@ from sunhwan.data.sheets import PARQUET, WORKBOOKS, read_parquet, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
 
-_SEPARATORS = {".tsv": "\t", ".csv": ","}
+SEPARATORS = {".tsv": "\t", ".csv": ","}
 _JSON = (
     ".jsonl",
     ".ndjson",
     ".json",
 )  # many files named .json are; others fail at their first line
 FASTTEXT = "__label__"
+FASTTEXT_COLUMNS = ("label", "text")
+
+
+def is_json_lines(suffix: str, text: str) -> bool:
+    """Whether a file of this name and beginning is read as JSON Lines."""
+    return suffix in _JSON or (text.startswith("{") and suffix not in SEPARATORS)
+
+
+def is_fasttext(suffix: str, text: str) -> bool:
+    """Whether a file of this name and beginning is read as fastText's lines of labels and texts."""
+    return text.startswith(FASTTEXT) and suffix not in SEPARATORS
 
 
 class Row(NamedTuple):
@@ -83,11 +94,11 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
         return _of_sheet(Path(path), name, header, parquet=suffix in PARQUET)
     known = read_known(path)
     text = known.text.rstrip("\n")
-    if suffix in _JSON or (text.startswith("{") and suffix not in _SEPARATORS):
+    if is_json_lines(suffix, text):
         return _of_json(text, name, known.said)
-    if text.startswith(FASTTEXT) and suffix not in _SEPARATORS:
+    if is_fasttext(suffix, text):
         return _of_fasttext(text, name, known.said)
-    layout = find_layout(text, _SEPARATORS.get(suffix, ""))
+    layout = find_layout(text, SEPARATORS.get(suffix, ""))
     cells = list(read_cells(text, layout, name))
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
@@ -142,27 +153,28 @@ def _of_json(text: str, name: str, encoding: str) -> Table:
 
 
 def _of_fasttext(text: str, name: str, encoding: str) -> Table:
-    """Lines of `__label__LABEL TEXT`; DataError where one has no label, or several."""
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        where = f"{name}, line {number}"
-        first, _, rest = line.partition(" ")
-        label = first.removeprefix(FASTTEXT)
-        if first == label or not label or rest.lstrip().startswith(FASTTEXT):
-            count = "several labels" if rest.lstrip().startswith(FASTTEXT) else "no label"
-            raise DataError(
-                f"{where}: this line has {count}, but those before begin with one {FASTTEXT}…; give "
-                "every line one label."
-            )
-        values = {"label": label, "text": rest}
-        rows.append(Row(where, values))
-    return _made(name, ("label", "text"), rows, f"{encoding}fastText: label, text")
+    places = ((f"{name}, line {n}", line) for n, line in enumerate(text.split("\n"), 1))
+    rows = [Row(where, parse_fasttext(line, where)) for where, line in places]
+    return _made(name, FASTTEXT_COLUMNS, rows, f"{encoding}fastText: {listed(FASTTEXT_COLUMNS)}")
+
+
+def parse_fasttext(line: str, where: str) -> dict[str, str]:
+    """The cells of a line `__label__LABEL TEXT`; DataError where it has no label, or several."""
+    first, _, rest = line.partition(" ")
+    label = first.removeprefix(FASTTEXT)
+    if first == label or not label or rest.lstrip().startswith(FASTTEXT):
+        count = "several labels" if rest.lstrip().startswith(FASTTEXT) else "no label"
+        raise DataError(
+            f"{where}: this line has {count}, but those before begin with one {FASTTEXT}…; give "
+            "every line one label."
+        )
+    return dict(zip(FASTTEXT_COLUMNS, (label, rest), strict=True))
 
 
 def names_columns(text: str, columns: Sequence[str]) -> bool:
     """Whether a text is a table that names these columns in its first row, or fastText."""
     if text.startswith(FASTTEXT):
-        return {name.casefold() for name in columns} <= {"label", "text"}
+        return {name.casefold() for name in columns} <= set(FASTTEXT_COLUMNS)
     layout = find_layout(text)
     if not layout.separator:
         return False
@@ -209,17 +221,7 @@ def _columns(cells: Cells, header: bool, name: str, layout: Layout) -> tuple[str
         if held > len(cells) / 10:
             break
         width -= 1
-    # Tables saved with row numbers have no name over these.
-    columns = tuple(cell.strip() or str(number) for number, cell in enumerate(first[:width], 1))
-    seen: set[str] = set()
-    for column in columns:
-        if column in seen:
-            raise DataError(
-                f"{name}, line {line}: two columns are named {quoted(column)}; give each its own "
-                "name."
-            )
-        seen.add(column)
-    return columns
+    return column_names(first[:width], f"{name}, line {line}")
 
 
 def _rows(
