@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
 from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_columns, writings
+from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, TextError
 from sunhwan.text import normalize
 
@@ -129,6 +130,23 @@ def test_numbers_by_evidence_of_their_column(
     assert writings(cells) == ways
     found = plain_columns({"x": cells})
     assert found == ({} if plain is None else {"x": (ways[0], plain)})
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        (("a", "b"), ("a", "b")), (("B", "x", "A"), ("A", "B")), (("1", "2"), ("1", "2")),
+        ((), ("a", "b")),
+    ],
+)  # fmt: skip
+def test_the_columns_that_a_model_reads(columns: tuple[str, ...], found: tuple[str, ...]) -> None:
+    assert asked_columns("t.csv", columns, ("a", "b")) == found
+
+
+def test_columns_of_other_names_are_not_taken_by_their_places() -> None:
+    assert asked_columns("t.csv", ("review",), ("text",)) == ("review",)
+    with pytest.raises(DataError, match=r"t\.csv has the columns x, y, but the model reads a, b"):
+        asked_columns("t.csv", ("x", "y"), ("a", "b"))
 
 
 def test_a_column_that_does_not_tell_is_told_by_the_others() -> None:

@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
-from sunhwan.data.streamed_tables import asked_columns, open_table
+from sunhwan.data.streamed_tables import open_table
+from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, StoreError, SunhwanError, TextError
 from sunhwan.prediction import Answered, predict_into
 from sunhwan.prediction.answered import column_names
@@ -88,6 +89,19 @@ def test_a_header_is_never_classified(reviewer: Task, tmp_path: Path, name: str,
     assert [row["label"] for row in rows] == ["good", "bad"]
     if "id" in text:
         assert [row["id"] for row in rows] == ["1", "2"]
+
+
+@pytest.mark.parametrize("rows", [1, 600])
+def test_a_file_that_breaks_off_is_no_whole_answer(
+    reviewer: Task, tmp_path: Path, rows: int
+) -> None:
+    """With rows that wait for their answers, and without."""
+    text = "review,id\n" + "good,1\n" * rows + '"bad,2\n'
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    out = tmp_path / "out.csv"
+    with pytest.raises(DataError, match=f"line {rows + 2}: .* unpaired double quote"):
+        predict_into(reviewer, tmp_path / "a.csv", out, form="csv")
+    assert not out.exists()
 
 
 def test_fasttext_is_read_as_in_training(tmp_path: Path) -> None:
@@ -253,7 +267,7 @@ def test_what_cannot_be_read_is_a_problem_of_its_row(tmp_path: Path) -> None:
         assert len(list(table.rows)) == 3
     path.write_text("")
     with open_table(path, ["review"]) as table:
-        assert asked_columns(table, ["review"]) == ("review",)
+        assert asked_columns(table.name, table.columns, ["review"]) == ("review",)
         assert list(table.rows) == []
     path = tmp_path / "a.csv"
     path.write_text('review,b\n"open,1\n2,3\n')

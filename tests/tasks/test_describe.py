@@ -271,3 +271,12 @@ def test_a_label_that_only_validation_would_have_is_learned() -> None:
     assert {pair.question.cells for pair in held_out} == {("열",)}
     assert 15 < len(held_out) < 35
     assert len(train) + len(held_out) == 100
+
+
+def test_rows_of_a_numpy_file_are_described(command: Command, tmp_path: Path) -> None:
+    rows = [f"{n % 2},{n},{('low', 'high')[n % 2]}" for n in range(40)]
+    (tmp_path / "x.csv").write_text("\n".join(["tone,size,said", *rows]), encoding="utf-8")
+    run = learn(command, tmp_path / "x.csv", tmp_path / "run", steps=2)
+    np.save(tmp_path / "x.npy", np.array([[0, 2], [1, 3], [1, 1]], np.float32))
+    done = command("predict", run, tmp_path / "x.npy")
+    assert (done.code, len(done.out.splitlines())) == (0, 3), done.err

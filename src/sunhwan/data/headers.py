@@ -24,8 +24,9 @@ WELL_KNOWN = frozenset((
     "번역", "번역문", "요약", "설명", "그림", "한국어", "영어", "번호", "이름", "값", "날짜", "일자",
     "일시", "시간", "시각", "연도", "월",
 ))
+ROW_NAMES = frozenset(("id", "idx", "index", "no", "no.", "번호", "순번", "연번", "unnamed: 0"))
 # fmt: on
-"""Names that columns usually have, in lower case."""
+"""Names that columns usually have, in lower case; `ROW_NAMES`: of numbers that tell rows apart."""
 
 
 def column_names(first: Sequence[str], where: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of
+from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column
 from sunhwan.errors import DataError, UsageError, listed, quoted
@@ -27,7 +28,6 @@ VALUE_NAMES = frozenset((
     "y", "value", "sales", "target", "demand", "quantity", "qty", "units", "count", "sold", "amount",
     "price", "close", "값", "판매량", "매출", "수량", "수요", "가격", "종가",
 ))
-ROW_NAMES = frozenset(("index", "row", "no", "no.", "id", "unnamed: 0", "번호", "순번", "연번"))
 # fmt: on
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")

@@ -22,7 +22,7 @@ from sunhwan.data.tables import (
     parse_fasttext,
     read_table,
 )
-from sunhwan.errors import DataError, SunhwanError, TextError, listed
+from sunhwan.errors import DataError, SunhwanError, TextError
 from sunhwan.files import open_plain, parse_json
 from sunhwan.text.decoding import decode_known, normalize
 from sunhwan.text.encodings import recognise
@@ -305,21 +305,3 @@ def _parquet(path: Path, name: str) -> StreamedTable:
                 )
 
     return StreamedTable(name, tuple(file.schema_arrow.names), rows())
-
-
-def asked_columns(table: StreamedTable, asked: Sequence[str]) -> tuple[str, ...]:
-    """The table's names of the columns that a model reads; by their places where as many are there.
-
-    Case does not matter where it tells no two columns apart.
-    """
-    if not table.columns or all(name in table.columns for name in asked):
-        return tuple(asked)
-    by_case = {name.casefold(): name for name in reversed(table.columns)}
-    if all(name.casefold() in by_case for name in asked):
-        return tuple(by_case[name.casefold()] for name in asked)
-    if len(table.columns) == len(asked):
-        return table.columns
-    raise DataError(
-        f"{table.name} has the columns {listed(table.columns)}, but the model reads "
-        f"{', '.join(asked)}: rename or add a column"
-    )

@@ -63,7 +63,11 @@ class Table:
     @cached_property
     def by_case(self) -> dict[str, str]:
         """The columns by their names without regard to case; of several alike the first."""
-        return {name.casefold(): name for name in reversed(self.columns)}
+        return _by_case(self.columns)
+
+
+def _by_case(columns: Sequence[str]) -> dict[str, str]:
+    return {name.casefold(): name for name in reversed(columns)}
 
 
 def read_table(path: str | Path, header: bool | None = None) -> Table:
@@ -183,6 +187,29 @@ def names_columns(text: str, columns: Sequence[str]) -> bool:
     except DataError:
         return False
     return {name.casefold() for name in columns} <= {cell.strip().casefold() for cell in first}
+
+
+def asked_columns(name: str, columns: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """A table's names of the columns that a model reads; by their places where as many have no name.
+
+    Case does not matter where it tells no two columns apart. name: of the table; columns: none of a table
+    without a row.
+
+    DataError: one is missing.
+    """
+    if not columns or all(one in columns for one in asked):
+        return tuple(asked)
+    by_case = _by_case(columns)
+    if all(one.casefold() in by_case for one in asked):
+        return tuple(by_case[one.casefold()] for one in asked)
+    nameless = tuple(columns) == tuple(str(n) for n in range(1, len(columns) + 1))
+    if len(columns) == len(asked) and (nameless or len(asked) == 1):
+        return tuple(columns)
+    lacking = next(one for one in asked if one.casefold() not in by_case)
+    raise DataError(
+        f"{name} has the columns {listed(columns)}, but the model reads "
+        f"{', '.join(asked)}{did_you_mean(lacking, columns)}: rename or add a column"
+    )
 
 
 def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sunhwan.data.sheets import cell_text
-from sunhwan.data.streamed_tables import asked_columns, open_table
+from sunhwan.data.streamed_tables import open_table
+from sunhwan.data.tables import asked_columns
 from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.tasks import Answer, Task
 from sunhwan.tasks.common.questions import Question
@@ -56,7 +57,7 @@ def open_rows(task: Task, path: Path, header: bool | None = None) -> Iterator[Ro
         return
     folder = Path() if str(path) == "-" else path.parent
     with open_table(path, names, header) as table:
-        wanted = asked_columns(table, names)
+        wanted = asked_columns(table.name, table.columns, names)
 
         def asked() -> Iterator[Asked]:
             for number, row in enumerate(table.rows, 1):
@@ -90,7 +91,7 @@ def answer_rows(
     """Each row with its answer, or its answers one after another where several are drawn.
 
     on_problem: is told of a row that cannot be answered, which is left out; None: its error is raised,
-    after the rows before it. UsageError is always raised.
+    after the rows before it. UsageError is always raised, and so is an error of the file itself.
     """
     options, drawn = dict(options), options.get("n", 1)
     answers: Callable[..., Iterator[Answer]] = task.answers
@@ -99,16 +100,19 @@ def answer_rows(
     asked_so_far = 0
 
     def questions() -> Iterator[Any]:
-        for one in rows.asked:
-            if one.problem is None:
-                waiting.append(one)
-                if one.question is not None:
-                    yield one.question
-            elif on_problem is None:
-                failed.append(one.problem)
-                return
-            else:
-                on_problem(one.problem)
+        try:
+            for one in rows.asked:
+                if one.problem is None:
+                    waiting.append(one)
+                    if one.question is not None:
+                        yield one.question
+                elif on_problem is None:
+                    failed.append(one.problem)
+                    return
+                else:
+                    on_problem(one.problem)
+        except SunhwanError as error:
+            failed.append(error)  # of the file, from here on: no row comes after it
 
     def seeded() -> dict[str, Any]:
         first = options.get("seed", 1) + drawn * asked_so_far

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from sunhwan.config import Config
+from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column
 from sunhwan.errors import DataError, listed
 
-ROW_NUMBERS = ("id", "idx", "index", "no", "번호")
 LONGEST_LABEL = 40
 SENTENCE = 12
 """Characters from which on, on average, texts are what is read, though there are numbers too."""
@@ -83,7 +83,7 @@ def step_columns(table: Table, target: str) -> tuple[str, ...]:
 
     Numbers under a name such as "id" tell rows apart and say nothing.
     """
-    others = [n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS]
+    others = [n for n in table.columns if n != target and n.casefold() not in ROW_NAMES]
     numbers = tuple(name for name in others if every(table, name, is_number))
     return numbers or tuple(name for name in others if every(table, name, is_image))[:1]
 

@@ -60,10 +60,17 @@ class TableTask(InputKindTask):
     def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"examples": len(train)}
 
+    def is_array(self, path: Path) -> bool:
+        """Whether a file holds rows of numbers without names."""
+        return self.input_kind.kind == "vector" and path.suffix.lower() in ARRAYS
+
+    def asks_rows(self, path: Path) -> bool:
+        return super().asks_rows(path) and not self.is_array(path)
+
     def questions(self, path: Path) -> Iterator[Question]:
         if self.is_input(path):
             return iter([Question((path.name,), str(path), path.parent)])
-        if self.input_kind.kind == "vector" and path.suffix.lower() in ARRAYS:
+        if self.is_array(path):
             return rows_of_array(path, len(self.columns.inputs))
         return questions_in(path, self.columns.inputs)
 

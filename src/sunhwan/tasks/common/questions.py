@@ -10,8 +10,8 @@ from sunhwan.data.frames import FRAME_SUFFIXES
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.sheets import PARQUET, WORKBOOKS
-from sunhwan.data.tables import Table, names_columns, read_table
-from sunhwan.errors import DataError, UsageError, did_you_mean, listed, quoted
+from sunhwan.data.tables import asked_columns, names_columns, read_table
+from sunhwan.errors import DataError, UsageError, did_you_mean, quoted
 from sunhwan.files import beside, is_plain
 from sunhwan.text.decoding import decode, normalize, read_bytes, read_text
 
@@ -103,7 +103,7 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
         is_table = names_columns(text, columns)
     if is_table:
         table = read_table(path)
-        names = _columns_asked(table, columns)
+        names = asked_columns(table.name, table.columns, columns)
         for row in table.rows:
             yield Question(tuple(row.values[column] for column in names), row.where, path.parent)
         return
@@ -111,22 +111,6 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
     place = "standard input" if name == "-" else name
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         yield question_of(line, len(columns), f"{place}, line {number}", folder)
-
-
-def _columns_asked(table: Table, columns: Sequence[str]) -> Sequence[str]:
-    """The names in a table of the columns that a model reads."""
-    if all(name in table.columns for name in columns):
-        return columns
-    if all(name.casefold() in table.by_case for name in columns):
-        return [table.by_case[name.casefold()] for name in columns]
-    nameless = table.columns == tuple(str(n) for n in range(1, len(table.columns) + 1))
-    if len(table.columns) == len(columns) and (nameless or len(columns) == 1):
-        return table.columns
-    lacking = next(name for name in columns if name.casefold() not in table.by_case)
-    raise DataError(
-        f"{table.name} has the columns {listed(table.columns)}, but the model reads "
-        f"{', '.join(columns)}{did_you_mean(lacking, table.columns)}: rename or add a column"
-    )
 
 
 def rows_of_array(path: Path, parts: int) -> Iterator[Question]:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from sunhwan.config import Config
 from sunhwan.data.arrays import read_arrays
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
+from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column, read_table
 from sunhwan.errors import DataError
-from sunhwan.tasks.common.columns import ROW_NUMBERS, Columns, every, is_image, step_columns
+from sunhwan.tasks.common.columns import Columns, every, is_image, step_columns
 from sunhwan.tasks.common.pairs import Answered, pairs_in, pairs_of, share_of
 from sunhwan.tasks.common.questions import Pair, Question, questions_in
 from sunhwan.tasks.describe.tunes import TUNE, tune_pairs
@@ -151,7 +152,7 @@ def _choose(table: Table, config: Config) -> tuple[Columns, str]:
     ]
     usual = {name.casefold() for name in table.columns} & set(TEXTS)
     target = column(table, task.target or ("" if usual or not texts else texts[-1]), TEXTS, "texts")
-    others = tuple(n for n in table.columns if n != target and n.casefold() not in ROW_NUMBERS)
+    others = tuple(n for n in table.columns if n != target and n.casefold() not in ROW_NAMES)
     steps = step_columns(table, target)
     if task.input:
         inputs = tuple(column(table, name, (), "the input") for name in task.input)

@@ -83,7 +83,7 @@ class Describe(EncoderDecoderTask):
         return super().asks_rows(path) and not holds_questions(path)
 
     def questions(self, path: Path) -> Iterator[Question]:
-        if self.is_input(path) and not holds_questions(path):
+        if (self.is_input(path) or self.is_array(path)) and not holds_questions(path):
             return super().questions(path)
         return described_questions(path, self.columns)
 
