@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,15 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     writer.stdout.close()
     assert (writer.wait(60), writer.stderr.read()) == (0, b"")
     writer.stderr.close()
+
+
+def test_a_console_whose_reader_left_ends_nothing() -> None:
+    """As where a training is piped into `head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as file:
+        quiet = console()
+        quiet.file = file
+        for _ in range(3):
+            quiet.print("a line")
+        file.flush()

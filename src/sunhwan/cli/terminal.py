@@ -1,5 +1,6 @@
 """The terminal as rich sees it."""
 
+import os
 import sys
 from typing import Any
 
@@ -28,6 +29,11 @@ def shown(text: str) -> str:
 class _Console(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing more where nobody reads it (`| head`): a training goes on all the same."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 def console(*, stderr: bool = False) -> Console:
