@@ -25,7 +25,7 @@ def choose_language(arguments: Sequence[str]) -> list[str]:
             others.append(argument)
             continue
         named = value if "=" in argument else left.pop(0) if left else ""
-        if "inspect" in others:
+        if others[:1] == ["inspect"]:
             others += ["--language", named]
     if named not in LANGUAGES:
         raise UsageError(f"--language must be {' or '.join(LANGUAGES)}, not {quoted(named)}")

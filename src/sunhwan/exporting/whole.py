@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from sunhwan.errors import ConfigError
-from sunhwan.layers import Recurrent, RecurrentLayer
+from sunhwan.exporting.layer_programs import program_of_layer
+from sunhwan.layers import Recurrent
 from sunhwan.layers.connections import Dense, Highway, Plain, Residual
 from sunhwan.models import LanguageModel
-from sunhwan.program import Program, folded, program_of
+from sunhwan.program import Program, folded
 from sunhwan.program.operations import Builder, Numbers
 
 
@@ -35,10 +36,7 @@ def whole_step(model: LanguageModel) -> WholeStep:
     results: dict[str, int] = {}
     x = -1 if table is None else builder.input("x", table.shape[1], True)
     for depth, layer in enumerate(recurrent.stack):
-        parameters = _parameters(layer)
-        whole = program_of(
-            layer.cell, layer.input_size, layer.hidden_size, bias="b" in parameters
-        ).folded(parameters)
+        whole = program_of_layer(layer)
         norm, below, inputs = recurrent.norms[depth], x, whole.inputs
         if isinstance(norm, nn.LayerNorm):
             x = _normalized(builder, norm, x)
@@ -104,15 +102,13 @@ def _looked_up(program: Program) -> tuple[Program, Numbers]:
 
 
 def _normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
-    def constant(value: float) -> int:
-        return builder.constant(value)
-
-    size = float(builder.operations[x].size)
-    mean = builder.elementwise("div", builder.reduce("sum", x, 1), constant(size))
+    size = builder.constant(builder.operations[x].size)
+    mean = builder.elementwise("div", builder.reduce("sum", x, 1), size)
     centred = builder.elementwise("sub", x, mean)
     squares = builder.reduce("sum", builder.elementwise("mul", centred, centred), 1)
-    variance = builder.elementwise("div", squares, constant(size))
-    root = builder.elementwise("sqrt", builder.elementwise("add", variance, constant(norm.eps)))
+    variance = builder.elementwise("div", squares, size)
+    shifted = builder.elementwise("add", variance, builder.constant(norm.eps))
+    root = builder.elementwise("sqrt", shifted)
     y = builder.elementwise("div", centred, root)
     y = builder.elementwise("mul", y, builder.constant(_numbers(norm.weight)))
     return builder.elementwise("add", y, builder.constant(_numbers(norm.bias)))
@@ -140,9 +136,3 @@ def _connected(builder: Builder, recurrent: Recurrent, depth: int, below: int, y
 
 def _numbers(value: torch.Tensor) -> Numbers:
     return value.detach().float().numpy()
-
-
-def _parameters(layer: RecurrentLayer) -> dict[str, Numbers]:
-    with torch.no_grad():
-        effective = layer.cell.effective(layer.parameters_of_cell)
-        return {name: value.float().numpy() for name, value in effective.items()}

@@ -17,11 +17,11 @@ from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.lstm import LSTM
 from sunhwan.cells.lstm_peephole import PeepholeLSTM
 from sunhwan.errors import ConfigError
+from sunhwan.exporting.layer_programs import numbers_of, program_of_layer
 from sunhwan.exporting.onnx.graph import BOOL, FLOAT, INT32, Graph
 from sunhwan.exporting.onnx.program_nodes import add_program
 from sunhwan.layers import Recurrent, RecurrentLayer
 from sunhwan.layers.connections import Dense, Highway, Plain, Residual
-from sunhwan.program import program_of
 
 States = Sequence[tuple[str, ...]]
 """The names of the fields of every layer's state."""
@@ -35,13 +35,6 @@ class LayerNodes(NamedTuple):
 
     output: str
     last: tuple[str, ...]
-
-
-def numbers_of(layer: RecurrentLayer) -> dict[str, np.ndarray[Any, Any]]:
-    """The parameters as the equation uses them."""
-    with torch.no_grad():
-        effective = layer.cell.effective(layer.parameters_of_cell)
-        return {name: value.float().numpy() for name, value in effective.items()}
 
 
 def operator_of(layer: RecurrentLayer) -> str:
@@ -118,10 +111,7 @@ def _by_program(
     backward: bool,
     single: bool,
 ) -> LayerNodes:
-    cell, H = layer.cell, layer.hidden_size
-    parameters = numbers_of(layer)
-    bias = "b" in parameters
-    program = program_of(cell, layer.input_size, H, bias=bias).folded(parameters)
+    cell, H, program = layer.cell, layer.hidden_size, program_of_layer(layer)
     a = add_program(graph, program.inputs, {"x": x}, axes=3)["a"]
     if backward:
         a = turned(graph, a, lengths)
