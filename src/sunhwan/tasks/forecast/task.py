@@ -116,7 +116,16 @@ class Forecast(ExampleTask):
         self, windows: Sequence[Any], interrupted: Callable[[], bool] = lambda: False
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Quantiles of each window's future, (n, H, Q), in the unit of its series; its scale, (n,)."""
-        said, repeated, scales = self._scaled(windows, interrupted)
+        return self._placed(windows, *self._scaled(windows, interrupted))
+
+    def _placed(
+        self,
+        windows: Sequence[Any],
+        said: NDArray[np.float64],
+        repeated: NDArray[np.float64],
+        scales: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """`quantiles` of what `_scaled` gave."""
         found = repeated[..., None] + scales[:, None, None] * self._spread(said)
         if self.layout.drawn:
             for rows, window in zip(found, windows, strict=True):
@@ -161,7 +170,7 @@ class Forecast(ExampleTask):
         learned from than in the held-out ones, which may be calm.
         """
         some = _spread_out(data, limit)
-        said, _, _ = self._scaled(some, interrupted)
+        scaled = said, _, _ = self._scaled(some, interrupted)
         targets = self._targets(some)
         factors = fitted_spread(torch.from_numpy(said), torch.from_numpy(targets))
         apart = Counter(id(window.track) for window in data)
@@ -170,7 +179,7 @@ class Forecast(ExampleTask):
         moved = _largest(targets)
         wider = min(max(self.moved / moved, 1.0), MOST_WIDENED) if moved else 1.0
         self.model.spread.copy_(factors**trust * wider ** (1 - trust))
-        return self.evaluate_data(some, interrupted=interrupted)
+        return ForecastScores.of(some, *self._placed(some, *scaled), self.season)
 
     def _targets(self, windows: Sequence[Any]) -> NDArray[np.float64]:
         """The futures as they are learned, (n, H); NaN where one is unknown or has no scale."""
