@@ -13,6 +13,7 @@ ORDER = {
     "errors": 0,
     "registry": 0,
     "files": 0,
+    "atomic": 1,
     "config": 1,
     "messages": 1,
     "text": 2,

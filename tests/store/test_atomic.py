@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sunhwan.atomic import recover_folder, replaced_folder
 from sunhwan.errors import StoreError
 from sunhwan.store import write_bytes, write_text
-from sunhwan.store.atomic import recover_folder, replaced_folder
 from tests.store.crashes import every_crash, every_failure
 
 OLD = {"one": b"old one", "two": b"old two"}

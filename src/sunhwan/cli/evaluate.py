@@ -37,8 +37,8 @@ def evaluate(
     from rich.text import Text
 
     from sunhwan.api import load
+    from sunhwan.atomic import check_writable
     from sunhwan.cli.terminal import console, visible
-    from sunhwan.store.atomic import check_writable
 
     name_cells(cell)
     if picture:

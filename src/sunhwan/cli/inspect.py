@@ -63,6 +63,7 @@ def inspect(
     ] = False,
 ) -> None:
     """Look inside a model: gradients, memory, spectrum, units, attention, as a page with pictures."""
+    from sunhwan.atomic import check_folder_writable
     from sunhwan.cli.terminal import console
     from sunhwan.inspection.features import load_feature
     from sunhwan.inspection.report.build import inspect as look_inside
@@ -70,7 +71,6 @@ def inspect(
     from sunhwan.inspection.report.phrases import Phrases
     from sunhwan.inspection.report.write import check_folder, write_report
     from sunhwan.store import Run
-    from sunhwan.store.atomic import check_folder_writable
 
     words = Phrases(language or chosen_language())
     if limit is not None and limit < 1:

@@ -90,9 +90,9 @@ def predict(
     with 2 when an option is wrong.
     """
     from sunhwan.api import load
+    from sunhwan.atomic import check_writable
     from sunhwan.cli.terminal import shown
     from sunhwan.prediction import format_of, predict_into
-    from sunhwan.store.atomic import check_writable
 
     form = format_of("json" if as_json else as_, out)
     name_cells(cell)

@@ -27,7 +27,7 @@ def words(
 ) -> None:
     """Show which tokens the model takes for similar: nearest neighbours, and a map of all."""
     from sunhwan.api import embedding
-    from sunhwan.store.atomic import check_writable
+    from sunhwan.atomic import check_writable
     from sunhwan.text.embedding_space import map_2d, neighbours
 
     if not token and map_ is None:

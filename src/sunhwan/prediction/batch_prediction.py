@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+from sunhwan.atomic import reported, sync_folder, write_text
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
 from sunhwan.prediction.answered import Answered, Rows, answer_rows, open_rows
 from sunhwan.prediction.output_formats import WRITERS, ParquetWriter, RowWriter, Write
-from sunhwan.store.atomic import reported, sync_folder, write_text
 from sunhwan.tasks import Task
 
 SAVED_EVERY = 2.0

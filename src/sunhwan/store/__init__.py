@@ -1,6 +1,6 @@
 """What is kept on disk: tensors, models, checkpoints and the run folder, all atomic and hashed."""
 
-from sunhwan.store.atomic import write_bytes, write_text
+from sunhwan.atomic import write_bytes, write_text
 from sunhwan.store.model import SavedModel, load_model, save_model
 from sunhwan.store.run import Run
 from sunhwan.store.tensors import read_tensors, write_tensors

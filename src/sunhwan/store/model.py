@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from sunhwan.atomic import recover_folder, replaced_folder
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import StoreError, UsageError, quoted
 from sunhwan.files import read_json
-from sunhwan.store.atomic import recover_folder, replaced_folder
 from sunhwan.store.migrations import MODEL, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import TASKS, Task

@@ -16,10 +16,10 @@ import tomli_w
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from sunhwan.atomic import reported, write_text
 from sunhwan.config import Config, read_toml
 from sunhwan.errors import ConfigError, StoreError, UsageError
 from sunhwan.files import parse_json, read_plain
-from sunhwan.store.atomic import reported, write_text
 from sunhwan.store.migrations import CHECKPOINT, RUN, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
 

@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sunhwan.atomic import write_bytes
 from sunhwan.errors import StoreError
 from sunhwan.files import is_plain, parse_json
-from sunhwan.store.atomic import write_bytes
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

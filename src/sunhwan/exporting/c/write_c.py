@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting.c.source import c_source
 from sunhwan.exporting.formats import Exported
@@ -19,7 +20,6 @@ from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
-from sunhwan.store.atomic import write_text
 from sunhwan.tasks import Task
 
 COMPILERS = ("cc", "gcc", "clang")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from sunhwan import __version__
+from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import loops
 from sunhwan.exporting.formats import Exported
@@ -23,7 +24,6 @@ from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
 from sunhwan.program import evaluate
 from sunhwan.program.operations import Numbers
-from sunhwan.store.atomic import write_text
 from sunhwan.tasks import Task
 from sunhwan.text import Vocabulary
 

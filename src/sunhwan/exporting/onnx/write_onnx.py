@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from sunhwan import __version__
+from sunhwan.atomic import replaced_folder
 from sunhwan.errors import UsageError
 from sunhwan.exporting.formats import Exported
-from sunhwan.store.atomic import replaced_folder
 from sunhwan.tasks import Task
 
 PARTS = {

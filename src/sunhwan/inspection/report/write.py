@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from sunhwan.atomic import replaced_folder
 from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.excerpt import read_along
 from sunhwan.inspection.report.contents import Report
@@ -30,7 +31,6 @@ from sunhwan.inspection.report.pictures import (
     svg,
 )
 from sunhwan.inspection.report.sections import Sections
-from sunhwan.store.atomic import replaced_folder
 from sunhwan.tasks import TASKS
 
 PAGE, DATA, PICTURES = "report.html", "report.json", "pictures"
