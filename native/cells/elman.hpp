@@ -1,4 +1,4 @@
-// Elman's network with tanh or ReLU. The equations stand in src/sunhwan/cells/elman.py.
+// Elman's network with tanh, ReLU or the logistic sigmoid. The equations stand in src/sunhwan/cells/elman.py.
 #pragma once
 
 #include "../elementwise.hpp"
@@ -38,9 +38,25 @@ struct ElmanReLU : Elman<T> {
     }
 };
 
+template <class T>
+struct ElmanSigmoid : Elman<T> {
+    using V = Vec<T>;
+
+    static SUNHWAN_INLINE void forward(const V* a, const V* u, const V*, const V*, V* next, V*) {
+        next[0] = sigmoid<T>(a[0] + u[0]);
+    }
+
+    static SUNHWAN_INLINE void backward(const V* d, const V*, const V*, const V* made, const V*, V* d_a,
+                                        V* d_u, V* d_prev, V*) {
+        d_a[0] = d_u[0] = d[0] * made[0] * (T(1) - made[0]);
+        d_prev[0] = V{};
+    }
+};
+
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
 SUNHWAN_CELL("elman", Elman, Elementwise)
 SUNHWAN_CELL("elman_relu", ElmanReLU, Elementwise)
+SUNHWAN_CELL("elman_sigmoid", ElmanSigmoid, Elementwise)
 SUNHWAN_CELL("irnn", ElmanReLU, Elementwise)

@@ -173,6 +173,13 @@ class ModelConfig:
     )
     bias: bool = setting(True, "whether the gates have biases")
     learned_initial_state: bool = setting(True, "whether the state before the text is learned")
+    start: str = setting(
+        "",
+        "how W_h begins: orthogonal; uniform, in ±1/√H; identity; scaled, Gaussian of a spectral radius "
+        "near model.start_scale; empty: as the cell's literature says",
+        choices=("", "orthogonal", "uniform", "identity", "scaled"),
+    )
+    start_scale: float = setting(1.0, "what W_h is multiplied with at the start", low=0, high=1000)
     direction: str = setting(
         "",
         "whether a text that is read, not written, is read from both ends; empty: auto",

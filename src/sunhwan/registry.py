@@ -33,6 +33,7 @@ class RegisteredCell(NamedTuple):
 CELLS = {
     "elman": RegisteredCell("elman:Elman", "simple#Elman"),
     "elman_relu": RegisteredCell("elman:Elman", "simple#Elman", {"nonlinearity": "relu"}),
+    "elman_sigmoid": RegisteredCell("elman:Elman", "simple#Elman", {"nonlinearity": "sigmoid"}),
     "irnn": RegisteredCell("irnn:IRNN", "simple#IRNN"),
     "indrnn": RegisteredCell("indrnn:IndRNN", "simple#IndRNN"),
     "antisymmetric": RegisteredCell("antisymmetric:Antisymmetric", "simple#Antisymmetric"),

@@ -96,7 +96,7 @@ class Explosive(nn.Module):
 def test_a_network_that_diverges(
     monkeypatch: pytest.MonkeyPatch, power: float, score: float | None
 ) -> None:
-    monkeypatch.setattr(memory, "Network", lambda *a: Explosive(*a, power=power))
+    monkeypatch.setattr(memory, "Network", lambda *a: Explosive(*a[:3], power=power))
     found = memory.train("elman", get_task("adding", 3), Settings(steps=9))
     assert (found.diverged, found.solved, found.steps) == (True, False, 1)
     if score is None:

@@ -42,6 +42,10 @@ def elman_relu(p, x, h):
     return (np.maximum(x @ p["W_x"] + h @ p["W_h"] + p["b"], 0),)
 
 
+def elman_sigmoid(p, x, h):
+    return (1 / (1 + np.exp(-(x @ p["W_x"] + h @ p["W_h"] + p["b"]))),)
+
+
 def indrnn(p, x, h):
     """Li et al. 2018."""
     return (np.maximum(x @ p["W_x"] + p["w_h"] * h + p["b"], 0),)
@@ -175,6 +179,7 @@ def rglru(p, x, h):
 EQUATIONS = {
     "elman": elman,
     "elman_relu": elman_relu,
+    "elman_sigmoid": elman_sigmoid,
     "irnn": elman_relu,  # Le et al. 2015: only its beginning is new
     "indrnn": indrnn,
     "antisymmetric": antisymmetric,

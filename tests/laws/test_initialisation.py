@@ -121,6 +121,7 @@ LSTM_BIAS = bias_of("ifgo", "f")
 INITIAL = {
     "elman": Begin(1, bias_of("h"), own=square(1)),
     "elman_relu": Begin(1, bias_of("h"), own=square(1)),
+    "elman_sigmoid": Begin(1, bias_of("h"), own=square(1)),
     # Le et al. 2015.
     "irnn": Begin(1, bias_of("h"), partial(normal, columns=H, deviation=0.001), {"W_h": identity}),
     # Li et al. 2018.

@@ -208,5 +208,5 @@ def test_a_gate_that_keeps_leaves_the_memory_as_it_was(name: str) -> None:
 
 
 def test_cells_without_such_a_gate_say_so() -> None:
-    without = {"elman", "elman_relu", "irnn", "indrnn", "antisymmetric"}
+    without = {"elman", "elman_relu", "elman_sigmoid", "irnn", "indrnn", "antisymmetric"}
     assert {name for name, cell in CELLS.items() if not cell.keep} == without

@@ -236,6 +236,7 @@ def nothing(v: Values, before: Values, layer: Any) -> dict[str, Tensor]:
 EQUATIONS: dict[str, tuple[str, str, Callable[[Values, Values, Any], dict[str, Tensor]]]] = {
     "elman": ("", "", nothing),
     "elman_relu": ("", "", nothing),
+    "elman_sigmoid": ("", "", nothing),
     "irnn": ("", "", nothing),
     "indrnn": ("", "", nothing),
     "antisymmetric": ("", "n", antisymmetric),

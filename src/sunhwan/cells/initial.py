@@ -1,4 +1,4 @@
-"""Initial matrices: Glorot-uniform and orthogonal, made by one thread."""
+"""Initial matrices: Glorot-uniform, orthogonal and others, made by one thread."""
 
 import math
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
+
+from sunhwan.errors import ConfigError
 
 BY_QR = 256
 """The largest side of an orthogonal matrix that is made by a QR decomposition."""
@@ -35,6 +37,33 @@ def orthogonal(fan_in: int, fan_out: int, blocks: int = 1) -> Tensor:
             else:
                 spinner(block)
     return W
+
+
+STARTS = ("orthogonal", "uniform", "identity", "scaled")
+"""How W_h can begin in place of its cell's own way."""
+
+
+def recurrent_start(
+    start: str, fan_in: int, fan_out: int, blocks: int = 1, *, scale: float = 1.0
+) -> Tensor:
+    """W_h (fan_in, blocks · fan_out) before training, by the name of a start; all times the scale.
+
+    orthogonal: every singular value is 1. uniform: in ±1/√H, as in `torch.nn`, whose spectral radius is
+    near 0.58. identity: each state is copied. scaled: Gaussian, its deviation the scale by √H, whose
+    spectral radius is near the scale (Girko 1984).
+    """
+    bound = fan_out**-0.5
+    if start == "orthogonal":
+        W = orthogonal(fan_in, fan_out, blocks)
+    elif start == "uniform":
+        W = torch.empty(fan_in, blocks * fan_out).uniform_(-bound, bound)
+    elif start == "identity":
+        W = torch.eye(fan_in, fan_out).repeat(1, blocks)
+    elif start == "scaled":
+        W = torch.empty(fan_in, blocks * fan_out).normal_(std=bound)
+    else:
+        raise ConfigError(f"W_h cannot begin as {start!r}: choose from {', '.join(STARTS)}")
+    return W if scale == 1.0 else W * scale
 
 
 def spinner(W: Tensor) -> None:

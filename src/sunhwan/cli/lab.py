@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from sunhwan.lab.gradients import GradientAnatomy
     from sunhwan.lab.memory import Point, Settings, Watcher
 
 app = typer.Typer(
@@ -52,6 +54,13 @@ def memory(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Sequences of a step (32).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights and sequences (1).")] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            help="How W_h begins: orthogonal, uniform, identity, scaled.",
+            show_default="as the cell",
+        ),
+    ] = "",
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for results.json and memory.png.")] = Path(
         "lab/memory"
@@ -70,8 +79,9 @@ def memory(
     from sunhwan.lab.memory import Settings, horizons, measure
     from sunhwan.lab.tasks import TASKS
 
-    given = {
+    given: dict[str, Any] = {
         "hidden_size": hidden_size, "steps": steps, "batch_size": batch_size, "seed": seed,
+        "start": start,
     }  # fmt: skip
     settings = Settings(**{name: value for name, value in given.items() if value is not None})
     chosen = list(QUICK) if not cells else list(CELLS)
@@ -106,6 +116,140 @@ def memory(
             target.print(_table(name, mine))
     target.print("the textbook: a simple RNN remembers about 7 steps, an LSTM about 100")
     target.print(f"everything is in {out}")
+
+
+@app.command("gradients", cls=Command)
+def gradients(
+    activations: Annotated[
+        str,
+        typer.Option("--activation", help="Of an Elman network: tanh, sigmoid, relu, identity."),
+    ] = "tanh,sigmoid,relu,identity",
+    cells: Annotated[str, typer.Option(help="Further cells, by name or FILE.py:CLASS.")] = "",
+    starts: Annotated[
+        str,
+        typer.Option(
+            "--start",
+            help="How W_h begins: orthogonal, uniform, identity, scaled.",
+        ),
+    ] = "orthogonal,uniform",
+    scales: Annotated[
+        str, typer.Option("--scale", help="What W_h is multiplied with at the start.")
+    ] = "1",
+    source: Annotated[
+        str, typer.Option("--task", help="What is read: text, recall, adding or copy.")
+    ] = "text",
+    text: Annotated[
+        Path | None, typer.Option(help="A text file for --task text; otherwise Korean prose.")
+    ] = None,
+    lags: Annotated[int | None, typer.Option(help="Steps back that are looked at (100).")] = None,
+    hidden_size: Annotated[int | None, typer.Option(help="Hidden units (32).")] = None,
+    rows: Annotated[int | None, typer.Option(help="Sequences (16).")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps before the look (0).")] = None,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Largest norm of the whole gradient (1.0).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights and sequences (1).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for results.json and gradients.png.")] = Path(
+        "lab/gradients"
+    ),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="End with one JSON object; the table on stderr.")
+    ] = False,
+) -> None:
+    """How long a gradient stays, and what each step adds to the gradient of W_h."""
+    import json
+
+    from sunhwan.cli.terminal import console
+    from sunhwan.lab.gradient_figures import draw_gradients
+    from sunhwan.lab.gradients import GradientSettings, take_apart, variants
+    from sunhwan.store import write_text
+    from sunhwan.text import load_corpus
+
+    given: dict[str, Any] = {
+        "lags": lags, "hidden_size": hidden_size, "rows": rows, "steps": steps,
+        "clip_norm": clip_norm, "seed": seed,
+    }  # fmt: skip
+    settings = GradientSettings(
+        source, **{name: value for name, value in given.items() if value is not None}
+    )
+    named = name_cells(_list(cells, "--cells")) if cells else []
+    chosen = variants(
+        _list(activations, "--activation") if activations else [],
+        named,
+        _list(starts, "--start") if starts else [],
+        [_number(one) for one in _list(scales, "--scale")],
+    )
+    if not chosen:
+        raise UsageError("nothing is measured: name an --activation or --cells")
+    read = ""
+    if source == "text":
+        corpus = load_corpus(("korean",) if text is None else (str(text),))
+        read = "\n".join(document.text for document in corpus.documents)
+    elif text is not None:
+        raise UsageError(f"--text is read by --task text alone, not by {source}: leave one out")
+    found = [take_apart(variant, settings, read) for variant in chosen]
+    values = {
+        "folder": str(out),
+        "settings": asdict(settings),
+        "variants": [one.to_dict() for one in found],
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make {out}: {error.strerror or error}") from None
+    write_text(out / "results.json", json.dumps(values, indent=1) + "\n")
+    draw_gradients(found, settings, out / "gradients.png")
+    target = console(stderr=as_json)
+    for table in _gradient_tables(found, settings.lags):
+        target.print(table)
+    target.print(f"everything is in {out}")
+    if as_json:
+        echo_json(values)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--scale must be numbers with commas between, not {text!r}") from None
+
+
+def _gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Table, Table]":
+    """Variants down: what is left of the gradient at some lags, and what limiting its norm does."""
+    from rich.table import Table
+
+    curves = Table(
+        title="gradient of the state by lag, as a share of its start; W_h: its spectral radius",
+        title_justify="left", box=None,
+    )  # fmt: skip
+    limits = Table(
+        title="gradient of all parameters: its norm, that after clipping, the cosine between the two; "
+        "how far the shares' sum is from the gradient",
+        title_justify="left", box=None,
+    )  # fmt: skip
+    shown = [lag for lag in (1, 5, 10, 20, 50, 100) if lag <= lags]
+    for table in (curves, limits):
+        table.add_column("network", no_wrap=True)
+    for name in ("W_h", *map(str, shown), "< 1 %"):
+        curves.add_column(name, justify="right", no_wrap=True)
+    for name in ("norm", "clipped", "cosine", "sum off by"):
+        limits.add_column(name, justify="right")
+    for one in found:
+        start = max(one.curve[:2]) or 1.0
+        curves.add_row(
+            one.label,
+            "" if one.radius is None else f"{one.radius:.2f}",
+            *(f"{one.curve[lag] / start:.1g}" for lag in shown),
+            f"> {lags}" if one.horizon is None else f"{one.horizon}",
+        )
+        limits.add_row(
+            one.label,
+            f"{one.clipped.norm:.3g}",
+            f"{one.clipped.limited:.3g}",
+            f"{one.clipped.cosine:.6f}",
+            f"{one.sum_error:.0e}",
+        )
+    return curves, limits
 
 
 def _list(text: str, option: str) -> list[str]:

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from torch import Generator, Tensor, nn
 
 from sunhwan.cells import get_cell
+from sunhwan.cells.initial import STARTS
 from sunhwan.errors import ConfigError, StoreError, UsageError
 from sunhwan.files import read_json
 from sunhwan.lab.tasks import Task, get_task
@@ -53,13 +54,15 @@ class Settings:
     """How every network is trained: points under other settings cannot be compared.
 
     hidden_size: H. steps: budget of training steps at each learning rate; a network that has solved
-    its task stops before. batch_size: N. seed: of weights and of all sequences.
+    its task stops before. batch_size: N. seed: of weights and of all sequences. start: how W_h begins
+    (`sunhwan.cells.initial.STARTS`); "": as the cell's literature says.
     """
 
     hidden_size: int = 32
     steps: int = 1000
     batch_size: int = 32
     seed: int = 1
+    start: str = ""
 
     def __post_init__(self) -> None:
         for name, high in (("hidden_size", 65_536), ("steps", 10**9), ("batch_size", 65_536)):
@@ -70,10 +73,15 @@ class Settings:
                 )
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"the seed must be between 0 and 2^63 - 1, not {self.seed}")
+        if self.start not in ("", *STARTS):
+            raise ConfigError(f"there is no start {self.start!r}: choose from {', '.join(STARTS)}")
 
     def to_dict(self) -> dict[str, Any]:
         """All that a point depends on, the constants of this module too, ready for JSON."""
-        return asdict(self) | {
+        own = asdict(self)
+        if not self.start:
+            del own["start"]
+        return own | {
             "optimizer": "adam",
             "learning_rates": list(LEARNING_RATES),
             "clip_norm": CLIP_NORM,
@@ -148,10 +156,10 @@ class Watcher:
 class Network(nn.Module):
     """A cell over time and a linear read-out: (N, T, D) → (N, A, O) at the last A steps."""
 
-    def __init__(self, cell: str, task: Task, hidden_size: int) -> None:
+    def __init__(self, cell: str, task: Task, hidden_size: int, start: str = "") -> None:
         super().__init__()
         self.answers = task.answers
-        self.recurrent = Recurrent(cell, task.input_size, hidden_size)
+        self.recurrent = Recurrent(cell, task.input_size, hidden_size, start=start)
         self.readout = nn.Linear(self.recurrent.output_size, task.output_size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -244,7 +252,9 @@ def measure(
     or another process is measuring into it.
     """
     for cell in cells:
-        get_cell(cell)
+        has_W_h = bool(get_cell(cell).gates_of_W_h)
+        if settings.start and not has_W_h:
+            raise ConfigError(f"the start says how W_h begins, and {cell} has none: leave it out")
     for task in tasks:
         for delay in delays:
             get_task(task, delay)
@@ -299,7 +309,7 @@ def _attempt(
     testing = _generator("testing", task, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = Network(cell, task, settings.hidden_size)
+        network = Network(cell, task, settings.hidden_size, settings.start)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     score = None
     for step in range(1, settings.steps + 1):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sunhwan.cells import Cell, Parameters, State
+from sunhwan.cells.initial import recurrent_start
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
@@ -55,6 +56,8 @@ class RecurrentLayer(nn.Module):
 
     Args beyond the cell's: weight_drop: DropConnect on W_h (Wan et al. 2013; Merity et al. 2018); a
     second matrix W_m is left whole.
+    start, start_scale: how W_h begins (`sunhwan.cells.initial.STARTS`), and what it is multiplied with;
+    "": as its cell says.
     recurrent_dropout: h on its way to W_h, the same units at every step (Gal and Ghahramani 2016).
     zoneout, zoneout_cell: chance that a unit of h, or of the state's other fields, keeps its value
     through a step (Krueger et al. 2017). In evaluation nothing is drawn: no weight or unit is
@@ -74,6 +77,8 @@ class RecurrentLayer(nn.Module):
         recurrent_dropout: float = 0.0,
         zoneout: float = 0.0,
         zoneout_cell: float = 0.0,
+        start: str = "",
+        start_scale: float = 1.0,
     ) -> None:
         super().__init__()
         choose(cell, torch.device("cpu"), torch.float32, backend=backend)  # or a ConfigError now
@@ -83,6 +88,8 @@ class RecurrentLayer(nn.Module):
         self.weight_drop, self.recurrent_dropout = weight_drop, recurrent_dropout
         self.zoneout, self.zoneout_cell = zoneout, zoneout_cell
         fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
+        if start or start_scale != 1.0:
+            fresh["W_h"] = _started(cell, fresh, start, start_scale)
         self._stored = {
             name: f"{name}_T" if value.dim() == 2 else name for name, value in fresh.items()
         }
@@ -342,6 +349,19 @@ class RecurrentLayer(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {self.input_size} → {self.hidden_size}"
+
+
+def _started(cell: Cell, fresh: Parameters, start: str, scale: float) -> Tensor:
+    """W_h as a start makes it; ConfigError where the cell has none."""
+    if "W_h" not in fresh:
+        raise ConfigError(
+            f"start says how W_h begins, and {type(cell).__name__} has none: leave it out"
+        )
+    if not start:
+        return fresh["W_h"] * scale
+    P, width = fresh["W_h"].shape
+    blocks = len(cell.gates_of_W_h)
+    return recurrent_start(start, P, width // blocks, blocks, scale=scale)
 
 
 def hooked(module: nn.Module) -> bool:

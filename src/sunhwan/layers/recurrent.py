@@ -59,6 +59,7 @@ class Recurrent(nn.Module):
             `RecurrentLayer`.
         bias: whether the gates have biases.
         learned_initial_state: whether the state before the first step is a parameter.
+        start, start_scale: how W_h begins, and what it is multiplied with; see `RecurrentLayer`.
         stateful: keep the state from call to call; `reset_state`, `set_state` change it.
         backend: force an implementation ("native", "reference", "fused", "scan", "unrolled") instead
             of the dispatcher's choice, which `explain` tells.
@@ -88,6 +89,8 @@ class Recurrent(nn.Module):
         zoneout_cell: float = 0.0,
         bias: bool = True,
         learned_initial_state: bool = False,
+        start: str = "",
+        start_scale: float = 1.0,
         stateful: bool = False,
         backend: str | None = None,
         device: torch.device | str | None = None,
@@ -149,6 +152,8 @@ class Recurrent(nn.Module):
                             recurrent_dropout=recurrent_dropout,
                             zoneout=zoneout,
                             zoneout_cell=zoneout_cell,
+                            start=start,
+                            start_scale=start_scale,
                         )
                     )
                 own = layers[-1].output_size * (self.directions if merge == "concat" else 1)

@@ -71,6 +71,8 @@ def module_of(stack: Sequence[RecurrentLayer], directions: int, dropout: float) 
     if type(cell) not in KINDS or any(layer.cell != cell for layer in stack) or len(sizes) > 1:
         kinds = ", ".join(dict.fromkeys(type(layer.cell).__name__ for layer in stack))
         raise ConfigError(f"torch.nn has no module for {kinds} of sizes {sorted(sizes)}")
+    if isinstance(cell, Elman) and cell.nonlinearity == "sigmoid":
+        raise ConfigError("torch.nn has no module for Elman with sigmoid: it has tanh and ReLU")
     if isinstance(cell, ProjectedLSTM) and first.output_size >= first.hidden_size:
         raise ConfigError(
             f"torch.nn.LSTM needs a projection smaller than its {first.hidden_size} hidden units, "

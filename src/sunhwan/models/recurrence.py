@@ -28,4 +28,6 @@ def recurrence(config: ModelConfig, input_size: int, *, bidirectional: bool) -> 
         zoneout_cell=config.zoneout_cell,
         bias=config.bias,
         learned_initial_state=config.learned_initial_state,
+        start=config.start,
+        start_scale=config.start_scale,
     )

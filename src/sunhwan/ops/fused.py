@@ -18,6 +18,8 @@ from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolle
 
 def supports(cell: Cell) -> bool:
     """Whether PyTorch has an operator for exactly this equation (a subclass may be another one)."""
+    if isinstance(cell, Elman) and cell.nonlinearity == "sigmoid":
+        return False
     return type(cell) in (Elman, IRNN, GRU, LSTM)
 
 

@@ -30,6 +30,8 @@ SIMPLE: list[Fault] = [
     *of(Elman, "pointwise", "elman", ("torch.tanh(a + u)", "torch.tanh(a - u)", EQUATION)),
     *of(Elman, "pointwise", "elman", ("(a + u) if", "(a + u).half().to(a) if", "float32")),
     *of(Elman, "pointwise", "elman_relu", ("torch.relu(a + u)", "(a + u)", EQUATION)),
+    *of(Elman, "pointwise", "elman_sigmoid", ("torch.sigmoid(a + u)", "(a + u)", EQUATION)),
+    *of(Elman, "factors", "elman_sigmoid", ("h * (1 - h)", "h * (1 + h)", PIECES)),
     *of(Elman, "factors", "elman", ("1 - h * h", "1 + h * h", PIECES)),
     *of(Elman, "factors", "elman_relu", ("(h > 0)", "(h >= 0)", PIECES)),
     *of(Elman, "pointwise_backward", "elman", ("(None,)", "(d_state[0],)", GRADIENTS)),

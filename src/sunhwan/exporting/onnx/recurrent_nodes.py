@@ -90,8 +90,8 @@ def _by_operator(
     }
     if kind == "GRU":
         attributes["linear_before_reset"] = int(isinstance(cell, GRU))
-    if isinstance(cell, Elman) and cell.nonlinearity == "relu":
-        attributes["activations"] = ["Relu"]
+    if isinstance(cell, Elman) and cell.nonlinearity != "tanh":
+        attributes["activations"] = [{"relu": "Relu", "sigmoid": "Sigmoid"}[cell.nonlinearity]]
     inputs = [x, *(graph.constant(value[None]) for value in (W, R, B))]
     inputs.append("" if lengths is None else graph.op("Cast", lengths, to=INT32))
     inputs += [graph.unsqueeze(field, 0) for field in state]

@@ -1,0 +1,84 @@
+"""The picture of gradients taken apart: the curve over the lag, the shares, the derivatives."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps, rc_context
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+from sunhwan.lab.figures import GREY, TITLE_PAD
+from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings
+from sunhwan.plots import INK, fonts
+from sunhwan.store import write_bytes
+
+SHOWN = 20
+"""Lags whose shares have bars."""
+
+
+def draw_gradients(
+    found: Sequence[GradientAnatomy], settings: GradientSettings, path: Path
+) -> None:
+    """Draw a PNG: all curves with W_h's powers dotted beside them, then a row for each variant."""
+    colors = [
+        colormaps["turbo"](0.08 + 0.84 * k / max(len(found) - 1, 1)) for k in range(len(found))
+    ]
+    style: dict[Any, Any] = {
+        "font.family": list(fonts()),
+        "font.size": 9,
+        "axes.unicode_minus": False,
+    }
+    rows = [4.2, *[1.7] * len(found)]
+    with rc_context({**style, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(
+            figsize=(11, sum(rows)), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
+        )
+        grid = figure.add_gridspec(len(rows), 2, height_ratios=rows, width_ratios=[2, 1])
+        curves = figure.add_subplot(grid[0, :])
+        curves.axhline(FORGOTTEN, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        for one, color in zip(found, colors, strict=True):
+            start = max(one.curve[:2]) or 1.0
+            share = [value / start or np.nan for value in one.curve]
+            curves.plot(share, color=color, label=one.label)
+            powers = [value or np.nan for value in one.powers]
+            curves.plot(powers, color=color, linewidth=0.8, linestyle=(0, (1, 2)))
+        curves.set_yscale("log")
+        curves.set_ylim(1e-6, 1e6)
+        curves.yaxis.set_major_formatter("{x:g}")
+        curves.set_xlabel("lag (steps back)")
+        curves.set_title(
+            "gradient of the state by lag, as a share of its start; dotted: the norm of W_h to that power",
+            loc="left", color=INK, pad=TITLE_PAD,
+        )  # fmt: skip
+        curves.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+        for row, (one, color) in enumerate(zip(found, colors, strict=True), 1):
+            bars = figure.add_subplot(grid[row, 0])
+            shares = [share.share for share in one.shares[:SHOWN]]
+            bars.bar(range(len(shares)), shares, color=color)
+            bars.xaxis.set_major_locator(MaxNLocator(integer=True))
+            rest = sum(share.share for share in one.shares[SHOWN:])
+            bars.set_title(
+                f"{one.label}: share of each step in the gradient of {one.parameter}; beyond: {rest:.2g}",
+                loc="left", color=INK,
+            )  # fmt: skip
+            derivatives = figure.add_subplot(grid[row, 1])
+            if one.derivatives:
+                edges = [(k + 0.5) / BINS for k in range(BINS)]
+                derivatives.bar(edges, one.derivatives, width=0.9 / BINS, color=color)
+            derivatives.set_xlim(0, 1)
+            named = "derivative of the activation" if "elman" in one.label else "gate that keeps"
+            derivatives.set_title(
+                named if one.derivatives else "no such gate", loc="left", color=INK
+            )
+        note = (
+            f"{settings.source}, {settings.hidden_size:,} hidden units, {settings.rows:,} sequences, "
+            f"{settings.steps:,} training steps, seed {settings.seed}."
+        )
+        figure.supxlabel(note, x=0.01, ha="left", color=GREY, fontsize=8)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+    write_bytes(path, buffer.getvalue())
