@@ -36,6 +36,7 @@ ORDER = {
     "inspection": 15,
     "exporting": 15,
     "lab": 15,
+    "comparison": 15,
     "serve": 16,
     "cli": 17,
     "__main__": 18,
@@ -43,7 +44,7 @@ ORDER = {
 }
 """A module may import those with a smaller number, and itself. A new module gets its place here."""
 
-ONLY = {"numpy_rnn": {"errors"}, "training": {"training", "cli", "__init__"}}
+ONLY = {"numpy_rnn": {"errors"}, "training": {"training", "comparison", "cli", "__init__"}}
 """numpy_rnn imports these alone; training is imported by these alone."""
 
 

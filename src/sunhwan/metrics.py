@@ -2,10 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -117,28 +119,56 @@ def evaluate_tokens(
     read: what gives the logits in the place of the model, called as it is.
     """
     rows = rows or max(1, -(-tokens.targets // 50_000))
-    block_length = max(64, min(2048, 8192 // rows))
-    # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
-    block_length = min(block_length, max(8, LOGITS // (rows * model.vocabulary_size)))
-    device = model.output.weight.device
-    read = read or model
+    loss = torch.zeros((), dtype=torch.float64)
+    right = count = 0
     with evaluating(model):
-        state: Any = None
-        loss = torch.zeros((), dtype=torch.float64)
-        right = count = 0
-        for block, scored in warm_blocks(
-            tokens, rows=rows, block_length=block_length, limit=limit or None
-        ):
+        for logits, targets, scored in _scored_blocks(model, tokens, rows, limit, read):
             if interrupted():
                 raise InterruptedError("the evaluation was interrupted")
-            block = to_device(block, device)
-            logits, state = read(block.inputs, state, block.resets)
-            scored = scored.to(device)
-            loss += token_losses(logits, block.targets)[scored].double().sum().cpu()
-            right += int((logits.argmax(-1) == block.targets)[scored].sum())
+            loss += token_losses(logits, targets)[scored].double().sum().cpu()
+            right += int((logits.argmax(-1) == targets)[scored].sum())
             count += int(scored.sum())
         characters = round(tokens.characters * count / tokens.targets)
         return Scores(loss.item() / count, right / count, count, characters, tokens.unknown)
+
+
+PIECE_ROWS, PIECE_TOKENS = 64, 128
+"""Of `piece_losses`: rows read side by side at most, and targets a piece is of at most."""
+
+
+@torch.no_grad()
+def piece_losses(model: LanguageModel, tokens: Tokens) -> NDArray[np.float64]:
+    """Score a whole text piece by piece: nats and targets of each, (pieces, 2)."""
+    rows = max(1, min(PIECE_ROWS, tokens.targets // PIECE_TOKENS))
+    found = []
+    with evaluating(model):
+        for logits, targets, scored in _scored_blocks(model, tokens, rows, 0, None, PIECE_TOKENS):
+            nats = torch.where(scored, token_losses(logits, targets), 0.0).double().sum(1)
+            found.append(torch.stack((nats, scored.sum(1).double()), 1).cpu())
+    pieces = torch.cat(found)
+    return np.asarray(pieces[pieces[:, 1] > 0].numpy())
+
+
+def _scored_blocks(
+    model: LanguageModel,
+    tokens: Tokens,
+    rows: int,
+    limit: int,
+    read: Callable[..., tuple[Tensor, Any]] | None = None,
+    longest: int = 2048,
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Logits (N, T, V), targets (N, T) and which of them count (N, T), block by block."""
+    block_length = min(longest, max(64, 8192 // rows))
+    # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
+    block_length = min(block_length, max(8, LOGITS // (rows * model.vocabulary_size)))
+    device, read = model.output.weight.device, read or model
+    state: Any = None
+    for block, scored in warm_blocks(
+        tokens, rows=rows, block_length=block_length, limit=limit or None
+    ):
+        block = to_device(block, device)
+        logits, state = read(block.inputs, state, block.resets)
+        yield logits, block.targets, scored.to(device)
 
 
 def to_device(block: Block, device: torch.device) -> Block:

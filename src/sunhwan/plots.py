@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import font_manager
+from matplotlib import colormaps, font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -159,6 +159,32 @@ def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_title(panel["series"], loc="left", color=INK, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left")
+    write_bytes(path, _png(figure))
+
+
+def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the validation loss of each run over its seconds, and the loss of each on the same rows.
+
+    variants: name, curves (a list of (seconds, loss) a seed) and losses (one a seed) of each, the best
+    first.
+    """
+    figure = Figure(figsize=(11, 2.5 + 0.28 * max(len(variants), 8)), layout="constrained")
+    over, last = figure.subplots(1, 2)
+    colors = colormaps["viridis"](np.linspace(0, 0.9, len(variants)))
+    for place, (variant, color) in enumerate(zip(variants, colors, strict=True)):
+        for curve in variant["curves"]:
+            if curve:
+                over.plot(*zip(*curve, strict=True), ".-", color=color, linewidth=1)
+        losses = variant["losses"]
+        last.plot(losses, [place] * len(losses), "o", color=color, alpha=0.6, markersize=5)
+        last.plot([sum(losses) / len(losses)], [place], "|", color=INK, markersize=14)
+    over.set_xlabel("seconds")
+    over.set_ylabel("validation loss")
+    last.set_yticks(range(len(variants)), [v["name"] for v in variants], parse_math=False)
+    last.invert_yaxis()
+    last.set_xlabel("loss of each seed; line: mean")
+    for axes in (over, last):
+        axes.spines[["top", "right"]].set_visible(False)
     write_bytes(path, _png(figure))
 
 

@@ -11,6 +11,7 @@ import typer
 from sunhwan import __version__
 from sunhwan.cli import (
     check_cell,
+    compare,
     evaluate,
     export,
     info,
@@ -96,9 +97,9 @@ def _options(
 
 
 for _function in (
-    train.train, train.resume, sample.sample, predict.predict, evaluate.evaluate, score.score,
-    serve.serve, info.info, export.export, inspect.inspect, words.words, settings.settings,
-    check_cell.check_cell,
+    train.train, train.resume, compare.compare, sample.sample, predict.predict, evaluate.evaluate,
+    score.score, serve.serve, info.info, export.export, inspect.inspect, words.words,
+    settings.settings, check_cell.check_cell,
 ):  # fmt: skip
     app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

@@ -1,5 +1,6 @@
 """`sunhwan train` and `sunhwan resume`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,29 +125,44 @@ def train(
     if cell:
         names = name_cells(cell)
         options["model.cell"] = names[0] if len(names) == 1 else names
-    budget = {"training.minutes": minutes, "training.steps": steps, "training.epochs": epochs}
-    given = {name: value for name, value in budget.items() if value is not None}
-    if len(given) > 1:
-        raise UsageError("give one budget: --minutes, --steps or --epochs")
-    if any(value <= 0 for value in given.values()):
-        raise UsageError("a budget must be more than 0")
-    if given:
-        # One on the command line replaces whichever the file has.
-        options |= {name: given.get(name, 0) for name in budget}
-    settings = Config.load(config) if config else Config()
-    settings = settings.override(
-        {name: value for name, value in options.items() if value is not None}, "the command line"
-    )
-    settings = settings.override(dict(map(parse_assignment, set_ or [])))
-    if corpus:
-        sources = {"text.corpus": Config().text.corpus, settings.source_setting: corpus}
-        settings = settings.override(sources, "the command line")
+    settings = settings_of(corpus, options, (minutes, steps, epochs), config, set_)
 
     from sunhwan import training
 
     reporter = _reporter(quiet, as_json)
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
+
+
+def settings_of(
+    sources: list[str] | None,
+    options: Mapping[str, Any],
+    budget: tuple[float | None, int | None, float | None],
+    config: Path | None,
+    assignments: list[str] | None,
+) -> Config:
+    """The configuration that a command line asks for.
+
+    sources: what is read. options: setting → value, None where it was not given. budget: minutes, steps
+    and passes. config: a TOML file, whose settings those of the command line replace.
+    """
+    names = ("training.minutes", "training.steps", "training.epochs")
+    given = {n: value for n, value in zip(names, budget, strict=True) if value is not None}
+    if len(given) > 1:
+        raise UsageError("give one budget: --minutes, --steps or --epochs")
+    if any(value <= 0 for value in given.values()):
+        raise UsageError("a budget must be more than 0")
+    values = {name: value for name, value in options.items() if value is not None}
+    if given:
+        # One on the command line replaces whichever the file has.
+        values |= {name: given.get(name, 0) for name in names}
+    settings = Config.load(config) if config else Config()
+    settings = settings.override(values, "the command line")
+    settings = settings.override(dict(map(parse_assignment, assignments or [])))
+    if sources:
+        read = {"text.corpus": Config().text.corpus, settings.source_setting: sources}
+        settings = settings.override(read, "the command line")
+    return settings
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sunhwan.config import Config
@@ -15,6 +17,8 @@ from sunhwan.models.mode import evaluating
 from sunhwan.tasks.common.interface import Task
 
 EVALUATION_BATCH = 128
+PIECES = 250
+"""Of data, for the spread of a loss."""
 
 
 class Example(NamedTuple):
@@ -45,6 +49,19 @@ class ExampleTask(Task):
     @abstractmethod
     def collate(self, examples: Sequence[Example]) -> Any:
         """Examples → a batch on the CPU, with a `to(device)`."""
+
+    def piece_losses(self, data: Sequence[Any]) -> NDArray[np.float64]:
+        each = -(-len(data) // PIECES)
+        found = []
+        for start in range(0, len(data), each):
+            piece = data[start : start + each]
+            count = sum(self.targets_of(example) for example in piece)
+            found.append((self.evaluate_data(piece).loss * count, count))
+        return np.array(found)
+
+    def targets_of(self, example: Any) -> int:
+        """Of how many targets the loss of an example is the mean: tokens, labels, or 1."""
+        return 1 if example.target is None else example.target.numel()
 
     def digest(self, data: Sequence[Example]) -> str:
         sha = hashlib.sha256()

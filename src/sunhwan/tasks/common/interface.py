@@ -7,7 +7,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sunhwan.config import Config, TrainingConfig
@@ -129,6 +131,13 @@ class Task(ABC):
         """The figures on data; limit: about so many tokens of it, 0: all.
 
         `interrupted` is asked between batches; InterruptedError is raised if it says so.
+        """
+
+    @abstractmethod
+    def piece_losses(self, data: Any) -> NDArray[np.float64]:
+        """The loss of each of some hundred pieces of data: nats and how many they are of, (pieces, 2).
+
+        What models are compared by, piece by piece, in the paired bootstrap.
         """
 
     def validate(

@@ -109,6 +109,9 @@ class Forecast(ExampleTask):
             targets.append(torch.from_numpy(scaled).float())
         return Windows(pad(inputs), torch.stack(targets))
 
+    def targets_of(self, example: Any) -> int:
+        return max(int(np.isfinite(example.future).sum()), 1)
+
     def loss(self, batch: Windows, state: Any, training: TrainingConfig) -> Loss:
         return self.model.loss(batch.to(self.device))
 

@@ -5,12 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sunhwan import generation
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Block, Streams, Tokens, encode
 from sunhwan.errors import DataError, UsageError
 from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
-from sunhwan.metrics import Scores, evaluate_tokens, to_device
+from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
@@ -91,6 +94,9 @@ class LanguageModelTask(Task):
         return evaluate_tokens(
             self.model, data, rows=VALIDATION_ROWS, limit=limit, interrupted=interrupted
         )
+
+    def piece_losses(self, data: Tokens) -> NDArray[np.float64]:
+        return piece_losses(self.model, data)
 
     def validation_sample(self, data: Any, length: int) -> str:
         # In fp32 whatever the model has become: the precision stays from one validation to the next.

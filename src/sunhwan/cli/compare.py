@@ -1,0 +1,222 @@
+"""`sunhwan compare`."""
+
+import datetime
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sunhwan.cli.language import named_figure, say
+from sunhwan.cli.output import echo_json
+from sunhwan.cli.own_cell import name_cells, own_files
+from sunhwan.cli.train import Json, Quiet, settings_of
+from sunhwan.config import parse_assignment
+from sunhwan.errors import UsageError, quoted
+
+if TYPE_CHECKING:
+    from sunhwan.comparison import Measured, Variant
+
+Listed = list[str] | None
+
+
+def compare(
+    what: Annotated[
+        Listed,
+        typer.Argument(help="What `train` reads; or run folders, to compare what is trained."),
+    ] = None,
+    cell: Annotated[
+        Listed,
+        typer.Option(help="Cells, such as elman,gru,lstm; FILE.py:CLASS is one of your own."),
+    ] = None,
+    hidden_size: Annotated[str | None, typer.Option(help="Hidden sizes, such as 32,128.")] = None,
+    parameters: Annotated[
+        str | None,
+        typer.Option(help="Parameters that each model has, about, such as 200k: H follows."),
+    ] = None,
+    vary: Annotated[
+        Listed, typer.Option(help="section.key=A,B: values of any other setting.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each, with the seeds 1, 2, …", min=1)] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for runs, table and picture.")
+    ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(help="A file to measure on; left out: what the runs validate on."),
+    ] = None,
+    task: Annotated[str | None, typer.Option(help="As of `train`.")] = None,
+    input_: Annotated[Listed, typer.Option("--input", help="As of `train`.")] = None,
+    target: Annotated[Listed, typer.Option(help="As of `train`.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Training time of a run.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of a run.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the data of a run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
+    set_: Annotated[
+        Listed, typer.Option("--set", help="section.key=value for any setting, as of `train`.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model for each choice and seed, or take finished runs, and compare them on the same rows."""
+    runs = _run_folders(what)
+    if runs:
+        given = {
+            "--hidden-size": hidden_size, "--parameters": parameters, "--vary": vary, "--task": task,
+            "--input": input_, "--target": target, "--minutes": minutes, "--steps": steps,
+            "--epochs": epochs, "--config": config, "--set": set_,
+            "--seeds": seeds if seeds > 1 else None,
+        }  # fmt: skip
+        unused = [name for name, value in given.items() if value is not None]
+        if unused or (cell and not own_files(cell) == cell):
+            raise UsageError(
+                f"{(unused or ['--cell'])[0]}: {runs[0]} is trained already, so this has no effect: "
+                "leave it out, or name what to learn from in the place of runs"
+            )
+        name_cells(cell)
+        _show(_measure({str(run): [run] for run in runs}, test), out, as_json)
+        return
+    options = {
+        "task.name": task,
+        "task.input": input_,
+        "task.target": target[0] if target else None,
+    }
+    settings = settings_of(what, options, (minutes, steps, epochs), config, set_)
+    axes: dict[str, list[Any]] = {}
+    if cell:
+        axes["model.cell"] = name_cells(
+            [name for value in cell for name in _several(value, "--cell")]
+        )
+    if hidden_size:
+        axes["model.hidden_size"] = [_whole(v, "--hidden-size") for v in _several(hidden_size)]
+    for assignment in vary or ():
+        name, value = parse_assignment(assignment)
+        axes[name] = [parse_assignment(f"{name}={v}")[1] for v in _several(str(value), "--vary")]
+    if parameters and hidden_size:
+        raise UsageError(
+            "give either --parameters or --hidden-size: the one follows from the other"
+        )
+
+    from sunhwan.comparison import Plan, cross, train_all, with_parameters
+
+    variants = cross(axes)
+    if parameters:
+        variants = with_parameters(variants, settings, _whole(parameters, "--parameters"))
+    plan = Plan(settings, variants, range(1, seeds + 1))
+    folder = out or Path("comparisons") / f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    begun = _begun(len(variants) * seeds, quiet or as_json)
+    results = train_all(plan, folder, begun=begun, own_process=True)
+    if any(len(found) < seeds for found in results.values()):
+        raise UsageError(f"interrupted: the same command with --out {folder} goes on")
+    named = {name: [result.run for result in found] for name, found in results.items()}
+    _show(_measure(named, test), folder, as_json)
+
+
+def _run_folders(what: Listed) -> list[Path]:
+    """The arguments as run folders; none where they are something to learn from."""
+    runs = [Path(name) for name in what or () if (Path(name) / "model" / "config.json").is_file()]
+    if runs and len(runs) < len(what or ()):
+        other = next(name for name in what or () if Path(name) not in runs)
+        raise UsageError(f"{other} is no run folder, as {runs[0]} is: name runs alone, or none")
+    if len(runs) == 1:
+        raise UsageError(f"{runs[0]} is one run: name two or more to compare")
+    return runs
+
+
+def _several(text: str, option: str = "--hidden-size") -> list[str]:
+    values = [value.strip() for value in text.split(",")]
+    if not all(values):
+        raise UsageError(f"{option} {quoted(text)}: a value is missing beside a comma")
+    return values
+
+
+def _whole(text: str, option: str) -> int:
+    """A whole number above 0, also as 200k or 1.5M."""
+    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
+    try:
+        value = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        value = 0.0
+    if not (0 < value < 1e12 and value == int(value)):
+        raise UsageError(
+            f"{option} {quoted(text)}: give a whole number above 0, such as 128 or 200k"
+        )
+    return int(value)
+
+
+def _begun(count: int, quiet: bool) -> "Callable[[Variant, int], None]":
+    from sunhwan.cli.terminal import console
+
+    number = 0
+
+    def show(variant: "Variant", seed: int) -> None:
+        nonlocal number
+        number += 1
+        if not quiet:
+            told = say("variant", number=number, count=count, name=variant.name, seed=seed)
+            console().print(told)
+
+    return show
+
+
+def _measure(runs: dict[str, list[Path]], test: str | None) -> "list[Measured]":
+    from sunhwan.comparison import compare_runs
+
+    return compare_runs(runs, test or "")
+
+
+def _show(found: "list[Measured]", out: Path | None, as_json: bool) -> None:
+    values = {"variants": [measured.to_dict() for measured in found]}
+    if out:
+        from sunhwan.plots import draw_comparison
+        from sunhwan.store import write_text
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_text(out / "comparison.json", json.dumps(values, ensure_ascii=False, indent=1))
+        drawn = [{"name": m.name, "curves": m.curves, "losses": m.figures["loss"]} for m in found]
+        draw_comparison(drawn, out / "comparison.png")
+    if as_json:
+        echo_json(values)
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from sunhwan.cli.terminal import console, visible
+
+    table = Table(box=None)
+    table.add_column("", overflow="fold")
+    out_ = console()
+    shown = [name for name in found[0].figures if name != "perplexity"]
+    shown = shown[: 3 if out_.width >= WIDE else 2]
+    names = [name.replace("_", " ").replace(" f1", " F1") for name in shown]
+    for name in ("parameters", *names, "seconds"):
+        table.add_column(named_figure(name), justify="right")
+    table.add_column(say("behind"), justify="right")
+    for measured in found:
+        table.add_row(
+            Text(visible(measured.name)), f"{measured.parameters:,}",
+            *(_figure(measured, name) for name in shown),
+            f"{measured.seconds:,.0f}", _behind(measured),
+        )  # fmt: skip
+    out_.print(table)
+    out_.print(say("behind_means"))
+    if out:
+        out_.print(say("everything", folder=out))
+
+
+WIDE = 100
+"""Characters of a terminal that has room for a third figure."""
+
+
+def _figure(measured: "Measured", name: str) -> str:
+    spread = measured.spread(name)
+    mean = f"{measured.mean(name):.4f}"
+    return mean if spread is None else f"{mean}±{spread:.3f}"
+
+
+def _behind(measured: "Measured") -> str:
+    if measured.difference is None:
+        return ""
+    difference, low, high = measured.difference
+    return f"{difference:+.3f} [{low:+.3f}, {high:+.3f}]"
