@@ -38,13 +38,17 @@ ORDER = {
     "lab": 15,
     "comparison": 15,
     "serve": 16,
+    "tuning": 16,
     "cli": 17,
     "__main__": 18,
     "__init__": 19,
 }
 """A module may import those with a smaller number, and itself. A new module gets its place here."""
 
-ONLY = {"numpy_rnn": {"errors"}, "training": {"training", "comparison", "cli", "__init__"}}
+ONLY = {
+    "numpy_rnn": {"errors"},
+    "training": {"training", "comparison", "tuning", "cli", "__init__"},
+}
 """numpy_rnn imports these alone; training is imported by these alone."""
 
 

@@ -80,12 +80,12 @@ def test_every_message_of_the_command_line_is_used_and_every_one_used_is_there()
     assert named <= messages.keys()
     for key in messages.keys() - named:
         start, _, end = key.rpartition(".")
-        made = f'f"{start}.' in source and f'"{end}"' in sources("training")
+        made = f'f"{start}.' in source and f'"{end}"' in sources("training", "tuning")
         assert made or f'"{key}"' in source, key
 
 
 def test_names_of_figures_are_those_of_the_tasks() -> None:
-    source = sources("tasks", "metrics.py", "training")
+    source = sources("tasks", "metrics.py", "training", "comparison")
     for key, texts in catalogue()["figures"].items():
         assert re.search(rf"\b{re.escape(texts['en'])}\b", source), key
 

@@ -188,6 +188,54 @@ def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
     write_bytes(path, _png(figure))
 
 
+def draw_trials(trials: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the criterion of the trials of a study in their order, and over each setting.
+
+    trials: number, rank (None: never validated), state and settings of each.
+    """
+    seen = [trial for trial in trials if trial["rank"] is not None]
+    names = sorted({name for trial in seen for name in trial["settings"]})
+    rows = -(-(1 + len(names)) // 3)
+    figure = Figure(figsize=(12, 3.4 * rows), layout="constrained")
+    order, *others = figure.subplots(rows, 3, squeeze=False).ravel()
+    for trial in seen:
+        whole = trial["state"] == "complete"
+        style = {"color": INK if whole else SOFT, "marker": "o" if whole else "x", "markersize": 4}
+        order.plot([trial["number"]], [trial["rank"]], **style)
+        for name, axes in zip(names, others, strict=False):
+            if name in trial["settings"]:
+                value = trial["settings"][name]
+                axes.plot([value if _is_number(value) else str(value)], [trial["rank"]], **style)
+    complete = [trial for trial in seen if trial["state"] == "complete"]
+    if complete:
+        best = np.minimum.accumulate([trial["rank"] for trial in complete])
+        order.step([t["number"] for t in complete], best, color=ACCENT, where="post", linewidth=1)
+        # Pruned trials can be far off: what is close to the best is what one looks for.
+        ranks = sorted(trial["rank"] for trial in complete)
+        low, high = ranks[0], ranks[int(0.9 * (len(ranks) - 1))]
+        space = 0.1 * (high - low) or 0.1
+        for axes in (order, *others[: len(names)]):
+            axes.set_ylim(low - space, high + 3 * space)
+    order.set_xlabel("trial")
+    order.set_ylabel("criterion of validation")
+    for name, axes in zip(names, others, strict=False):
+        axes.set_xlabel(name)
+        values = [t["settings"][name] for t in seen if name in t["settings"]]
+        if all(map(_is_number, values)) and 0 < 10 * min(values) <= max(values):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+    for axes in others[len(names) :]:
+        axes.set_axis_off()
+    for axes in (order, *others[: len(names)]):
+        axes.spines[["top", "right"]].set_visible(False)
+    write_bytes(path, _png(figure))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def draw_attention(
     source: Sequence[str],
     target: Sequence[str],

@@ -23,6 +23,7 @@ from sunhwan.cli import (
     serve,
     settings,
     train,
+    tune,
     words,
 )
 from sunhwan.cli.help_texts import Command, Group
@@ -97,9 +98,9 @@ def _options(
 
 
 for _function in (
-    train.train, train.resume, compare.compare, sample.sample, predict.predict, evaluate.evaluate,
-    score.score, serve.serve, info.info, export.export, inspect.inspect, words.words,
-    settings.settings, check_cell.check_cell,
+    train.train, train.resume, compare.compare, tune.tune, sample.sample, predict.predict,
+    evaluate.evaluate, score.score, serve.serve, info.info, export.export, inspect.inspect,
+    words.words, settings.settings, check_cell.check_cell,
 ):  # fmt: skip
     app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

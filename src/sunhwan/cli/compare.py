@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from sunhwan.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from sunhwan.comparison import Measured, Variant
+    from sunhwan.training import Result
 
 Listed = list[str] | None
 
@@ -75,7 +76,10 @@ def compare(
                 "leave it out, or name what to learn from in the place of runs"
             )
         name_cells(cell)
-        _show(_measure({str(run): [run] for run in runs}, test), out, as_json)
+        from sunhwan.comparison import compare_runs
+
+        found = compare_runs({str(run): [run] for run in runs}, test or "")
+        _finish(_kept(found, out) if out else found, out, as_json)
         return
     options = {
         "task.name": task,
@@ -89,7 +93,7 @@ def compare(
             [name for value in cell for name in _several(value, "--cell")]
         )
     if hidden_size:
-        axes["model.hidden_size"] = [_whole(v, "--hidden-size") for v in _several(hidden_size)]
+        axes["model.hidden_size"] = [whole(v, "--hidden-size") for v in _several(hidden_size)]
     for assignment in vary or ():
         name, value = parse_assignment(assignment)
         axes[name] = [parse_assignment(f"{name}={v}")[1] for v in _several(str(value), "--vary")]
@@ -102,15 +106,12 @@ def compare(
 
     variants = cross(axes)
     if parameters:
-        variants = with_parameters(variants, settings, _whole(parameters, "--parameters"))
+        variants = with_parameters(variants, settings, whole(parameters, "--parameters"))
     plan = Plan(settings, variants, range(1, seeds + 1))
     folder = out or Path("comparisons") / f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
     begun = _begun(len(variants) * seeds, quiet or as_json)
     results = train_all(plan, folder, begun=begun, own_process=True)
-    if any(len(found) < seeds for found in results.values()):
-        raise UsageError(f"interrupted: the same command with --out {folder} goes on")
-    named = {name: [result.run for result in found] for name, found in results.items()}
-    _show(_measure(named, test), folder, as_json)
+    _finish(measure(results, folder, seeds, test), folder, as_json)
 
 
 def _run_folders(what: Listed) -> list[Path]:
@@ -131,7 +132,7 @@ def _several(text: str, option: str = "--hidden-size") -> list[str]:
     return values
 
 
-def _whole(text: str, option: str) -> int:
+def whole(text: str, option: str) -> int:
     """A whole number above 0, also as 200k or 1.5M."""
     factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower(), 1)
     try:
@@ -160,25 +161,44 @@ def _begun(count: int, quiet: bool) -> "Callable[[Variant, int], None]":
     return show
 
 
-def _measure(runs: dict[str, list[Path]], test: str | None) -> "list[Measured]":
+def measure(
+    results: "Mapping[str, list[Result]]", folder: Path, seeds: int, test: str | None
+) -> "list[Measured]":
+    """Compare what was trained, kept as comparison.json and comparison.png in the folder."""
+    if any(len(found) < seeds for found in results.values()):
+        raise interrupted(folder)
     from sunhwan.comparison import compare_runs
 
-    return compare_runs(runs, test or "")
+    runs = {name: [result.run for result in found] for name, found in results.items()}
+    return _kept(compare_runs(runs, test or ""), folder)
 
 
-def _show(found: "list[Measured]", out: Path | None, as_json: bool) -> None:
+def interrupted(folder: Path) -> UsageError:
+    """The error of a command that was stopped by Ctrl-C and can go on."""
+    return UsageError(f"interrupted: the same command with --out {folder} goes on")
+
+
+def _kept(found: "list[Measured]", out: Path) -> "list[Measured]":
+    from sunhwan.atomic import write_text
+    from sunhwan.plots import draw_comparison
+
+    out.mkdir(parents=True, exist_ok=True)
     values = {"variants": [measured.to_dict() for measured in found]}
-    if out:
-        from sunhwan.plots import draw_comparison
-        from sunhwan.store import write_text
+    write_text(out / "comparison.json", json.dumps(values, ensure_ascii=False, indent=1))
+    drawn = [{"name": m.name, "curves": m.curves, "losses": m.figures["loss"]} for m in found]
+    draw_comparison(drawn, out / "comparison.png")
+    return found
 
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "comparison.json", json.dumps(values, ensure_ascii=False, indent=1))
-        drawn = [{"name": m.name, "curves": m.curves, "losses": m.figures["loss"]} for m in found]
-        draw_comparison(drawn, out / "comparison.png")
+
+def _finish(found: "list[Measured]", out: Path | None, as_json: bool) -> None:
     if as_json:
-        echo_json(values)
-        return
+        echo_json({"variants": [measured.to_dict() for measured in found]})
+    else:
+        show(found, out)
+
+
+def show(found: "list[Measured]", out: Path | None) -> None:
+    """Print a comparison as a table."""
     from rich.table import Table
     from rich.text import Text
 
@@ -192,7 +212,7 @@ def _show(found: "list[Measured]", out: Path | None, as_json: bool) -> None:
     names = [name.replace("_", " ").replace(" f1", " F1") for name in shown]
     for name in ("parameters", *names, "seconds"):
         table.add_column(named_figure(name), justify="right")
-    table.add_column(say("behind"), justify="right")
+    table.add_column(say("behind"), justify="right", no_wrap=True)
     for measured in found:
         table.add_row(
             Text(visible(measured.name)), f"{measured.parameters:,}",

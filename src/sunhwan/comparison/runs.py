@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sunhwan.atomic import write_text
 from sunhwan.comparison.variants import Variant
 from sunhwan.config import Config
 from sunhwan.errors import UsageError
 from sunhwan.files import read_json
-from sunhwan.store import Run, write_text
+from sunhwan.store import Run
 from sunhwan.training import Reporter, Result, resume, train
 
 PLAN = "plan.json"
