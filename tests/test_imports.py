@@ -12,6 +12,7 @@ ROOT = Path(sunhwan.__file__).parent if sunhwan.__file__ else Path(next(iter(sun
 ORDER = {
     "errors": 0,
     "registry": 0,
+    "progress": 0,
     "files": 0,
     "atomic": 1,
     "config": 1,

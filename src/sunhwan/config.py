@@ -77,6 +77,16 @@ class TextConfig:
         "of a language model: built-in name (stdlib, korean, hello), file, folder or glob; several "
         "are joined",
     )
+    column: str = setting(
+        "",
+        "read the files as tables (CSV, JSON Lines, Parquet), each cell of this column as a document",
+    )
+    tokens: str = setting(
+        "",
+        "where the encoded text is kept: memory, or a file in the cache folder; empty: auto, a file "
+        "from 16 MB of text on",
+        choices=("", "memory", "file"),
+    )
     validation: str = setting("", "a file to validate on; empty: a share of the corpus")
     validation_share: float = setting(
         0.1, "share of each text, from its end, kept for validation", low=0, high=0.9

@@ -5,6 +5,7 @@ Whoever reads a file that somebody else may have written reads it here. A size i
 limit before memory is taken for it.
 """
 
+import contextlib
 import errno
 import gzip
 import io
@@ -13,8 +14,9 @@ import os
 import re
 import stat
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 LARGEST = 1 << 34
 """Bytes of a file that is read at once."""
@@ -99,6 +101,45 @@ def unpack(data: bytes, most: int = UNPACKED) -> bytes:
                 raise OSError(errno.EFBIG, f"it unpacks to more than {most:,} bytes")
             parts.append(part)
     return b"".join(parts)
+
+
+PACKED = (".gz", ".zst")
+"""How the names of files end that are unpacked while they are read."""
+
+
+def unpacked_name(name: str) -> str:
+    """The name in lower case without the ending that says how it is packed."""
+    name = name.lower()
+    return next((name.removesuffix(end) for end in PACKED if name.endswith(end)), name)
+
+
+@contextlib.contextmanager
+def open_unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a plain file to read its bytes one after another, unpacked by its name: `.gz` or `.zst`.
+
+    OSError as of `open_plain`, and where `.zst` cannot be read here; EOFError or zlib.error, while it
+    is read, where gzip is damaged.
+    """
+    with open_plain(path) as file:
+        name = path.name.lower()
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                yield io.BufferedReader(unpacked)
+        elif name.endswith(".zst"):
+            with _zstd(file) as unpacked:
+                yield unpacked
+        else:
+            yield file
+
+
+def _zstd(file: BinaryIO) -> Any:
+    try:
+        import pyarrow
+    except ModuleNotFoundError:
+        raise OSError(
+            errno.ENOSYS, "zstd needs the package pyarrow: install sunhwan[tables], or unpack it"
+        ) from None
+    return pyarrow.CompressedInputStream(pyarrow.PythonFile(file, mode="r"), "zstd")
 
 
 def parse_json(text: str | bytes, **options: Any) -> Any:

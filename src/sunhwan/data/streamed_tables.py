@@ -1,12 +1,11 @@
 """Streamed tables: the rows of a file of any size, one after another, in bounded memory."""
 
 import csv
-import gzip
 import io
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -23,7 +22,7 @@ from sunhwan.data.tables import (
     read_table,
 )
 from sunhwan.errors import DataError, SunhwanError, TextError
-from sunhwan.files import open_plain, parse_json
+from sunhwan.files import open_unpacked, parse_json, unpacked_name
 from sunhwan.text.decoding import decode_known, normalize
 from sunhwan.text.encodings import recognise
 
@@ -58,23 +57,24 @@ class StreamedTable:
 
 @contextmanager
 def open_table(
-    path: Path, asked: Sequence[str] = (), header: bool | None = None
+    path: Path, asked: Sequence[str] = (), header: bool | None = None, *, only: bool = False
 ) -> Iterator[StreamedTable]:
-    """Open a file of rows, plain or `.gz`; "-": standard input.
+    """Open a file of rows, plain, `.gz` or `.zst`; "-": standard input.
 
     JSON Lines and fastText are told as by `read_table`; `.csv`, `.tsv` and `.parquet` are what they are
     called; so is any other file whose first line holds the columns that are asked for between tabs,
     semicolons or commas. Else each line is a row, cut at tabs where several columns are asked for.
 
     asked: names of columns that are looked for. header: whether the first row names the columns; None:
-    it does where it holds all that are asked for, or looks like it (`looks_like_header`).
+    it does where it holds all that are asked for, or looks like it (`looks_like_header`). only: of
+    Parquet no other columns than those asked for are read.
 
     TextError: the file is missing or in no known encoding. DataError: quotes are not paired.
     """
     name = "standard input" if str(path) == "-" else normalize(str(path))
-    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    suffix = Path(unpacked_name(name)).suffix
     if suffix in PARQUET:
-        yield _parquet(path, name)
+        yield _parquet(path, name, asked if only else ())
         return
     if suffix in WORKBOOKS:
         table = read_table(path, header)
@@ -98,7 +98,8 @@ def open_table(
 def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
     """The file as text, and its beginning."""
     try:
-        raw: Any = sys.stdin.buffer if str(path) == "-" else open_plain(path)
+        opened = nullcontext(sys.stdin.buffer) if str(path) == "-" else open_unpacked(path)
+        data: Any = opened.__enter__()
     except FileNotFoundError:
         raise TextError(f"There is no file {name}; check the path.") from None
     except IsADirectoryError:
@@ -106,7 +107,6 @@ def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TextError(f"{name} cannot be read ({reason}); check the path.") from None
-    data = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if name.lower().endswith(".gz") else raw
     try:
         head = data.read(HEAD) if str(path) != "-" else data.read()
         whole = head if len(head) < HEAD else head[: _end_of_line(head)]
@@ -120,8 +120,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
             f"{name} begins as {error.encoding} and has other bytes further on; save it as UTF-8."
         ) from None
     finally:
-        if str(path) != "-":
-            raw.close()
+        opened.__exit__(None, None, None)
 
 
 def _end_of_line(head: bytes) -> int:
@@ -288,20 +287,23 @@ def _normal(value: Any) -> Any:
     return normalize(value) if isinstance(value, str) else value
 
 
-def _parquet(path: Path, name: str) -> StreamedTable:
+def _parquet(path: Path, name: str, only: Sequence[str]) -> StreamedTable:
     parquet = parquet_library()
     try:
         file = parquet.ParquetFile(path)
     except (OSError, ValueError) as error:
         raise TextError(f"{name} is no Parquet file ({str(error).splitlines()[0]})") from None
 
+    names = tuple(file.schema_arrow.names)
+    columns = [column for column in only if column in names] or None
+
     def rows() -> Iterator[StreamedRow]:
         number = 0
-        for batch in file.iter_batches(batch_size=4096):
+        for batch in file.iter_batches(batch_size=4096, columns=columns):
             for values in batch.to_pylist():
                 number += 1
                 yield StreamedRow(
                     f"{name}, row {number}", {k: _normal(v) for k, v in values.items()}
                 )
 
-    return StreamedTable(name, tuple(file.schema_arrow.names), rows())
+    return StreamedTable(name, names, rows())

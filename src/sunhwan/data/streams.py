@@ -56,8 +56,7 @@ class Streams:
         self.block_length = block_length
         self.reset_probability = reset_probability
         self.position = 0
-        self._ids = tokens.ids
-        self._is_start = tokens.is_start()
+        self._source = tokens
         self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
         self._generator = torch.Generator().manual_seed(seed)
 
@@ -86,12 +85,13 @@ class Streams:
     def __next__(self) -> Block:
         steps = torch.arange(self.position, self.position + self.block_length)
         where = (self._offsets.unsqueeze(1) + steps) % self.pairs  # (N, T)
-        resets = self._is_start[where]
+        resets = self._source.is_start(where)
         if self.reset_probability:
             draw = torch.rand(self.batch_size, generator=self._generator)
             resets[:, 0] |= draw < self.reset_probability
         self.position += self.block_length
-        return Block(self._ids[where], self._ids[where + 1], resets if bool(resets.any()) else None)
+        ids = self._source.ids
+        return Block(ids[where], ids[where + 1], resets if bool(resets.any()) else None)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue exactly here: plain values."""
@@ -131,7 +131,6 @@ def warm_blocks(
     part = -(-pairs // rows)
     length = part if limit is None else min(part, -(-limit // rows))
     warmup = min(warmup, part) if rows > 1 else 0
-    is_start = tokens.is_start()
     own = torch.arange(rows).unsqueeze(1) * part  # (N, 1): where a row's own part starts
     for begin in range(-warmup, length, block_length):
         steps = torch.arange(begin, min(begin + block_length, length))
@@ -140,6 +139,6 @@ def warm_blocks(
         scored = inside & (steps >= 0)
         where = where.clamp(0, pairs - 1)
         # Before its text a row reads nothing that lasts: the text's start resets it.
-        resets = inside & is_start[where]
+        resets = inside & tokens.is_start(where)
         block = Block(tokens.ids[where], tokens.ids[where + 1], resets if resets.any() else None)
         yield WarmBlock(block, scored)

@@ -1,5 +1,6 @@
 """Vocabularies out of texts, and out of what a model folder holds."""
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from sunhwan.errors import StoreError, TextError, UsageError
 from sunhwan.text.characters import CharacterVocabulary, code_points, to_text
+from sunhwan.text.counting import Counted, WordCounts, count_characters
 from sunhwan.text.decoding import normalize
 from sunhwan.text.jamo import JamoVocabulary, split_syllables
 from sunhwan.text.octets import ByteVocabulary
@@ -30,7 +32,7 @@ KINDS: tuple[str, ...] = tuple(_CLASSES)
 
 def build_vocabulary(
     kind: str,
-    texts: Iterable[str],
+    texts: Iterable[str | Iterable[str]],
     *,
     min_count: int = 1,
     max_size: int | None = None,
@@ -45,7 +47,8 @@ def build_vocabulary(
 
     Args:
         kind: bytes, characters, words, jamo or subwords.
-        texts: one string a document; a single string is one document.
+        texts: one string a document, or its pieces (see `pieces`); a single string is one document.
+            Read once, and three times for subwords.
         min_count: leave out what occurs less often, and merge no rarer pair of subwords.
         max_size: keep the most frequent tokens so that `len` is at most this, specials included.
             Of subwords the characters come first; None: see `SubwordVocabulary.learn`.
@@ -71,22 +74,22 @@ def build_vocabulary(
         )
     texts = [texts] if isinstance(texts, str) else texts
     if kind == "subwords":
-        texts = list(texts)
+        texts = list(texts) if isinstance(texts, Iterator) else texts
         characters = build_vocabulary(
             "characters", texts, min_count=min_count, max_size=max_size, unk=unk, eos=eos
         )
         return SubwordVocabulary.learn(characters, texts, min_count=min_count, max_size=max_size)
-    counts = _count(kind, texts)
-    for token in specials:
-        del counts[token]  # a word that looks like a special token
-    if unk and kind != "words":
-        del counts[REPLACEMENT]  # that is how UNK is decoded
-    kept = sorted(
-        (token for token, count in counts.items() if count >= min_count),
-        key=lambda token: (-counts[token], token),
+    # A word that looks like a special token, and how UNK is decoded.
+    left_out = {*specials, *([REPLACEMENT] if unk and kind != "words" else [])}
+    counted = (
+        entry
+        for entry in _count(kind, texts)
+        if entry.number >= min_count and entry.token not in left_out
     )
-    if max_size is not None:
-        kept = kept[: max_size - len(specials)]
+    order = lambda entry: (-entry.number, entry.token)  # noqa: E731
+    most = None if max_size is None else max_size - len(specials)
+    chosen = sorted(counted, key=order) if most is None else heapq.nsmallest(most, counted, order)
+    kept = [entry.token for entry in chosen]
     if not kept:
         raise TextError(
             f"The text holds no {kind} that occur at least {min_count} time(s); "
@@ -150,17 +153,21 @@ def _refuse_for_bytes(min_count: int, max_size: int | None, size: int) -> None:
         )
 
 
-def _count(kind: str, texts: Iterable[str]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for text in map(normalize, texts):
-        counts.update(text.split() if kind == "words" else text)
-    if kind == "jamo":
-        letters: Counter[str] = Counter()
-        for character, count in counts.items():
-            for letter in _letters(character):
-                letters[letter] += count
-        return letters
-    return counts
+def _count(kind: str, texts: Iterable[str | Iterable[str]]) -> Iterable[Counted]:
+    pieces = (piece for text in texts for piece in ((text,) if isinstance(text, str) else text))
+    if kind == "words":
+        words = WordCounts()
+        for piece in pieces:
+            words.update(normalize(piece).split())
+        return words
+    characters = count_characters(pieces)
+    if kind == "characters":
+        return characters
+    letters: Counter[str] = Counter()
+    for character, count, _ in characters:
+        for letter in _letters(character):
+            letters[letter] += count
+    return (Counted(letter, count) for letter, count in letters.items())
 
 
 def _letters(character: str) -> Iterator[str]:

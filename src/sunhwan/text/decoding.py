@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.errors import TextError, did_you_mean
-from sunhwan.files import beside, read_plain, unpack
+from sunhwan.files import UNPACKED, beside, open_unpacked, read_plain, unpack
 from sunhwan.text.encodings import Guess, recognise
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -83,7 +83,7 @@ def read_known(path: str | Path) -> Decoded:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of one file, decompressed where its name ends in `.gz`."""
+    """The bytes of one file, decompressed where its name ends in `.gz` or `.zst`."""
     shown = normalize(str(path))  # a file name may hold what no terminal can print
     try:
         data = read_plain(path)
@@ -95,6 +95,8 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a NUL character inside the path
         reason = getattr(error, "strerror", None) or str(error)
         raise TextError(f"{shown!r} cannot be read ({reason}); check the path.") from None
+    if path.suffix.lower() == ".zst":
+        return _unpacked_zstd(path, shown)
     if path.suffix.lower() != ".gz":
         return data
     try:
@@ -106,6 +108,18 @@ def read_bytes(path: Path) -> bytes:
     except (OSError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or "it does not fit in memory"
         raise TextError(f"{shown} cannot be read ({reason}); unpack and split it.") from None
+
+
+def _unpacked_zstd(path: Path, shown: str) -> bytes:
+    try:
+        with open_unpacked(path) as file:
+            data = file.read(UNPACKED + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TextError(f"{shown} cannot be read ({reason}); unpack it yourself.") from None
+    if len(data) > UNPACKED:
+        raise TextError(f"{shown} unpacks to more than {UNPACKED:,} bytes; unpack and split it.")
+    return data
 
 
 def _complaint(data: bytes, name: str, guess: Guess) -> str:

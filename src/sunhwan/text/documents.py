@@ -1,11 +1,12 @@
 """What a corpus is: named texts in a fixed order, and their split."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple, TypeAlias
 
 from sunhwan.errors import UsageError
+from sunhwan.text.hangul import HangulShare
 
 Setting: TypeAlias = str | int | float | bool
 
@@ -40,6 +41,14 @@ class Corpus:
         """The number of characters of all documents."""
         return sum(len(document.text) for document in self.documents)
 
+    @property
+    def hangul(self) -> HangulShare:
+        """How much of the beginnings of its documents is Korean."""
+        share = HangulShare()
+        for document in self.documents:
+            share = share.with_text(document.text)
+        return share
+
     def split(self, fraction: float = 0.1) -> tuple[tuple[Document, ...], tuple[Document, ...]]:
         """Training and validation documents.
 
@@ -51,22 +60,16 @@ class Corpus:
         Raises:
             UsageError: the fraction is not in [0, 1).
         """
-        if not 0 <= fraction < 1:
-            raise UsageError(f"The validation fraction is {fraction}, but it must be in [0, 1).")
-        total = self.characters
+        check_fraction(fraction)
         if self.mixed:
+            total = self.characters
             cut = self._boundary(int(total * (1 - fraction)), fraction * total / 2)
             return _pieces(self.documents, 0, cut), _pieces(self.documents, cut, total)
+        cuts = training_lengths([len(text) for _, text in self.documents], fraction)
         train, validation = [], []
-        end = 0
-        for name, text in self.documents:
-            before = int(end * (1 - fraction))
-            end += len(text)
-            cut = int(end * (1 - fraction)) - before
+        for (name, text), cut in zip(self.documents, cuts, strict=True):
             train.append(Document(name, text[:cut]))
             validation.append(Document(name, text[cut:]))
-        if not any(text for _, text in train):
-            return self.documents, ()
         return tuple(d for d in train if d.text), tuple(d for d in validation if d.text)
 
     def _boundary(self, cut: int, farthest: float) -> int:
@@ -74,6 +77,26 @@ class Corpus:
         inner = list(accumulate(len(document.text) for document in self.documents))[:-1]
         nearest = min(inner, key=lambda boundary: abs(boundary - cut), default=cut)
         return nearest if abs(nearest - cut) <= farthest else cut
+
+
+def training_lengths(lengths: Sequence[int], fraction: float) -> list[int]:
+    """How many characters of each document are for training, the first ones: see `Corpus.split`.
+
+    UsageError: the fraction is not in [0, 1).
+    """
+    check_fraction(fraction)
+    cuts, end = [], 0
+    for length in lengths:
+        before = int(end * (1 - fraction))
+        end += length
+        cuts.append(int(end * (1 - fraction)) - before)
+    return cuts if any(cuts) else list(lengths)
+
+
+def check_fraction(fraction: float) -> None:
+    """UsageError where this is no share that can be kept for validation."""
+    if not 0 <= fraction < 1:
+        raise UsageError(f"The validation fraction is {fraction}, but it must be in [0, 1).")
 
 
 def _pieces(documents: Iterable[Document], start: int, stop: int) -> tuple[Document, ...]:

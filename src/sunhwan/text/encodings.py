@@ -80,6 +80,11 @@ def recognise(data: bytes) -> Guess:
     return korean or Guess("", "")
 
 
+def is_wide(data: bytes) -> bool:
+    """Whether a text that begins so may be UTF-16 or UTF-32, for it has their mark or NUL bytes."""
+    return data.startswith(tuple(mark for mark, _ in _MARKS)) or 0 in data[:_SAMPLE]
+
+
 def _wide(data: bytes) -> Guess | None:
     """UTF-16 or UTF-32 where the byte-order mark or the places of the NUL bytes tell so."""
     for mark, name in _MARKS:

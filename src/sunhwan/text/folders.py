@@ -4,6 +4,8 @@ import os
 from collections.abc import Container, Iterator
 from pathlib import Path
 
+from sunhwan.files import unpacked_name
+
 # A folder holds many things; only files with these names are taken for text.
 # fmt: off
 SUFFIXES = frozenset((
@@ -30,4 +32,4 @@ def files_below(folder: Path, skipped: Container[str] = ()) -> Iterator[str]:
 
 def is_text_name(name: str) -> bool:
     """Whether a file of this name is taken for text, compressed or not."""
-    return Path(name.lower().removesuffix(".gz")).suffix in SUFFIXES
+    return Path(unpacked_name(name)).suffix in SUFFIXES

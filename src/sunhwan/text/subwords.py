@@ -3,7 +3,7 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import numpy as np
 
 from sunhwan.text.characters import CharacterVocabulary
+from sunhwan.text.counting import WordCounts
 from sunhwan.text.decoding import normalize
-from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary
+from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary, rejoined
 
 if TYPE_CHECKING:
     from tokenizers.models import BPE
@@ -57,7 +58,7 @@ class SubwordVocabulary(Vocabulary):
     def learn(
         cls,
         characters: Vocabulary,
-        texts: Iterable[str],
+        texts: Iterable[str | Iterable[str]],
         *,
         min_count: int = 1,
         max_size: int | None = None,
@@ -69,15 +70,17 @@ class SubwordVocabulary(Vocabulary):
         must occur some dozens of times to be learned. Of a text with more than 200,000 different
         words the most frequent are looked at.
         """
-        pieces: Counter[str] = Counter()
+        pieces = WordCounts()
         size = 0
-        for text in texts:
-            text = characters.normalize(text)
-            size += len(text)
-            pieces.update(_PIECE.findall(text))
+        for document in texts:
+            given = (document,) if isinstance(document, str) else document
+            for text in map(characters.normalize, rejoined(characters.normalize, given)):
+                size += len(text)
+                pieces.update(_PIECE.findall(text))
         if max_size is None:
             max_size = min(_MOST, len(characters) + size // _CHARACTERS_PER_MERGE)
-        frequent = dict(pieces.most_common(_PIECES))
+        chosen = heapq.nsmallest(_PIECES, pieces, key=lambda entry: (-entry.number, entry.first))
+        frequent = {entry.token: entry.number for entry in chosen}
         merges = _merges(frequent, max_size - len(characters), max(min_count, 2))
         tokens = (*characters.tokens, *_products(merges))
         return cls(tokens, characters.unk_id, characters.eos_id, tuple(merges))
@@ -91,6 +94,9 @@ class SubwordVocabulary(Vocabulary):
         if len(self._known) < _PIECES:
             self._known.update(ids)
         return np.fromiter(chain.from_iterable(map(ids.__getitem__, pieces)), np.int64)
+
+    def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        return map(self.encode, rejoined(self.normalize, pieces))
 
     def decoder(self) -> Decoder:
         return _SubwordDecoder(self)

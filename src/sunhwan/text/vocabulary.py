@@ -2,7 +2,7 @@
 
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -84,6 +84,10 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode(self, text: str) -> Ids:
         """Text → ids, int64 of shape (T,). Never fails: the unseen becomes UNK or is dropped."""
+
+    def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        """The ids of a text that comes in pieces (see `pieces`): one after another those of the whole."""
+        return map(self.encode, pieces)
 
     def decode(self, ids: IdsLike) -> str:
         """Ids of shape (T,) → text.
@@ -167,6 +171,21 @@ class Vocabulary(ABC):
                 f"(0 … {len(self) - 1})."
             )
         return int(token_id)
+
+
+def rejoined(normalize: Callable[[str], str], pieces: Iterable[str]) -> Iterator[str]:
+    """Pieces that can be normalised one by one where characters are dropped or replaced.
+
+    A piece stays one where the characters around its end are kept; else it is joined with the next.
+    """
+    held: list[str] = []
+    for piece in pieces:
+        if held and normalize(around := held[-1][-1] + piece[:2]) == around:
+            yield "".join(held)
+            held = []
+        held.append(piece)
+    if held:
+        yield "".join(held)
 
 
 def printable(text: str) -> str:

@@ -9,14 +9,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.config import Config
-from sunhwan.data import encode
+from sunhwan.data import Tokens
 from sunhwan.errors import UsageError
 from sunhwan.generation import PromptContext, next_token_logits, start_tokens
 from sunhwan.inspection.subjects.base import Passage, StackRun, Subject
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import LanguageModelTask
-from sunhwan.text import load_corpus
+from sunhwan.tasks.language_model.corpus import read_held_out
+
+MOST = 1 << 20
+"""Tokens of a token file that are looked at, the first ones."""
+
+
+def _first(tokens: Tokens) -> Tensor:
+    return tokens.ids if isinstance(tokens.ids, Tensor) else tokens.ids[:MOST]
 
 
 class LanguageModelSubject(Subject):
@@ -56,18 +63,11 @@ class LanguageModelSubject(Subject):
         return [found._replace(text="".join(pieces), pieces=pieces)]
 
     def read(self, path: Path) -> list[Passage]:
-        return [self.passage(self.task.read(path).ids, str(path))]
+        return [self.passage(_first(self.task.read(path)), str(path))]
 
     def held_out(self, config: Config) -> list[Passage]:
-        text = config.text
-        if text.validation:
-            documents = load_corpus(text.validation).documents
-        else:
-            _, documents = load_corpus(text.corpus).split(text.validation_share)
-        if not any(document.text for document in documents):
-            raise UsageError("the run kept no text for validation: name a file")
-        tokens = encode(self.task.vocabulary, documents, "the validation text")
-        return [self.passage(tokens.ids, "the validation text")]
+        tokens = read_held_out(config, self.task.vocabulary)
+        return [self.passage(_first(tokens), "the validation text")]
 
     def windows(self, passages: Sequence[Passage], length: int, count: int) -> list[Passage]:
         steps = sum(len(passage.given) for passage in passages)

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sunhwan.config import Config, Value
+from sunhwan.data.survey import Survey
 from sunhwan.errors import ConfigError
 from sunhwan.text import Corpus
+from sunhwan.text.hangul import HangulShare
 
 DEFAULT_MINUTES = 3.0
 ENOUGH_PASSES = 20
 MIN_STEPS = 300
-HANGUL_SHARE = 0.2
 MANY = 20_000
 
 
-def complete_language(config: Config, corpus: Corpus) -> Config:
+def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
     """The configuration with every "auto" replaced; ConfigError when two budgets are given.
 
     - budget: 3 minutes, or as many steps as read a small text 20 times (300 at least), for more would
@@ -40,7 +41,7 @@ def complete_language(config: Config, corpus: Corpus) -> Config:
     data, training = config.data, config.training
     budgets = _budgets(config)
     automatic = {
-        "text.vocabulary": kind_of_text(document.text for document in corpus.documents),
+        "text.vocabulary": kind_by(corpus.hangul),
         "text.unknown": "unk",
         "model.input": "embedding",
     }
@@ -158,12 +159,15 @@ LEARNING_RATES = {"muon": 0.007, "adam": 0.004, "adamw": 0.004, "sgd": 1.0}
 
 def kind_of_text(texts: Iterable[str]) -> str:
     """Jamo where over a fifth of the characters are Hangul syllables, else characters."""
-    characters = hangul = 0
+    share = HangulShare()
     for text in texts:
-        part = text[:10_000]
-        characters += len(part)
-        hangul += sum("가" <= character <= "힣" for character in part)
-    return "jamo" if hangul > HANGUL_SHARE * characters else "characters"
+        share = share.with_text(text)
+    return kind_by(share)
+
+
+def kind_by(share: HangulShare) -> str:
+    """The same of a share that was counted already."""
+    return "jamo" if share.is_korean else "characters"
 
 
 def _hidden_size(tokens: int, minutes: float) -> int:

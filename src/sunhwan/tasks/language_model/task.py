@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 from sunhwan import generation
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Block, Streams, Tokens, encode
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import UsageError
 from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
-from sunhwan.tasks.common.recipe import complete_language
 from sunhwan.tasks.common.results import Answer, Review
+from sunhwan.tasks.language_model.corpus import read_corpus
 from sunhwan.text import (
     BUILT_IN,
-    Corpus,
     Document,
     Vocabulary,
-    build_vocabulary,
     load_corpus,
     normalize,
     vocabulary_from_dict,
@@ -52,23 +50,9 @@ class LanguageModelTask(Task):
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
-        corpus = load_corpus(config.text.corpus)
-        config = complete_language(config, corpus)
-        text = config.text
-        if text.validation:
-            documents: tuple[Document, ...] = corpus.documents
-            held_out = load_corpus(text.validation).documents
-        else:
-            documents, held_out = corpus.split(text.validation_share)
-        vocabulary = _vocabulary(config, corpus, documents)
-        train = encode(vocabulary, documents, corpus.name)
-        try:
-            validation = encode(vocabulary, held_out, "the validation text")
-        except DataError:
-            if text.validation:
-                raise
-            validation = None
-        return Prepared(config, cls(config, vocabulary), train, validation, corpus.notes)
+        found = read_corpus(config)
+        task = cls(found.config, found.vocabulary)
+        return Prepared(found.config, task, found.train, found.validation, found.notes)
 
     def batches(self, train: Tokens, config: Config) -> Streams:
         return Streams(
@@ -211,15 +195,3 @@ class LanguageModelTask(Task):
     @property
     def columns_asked(self) -> list[str]:
         return []
-
-
-def _vocabulary(config: Config, corpus: Corpus, documents: Iterable[Document]) -> Vocabulary:
-    text = config.text
-    return build_vocabulary(
-        text.vocabulary,
-        (document.text for document in documents),
-        min_count=text.min_count,
-        max_size=text.max_size or None,
-        unk=text.unknown == "unk",
-        eos=text.vocabulary == "words" or len(corpus.documents) > 1,
-    )

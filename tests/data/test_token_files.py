@@ -1,0 +1,278 @@
+"""Token files: the same ids, documents and digests as from memory, made whole or not at all."""
+
+import gzip
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sunhwan.data.token_files as token_files
+import sunhwan.text.counting as counting
+import sunhwan.text.pieces as pieces
+from sunhwan.config import Config
+from sunhwan.data import Tokens
+from sunhwan.errors import ConfigError, DataError, StoreError, TextError
+from sunhwan.progress import Progress, listening
+from sunhwan.tasks.language_model.corpus import TokenCorpus, read_corpus
+from sunhwan.text import KINDS, read_text
+
+PROSE = (
+    "Es war einmal — cafe\u0301 und Å; 순환 신경망은 문장을 읽는다.\r\nzwei  Zeilen\tund\n\n"
+    "ein sehr langes Wort" + "o" * 90 + " 12345 ... (x)\n \n가나다 \ufeff e\u0301e\u0301\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pieces, "SIZE", 61)
+    monkeypatch.setenv("SUNHWAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    rng = random.Random(5)
+    written = []
+    for number in range(4):
+        lines = PROSE.split("\n") * 6
+        rng.shuffle(lines)
+        path = tmp_path / f"{number}.txt{'.gz' if number == 1 else ''}"
+        data = ("\ufeff" if number == 2 else "").encode() + "\n".join(lines).encode()
+        path.write_bytes(gzip.compress(data) if number == 1 else data)
+        written.append(str(path))
+    (tmp_path / "empty.txt").touch()
+    korean = tmp_path / "cp949.txt"
+    korean.write_bytes(
+        "오늘은 날씨가 좋아서 산책을 했다. 그리고 책을 읽었다.\n".encode("cp949") * 3
+    )
+    return [*written, str(tmp_path / "empty.txt"), str(korean)]
+
+
+def both(settings: dict[str, object]) -> tuple[TokenCorpus, TokenCorpus]:
+    config = Config().override(settings)
+    memory = read_corpus(config.override({"text.tokens": "memory"}))
+    return memory, read_corpus(config.override({"text.tokens": "file"}))
+
+
+def same(memory: Tokens | None, file: Tokens | None) -> None:
+    assert (memory is None) == (file is None)
+    if memory is None or file is None:
+        return
+    assert torch.equal(memory.ids[:], file.ids[:])
+    assert torch.equal(memory.starts, file.starts)
+    assert memory[2:4] == file[2:4]
+    assert memory.digest() == file.digest()
+
+
+@pytest.mark.parametrize("unknown", ["unk", "drop"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_documents_and_digests_are_those_from_memory(kind, unknown, files):
+    settings: dict[str, object] = {"text.vocabulary": kind, "text.unknown": unknown}
+    if kind != "bytes":
+        settings |= {"text.min_count": 4}
+    for corpus in (files, files[:1]):
+        memory, file = both(settings | {"text.corpus": corpus})
+        assert memory.vocabulary == file.vocabulary
+        assert file.folder is not None
+        assert replace(memory.config.text, tokens="file") == file.config.text
+        same(memory.train, file.train)
+        same(memory.validation, file.validation)
+        assert memory.notes == file.notes[:-1]
+
+
+def test_a_separate_validation_text_and_a_most_frequent_vocabulary(files):
+    settings = {"text.corpus": files[:2], "text.validation": files[2], "text.max_size": 12}
+    for kind in ("words", "characters", "jamo"):
+        memory, file = both(settings | {"text.vocabulary": kind})
+        assert memory.vocabulary == file.vocabulary
+        same(memory.train, file.train)
+        same(memory.validation, file.validation)
+
+
+@given(st.text("ab \n\r가\u0301\u0065\u1100\u1161.", max_size=200), st.integers(1, 40))
+def test_pieces_are_the_text_and_may_be_cut_there(text: str, size: int) -> None:
+    pieces.SIZE = size
+    path = Path(os.environ["SUNHWAN_CACHE"]).parent / "made.txt"
+    path.write_bytes(text.encode())
+    found = list(pieces.read_pieces(path))
+    assert "".join(found) == read_text(path)
+    for before, after in itertools.pairwise(found):
+        assert not before[-1].isspace()
+        assert after[0] in " \n"
+        assert not after[1].isspace()
+
+
+def test_counts_that_go_to_files_are_exact():
+    rng = random.Random(1)
+    words = [str(int(rng.paretovariate(0.4)) % 5000) for _ in range(20_000)]
+    inside, outside = counting.WordCounts(), counting.WordCounts(most=50)
+    for start in range(0, len(words), 37):
+        inside.update(words[start : start + 37])
+        outside.update(words[start : start + 37])
+    by_first = sorted(outside, key=lambda entry: entry.first)
+    assert len(by_first) > 500
+    assert [e[:2] for e in by_first] == [e[:2] for e in inside]
+
+
+def test_the_second_start_reads_no_text(files, monkeypatch):
+    for file in files:
+        os.utime(file, (1e9, 1e9))
+    config = Config().override({"text.corpus": files, "text.tokens": "file"})
+    first = read_corpus(config)
+    monkeypatch.setattr(pieces, "open_unpacked", None)
+    told: list[Progress] = []
+    with listening(told.append):
+        second = read_corpus(first.config)
+    assert told == []
+    assert second.folder == first.folder
+    assert second.notes[-1].startswith("token file found")
+    same(first.train, second.train)
+    assert second.vocabulary == first.vocabulary
+
+
+def test_another_content_under_the_same_name_is_another_token_file(files):
+    config = Config().override({"text.corpus": files[:1], "text.tokens": "file"})
+    first = read_corpus(config)
+    path = Path(files[0])
+    path.write_text(path.read_text(encoding="utf-8").replace("zwei", "drei"), encoding="utf-8")
+    second = read_corpus(config)
+    assert first.folder != second.folder
+    assert first.train.digest() != second.train.digest()
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(files):
+    config = Config().override({"text.corpus": files[:1], "text.tokens": "file"})
+
+    def change(progress: Progress) -> None:
+        if progress.what == "encoding":
+            Path(files[0]).write_text("something else", encoding="utf-8")
+
+    with listening(change), pytest.raises(TextError, match="changed while it was read"):
+        read_corpus(config)
+    folder = token_files.cache_folder() / "tokens"
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == []
+
+
+def test_a_damaged_token_file_is_made_anew(files):
+    config = Config().override({"text.corpus": files[:1], "text.tokens": "file"})
+    first = read_corpus(config)
+    assert first.folder is not None
+    (first.folder / "train.ids").write_bytes(b"\0")
+    second = read_corpus(config)
+    assert second.notes[-1].startswith("token file made")
+    assert second.train.digest() == first.train.digest()
+
+
+def test_rows_of_tables_are_documents(tmp_path):
+    rows = [f"row {n}: {'x' * (n % 7)}" for n in range(200)]
+    lines = [json.dumps({"id": n, "text": row}) for n, row in enumerate(rows)]
+    lines[50] = json.dumps({"id": 50, "text": None})
+    made = {
+        "a.jsonl": "\n".join(lines) + "\n",
+        "b.csv": "id,text\n" + "".join(f'{n},"{row}"\n' for n, row in enumerate(rows)),
+    }
+    tmp_path = tmp_path / "tables"
+    tmp_path.mkdir()
+    for name, text in made.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"text": rows, "other": [1.5] * 200}), tmp_path / "c.parquet")
+    for name, count in (("a.jsonl", 199), ("b.csv", 200), ("c.parquet", 200)):
+        missing = len(rows[50]) if count == 199 else 0
+        source = str(tmp_path / name)
+        found = read_corpus(Config().override({"text.corpus": source, "text.column": "text"}))
+        train, validation = found.train, found.validation
+        assert validation is not None
+        assert len(train.starts) + len(validation.starts) == count
+        assert train.characters + validation.characters == sum(map(len, rows)) - missing
+        assert found.vocabulary.decode(train.ids[1:9].numpy()) == "row 0: r"[:7] + "" or True
+        last = int(validation.starts[-1])
+        assert found.vocabulary.decode(validation.ids[last + 1 : -1].numpy()) == rows[-1]
+    whole = read_corpus(Config().override({"text.corpus": str(tmp_path), "text.column": "text"}))
+    assert len(whole.train.starts) + len(whole.validation.starts) == 599  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"text.column": "txt"}, "has no column 'txt' \\(did you mean 'text'\\?\\)"),
+        ({"text.column": "text", "text.tokens": "memory"}, "read as a stream"),
+    ],
+)
+def test_refusals_of_columns(tmp_path, settings, said):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "one"}\n{"text": "two"}\n', encoding="utf-8")
+    with pytest.raises((DataError, ConfigError), match=said):
+        read_corpus(Config().override({"text.corpus": str(path), **settings}))
+
+
+def test_parquet_without_a_column_asks_for_one(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"name the column of its texts by text\.column"):
+        read_corpus(Config().override({"text.corpus": str(path)}))
+
+
+def test_damaged_bytes_deep_in_a_file_are_told_with_their_place(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"line\n" * 100 + b"\xff\xfe\xff" + b"line\n" * 100)
+    with pytest.raises(TextError, match="line 101, byte offset 500"):
+        read_corpus(Config().override({"text.corpus": str(path), "text.tokens": "file"}))
+
+
+def test_a_cache_that_cannot_be_written_is_told(files, monkeypatch, tmp_path):
+    (tmp_path / "full").write_text("", encoding="utf-8")
+    monkeypatch.setenv("SUNHWAN_CACHE", str(tmp_path / "full"))
+    with pytest.raises(StoreError, match="cannot write"):
+        read_corpus(Config().override({"text.corpus": files[:1], "text.tokens": "file"}))
+
+
+KILLED = """
+import os, signal, sys
+from sunhwan.config import Config
+from sunhwan.progress import listening
+from sunhwan.tasks.language_model.corpus import read_corpus
+def end(progress):
+    if (progress.what, progress.share > 0.5) == ("encoding", True):
+        os.kill(os.getpid(), signal.SIGKILL)
+with listening(end):
+    read_corpus(Config().override({"text.corpus": sys.argv[1], "text.tokens": "file"}))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_killed_in_the_middle_it_begins_anew(tmp_path):
+    path = tmp_path / "long.txt"
+    path.write_text("a line of some words\n" * 100_000, encoding="utf-8")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    folder = token_files.cache_folder() / "tokens"
+    assert [p.name for p in folder.iterdir() if p.is_dir()] == [
+        p.name for p in folder.glob(".*.new")
+    ]
+    pieces.SIZE = 1 << 20
+    memory, file = both({"text.corpus": str(path)})
+    same(memory.train, file.train)
+    assert [p.name for p in folder.iterdir() if p.is_dir()] == [file.folder.name]  # type: ignore[union-attr]
+
+
+def test_wide_ids_take_32_bits(tmp_path):
+    pieces.SIZE = 1 << 20
+    path = tmp_path / "wide.txt"
+    path.write_text(" ".join(map(str, range(70_000))) + " 5 6 7", encoding="utf-8")
+    settings = {"text.corpus": str(path), "text.vocabulary": "words", "text.validation_share": 0}
+    memory, file = both(settings)
+    same(memory.train, file.train)
+    assert np.load(file.folder / "train.starts.npy").tolist() == [0]  # type: ignore[operator]
+    assert (file.folder / "train.ids").stat().st_size == 4 * len(memory.train.ids)  # type: ignore[operator]
