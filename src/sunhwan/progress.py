@@ -7,7 +7,10 @@ from typing import NamedTuple, TypeAlias
 
 
 class Progress(NamedTuple):
-    """What is being done, a key of the catalogue's part "cli", and which share of it, 0 … 1, is done."""
+    """What is being done, and which share of it, 0 … 1, is done.
+
+    "reading." + what is a key of the part "cli" of the catalogue of messages.
+    """
 
     what: str
     share: float

@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+import torch
 
 from sunhwan.store import Run, load_model
 from sunhwan.text import normalize
@@ -211,3 +212,34 @@ def test_batches_larger_than_the_text(
     assert done.code == 0, done.err
     tokens = len(TEXT) * 9 // 10 - 1
     assert json.loads(done.out)["tokens"] == 2 * min(rows, tokens) * steps
+
+
+def test_weights_and_checkpoints_are_those_from_memory(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUNHWAN_CACHE", str(tmp_path / "cache"))
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for name in ("a", "b"):
+        (corpus / f"{name}.txt").write_text(TEXT + KOREAN + name, encoding="utf-8")
+    made = command("tokenize", corpus, "--vocabulary=characters", "--json")
+    assert made.code == 0, made.err
+    facts = json.loads(made.out)
+    assert facts["tokens"] == facts["characters"] + 3
+    for kind in ("memory", "file"):
+        run = tmp_path / kind
+        tokens = f"--set=text.tokens={kind}"
+        done = train(command, corpus, run, tokens, "--set=text.vocabulary=characters", steps=6)
+        assert done.code == 0, done.err
+    states = [Run.open(tmp_path / kind).load_checkpoint() for kind in ("memory", "file")]
+    for name, tensor in states[0][0].items():
+        assert torch.equal(tensor, states[1][0][name]), name
+    assert states[0][1]["data"] == states[1][1]["data"]
+    assert len(list((tmp_path / "cache" / "tokens").glob("[0-9a-f]*"))) == 1
+    # A run that was begun from memory goes on from the token file.
+    config = tmp_path / "memory" / "config.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace('"memory"', '"file"'), "utf-8")
+    resumed = command("resume", tmp_path / "memory")
+    assert resumed.code == 0, resumed.err
+    assert command("train", corpus, "--set=text.tokens=file", "--column=x").code == 1
+    assert "stays in memory" in command("tokenize", "hello").sentence

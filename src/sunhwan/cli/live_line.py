@@ -1,5 +1,6 @@
 """Live line of a training: bar, percent and time left first, then whatever else fits as a whole."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -49,6 +50,23 @@ class Progress:
         self.share = max(self.share, share)
         if left is not None:
             self.left = left if self.left is None else min(self.left, left)
+
+
+class Reading:
+    """The time left of what is done before training, by its pace since it began."""
+
+    def __init__(self) -> None:
+        self._what, self._begun, self._share = "", 0.0, 0.0
+
+    def left(self, what: str, share: float) -> float | None:
+        """Seconds; None while the pace is unknown."""
+        now = time.monotonic()
+        if what != self._what:
+            self._what, self._begun, self._share = what, now, share
+        done = share - self._share
+        if done < SETTLED[0]:
+            return None
+        return (now - self._begun) / done * (1 - share)
 
 
 @dataclass

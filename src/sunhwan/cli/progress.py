@@ -8,8 +8,9 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from sunhwan import progress
 from sunhwan.cli.language import named_figure, say, summary_of
-from sunhwan.cli.live_line import LiveLine, Part, Progress, clock
+from sunhwan.cli.live_line import LiveLine, Part, Progress, Reading, clock
 from sunhwan.cli.terminal import visible
 from sunhwan.metrics import perplexity_text
 from sunhwan.tasks import TASKS, Scores
@@ -66,6 +67,7 @@ class _Watching(Reporter):
         self._loss = _Smoothed()
         self._progress = Progress()
         self._writes = False
+        self._reading = Reading()
 
     def begin(self, facts: dict[str, Any]) -> None:
         self._writes = TASKS[facts["task"]].loss_of_tokens
@@ -84,6 +86,11 @@ class _Watching(Reporter):
     def say(self, message: str) -> None:
         self.console.print(message)
 
+    def _read(self, report: progress.Progress) -> list[Part]:
+        left = self._reading.left(report.what, report.share)
+        parts = [] if left is None else [Part(say("left", time=clock(left)), "progress.remaining")]
+        return [*parts, Part(say(f"reading.{report.what}"))]
+
     def _told(self, report: StepReport) -> list[Part]:
         self._progress.update(report)
         loss = self._loss.update(report.loss)
@@ -98,8 +105,13 @@ class LiveReporter(_Watching):
         self._line = LiveLine()
         self._live = Live(self._line, console=console, refresh_per_second=4)
 
+    def reading(self, progress: progress.Progress) -> None:
+        self._live.start()
+        self._line.parts, self._line.share = self._read(progress), progress.share
+
     def begin(self, facts: dict[str, Any]) -> None:
         super().begin(facts)
+        self._line.parts, self._line.share = (), 0.0
         self._live.start()
 
     def step(self, report: StepReport) -> None:
@@ -121,6 +133,14 @@ class PlainReporter(_Watching):
     def __init__(self, console: Console, seconds: float = 5.0) -> None:
         super().__init__(console)
         self._every, self._next = seconds, 0.0
+        self._next_reading = time.monotonic() + seconds
+
+    def reading(self, progress: progress.Progress) -> None:
+        parts = self._read(progress)
+        if time.monotonic() >= self._next_reading:
+            self._next_reading = time.monotonic() + self._every
+            told = "  ".join(part.text for part in parts)
+            self.console.print(f"{int(100 * progress.share):3d}%  {told}")
 
     def step(self, report: StepReport) -> None:
         parts = self._told(report)

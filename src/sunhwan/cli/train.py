@@ -25,7 +25,7 @@ def train(
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
-            help="stdlib (default), korean, hello, a file, a folder or a glob; .gz too. Of a --task: "
+            help="stdlib (default), korean, hello, files, folders or globs; .gz and .zst too. Of a --task: "
             "its table, treebank or series."
         ),
     ] = None,
@@ -63,6 +63,13 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Training time in steps.")] = None,
     epochs: Annotated[
         float | None, typer.Option(help="Training time in passes over the data.")
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a language model: read tables (CSV, JSON Lines, Parquet), each cell of this "
+            "column as a text."
+        ),
     ] = None,
     validation: Annotated[
         str | None, typer.Option(help="A file to validate on, instead of a tenth of each text.")
@@ -109,6 +116,7 @@ def train(
         "task.target": target[0] if target else None,
         "task.group": _names(group),
         "task.future": _names(future),
+        "text.column": column,
         "text.validation": validation,
         "data.strict": strict or None,
         "text.vectors": None if vectors is None else str(vectors),
@@ -129,7 +137,7 @@ def train(
 
     from sunhwan import training
 
-    reporter = _reporter(quiet, as_json)
+    reporter = reporter_for(quiet, as_json)
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
@@ -179,12 +187,13 @@ def resume(
     from sunhwan import training
 
     name_cells(cell)
-    reporter = _reporter(quiet, as_json)
+    reporter = reporter_for(quiet, as_json)
     result = training.resume(run, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
 
-def _reporter(quiet: bool, as_json: bool) -> "Reporter":
+def reporter_for(quiet: bool, as_json: bool) -> "Reporter":
+    """What shows the progress: a bar in a terminal, lines elsewhere, nothing where it is to be quiet."""
     from sunhwan.cli.progress import LiveReporter, PlainReporter
     from sunhwan.cli.terminal import console
     from sunhwan.training import Reporter

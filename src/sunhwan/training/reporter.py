@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sunhwan.progress import Progress
 from sunhwan.tasks import Scores
 
 
@@ -24,6 +25,9 @@ class StepReport:
 
 class Reporter:
     """The base of all displays: every method may be overridden, none must be."""
+
+    def reading(self, progress: Progress) -> None:
+        """The corpus is being read, before training starts."""
 
     def begin(self, facts: dict[str, Any]) -> None:
         """Training starts or resumes; facts describe corpus, model and device."""

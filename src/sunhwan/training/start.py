@@ -11,6 +11,7 @@ import torch
 from sunhwan.config import Config, with_source
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fast_products, keep_freed_memory
+from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
 from sunhwan.training.reporter import Reporter
@@ -42,7 +43,7 @@ def train(
     config, notices = with_source(config or Config())
     config = _anchored(config)
     with _settings(config, own_process):
-        prepared = _prepare(config)
+        prepared = _prepare(config, reporter)
         folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
         with Run.create(folder, prepared.config) as run:
@@ -68,7 +69,7 @@ def resume(
             # The weights are in the checkpoint: what they began from may be gone by now.
             config = _without_sources(config)
         with _settings(config, own_process):
-            prepared = _prepare(config)
+            prepared = _prepare(config, reporter)
             reporter = _watching(config, run.folder, reporter)
             return _fit(run, prepared, reporter, started)
 
@@ -135,14 +136,16 @@ def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Report
     return reporter
 
 
-def _prepare(config: Config) -> Prepared:
+def _prepare(config: Config, reporter: Reporter | None) -> Prepared:
     """The task with its data, the model on its device."""
+    told = (reporter or Reporter()).reading
     device = pick_device(config.training.device)
     torch.manual_seed(config.training.seed)
     kind = TASKS[config.task.name]
     source = load_source(config.training.start_from) if config.training.start_from else None
     with _fitting(config, device):
-        prepared = kind.prepare(adopt(config, source) if source else config)
+        with listening(told):
+            prepared = kind.prepare(adopt(config, source) if source else config)
         notes = list(prepared.notes)
         if config.text.vectors:
             notes.append(take_vectors(config.text.vectors, prepared.task))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sunhwan.errors import UsageError
+from sunhwan.progress import Progress
 from sunhwan.tasks import Scores
 from sunhwan.training.reporter import Reporter, StepReport
 
@@ -24,6 +25,9 @@ class TensorBoardReporter(Reporter):
         self._make, self._folder, self._inner = SummaryWriter, folder, inner
         self._writer: Any = None
         self._step = 0
+
+    def reading(self, progress: Progress) -> None:
+        self._inner.reading(progress)
 
     def begin(self, facts: dict[str, Any]) -> None:
         # Events after the checkpoint that a run resumes from did not happen.
