@@ -22,6 +22,7 @@ from sunhwan.cli import (
     score,
     serve,
     settings,
+    show,
     tokenize,
     train,
     tune,
@@ -101,7 +102,7 @@ def _options(
 for _function in (
     train.train, train.resume, compare.compare, tune.tune, sample.sample, predict.predict,
     evaluate.evaluate, score.score, tokenize.tokenize, serve.serve, info.info, export.export,
-    inspect.inspect, words.words, settings.settings, check_cell.check_cell,
+    inspect.inspect, show.show, words.words, settings.settings, check_cell.check_cell,
 ):  # fmt: skip
     app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 from sunhwan.inspection.features import FEATURES, Feature, feature, load_feature
+from sunhwan.inspection.hello import hello_model
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.attribution import Attribution, attribute
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
@@ -11,6 +12,7 @@ from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use
 from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
 from sunhwan.inspection.measures.spectrum import Spectrum, jacobian, spectrum
 from sunhwan.inspection.measures.traces import Trace, trace
+from sunhwan.inspection.measures.unrolled_text import UnrolledText, unroll_text
 from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
 from sunhwan.inspection.subjects import Observation, Passage, Subject, subject_of
 from sunhwan.layers import Look, observing
@@ -30,11 +32,13 @@ __all__ = [
     "Spectrum",
     "Subject",
     "Trace",
+    "UnrolledText",
     "Unrolling",
     "attribute",
     "feature",
     "flow_of",
     "gradient_flow",
+    "hello_model",
     "jacobian",
     "json_values",
     "load_feature",
@@ -44,6 +48,7 @@ __all__ = [
     "spectrum",
     "subject_of",
     "trace",
+    "unroll_text",
     "unrolled",
 ]
 

@@ -1,0 +1,159 @@
+"""`sunhwan show`."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sunhwan.cli.language import say
+from sunhwan.cli.output import echo, echo_json
+from sunhwan.cli.own_cell import Cells, name_cells
+from sunhwan.errors import UsageError
+
+if TYPE_CHECKING:
+    from sunhwan.inspection import UnrolledText
+    from sunhwan.inspection.measures.unrolled_text import TextStep, Values
+
+HELLO = "hello"
+"""The built-in example, where no folder has this name."""
+
+WIDTH = 8
+"""Numbers of a vector in a line; the tokens of a softmax that are shown are as many."""
+
+
+def show(
+    run: Annotated[
+        Path, typer.Argument(help="A run folder or a model folder; hello: a built-in one.")
+    ],
+    text: Annotated[str, typer.Argument(help="What is read (of hello: hell).")] = "",
+    then: Annotated[
+        str, typer.Option(help="What follows the text: the target of its last step.")
+    ] = "",
+    block_length: Annotated[
+        int | None,
+        typer.Option(help="Cut the gradient after so many steps, as truncated BPTT does."),
+    ] = None,
+    before: Annotated[
+        bool, typer.Option("--before", help="Of hello: the network before its training.")
+    ] = False,
+    example_cell: Annotated[
+        str, typer.Option("--with", help="Of hello: the name of another cell.")
+    ] = "elman",
+    cell: Cells = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All numbers as one JSON object.")
+    ] = False,
+) -> None:
+    """Show every number of every step: forward to the loss, then the gradient on its way back."""
+    from sunhwan.api import load_language
+    from sunhwan.inspection import hello_model, unroll_text
+    from sunhwan.inspection.hello import WORD
+
+    name_cells(cell)
+    if str(run) == HELLO and not run.exists():
+        model = hello_model(example_cell, trained=not before)
+        text = text or WORD[:-1]
+        circle = WORD * (len(text) // len(WORD) + 2)
+        place = circle.find(text)
+        then = then or (circle[place + len(text)] if place >= 0 else "")
+    else:
+        if before or example_cell != "elman":
+            raise UsageError("--before and --with are of the built-in hello alone: leave them out")
+        if not text:
+            raise UsageError("there is nothing to read: give a text behind the run")
+        model = load_language(run)
+    found = unroll_text(model, text, then=then, block_length=block_length)
+    if as_json:
+        echo_json(as_values(found))
+        return
+    for line in lines(found):
+        echo(line)
+
+
+def as_values(found: "UnrolledText") -> dict[str, object]:
+    """All of it as values that JSON can hold, with every digit."""
+    return {name: _plain(value) for name, value in found._asdict().items()}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return {name: _plain(inner) for name, inner in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def lines(found: "UnrolledText") -> Iterator[str]:
+    """The steps forward, then back."""
+    yield say("show.legend")
+    for t, step in enumerate(found.steps):
+        if t and step.block != found.steps[t - 1].block:
+            yield say("show.border")
+        yield from _forward(found, t, step)
+    yield ""
+    yield say("show.loss", loss=f"{found.loss:.6f}")
+    yield ""
+    for layer, name in enumerate(found.cells):
+        yield say("show.back", layer=layer, cell=name)
+        yield from _backward(found, layer)
+        yield ""
+
+
+def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
+    yield f"{t + 1}  {say('show.reads')} {step.label}"
+    for number, layer in enumerate(step.layers):
+        mark = f"[{number}] " if len(step.layers) > 1 else ""
+        yield _row(f"{mark}x", layer.x)
+        for name, value in layer.pre_activation.items():
+            yield _row(f"{mark}s {name}", value)
+        for name, value in layer.gates.items():
+            if value.min() >= 0 and value.max() <= 1:
+                circles = " ".join(circle(share) for share in value[:WIDTH])
+                yield _row(f"{mark}{name}", value) + f"   {circles}"
+            else:
+                yield _row(f"{mark}{name}", value)
+        for name, value in layer.state.items():
+            yield _row(f"{mark}{name}", value)
+    order = range(len(step.y)) if len(step.y) <= WIDTH else step.softmax.argsort()[::-1][:WIDTH]
+    tokens = [int(k) for k in order]
+    yield f"   {'':8}" + "".join(f"{found.labels[k]:>9}" for k in tokens)
+    yield f"   {'y':8}" + "".join(f"{step.y[k]:9.4f}" for k in tokens)
+    yield f"   {'softmax':8}" + "".join(f"{step.softmax[k]:9.4f}" for k in tokens)
+    if step.target is not None:
+        yield "   " + say(
+            "show.target", token=found.labels[step.target], loss=f"{step.loss or 0.0:.6f}"
+        )
+
+
+def _row(name: str, value: "Values") -> str:
+    rest = f"  … ({len(value)})" if len(value) > WIDTH else ""
+    return f"   {name:8}" + "".join(f"{number:9.4f}" for number in value[:WIDTH]) + rest
+
+
+def circle(share: float) -> str:
+    """A gate as a circle: empty shut, full open."""
+    return "○◔◑◕●"[min(4, round(share * 4))]
+
+
+def _backward(found: "UnrolledText", layer: int) -> Iterator[str]:
+    last = found.steps[-1].backward[layer]
+    names = [name for name in ("W_x", "W_h") if name in last.shares]
+    heads = [f"‖∂L/∂{field}‖" for field in last.norms]
+    yield "   " + "".join(f"{head:>12}" for head in [*heads, *names])
+    following = found.steps[-1]
+    for t in reversed(range(len(found.steps))):
+        step = found.steps[t]
+        if step.block != following.block:
+            yield say("show.border")
+        following = step
+        own = step.backward[layer]
+        numbers = [f"{norm:12.4g}" for norm in own.norms.values()]
+        shares = [own.shares[name].share for name in names]
+        bar = "█" * max(0, min(20, round(20 * shares[-1])))
+        yield f"{t + 1:>3}" + "".join(numbers) + "".join(f"{s:12.2%}" for s in shares) + f"  {bar}"
+    norms = found.gradient_norms[layer]
+    said = ", ".join(f"‖∂L/∂{name}‖ = {norms[name]:.4g}" for name in names)
+    yield say("show.sum", norms=said)

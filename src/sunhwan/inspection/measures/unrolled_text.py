@@ -1,0 +1,236 @@
+"""A text unrolled: every number of a language model's steps, forward, and of their gradients, backward."""
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sunhwan.cells import Cell
+from sunhwan.errors import UsageError
+from sunhwan.generation import start_tokens
+from sunhwan.inspection.subjects.token_texts import pieces_of
+from sunhwan.layers import Look, observing
+from sunhwan.layers.shares import LayerSteps, Share, layer_steps, parameter_shares, shares_of
+from sunhwan.models.mode import evaluating
+from sunhwan.tasks import LanguageModelTask, Task
+
+Values = np.ndarray
+"""float64."""
+
+STEPS = 1000
+"""Of one text, at most."""
+
+NUMBERS = 50_000_000
+"""Of the shares of W_h that are in memory at once, at most."""
+
+
+class LayerForward(NamedTuple):
+    """A layer at one step. x (D): what it reads. from_input, from_state: x W_x + b and h W_h (+ b_h), by
+    gate. pre_activation: their sums, where the cell adds them first; empty in others. gates: what its
+    equation names. state: its fields after the step."""
+
+    x: Values
+    from_input: dict[str, Values]
+    from_state: dict[str, Values]
+    pre_activation: dict[str, Values]
+    gates: dict[str, Values]
+    state: dict[str, Values]
+
+
+class LayerBackward(NamedTuple):
+    """A layer at one step, on the way back. gradient: ∂L/∂field of the state after the step. norms: their
+    lengths. shares: of each of its parameters, what the step adds to the gradient."""
+
+    gradient: dict[str, Values]
+    norms: dict[str, float]
+    shares: dict[str, Share]
+
+
+class TextStep(NamedTuple):
+    """One step. id, label, piece: of the token that is read. output (H): what the output layer is given; y
+    (V): its logits; softmax (V). target: the id of the next token, loss: −log of its probability in nats;
+    None where nothing follows. block: of truncated backpropagation, which no gradient leaves."""
+
+    id: int
+    label: str
+    piece: str
+    layers: list[LayerForward]
+    output: Values
+    y: Values
+    softmax: Values
+    target: int | None
+    loss: float | None
+    block: int
+    backward: list[LayerBackward]
+
+
+class UnrolledText(NamedTuple):
+    """A text unrolled. labels: of the vocabulary's tokens. cells: one a layer. one_hot: whether tokens
+    enter as 0 and 1. loss: L = Σ_t loss_t, which the gradients are of. block_length: None where no gradient
+    is cut. gradients: of each layer's parameters, the sum of all shares. weights: of each layer, by name,
+    and of the output layer."""
+
+    text: str
+    labels: list[str]
+    cells: list[str]
+    one_hot: bool
+    steps: list[TextStep]
+    loss: float
+    block_length: int | None
+    gradients: list[dict[str, Values]]
+    gradient_norms: list[dict[str, float]]
+    weights: list[dict[str, Values]]
+    output_weights: dict[str, Values]
+
+
+def unroll_text(
+    model: Task, text: str, *, then: str = "", block_length: int | None = None
+) -> UnrolledText:
+    """Read a text from the initial state, in float64, and walk back from its losses.
+
+    Each token is the target of the one before it; then: what follows the text, which is a target alone.
+    block_length: T of truncated backpropagation through time: the state passes a border, no gradient does.
+    UsageError where the model is no language model, nothing is read, or there are too many steps.
+    """
+    if not isinstance(model, LanguageModelTask):
+        raise UsageError(f"a text is unrolled by a language model: this is a {model.title}")
+    if block_length is not None and block_length < 1:
+        raise UsageError(f"a block has at least 1 step, not {block_length}")
+    vocabulary = model.vocabulary
+    ids = [*start_tokens(vocabulary), *vocabulary.encode(text).tolist()]
+    following = vocabulary.encode(then).tolist()[:1]
+    T = len(ids)
+    if not T:
+        raise UsageError("there is nothing to read: give a text that the model knows")
+    if T > STEPS:
+        raise UsageError(f"the text has {T:,} tokens: give at most {STEPS:,}")
+    network = copy.deepcopy(model.model).double().cpu()
+    biggest = max(p.numel() for layer in network.recurrent.stack for p in layer.parameters())
+    if biggest * T > NUMBERS:
+        raise UsageError(
+            f"{T:,} steps of a layer of {biggest:,} weights are too many numbers: give a shorter text"
+        )
+    with evaluating(network), torch.enable_grad():
+        with observing(network.recurrent, Look.STEPS | Look.GATES) as calls:
+            output, _ = network.read(torch.tensor([ids]))
+        logits = network.output(output[:, 0])  # (T, V)
+        targets = [*ids[1:], *following]
+        losses = functional.cross_entropy(
+            logits[: len(targets)], torch.tensor(targets, dtype=torch.int64), reduction="none"
+        )
+        traced = calls[0].traced
+        blocks = [t // (block_length or T) for t in range(T)]
+        runs = _cut(network.recurrent, traced, losses, blocks)
+    shares = [list(parameter_shares(run)) for run in runs]
+    gradients = [
+        {name: torch.stack([step[name] for step in steps]).sum(0) for name in steps[0]}
+        for steps in shares
+    ]
+    parts = [
+        {name: shares_of([step[name] for step in steps]) for name in steps[0]} for steps in shares
+    ]
+    softmax = torch.softmax(logits, 1)
+    labels = [vocabulary.display(token) for token in range(len(vocabulary))]
+    pieces = pieces_of(vocabulary, ids)
+    steps = []
+    for t in range(T):
+        layers = [_forward(run, traced.layers[i], t) for i, run in enumerate(runs)]
+        backward = [_backward(run, part, t) for run, part in zip(runs, parts, strict=True)]
+        known = t < len(targets)
+        steps.append(
+            TextStep(
+                id=ids[t],
+                label=labels[ids[t]],
+                piece=pieces[t],
+                layers=layers,
+                output=_array(output[t, 0]),
+                y=_array(logits[t]),
+                softmax=_array(softmax[t]),
+                target=targets[t] if known else None,
+                loss=losses[t].item() if known else None,
+                block=blocks[t],
+                backward=backward,
+            )
+        )
+    return UnrolledText(
+        text=text,
+        labels=labels,
+        cells=[type(run.layer.cell).__name__ for run in runs],
+        one_hot=network.embedding is None,
+        steps=steps,
+        loss=losses.sum().item(),
+        block_length=block_length,
+        gradients=[{name: _array(g) for name, g in one.items()} for one in gradients],
+        gradient_norms=[{name: float(g.norm()) for name, g in one.items()} for one in gradients],
+        weights=[_arrays(run.layer.parameters_of_cell) for run in runs],
+        output_weights={"W": _array(network.output.weight.T), "b": _array(network.output.bias)},
+    )
+
+
+def _cut(recurrent: Any, traced: Any, losses: Tensor, blocks: list[int]) -> list[LayerSteps]:
+    """The gradient of every step, from the losses of its own block alone."""
+    found: list[LayerSteps] = []
+    for block in range(blocks[-1] + 1):
+        own = [t for t in range(len(losses)) if blocks[t] == block]
+        # Within a block a path goes forward only: what is before it is left out.
+        runs = layer_steps(recurrent, traced, losses[own].sum())
+        if not found:
+            found = runs
+        for kept, run in zip(found, runs, strict=True):
+            for t in (t for t, b in enumerate(blocks) if b == block):
+                kept.d_states[t] = run.d_states[t]
+    return found
+
+
+def _forward(run: LayerSteps, values: dict[str, Tensor], t: int) -> LayerForward:
+    layer, cell = run.layer, run.layer.cell
+    fields = cell.state_type._fields
+    with torch.no_grad():
+        given = cell.effective(layer.parameters_of_cell)
+        from_input = _by_gate(cell.inputs(run.x[t], given), cell.gates)
+        from_state = {}
+        if "W_h" in given:
+            u = run.before[t][0] @ given["W_h"]
+            u = u + given["b_h"] if "b_h" in given else u
+            from_state = _by_gate(u, cell.gates_of_W_h)
+    added = (
+        {name: from_input[name] + from_state[name] for name in from_state} if _adds(cell) else {}
+    )
+    return LayerForward(
+        x=_array(run.x[t, 0]),
+        from_input=from_input,
+        from_state=from_state,
+        pre_activation=added,
+        gates={n: _array(v[0, t]) for n, v in values.items() if n not in fields},
+        state=_arrays({n: v[0] for n, v in zip(fields, run.after[t], strict=True)}),
+    )
+
+
+def _adds(cell: Cell) -> bool:
+    """Whether a and u are added before anything else, which the cell's gradients say."""
+    return type(cell).gradients is Cell.gradients and cell.gates == cell.gates_of_W_h
+
+
+def _backward(run: LayerSteps, parts: dict[str, list[Share]], t: int) -> LayerBackward:
+    fields = run.layer.cell.state_type._fields
+    gradient = {name: d[0] for name, d in zip(fields, run.d_states[t], strict=True)}
+    return LayerBackward(
+        gradient=_arrays(gradient),
+        norms={name: float(value.norm()) for name, value in gradient.items()},
+        shares={name: own[t] for name, own in parts.items()},
+    )
+
+
+def _by_gate(row: Tensor, gates: tuple[str, ...]) -> dict[str, Values]:
+    return {name: _array(v[0]) for name, v in zip(gates, row.chunk(len(gates), 1), strict=True)}
+
+
+def _array(value: Tensor) -> Values:
+    return value.detach().cpu().double().numpy()
+
+
+def _arrays(values: dict[str, Tensor]) -> dict[str, Values]:
+    return {name: _array(value) for name, value in values.items()}

@@ -1,0 +1,190 @@
+"""A text unrolled: every number against NumPy, shares against the gradient, borders of blocks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sunhwan.errors import UsageError
+from sunhwan.inspection import UnrolledText, hello_model, unroll_text
+from sunhwan.tasks import LanguageModelTask
+from tests.conftest import Command
+from tests.serve.helpers import VOCABULARIES, language, save_run
+
+NUMPY = 1e-6
+
+
+@pytest.fixture(scope="module")
+def hello() -> LanguageModelTask:
+    return hello_model()
+
+
+@pytest.fixture(scope="module")
+def found(hello: LanguageModelTask) -> UnrolledText:
+    return unroll_text(hello, "hell", then="o")
+
+
+def close(got: object, wanted: object) -> None:
+    np.testing.assert_allclose(np.asarray(got), np.asarray(wanted), rtol=NUMPY, atol=NUMPY)
+
+
+def test_hello_is_learned_by_three_units(hello: LanguageModelTask) -> None:
+    assert hello.model.recurrent.stack[0].hidden_size == 3
+    assert hello.sample("h", length=14, temperature=0)[0].text == "ellohellohello"
+    fresh = hello_model(trained=False)
+    assert unroll_text(fresh, "hell", then="o").loss > 4.0
+    for cell in ("gru", "lstm"):
+        text = hello_model(cell).sample("h", length=9, temperature=0)[0].text
+        assert text == "ellohello", cell
+
+
+def test_every_number_is_what_numpy_says(hello: LanguageModelTask, found: UnrolledText) -> None:
+    """Elman by hand, from the equations: forward, softmax, loss, and backpropagation through time."""
+    layer, output = hello.model.recurrent.stack[0], hello.model.output
+    W_x, W_h = (w.detach().double().numpy() for w in (layer.W_x, layer.W_h))
+    b = layer.get_parameter("b").detach().double().numpy()
+    V, c = output.weight.detach().double().numpy(), output.bias.detach().double().numpy()
+    ids, targets = [found.labels.index(x) for x in "hell"], [found.labels.index(x) for x in "ello"]
+    h, hs, total, d_ys = np.zeros(3), [np.zeros(3)], 0.0, []
+    for step, token, target in zip(found.steps, ids, targets, strict=True):
+        x = np.eye(4)[token]
+        s = x @ W_x + h @ W_h + b
+        h = np.tanh(s)
+        y = V @ h + c
+        p = np.exp(y - y.max()) / np.exp(y - y.max()).sum()
+        own = step.layers[0]
+        assert (step.id, step.target) == (token, target)
+        for got, wanted in (
+            (own.x, x), (own.from_input["h"], x @ W_x + b), (own.from_state["h"], hs[-1] @ W_h),
+            (own.pre_activation["h"], s), (own.state["h"], h), (step.output, h), (step.y, y),
+            (step.softmax, p), (step.loss, -np.log(p[target])),
+        ):  # fmt: skip
+            close(got, wanted)
+        total -= np.log(p[target])
+        hs.append(h)
+        d_ys.append(p - np.eye(4)[target])
+    close(found.loss, total)
+    d_next, sums = np.zeros(3), [np.zeros_like(W_x), np.zeros_like(W_h), np.zeros(3)]
+    parts = []
+    for t in reversed(range(4)):
+        d_h = V.T @ d_ys[t] + d_next
+        own = found.steps[t].backward[0]
+        close(own.gradient["h"], d_h)
+        close(own.norms["h"], np.linalg.norm(d_h))
+        d_s = d_h * (1 - hs[t + 1] ** 2)
+        own_parts = [np.outer(np.eye(4)[ids[t]], d_s), np.outer(hs[t], d_s), d_s]
+        sums = [a + g for a, g in zip(sums, own_parts, strict=True)]
+        parts.append((t, own_parts))
+        d_next = W_h @ d_s
+    for t, own_parts in parts:
+        for name, g, whole in zip(("W_x", "W_h", "b"), own_parts, sums, strict=True):
+            share = found.steps[t].backward[0].shares[name]
+            close(share.norm, np.linalg.norm(g))
+            close(share.share, (g * whole).sum() / (whole**2).sum())
+    for name, whole in zip(("W_x", "W_h", "b"), sums, strict=True):
+        close(found.gradients[0][name], whole)
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "mingru", "lstm_layer_norm"])
+@pytest.mark.parametrize("block_length", [None, 2])
+def test_gradients_are_those_of_training(cell: str, block_length: int | None) -> None:
+    """Two layers, a learned start, an embedding: against the loss of training, block by block."""
+    task = language(VOCABULARIES["characters"], cell=cell, num_layers=2)
+    text = task.vocabulary.decode(list(range(2, 7)))
+    found = unroll_text(task, text, block_length=block_length)
+    model = task.model.double()
+    ids = torch.tensor([[step.id for step in found.steps]])
+    state, total = None, torch.zeros((), dtype=torch.float64)
+    T = ids.shape[1]
+    for start in range(0, T - 1, block_length or T):
+        end = min(start + (block_length or T), T - 1)
+        logits, state = model(ids[:, start:end], state)
+        if block_length:
+            state = [type(s)(*(f.detach() for f in s)) for s in state]
+        total = total + torch.nn.functional.cross_entropy(
+            logits[0], ids[0, start + 1 : end + 1], reduction="sum"
+        )
+    total.backward()  # type: ignore[no-untyped-call]
+    assert found.loss == pytest.approx(total.item(), rel=1e-9)
+    for layer, own in zip(model.recurrent.stack, found.gradients, strict=True):
+        for name, got in own.items():
+            grad = layer.get_parameter(layer._stored[name]).grad
+            assert grad is not None
+            wanted = grad.T if grad.dim() == 2 else grad
+            np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-9, atol=1e-12)
+    for name in found.gradients[0]:
+        shares = [step.backward[0].shares[name].share for step in found.steps]
+        assert sum(shares) == pytest.approx(1.0)
+
+
+def test_a_border_lets_no_gradient_through(hello: LanguageModelTask) -> None:
+    whole = unroll_text(hello, "hellohel", then="l")
+    cut = unroll_text(hello, "hellohel", then="l", block_length=4)
+    assert [step.block for step in cut.steps] == [0] * 4 + [1] * 4
+    for a, b in zip(whole.steps, cut.steps, strict=True):
+        close(a.layers[0].state["h"], b.layers[0].state["h"])
+        assert a.loss == b.loss
+    close(cut.steps[7].backward[0].gradient["h"], whole.steps[7].backward[0].gradient["h"])
+    assert not np.allclose(
+        cut.steps[3].backward[0].gradient["h"], whole.steps[3].backward[0].gradient["h"]
+    )
+    one = unroll_text(hello, "hell", then="o")
+    close(cut.steps[1].backward[0].gradient["h"], one.steps[1].backward[0].gradient["h"])
+
+
+def test_the_end_has_a_target_only_when_it_is_told(hello: LanguageModelTask) -> None:
+    last = unroll_text(hello, "hell").steps[-1]
+    assert (last.target, last.loss) == (None, None)
+    assert last.backward[0].norms["h"] == 0.0
+    assert last.softmax.argmax() == unroll_text(hello, "h").labels.index("o")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"text": "XYZ"}, "nothing to read"),
+        ({"text": "hell", "block_length": 0}, "at least 1 step"),
+        ({"text": "hello" * 300}, "at most 1,000"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_unrolled(
+    hello: LanguageModelTask, arguments: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        unroll_text(hello, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_command_shows_hello(command: Command, tmp_path: Path, found: UnrolledText) -> None:
+    done = command("show", "hello")
+    assert done.code == 0, done.err
+    assert [line[3:] for line in done.out.splitlines() if line[:3] in ("1  ", "2  ", "3  ", "4  ")] == [
+        "reads h", "reads e", "reads l", "reads l",
+    ]  # fmt: skip
+    assert f"{found.loss:.6f}" in done.out
+    value = json.loads(command("show", "hello", "hell", "--json").out)
+    close(value["steps"][2]["softmax"], found.steps[2].softmax)
+    assert value["steps"][3]["target"] == found.labels.index("o")
+    border = command("show", "hello", "hellohello", "--block-length=5", "--with=lstm").out
+    assert border.count("───") == 2 * 2
+    assert "●" in border
+    before = command("show", "hello", "--before").out
+    assert before != done.out
+    done = command("show", save_run(tmp_path / "run", language(VOCABULARIES["jamo"])), "가나")
+    assert done.code == 0, done.err
+    assert "softmax" in done.out
+
+
+def test_a_mistake_is_one_sentence(command: Command, tmp_path: Path) -> None:
+    run = save_run(tmp_path / "run", language(VOCABULARIES["jamo"]))
+    for arguments, said in (
+        ((run,), "give a text"),
+        ((run, "가", "--before"), "built-in hello"),
+        ((tmp_path / "nothing", "가"), "nothing"),
+        (("hello", "hell", "--with=elmann"), "elmann"),
+    ):
+        done = command("show", *arguments)
+        assert (done.code != 0, done.out) == (True, "")
+        assert said in done.sentence
