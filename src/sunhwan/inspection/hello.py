@@ -1,5 +1,7 @@
 """The built-in example: a network of three units that learns to write "hello"."""
 
+from functools import cache
+
 import torch
 
 from sunhwan.config import Config
@@ -31,9 +33,18 @@ def hello_model(
         config = Config.from_dict({"model": model})
         task = LanguageModelTask(config, vocabulary, LanguageModel(config.model, len(vocabulary)))
     if trained:
-        _learn(task.model, torch.from_numpy(vocabulary.encode(WORD * 4 + WORD[0])).unsqueeze(0))
+        task.model.load_state_dict(_learned(cell, hidden_size))
     task.model.eval()
     return task
+
+
+@cache
+def _learned(cell: str, hidden_size: int) -> dict[str, torch.Tensor]:
+    """The weights after training, which is done once in a process."""
+    task = hello_model(cell, hidden_size, trained=False)
+    ids = torch.from_numpy(task.vocabulary.encode(WORD * 4 + WORD[0])).unsqueeze(0)
+    _learn(task.model, ids)
+    return task.model.state_dict()
 
 
 def _learn(model: LanguageModel, ids: torch.Tensor) -> None:

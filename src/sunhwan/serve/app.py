@@ -25,8 +25,17 @@ from sunhwan.serve.routes.inspection import attributed, traced
 from sunhwan.serve.routes.next_tokens import continued
 from sunhwan.serve.routes.predict import predicted
 from sunhwan.serve.routes.score import scored
+from sunhwan.serve.routes.steps import stepped
 from sunhwan.serve.routes.training_log import losses
-from sunhwan.serve.schemas import AttributionOf, Completions, Next, Predict, Score, TraceOf
+from sunhwan.serve.schemas import (
+    AttributionOf,
+    Completions,
+    Next,
+    Predict,
+    Score,
+    StepsOf,
+    TraceOf,
+)
 from sunhwan.serve.service import Service
 from sunhwan.store import Run
 
@@ -90,6 +99,13 @@ def make_app(
     async def trace(body: TraceOf, request: Request) -> Response:
         async def work() -> Any:
             return await traced(service, await service.loaded(body.model), body)
+
+        return await attended(request, work())
+
+    @app.post("/api/steps")
+    async def steps(body: StepsOf, request: Request) -> Response:
+        async def work() -> Any:
+            return await stepped(service, await service.loaded(body.model), body)
 
         return await attended(request, work())
 

@@ -1,6 +1,6 @@
 """What requests may hold; anything else is refused by name."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -130,6 +130,16 @@ class TraceOf(Body):
     layer: Annotated[int, Field(ge=0, le=10_000)] = 0
     values: Annotated[list[Name], Field(max_length=32)] | None = None
     units: Annotated[list[Token], Field(max_length=100_000)] | None = None
+
+
+class StepsOf(Body):
+    """A text to be unrolled. then: what follows it; block_length: where the gradient is cut; example: the
+    built-in hello in the model's place, before or after its training."""
+
+    text: Text
+    then: Annotated[str, Field(max_length=100)] = ""
+    block_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    example: Literal["", "before", "after"] = ""
 
 
 class Score(Body):

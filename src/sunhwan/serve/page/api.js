@@ -41,6 +41,9 @@ export const next = (body) => asked("/api/next", body);
 export const trace = (model, text, { stack, index }, value, units = null) =>
   asked("/api/trace", { model: model.id, text, stack, layer: index, values: [value], units });
 
+/** A text unrolled: every number of each step, forward and backward. */
+export const steps = (body) => asked("/api/steps", body);
+
 export const predict = (body) => asked("/api/predict", body);
 export const attribution = (body) => asked("/api/attribution", body);
 export const losses = (id, since) => asked(`/api/losses/${named(id)}?since=${since}`);

@@ -1,0 +1,229 @@
+/** A text unrolled: step by step forward to the loss, then the gradient step by step back. */
+
+import * as api from "./api.js";
+import { on, oneAtATime, settled } from "./bus.js";
+import { bar, element, fillSelect, find } from "./dom.js";
+import { chosen, isWriter } from "./models.js";
+import { calm, complain } from "./problem.js";
+import { isShown, offer } from "./tabs.js";
+import { number, percent, say } from "./messages.js";
+import * as text from "./text.js";
+
+const HELLO = { text: "hell", then: "o" };
+const TAIL = 24; // characters of the text that are taken at first
+
+let seen = null; // what the server said
+let at = 0; // 0 … T − 1: forward through a step; T … 2 T − 1: back at step 2 T − 1 − at
+
+const isBack = () => at >= seen.steps.length;
+const place = () => (isBack() ? 2 * seen.steps.length - 1 - at : at);
+const example = () => find("stepsModel").value;
+
+const refresh = oneAtATime(async () => {
+  if (!isShown("steps")) return;
+  const model = chosen();
+  const read = find("stepsText").value;
+  if (!model?.ready || !isWriter() || read === "") {
+    seen = null;
+    show();
+    return;
+  }
+  const length = Number(find("stepsBlock").value);
+  const body = { model: model.id, text: read, then: find("stepsThen").value, example: example() };
+  if (Number.isInteger(length) && length > 0) body.block_length = length;
+  try {
+    const answer = await api.steps(body);
+    if (model.id !== chosen()?.id) return;
+    calm("steps");
+    seen = answer;
+    at = 0;
+    show();
+  } catch (error) {
+    complain("steps", error);
+  }
+});
+
+function show() {
+  find("stepsPart").hidden = !seen;
+  find("stepsEmpty").hidden = Boolean(seen);
+  if (!seen) return;
+  find("stepsRow").replaceChildren(...seen.steps.map(column));
+  go(Math.min(at, 2 * seen.steps.length - 1));
+}
+
+/** A step in the row of all: what it reads, its loss, and on the way back the size of its gradient. */
+function column(step, t) {
+  const border = t > 0 && seen.steps[t - 1].block !== step.block;
+  const button = element(
+    "button",
+    { type: "button", class: "step", onclick: () => go(isBack() ? 2 * seen.steps.length - 1 - t : t) },
+    element("bdi", { class: "token" }, step.label),
+    element("span", { class: "step-loss" }, step.loss === null ? "–" : number(step.loss, 2)),
+    element("span", { class: "step-back", "aria-hidden": "true" }),
+  );
+  const name = say("stepsColumn", { n: number(t + 1), label: step.label });
+  button.setAttribute("aria-label", border ? `${name}, ${say("stepsBorder")}` : name);
+  return element("li", { class: border ? "border" : null }, button);
+}
+
+const top = (step) => step.layers.at(-1);
+const size = (step) => Math.max(...Object.values(top(step).norms));
+
+/** Show a place on the way: the columns that were passed, and the numbers of the one at hand. */
+function go(wanted) {
+  const { steps } = seen;
+  at = Math.max(0, Math.min(wanted, 2 * steps.length - 1));
+  const here = place();
+  const most = Math.max(...steps.map(size), 1e-300);
+  [...find("stepsRow").children].forEach((item, t) => {
+    const [button] = item.children;
+    button.setAttribute("aria-current", t === here ? "step" : "false");
+    button.classList.toggle("passed", isBack() || t <= here);
+    const came = isBack() && t >= here;
+    button.lastChild.style.height = came ? `${(size(steps[t]) / most) * 2.5}rem` : "0";
+  });
+  const current = find("stepsRow").children[here];
+  current.scrollIntoView({ block: "nearest", inline: "nearest" });
+  find("stepsBack").disabled = at === 0;
+  find("stepsNext").disabled = at === 2 * steps.length - 1;
+  const words = { n: number(here + 1), all: number(steps.length), loss: number(seen.loss, 6) };
+  find("stepsSaid").textContent = say(isBack() ? "stepsWalkBack" : "stepsForward", words);
+  find("stepsNow").replaceChildren(...(isBack() ? backward(steps[here], here) : forward(steps[here])));
+}
+
+const figure = (value, decimals = 4) =>
+  element("td", { class: "figure", "data-value": String(value) }, number(value, decimals));
+
+function row(name, { size: all, first }, ...more) {
+  const rest = all > first.length ? [element("td", { class: "quiet" }, `… ${number(all)}`)] : [];
+  return element("tr", { "data-name": name }, element("th", { scope: "row" }, name), ...first.map((v) => figure(v)), ...rest, ...more);
+}
+
+/** A gate as circles: full where it is open. */
+function circles(name, { first }) {
+  const made = first.map((share) => {
+    const one = element("span", { class: "circle", title: number(share, 4) });
+    one.style.setProperty("--share", `${share * 100}%`);
+    return element("td", { class: "figure" }, one);
+  });
+  return element("tr", { class: "circles", "aria-hidden": "true" }, element("th", {}, ""), ...made);
+}
+
+const isGate = ({ first }) => first.every((value) => value >= 0 && value <= 1);
+
+function forward(step) {
+  const parts = step.layers.map((layer, k) => {
+    const rows = [row("x", layer.x)];
+    for (const [name, value] of Object.entries(layer.sums)) rows.push(row(`s ${name}`, value));
+    for (const [name, value] of Object.entries(layer.gates)) {
+      rows.push(row(name, value));
+      if (isGate(value)) rows.push(circles(name, value));
+    }
+    for (const [name, value] of Object.entries(layer.state)) rows.push(row(name, value));
+    return table(say("layerName", { n: k + 1, cell: seen.cells[k] }), rows);
+  });
+  const outputs = step.outputs.map(({ label, y, p }) =>
+    element(
+      "tr",
+      { "data-name": label, class: label === step.target ? "target" : null },
+      element("th", { scope: "row" }, element("bdi", {}, label)),
+      figure(y),
+      figure(p, 6),
+      element("td", { class: "step-bar" }, bar(p)),
+    ),
+  );
+  const heads = ["", "y", "softmax", ""].map((head) => element("th", { scope: "col", class: "figure" }, head));
+  const output = table(say("stepsOutput"), outputs, heads);
+  const said =
+    step.target === null
+      ? say("stepsNoTarget")
+      : say("stepsTarget", { label: step.target, loss: number(step.loss, 6), p: percent(Math.exp(-step.loss)) });
+  return [...parts, output, element("p", { id: "stepsLoss" }, said)];
+}
+
+function backward(step, t) {
+  const cut = t + 1 < seen.steps.length && seen.steps[t + 1].block !== step.block;
+  const parts = step.layers.map((layer, k) => {
+    const rows = Object.entries(layer.gradient).map(([name, value]) =>
+      row(`∂L/∂${name}`, value, element("td", { class: "figure" }, `‖·‖ ${number(layer.norms[name], 6)}`)),
+    );
+    const shares = Object.entries(layer.shares).map(([name, { norm, share }]) => {
+      const come = seen.steps.slice(t).reduce((sum, one) => sum + one.layers[k].shares[name].share, 0);
+      return element(
+        "tr",
+        { "data-name": name },
+        element("th", { scope: "row" }, `∂L/∂${name}`),
+        figure(norm, 6),
+        figure(share, 6),
+        element("td", { class: "step-bar" }, bar(share)),
+        element("td", { class: "figure", "data-value": String(come) }, percent(come)),
+      );
+    });
+    const heads = ["", say("stepsSize"), say("stepsShare"), "", say("stepsSoFar")].map((head) =>
+      element("th", { scope: "col", class: "figure" }, head),
+    );
+    return [
+      table(say("layerName", { n: k + 1, cell: seen.cells[k] }), rows),
+      table("", shares, heads),
+    ];
+  });
+  const notes = cut ? [element("p", { class: "notice" }, say("stepsCut"))] : [];
+  return [...notes, ...parts.flat()];
+}
+
+function table(caption, rows, heads = []) {
+  const head = heads.length ? [element("thead", {}, element("tr", {}, ...heads))] : [];
+  return element("table", { class: "numbers" }, element("caption", {}, caption), ...head, element("tbody", {}, ...rows));
+}
+
+function fill() {
+  fillSelect(find("stepsModel"), [
+    ["", say("stepsThis")],
+    ["after", say("stepsHelloAfter")],
+    ["before", say("stepsHelloBefore")],
+  ]);
+}
+
+function begin() {
+  const own = example() === "";
+  find("stepsText").value = own ? text.typed().slice(-TAIL) : HELLO.text;
+  find("stepsThen").value = own ? "" : HELLO.then;
+}
+
+function press(event) {
+  const moves = { ArrowRight: 1, ArrowLeft: -1 };
+  if (!seen || !(event.key in moves)) return;
+  event.preventDefault();
+  go(at + moves[event.key]);
+}
+
+export function startSteps() {
+  fill();
+  find("stepsModel").addEventListener("change", () => {
+    begin();
+    refresh();
+  });
+  const rested = settled(400, refresh);
+  for (const name of ["stepsText", "stepsThen", "stepsBlock"]) find(name).addEventListener("input", rested);
+  find("stepsBack").addEventListener("click", () => go(at - 1));
+  find("stepsNext").addEventListener("click", () => go(at + 1));
+  find("stepsNow").addEventListener("keydown", press);
+  on("tab", (name) => {
+    if (name !== "steps") return;
+    if (!seen && find("stepsText").value === "") {
+      if (text.typed() === "") find("stepsModel").value = "after";
+      begin();
+    }
+    refresh();
+  });
+  on("language", () => {
+    fill();
+    show();
+  });
+  on("model", () => {
+    seen = null;
+    offer("steps", isWriter());
+    show();
+    refresh();
+  });
+}

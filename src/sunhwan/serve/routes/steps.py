@@ -1,0 +1,79 @@
+"""A text unrolled over HTTP: every number of each step, forward and backward."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sunhwan.serve.json_text import json_of
+from sunhwan.serve.models import Loaded
+from sunhwan.serve.schemas import StepsOf
+from sunhwan.serve.service import Service
+
+UNITS = 12
+"""Of a vector, so many numbers are sent; of a softmax, the likeliest."""
+
+SHOWN = ("W_x", "W_h")
+"""The parameters whose shares are sent."""
+
+
+async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
+    """A text unrolled; see `sunhwan.inspection.measures.unrolled_text.unroll_text`."""
+    service.check(len(body.text), service.limits.explained, "characters", 413)
+
+    def work() -> bytes:
+        from sunhwan.inspection import hello_model, unroll_text
+
+        task = hello_model(trained=body.example == "after") if body.example else loaded.task
+        found = unroll_text(task, body.text, then=body.then, block_length=body.block_length)
+        return json_of(
+            {
+                "cells": found.cells,
+                "loss": found.loss,
+                "norms": [_some(own) for own in found.gradient_norms],
+                "steps": [_step(found.labels, step) for step in found.steps],
+            }
+        )
+
+    return await loaded.apart(work)
+
+
+def _step(labels: list[str], step: Any) -> dict[str, Any]:
+    order = list(range(len(step.y)))
+    if len(step.y) > UNITS:
+        order = np.argsort(step.softmax)[::-1][:UNITS].tolist()
+    layers = []
+    for forward, backward in zip(step.layers, step.backward, strict=True):
+        layers.append(
+            {
+                "x": _numbers(forward.x),
+                "sums": _vectors(forward.pre_activation),
+                "gates": _vectors(forward.gates),
+                "state": _vectors(forward.state),
+                "norms": backward.norms,
+                "gradient": _vectors(backward.gradient),
+                "shares": {name: own._asdict() for name, own in _some(backward.shares).items()},
+            }
+        )
+    return {
+        "label": step.label,
+        "block": step.block,
+        "layers": layers,
+        "outputs": [
+            {"label": labels[k], "y": float(step.y[k]), "p": float(step.softmax[k])} for k in order
+        ],
+        "target": None if step.target is None else labels[step.target],
+        "loss": step.loss,
+    }
+
+
+def _some(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in SHOWN if name in values}
+
+
+def _numbers(vector: np.ndarray) -> dict[str, Any]:
+    return {"size": len(vector), "first": vector[:UNITS].tolist()}
+
+
+def _vectors(values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    return {name: _numbers(value) for name, value in values.items()}

@@ -1,0 +1,118 @@
+"""A text step by step in a browser: forward, back, and every number as the package has it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from sunhwan.inspection import UnrolledText, hello_model, unroll_text
+from tests.serve.page.browser import Visit
+from tests.serve.page.conftest import Visitor
+
+READY = "said => document.getElementById('stepsSaid').textContent.includes(said)"
+
+
+@pytest.fixture(scope="module")
+def hello() -> UnrolledText:
+    return unroll_text(hello_model(), "hell", then="o")
+
+
+def opened(here: Visit) -> Visit:
+    here.page.click("#tab-steps")
+    here.wait("() => !document.getElementById('stepsPart').hidden")
+    return here
+
+
+def numbers(here: Visit, name: str, table: int = 0) -> list[float]:
+    """The numbers of a row, by its name."""
+    found = (
+        here.page.locator("#stepsNow table")
+        .nth(table)
+        .locator(f"tr[data-name='{name}'] td[data-value]")
+    )
+    return [
+        float(value) for value in found.evaluate_all("all => all.map(one => one.dataset.value)")
+    ]
+
+
+def test_hello_is_walked_forward_and_back(visit: Visitor, hello: UnrolledText) -> None:
+    here = opened(visit())
+    assert here.page.input_value("#stepsText") == "hell"
+    assert here.page.locator(".step .token").all_inner_texts() == list("hell")
+    for t, step in enumerate(hello.steps):
+        here.wait(READY, f"step {t + 1} of 4")
+        own = step.layers[0]
+        for name, wanted in (("x", own.x), ("s h", own.pre_activation["h"]), ("h", own.state["h"])):
+            np.testing.assert_allclose(numbers(here, name), wanted, rtol=1e-6, atol=1e-6)
+        for k, label in enumerate(hello.labels):
+            wanted = [step.y[k], step.softmax[k]]
+            np.testing.assert_allclose(numbers(here, label, 1), wanted, rtol=1e-6, atol=1e-6)
+        assert step.loss is not None
+        assert f"{step.loss:.6f}" in here.page.inner_text("#stepsLoss")
+        here.page.click("#stepsNext")
+    so_far = 0.0
+    for t in (3, 2, 1, 0):
+        here.wait(READY, f"at step {t + 1} of 4")
+        own = hello.steps[t].backward[0]
+        np.testing.assert_allclose(numbers(here, "∂L/∂h"), own.gradient["h"], rtol=1e-6, atol=1e-6)
+        so_far += own.shares["W_h"].share
+        wanted = [own.shares["W_h"].norm, own.shares["W_h"].share, so_far]
+        np.testing.assert_allclose(numbers(here, "W_h", 1), wanted, rtol=1e-6, atol=1e-6)
+        if t:
+            here.page.click("#stepsNext")
+    assert so_far == pytest.approx(1.0)
+    assert here.page.is_disabled("#stepsNext")
+    here.page.click("#stepsBack")
+    here.wait(READY, "at step 2 of 4")
+
+
+def test_before_training_the_losses_are_guesses(visit: Visitor) -> None:
+    here = opened(visit())
+    here.page.select_option("#stepsModel", "before")
+    here.wait(
+        "() => [...document.querySelectorAll('.step-loss')].every(one => one.textContent > '0.3')"
+    )
+    here.page.fill("#stepsBlock", "2")
+    here.wait("() => document.querySelectorAll('.steps .border').length === 1")
+    for _ in range(6):
+        here.page.click("#stepsNext")
+    assert "no gradient comes back" in here.page.inner_text("#stepsNow")
+
+
+def test_one_s_own_text_in_korean_with_gates(visit: Visitor) -> None:
+    here = visit("jamo", locale="ko-KR")
+    here.type("가나")
+    opened(here)
+    assert here.page.input_value("#stepsText") == "가나"
+    here.wait(READY, "앞으로")
+    shares = here.page.locator("#stepsNow .circle")
+    assert shares.count() > 0
+    width = shares.first.evaluate("one => one.style.getPropertyValue('--share')")
+    assert 0 <= float(width.rstrip("%")) <= 100
+    assert "손실" in here.page.inner_text("#stepsLoss")
+
+
+def test_a_phone_does_not_scroll_sideways_and_200_steps_are_quick(visit: Visitor) -> None:
+    here = opened(visit(viewport={"width": 390, "height": 800}))
+    here.page.fill("#stepsText", "hello" * 40)
+    here.wait("() => document.querySelectorAll('.step').length === 200")
+    wide = here.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+    assert wide <= 0
+    slowest = here.page.evaluate(
+        """() => {
+            const next = document.getElementById("stepsNext");
+            const times = [];
+            for (let k = 0; k < 300; k++) {
+                const begun = performance.now();
+                next.click();
+                times.push(performance.now() - begun);
+            }
+            return times.sort((a, b) => a - b)[150];
+        }"""
+    )
+    assert math.isfinite(slowest)
+    assert slowest < 100
+
+
+def test_only_writers_have_steps(visit: Visitor) -> None:
+    assert visit("classify").page.is_hidden("#tab-steps")
