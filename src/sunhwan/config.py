@@ -123,6 +123,12 @@ class DataConfig:
     strict: bool = setting(
         False, "refuse a table with rows that hold no answer, which are left out otherwise"
     )
+    batches: str = setting(
+        "streams",
+        "of a language model: streams, N places of the text that read on with their state; or sentences, "
+        "N lines at a time, each from the initial state and read as a whole",
+        choices=("streams", "sentences"),
+    )
     batch_size: int = setting(0, "N: parallel streams of text; 0: auto", low=0, high=65536)
     block_length: int = setting(
         0, "T: steps between two cuts of the gradient (truncated BPTT); 0: auto", low=0, high=10**7
@@ -440,6 +446,11 @@ def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
     ConfigError: a source stands where its task does not read it.
     """
     moved = config.text.corpus != TextConfig().corpus
+    if config.data.batches != "streams" and config.task.name != "language_model":
+        raise ConfigError(
+            "data.batches is a setting of language models, the examples of other tasks are apart anyway: "
+            "leave it out"
+        )
     if config.source_setting == "text.corpus":
         if config.data.source:
             raise ConfigError("data.source is not read by a language model: use text.corpus")

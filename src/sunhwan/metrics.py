@@ -175,7 +175,8 @@ def to_device(block: Block, device: torch.device) -> Block:
     """The block with inputs and targets on a device; resets stay where the layer reads them."""
     if device.type == "cpu":
         return block
-    return Block(block.inputs.to(device), block.targets.to(device), block.resets)
+    lengths = None if block.lengths is None else block.lengths.to(device)
+    return Block(block.inputs.to(device), block.targets.to(device), block.resets, lengths)
 
 
 def confusion(targets: Sequence[int], guesses: Sequence[int], labels: int) -> list[list[int]]:

@@ -15,16 +15,21 @@ class Block(NamedTuple):
     """T steps of N streams: inputs and targets (N, T) int64, resets (N, T) bool.
 
     resets[n, t] is true where row n must read inputs[n, t] from the initial state; None: nowhere.
+    lengths (N): so many steps of each row are real, and what lies behind them is padding; None: all.
     """
 
     inputs: Tensor
     targets: Tensor
     resets: Tensor | None
+    lengths: Tensor | None = None
 
     def part(self, start: int, end: int) -> "Block":
         """The steps start … end − 1."""
         resets = None if self.resets is None else self.resets[:, start:end]
-        return Block(self.inputs[:, start:end], self.targets[:, start:end], resets)
+        lengths = self.lengths
+        if lengths is not None:
+            lengths = (lengths - start).clamp(0, min(end, self.inputs.shape[1]) - start)
+        return Block(self.inputs[:, start:end], self.targets[:, start:end], resets, lengths)
 
 
 class Streams:

@@ -14,6 +14,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Block
 from sunhwan.errors import ConfigError
 from sunhwan.layers import Masks, mask
+from sunhwan.layers.sequences import is_padding
 from sunhwan.models.loss import Loss
 from sunhwan.models.recurrence import recurrence
 from sunhwan.ops import Embedded, output_cross_entropy, pays
@@ -118,7 +119,7 @@ class LanguageModel(nn.Module):
         temporal_activation: float = 0.0,
         bptt_memory: str = "full",
     ) -> Loss:
-        r"""Teacher forcing: the mean cross-entropy of the block's targets.
+        r"""Teacher forcing: the mean cross-entropy of the block's targets, padding left out.
 
         The objective adds α · mean(y²) of the dropped outputs, `activation`, and
         β · mean((y_t − y_{t−1})²), `temporal_activation` (Merity et al. 2018).
@@ -141,11 +142,14 @@ class LanguageModel(nn.Module):
                 sums, before, now = checkpoint(self._sums, *arguments, use_reentrant=False)
             totals = [total + more for total, more in zip(totals, sums, strict=True)]
         nats, squares, changes = totals
-        nats = nats / (N * T)
-        size = N * self.recurrent.output_size
-        objective = nats + activation * squares / (T * size)
-        if T > 1:
-            objective = objective + temporal_activation * changes / ((T - 1) * size)
+        steps, pairs = N * T, N * (T - 1)
+        if block.lengths is not None:
+            steps, pairs = int(block.lengths.sum()), int((block.lengths - 1).clamp(min=0).sum())
+        nats = nats / steps
+        H = self.recurrent.output_size
+        objective = nats + activation * squares / (steps * H)
+        if pairs:
+            objective = objective + temporal_activation * changes / (pairs * H)
         return Loss(nats, objective, now)
 
     def _sums(
@@ -162,18 +166,26 @@ class LanguageModel(nn.Module):
         before: the y (N, H) of the step before the piece, or None where there is none. The two sums
         of squares are 0 unless asked for.
         """
-        y, last = self._read(block.inputs, state, block.resets, masks)
+        y, last = self._read(block.inputs, state, block.resets, masks, block.lengths)
         dropped = self._dropped(y, masks)
         # In the order of time, which a sum does not mind: only the ids are transposed.
-        nats = output_cross_entropy(
-            dropped.flatten(0, 1), self.output.weight, self.output.bias, block.targets.T.flatten()
-        )
+        rows, targets = dropped.flatten(0, 1), block.targets.T.flatten()
+        real = None if block.lengths is None else ~is_padding(len(y), block.lengths)
+        if real is not None:
+            rows, targets = rows[real.flatten()], targets[real.flatten()]
+        nats = output_cross_entropy(rows, self.output.weight, self.output.bias, targets)
         changes = nats.new_zeros(())
         if temporal:
-            changes = (y[1:] - y[:-1]).square().sum()
-            if before is not None:
-                changes = changes + (y[0] - before).square().sum()
-        squares = dropped.square().sum() if activation else nats.new_zeros(())
+            steps, first = y[1:] - y[:-1], None if before is None else y[0] - before
+            if real is not None:
+                # Between a row's last step and its padding nothing changes that counts.
+                steps = steps * real[1:].unsqueeze(2)
+                first = None if first is None else first * real[0].unsqueeze(1)
+            changes = steps.square().sum()
+            if first is not None:
+                changes = changes + first.square().sum()
+        kept = dropped if real is None else rows
+        squares = kept.square().sum() if activation else nats.new_zeros(())
         # A copy, which does not keep all of y alive.
         return (nats, squares, changes), y[-1].clone(), last
 
@@ -183,11 +195,12 @@ class LanguageModel(nn.Module):
         state: Sequence[State] | None,
         resets: Tensor | None,
         masks: SequenceMasks,
+        lengths: Tensor | None = None,
     ) -> tuple[Tensor, list[State]]:
         """ids (N, T) → y (T, N, H), state."""
         # In (T, N) order, so that the layer's time-major view costs no copy.
         x = self._embed(ids.T, masks.embedding).transpose(0, 1)
-        y, last = self.recurrent(x, state, resets, masks=masks.layers)
+        y, last = self.recurrent(x, state, resets, lengths, masks=masks.layers)
         return y.transpose(0, 1), last
 
     def _dropped(self, y: Tensor, masks: SequenceMasks) -> Tensor:

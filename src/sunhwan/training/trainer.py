@@ -334,6 +334,7 @@ class Trainer:
             "corpus": self._corpus,
             "step": self.step,
             "tokens_seen": self.tokens_seen,
+            **self.task.model_facts(),
             "validation": None if self.best is None else self.best.to_dict(),
         }
         save_model(self.run.model_folder, self.task, facts)

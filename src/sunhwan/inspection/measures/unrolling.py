@@ -78,7 +78,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
     """
     model: Any = subject.task.model
     output, (tokens, inputs) = subject.output_layer, subject.input_layers
-    text = subject.running_text
+    text = subject.running_text and config.data.batches == "streams"
     N = config.data.batch_size
     T = piece = config.data.block_length if text else None
     if T and config.training.bptt_memory == "sqrt":

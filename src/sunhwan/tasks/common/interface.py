@@ -150,6 +150,10 @@ class Task(ABC):
         """What the model does now, to look at while it learns: "" where there is nothing to see."""
         return ""
 
+    def model_facts(self) -> dict[str, Any]:
+        """What the model folder must keep of how it was trained."""
+        return {}
+
     @abstractmethod
     def data_facts(self, train: Any) -> dict[str, Any]:
         """How much there is to learn from, for displays: counts by name."""

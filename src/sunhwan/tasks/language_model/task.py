@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from sunhwan import generation
 from sunhwan.config import Config, TrainingConfig
-from sunhwan.data import Block, Streams, Tokens, encode
+from sunhwan.data import Batches, Block, Streams, Tokens, encode
+from sunhwan.data.sentences import by_sentence, sentence_batches
 from sunhwan.errors import UsageError
 from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, to_device
@@ -54,7 +55,10 @@ class LanguageModelTask(Task):
         task = cls(found.config, found.vocabulary)
         return Prepared(found.config, task, found.train, found.validation, found.notes)
 
-    def batches(self, train: Tokens, config: Config) -> Streams:
+    def batches(self, train: Tokens, config: Config) -> Streams | Batches[int, Block]:
+        if self.reads_sentences:
+            size, seed = config.data.batch_size, config.training.seed
+            return sentence_batches(train, self.vocabulary, size, seed=seed)
         return Streams(
             train,
             config.data.batch_size,
@@ -63,23 +67,32 @@ class LanguageModelTask(Task):
             seed=config.training.seed,
         )
 
+    @property
+    def reads_sentences(self) -> bool:
+        """Whether each line is read from the initial state, in training and in validation."""
+        # A model folder has no settings of data: it holds the fact.
+        return "sentences" in (self.config.data.batches, self.training.get("batches"))
+
     def loss(self, batch: Block, state: Any, training: TrainingConfig) -> Loss:
-        return self.model.loss(
+        found = self.model.loss(
             to_device(batch, self.device),
             state,
             activation=training.activation_regularization,
             temporal_activation=training.temporal_activation_regularization,
             bptt_memory=training.bptt_memory,
         )
+        return found._replace(state=None) if self.reads_sentences else found
 
     def evaluate_data(
         self, data: Tokens, *, limit: int = 0, interrupted: Callable[[], bool] = lambda: False
     ) -> Scores:
+        data = by_sentence(data, self.vocabulary) if self.reads_sentences else data
         return evaluate_tokens(
             self.model, data, rows=VALIDATION_ROWS, limit=limit, interrupted=interrupted
         )
 
     def piece_losses(self, data: Tokens) -> NDArray[np.float64]:
+        data = by_sentence(data, self.vocabulary) if self.reads_sentences else data
         return piece_losses(self.model, data)
 
     def validation_sample(self, data: Any, length: int) -> str:
@@ -89,6 +102,9 @@ class LanguageModelTask(Task):
 
     def data_facts(self, train: Tokens) -> dict[str, Any]:
         return {"characters": train.characters, "tokens": len(train.ids)}
+
+    def model_facts(self) -> dict[str, Any]:
+        return {"batches": "sentences"} if self.reads_sentences else {}
 
     def about(self) -> dict[str, Any]:
         return {"vocabulary": f"{len(self.vocabulary)} {self.vocabulary.kind}"}
@@ -126,6 +142,8 @@ class LanguageModelTask(Task):
     def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
 
+        A model that was trained on sentences reads each line from the initial state.
+
         precision: of the weights; fp16 and int8 are what `sample` computes in these.
         """
         return self._evaluate(load_corpus(files).documents, ", ".join(map(str, files)), precision)
@@ -136,6 +154,7 @@ class LanguageModelTask(Task):
 
     def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> Scores:
         tokens = encode(self.vocabulary, documents, what)
+        tokens = by_sentence(tokens, self.vocabulary) if self.reads_sentences else tokens
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
         return evaluate_tokens(self.model, tokens, read=engine)
 
