@@ -9,6 +9,7 @@
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
+    python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
         --markdown benchmarks/results/tinyshakespeare.md
     (and with `--minutes 5.2`, `…_long.md`)
@@ -90,6 +91,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
+    "starts": (GUIDES, {"starts": ""}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
 }
 """By marker: the pages that have it, and the results that go there, each with its heading."""

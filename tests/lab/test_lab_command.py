@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sunhwan.cells import CELLS
+from sunhwan.cli.lab import FINDING
 from sunhwan.lab import figures, memory
 from sunhwan.lab.memory import DELAYS, Settings
 from tests.conftest import Command
@@ -139,3 +140,16 @@ def test_all_tasks_have_a_table(command: Command, tmp_path: Path, no_figure: Non
     assert done.code == 0, done.err
     for title in ("recall: accuracy", "adding: mean squared error", "copy: accuracy"):
         assert title in done.out
+
+
+def test_the_finding_is_the_table_s() -> None:
+    table = Path(__file__).parents[2] / "benchmarks/results/starts.md"
+    rows = [line.split("|")[1:4] for line in table.read_text(encoding="utf-8").splitlines()]
+    solved = {(r[0].strip(), r[1].strip()): r[2].split()[0] for r in rows if len(r) == 3}
+    for said in (
+        f"elman {solved['elman', 'orthogonal']} from an orthogonal",
+        f"{solved['elman', 'uniform']} from one in ±1/√H",
+        f"lstm {solved['lstm', 'uniform']} from either",
+    ):
+        assert said in FINDING
+    assert solved["lstm", "uniform"] == solved["lstm", "orthogonal"]

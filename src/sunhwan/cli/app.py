@@ -12,6 +12,7 @@ from sunhwan import __version__
 from sunhwan.cli import (
     check_cell,
     compare,
+    encode,
     evaluate,
     export,
     info,
@@ -102,7 +103,7 @@ def _options(
 for _function in (
     train.train, train.resume, compare.compare, tune.tune, sample.sample, predict.predict,
     evaluate.evaluate, score.score, tokenize.tokenize, serve.serve, info.info, export.export,
-    inspect.inspect, show.show, words.words, settings.settings, check_cell.check_cell,
+    inspect.inspect, show.show, words.words, encode.encode, settings.settings, check_cell.check_cell,
 ):  # fmt: skip
     app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

@@ -7,6 +7,7 @@ from sunhwan.inspection.features import FEATURES, Feature, feature, load_feature
 from sunhwan.inspection.hello import hello_model
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.attribution import Attribution, attribute
+from sunhwan.inspection.measures.encoding import EncodedText, encode_texts
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
 from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use
 from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
@@ -20,6 +21,7 @@ from sunhwan.layers import Look, observing
 __all__ = [
     "FEATURES",
     "Attribution",
+    "EncodedText",
     "Feature",
     "Flow",
     "FlowCurve",
@@ -35,6 +37,7 @@ __all__ = [
     "UnrolledText",
     "Unrolling",
     "attribute",
+    "encode_texts",
     "feature",
     "flow_of",
     "gradient_flow",

@@ -1,0 +1,102 @@
+"""`sunhwan encode`."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sunhwan.cli.language import say
+from sunhwan.cli.output import echo
+from sunhwan.cli.own_cell import Cells, name_cells
+from sunhwan.errors import UsageError
+
+if TYPE_CHECKING:
+    from sunhwan.inspection.measures.encoding import EncodedText
+
+
+def encode(
+    run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    file: Annotated[
+        Path, typer.Argument(help="A text a line, or a table with a --column of texts.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="A file .npy or .parquet to write.", show_default=False)
+    ] = Path("vectors.npy"),
+    column: Annotated[
+        str, typer.Option(help="Of a table: the column with the texts; left out: text or document.")
+    ] = "",
+    tokens: Annotated[
+        bool,
+        typer.Option("--tokens", help="A vector for each token, not for each text (.parquet)."),
+    ] = False,
+    pooling: Annotated[
+        str,
+        typer.Option(
+            help="How a text's vector is made: mean, last, max, concat; left out: as the model does."
+        ),
+    ] = "",
+    cell: Cells = None,
+) -> None:
+    """Write the vector that a model makes of each text, for search, clustering or other models."""
+    from sunhwan.api import load
+    from sunhwan.atomic import check_writable, write_bytes
+    from sunhwan.inspection.measures.encoding import encode_texts
+
+    if out.suffix not in (".npy", ".parquet"):
+        raise UsageError(f"--out {out} must end with .npy or .parquet")
+    if tokens and out.suffix != ".parquet":
+        raise UsageError("--tokens gives a table of tokens: name a .parquet with --out")
+    name_cells(cell)
+    check_writable(out)
+    texts = _texts(file, column)
+    found = encode_texts(load(run), texts, pooling=pooling)
+    write_bytes(out, _parquet(texts, found, tokens) if out.suffix == ".parquet" else _npy(found))
+    sizes = {"texts": f"{len(found):,}", "size": len(found[0].vector), "path": out}
+    echo(say("encode.written", **sizes))
+
+
+def _texts(file: Path, column: str) -> list[str]:
+    """The texts of a file: its lines, or a column of its table."""
+    from sunhwan.data import column as column_of
+    from sunhwan.data import read_table
+    from sunhwan.text import read_text
+
+    if file.suffix in (".txt", ".md", "") and not column:
+        lines = read_text(file).removesuffix("\n").split("\n")
+        if not any(lines):
+            raise UsageError(f"{file} has no text")
+        return lines
+    table = read_table(file)
+    guesses = ("text", "document", "sentence", "1") if len(table.columns) > 1 else table.columns
+    name = column_of(table, column, guesses, "text")
+    return [row.values[name] for row in table.rows]
+
+
+def _npy(found: "Sequence[EncodedText]") -> bytes:
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack([one.vector for one in found]))
+    return buffer.getvalue()
+
+
+def _parquet(texts: Sequence[str], found: "Sequence[EncodedText]", tokens: bool) -> bytes:
+    import pyarrow as arrow
+
+    from sunhwan.data.sheets import parquet_library
+
+    library = parquet_library()
+    if tokens:
+        columns = {
+            "text": [k for k, one in enumerate(found) for _ in one.labels],
+            "token": [label for one in found for label in one.labels],
+            "vector": [vector.tolist() for one in found for vector in one.tokens],
+        }
+    else:
+        columns = {"text": list(texts), "vector": [one.vector.tolist() for one in found]}
+    vectors = arrow.array(columns.pop("vector"), type=arrow.list_(arrow.float32()))
+    buffer = io.BytesIO()
+    library.write_table(arrow.table({**columns, "vector": vectors}), buffer)
+    return buffer.getvalue()

@@ -1,0 +1,69 @@
+"""Encoding: texts → the vectors that a trained model makes of them."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sunhwan.errors import UsageError
+from sunhwan.inspection.subjects import subject_of
+from sunhwan.layers import Look, Pooling
+from sunhwan.layers.pooling import POOLINGS
+from sunhwan.tasks import Task
+
+ROWS = 64
+"""Texts at once; those of like lengths together."""
+
+Vectors = NDArray[np.float32]
+
+
+class EncodedText(NamedTuple):
+    """A text. labels: the tokens that were read (T). tokens (T, E): the output at each. vector (K): the
+    text's."""
+
+    labels: list[str]
+    tokens: Vectors
+    vector: Vectors
+
+
+def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list[EncodedText]:
+    """Read each text by itself, from the initial state, as the first recurrent stack of the model does.
+
+    pooling: how a text's vector is made of the outputs at its tokens, one of `POOLINGS` but attention;
+    "": as the model does, and where it has no pooling, their mean. UsageError where a text is empty to the
+    model, or the model reads none.
+    """
+    if pooling not in ("", *POOLINGS[:-1]):
+        raise UsageError(
+            f"--pooling must be one of {', '.join(POOLINGS[:-1])}, not {pooling!r}: attention is learned"
+        )
+    subject = subject_of(task)
+    stack = subject.recurrents[subject.main]
+    own: Any = getattr(task.model, "pooling", None)
+    pool = own if own is not None and not pooling else None
+    pool = pool or Pooling(pooling or "mean", stack.output_size, stack.directions)
+    passages = []
+    for number, text in enumerate(texts, 1):
+        (passage, *_) = subject.passages(text)
+        if len(passage.labels) < subject.steps_to_predict:
+            raise UsageError(
+                f"text {number} has {len(passage.labels)} tokens, and the model needs at least "
+                f"{subject.steps_to_predict}: leave it out"
+            )
+        passages.append(passage)
+    order = sorted(range(len(passages)), key=lambda place: -len(passages[place].labels))
+    found: dict[int, EncodedText] = {}
+    with torch.no_grad():
+        for start in range(0, len(order), ROWS):
+            places = order[start : start + ROWS]
+            seen = subject.observe([passages[k] for k in places], Look.STATES)
+            run = seen.runs[subject.main]
+            vectors = pool.to(run.traced.output)(run.traced.output, run.lengths).cpu().numpy()
+            output = run.traced.output.cpu().numpy()
+            for row, place in enumerate(places):
+                T = int(run.lengths[row])
+                labels = list(passages[place].labels[:T])
+                found[place] = EncodedText(labels, output[row, :T], vectors[row])
+    return [found[place] for place in range(len(passages))]
