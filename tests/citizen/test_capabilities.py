@@ -16,13 +16,13 @@ from benchmarks.capabilities import (
     worst,
 )
 
-from sunhwan.cells import CELLS
 from tests.citizen.isolation import assert_sentence, isolated
+from tests.shapes import SHAPES
 
 RISKY = ("meta", "FakeTensorMode", "state", "weights", "input on another device", "stateful")
 """Words of capabilities where memory could be read that is not there."""
 
-CHEAP = [(cell, name) for cell in CELLS for name, c in CAPABILITIES.items() if not c.dear]
+CHEAP = [(cell, name) for cell in SHAPES for name, c in CAPABILITIES.items() if not c.dear]
 FORCED = [(cell, backend, name)
           for cell, backend in (("lstm", "fused"), ("gru", "reference"), ("rglru", "scan"))
           for name, c in CAPABILITIES.items() if not c.dear]  # fmt: skip

@@ -12,6 +12,7 @@ from sunhwan.cells import CELLS, LSTMState
 from sunhwan.errors import ConfigError, ShapeError, SunhwanError
 from sunhwan.layers import Recurrent
 from tests.citizen.isolation import assert_sentence, isolated
+from tests.shapes import SHAPES
 
 MODULES = {"elman": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 each_name = pytest.mark.parametrize("name", MODULES)
@@ -133,7 +134,7 @@ def test_a_gradient_penalty_is_that_of_torch(name):
     close(own.W_h_T.grad, module.weight_hh_l0.grad)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", SHAPES)
 def test_second_derivatives_are_those_of_finite_differences(cell):
     torch.manual_seed(0)
     layer = Recurrent(cell, 2, 2).double()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS, State
+from sunhwan.cells import State
 from sunhwan.config import Config
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.spectrum import Place, jacobian, spectrum, spectrum_history
@@ -20,6 +20,7 @@ from sunhwan.training import train
 from sunhwan.training.spectra import spectra_of, spectra_pay
 from tests.inspection.subjects import NAMES, make
 from tests.layers.helpers import assert_close, network, some_state
+from tests.shapes import SHAPES
 
 EPSILON = 1e-6
 
@@ -63,7 +64,7 @@ def test_around_zero_the_jacobian_of_an_elman_network_is_its_matrix() -> None:
 
 
 @pytest.mark.parametrize("zoneout", [0.0, 0.3])
-@pytest.mark.parametrize("name", sorted(CELLS))
+@pytest.mark.parametrize("name", SHAPES)
 def test_the_jacobian_is_what_a_nudge_does(name: str, zoneout: float) -> None:
     net = network(name, 4, zoneout=zoneout)
     layer = net.stack[0]
@@ -85,7 +86,7 @@ def test_the_jacobian_is_what_a_nudge_does(name: str, zoneout: float) -> None:
     assert_close(found, torch.stack(columns, 1), 1e-7)
 
 
-@pytest.mark.parametrize("name", sorted(CELLS))
+@pytest.mark.parametrize("name", SHAPES)
 def test_blocks_are_those_of_the_recurrent_matrix(name: str) -> None:
     (layer,) = network(name, 4).stack
     blocks, p = recurrent_blocks(layer), layer.cell.effective(layer.parameters_of_cell)

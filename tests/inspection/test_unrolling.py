@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS
 from sunhwan.config import Config
 from sunhwan.data import Block
 from sunhwan.inspection.json_values import json_values
@@ -19,6 +18,7 @@ from sunhwan.layers import Recurrent
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
 from tests.inspection.subjects import NAMES, make
+from tests.shapes import SHAPES
 
 N, T, H, D = 4, 64, 32, 16
 
@@ -82,7 +82,7 @@ def check_bytes(
 
 @pytest.mark.parametrize("tokens", [20, 300])
 @pytest.mark.parametrize("backend", [None, "reference"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", SHAPES)
 def test_what_is_kept_of_each_cell(cell: str, backend: str | None, tokens: int) -> None:
     """With a folded first product, and with one over every step."""
     check_bytes(*text_task(tokens, model__cell=cell), backend, 0.08)

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS, State
+from sunhwan.cells import State
 from sunhwan.layers import Recurrent, RecurrentLayer
+from tests.shapes import SHAPES
 
-NAMES = sorted(CELLS)
+NAMES = SHAPES
 D = 3
 """The input size of `network`, unless another is asked for."""
 

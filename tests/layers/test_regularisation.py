@@ -477,7 +477,7 @@ def test_cells_without_a_recurrent_matrix(name: str, rate: str) -> None:
 
 
 def test_cells_without_a_recurrent_matrix_are_those_known() -> None:
-    assert set(NAMES) - set(WITH_W_H) == {"indrnn", "mingru", "minlstm", "rglru"}
+    assert set(NAMES) - set(WITH_W_H) == {"indrnn", "mingru", "rglru"}
 
 
 def test_a_stabilised_memory_cannot_be_averaged() -> None:

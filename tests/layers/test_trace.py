@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import GRU, LSTM, Cell, HiddenState, State
+from sunhwan.cells import CELLS, GRU, LSTM, Cell, HiddenState, State
 from sunhwan.layers import Recurrent
 from tests.layers.helpers import (
-    NAMES,
     D,
     assert_close,
     assert_identical,
@@ -25,7 +24,7 @@ N, T, H = 3, 5, 4
 LENGTHS = [3, 0, 5]
 PADDING = torch.arange(T) >= torch.tensor(LENGTHS).unsqueeze(1)
 
-every_cell = pytest.mark.parametrize("name", NAMES)
+every_cell = pytest.mark.parametrize("name", CELLS)
 Values = dict[str, Tensor]
 
 

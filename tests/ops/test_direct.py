@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from sunhwan.cells import CELLS
 from sunhwan.errors import ShapeError
 from sunhwan.layers import Recurrent
 from sunhwan.ops import direct
 from sunhwan.ops.library import library
+from tests.shapes import SHAPES
 
 pytestmark = pytest.mark.skipif(library() is None, reason="there is no compiled library")
 D, H = 5, 6
@@ -89,7 +89,7 @@ def assert_same(found: list[Any], wanted: list[Any]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("bias", [True, False], ids=["biases", "no biases"])
-@pytest.mark.parametrize("cell", sorted(CELLS))
+@pytest.mark.parametrize("cell", SHAPES)
 def test_every_cell_gives_the_operators_bits(
     cell: str, bias: bool, dtype: torch.dtype, calls: list[direct.Prepared]
 ) -> None:

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS, get_cell
+from sunhwan.cells import get_cell
 from sunhwan.layers import Recurrent
 from sunhwan.ops import Embedded, materialised, recur
+from tests.shapes import SHAPES
 
 V, D, H, N = 4, 3, 5, 3
 
-each_cell = pytest.mark.parametrize("cell", CELLS)
+each_cell = pytest.mark.parametrize("cell", SHAPES)
 
 
 def embedded(T: int, *, rows: int = V) -> Embedded:
