@@ -253,6 +253,12 @@ class TrainingConfig:
         low=0,
     )
     momentum: float = setting(0.9, "of sgd", low=0, high=0.9999)
+    muon_products: str = setting(
+        "",
+        "of muon: precision of the products that make a step orthogonal; empty: float32 on a CPU, "
+        "bfloat16 elsewhere",
+        choices=("", "float32", "bfloat16"),
+    )
     schedule: str = setting(
         "cosine",
         "the step size over time: warm-up then cosine to zero, shrink on a plateau, or constant",

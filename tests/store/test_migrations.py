@@ -12,7 +12,7 @@ from sunhwan import Config, __version__
 from sunhwan.config import TextConfig
 from sunhwan.errors import ConfigError, StoreError
 from sunhwan.store import Run, load_model, read_tensors, write_tensors
-from sunhwan.store.migrations import FORMATS, Format, migrated, stamp
+from sunhwan.store.migrations import FORMATS, RUN, Format, migrated, stamp
 from sunhwan.training import Reporter, resume, train
 from tests.tasks.cases import CASES
 
@@ -110,6 +110,14 @@ def test_a_run_of_format_1_names_its_table_in_text_corpus(stopped: Path) -> None
     assert config.text == TextConfig(validation_share=0.3, vocabulary="characters", unknown="unk")
 
 
+def test_a_run_of_format_2_goes_on_with_products_in_bfloat16(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(GOLDEN / "v2/stopped/language_model", run)
+    config = Run.open(run).config()
+    assert config.training.muon_products == "bfloat16"
+    assert Config().training.muon_products == ""
+
+
 def test_a_run_says_its_version(tmp_path: Path) -> None:
     case = CASES["classify"]
     config = Config().override(
@@ -117,7 +125,7 @@ def test_a_run_says_its_version(tmp_path: Path) -> None:
     )
     run = train(config, tmp_path / "run").run
     lines = (run / "config.toml").read_text(encoding="utf-8").splitlines()
-    assert lines[:2] == ["format = 2", f'sunhwan = "{__version__}"']
+    assert lines[:2] == [f"format = {RUN.version}", f'sunhwan = "{__version__}"']
     assert read_tensors(Run.open(run).checkpoints()[0])[1]["format"] == 1
     # It is a file of settings too.
     assert Config.load(run / "config.toml") == Run.open(run).config()
@@ -127,11 +135,11 @@ def test_a_run_of_a_later_version_is_refused_with_who_wrote_it(stopped: Path) ->
     path = stopped / "config.toml"
     settings = path.read_text(encoding="utf-8")
     path.write_text(f'format = 99\nsunhwan = "9.9.0"\n{settings}', encoding="utf-8")
-    said = r"config.toml is a run of format 99, written by sunhwan 9.9.0, and this is sunhwan .* 2"
+    said = r"config.toml is a run of format 99, written by sunhwan 9.9.0, and this is sunhwan .* 3"
     with pytest.raises(StoreError, match=said):
         resume(stopped)
     changed = settings.replace("[data]\n", "[data]\nshuffle = true\n")
-    path.write_text(f'format = 2\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
+    path.write_text(f'format = 3\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"'shuffle'.*written by sunhwan 9\.9\.0"):
         resume(stopped)
 

@@ -10,6 +10,7 @@ from sunhwan.config import ModelConfig, TrainingConfig
 from sunhwan.data import Block
 from sunhwan.models import LanguageModel
 from sunhwan.store import read_tensors, write_tensors
+from sunhwan.training.muon import Muon, orthogonalized
 from sunhwan.training.optimizers import Optimizers
 
 RATES = {"sgd": 0.3, "adam": 0.02, "adamw": 0.02, "muon": 0.02}
@@ -124,3 +125,38 @@ def test_muon_takes_the_recurrent_matrices_alone() -> None:
 
     assert muon(model()) == RECURRENT
     assert muon(model(input="one-hot")) == ONE_HOT
+
+
+@pytest.mark.parametrize("shape", [(12, 5), (5, 12), (7, 7)], ids=str)
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_muon_makes_the_steps_of_pytorchs(shape: tuple[int, int], nesterov: bool) -> None:
+    """Whose products are in bfloat16, so that a step differs in the third digit."""
+    torch.manual_seed(2)
+    ours, theirs = (torch.nn.Parameter(torch.ones(shape)) for _ in range(2))
+    options = {"lr": 0.1, "weight_decay": 0.2, "nesterov": nesterov}
+    options["adjust_lr_fn"] = "match_rms_adamw"
+    pair = [Muon([ours], **options), torch.optim.Muon([theirs], **options)]
+    for _ in range(4):
+        ours.grad = theirs.grad = torch.randn(shape)
+        for optimizer in pair:
+            optimizer.step()
+    moved = (theirs - 1).norm()
+    assert moved > 0.1
+    assert (ours - theirs).norm() < 0.02 * moved
+    states = [optimizer.state_dict() for optimizer in pair]
+    assert states[0]["param_groups"] == states[1]["param_groups"]
+    assert torch.equal(*(state["state"][0]["momentum_buffer"] for state in states))
+
+
+@pytest.mark.parametrize("shape", [(40, 9), (9, 40)], ids=str)
+def test_orthogonalized_is_the_iteration_on_singular_values(shape: tuple[int, int]) -> None:
+    a, b, c = 3.4445, -4.7750, 2.0315
+    G = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    U, S, V = torch.linalg.svd(G, full_matrices=False)
+    S = S / S.norm()
+    for _ in range(5):
+        S = a * S + b * S**3 + c * S**5
+    found = orthogonalized(G, (a, b, c), 5, 1e-7)
+    torch.testing.assert_close(found, U * S @ V)
+    assert 0.6 < S.min() < S.max() < 1.3
+    assert not orthogonalized(torch.zeros(shape), (a, b, c), 5, 1e-7).any()

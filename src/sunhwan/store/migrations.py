@@ -33,10 +33,16 @@ def _source_of_tables(settings: Content) -> Content:
     return settings | {"text": text, "data": data}
 
 
+def _products_of_muon(settings: Content) -> Content:
+    """The products of `training.optimizer = "muon"` were in bfloat16 on every device."""
+    training = {"muon_products": "bfloat16", **settings.get("training", {})}
+    return settings | {"training": training}
+
+
 MODEL = Format("model", 1, {})
 """config.json, tokenizer.json and model.safetensors: {"config", "tokenizer", "tensors"}."""
 
-RUN = Format("run", 2, {1: _source_of_tables})
+RUN = Format("run", 3, {1: _source_of_tables, 2: _products_of_muon})
 """The settings in config.toml of a run folder."""
 
 CHECKPOINT = Format("checkpoint", 1, {})

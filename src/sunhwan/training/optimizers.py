@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sunhwan.config import TrainingConfig
 from sunhwan.layers.layer import RecurrentLayer
 from sunhwan.models import LanguageModel
+from sunhwan.training.muon import Muon
 
 JSON_VALUE = (int, float, bool, str)
 
@@ -47,7 +48,13 @@ class Optimizers:
         else:
             self.optimizers = [
                 torch.optim.AdamW(groups[1:], lr, BETAS, fused=fused),
-                torch.optim.Muon(matrices, lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+                Muon(
+                    matrices,
+                    lr=lr,
+                    weight_decay=decay,
+                    adjust_lr_fn="match_rms_adamw",
+                    products=config.muon_products,
+                ),
             ]
 
     def step(self, learning_rate: float) -> None:
