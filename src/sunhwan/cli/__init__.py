@@ -21,10 +21,12 @@ def main() -> None:
         arguments = choose_language(sys.argv[1:])
         app(arguments)
     except SunhwanError as error:
-        complain(str(error))
+        if str(error):
+            complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        complain(say("interrupted"), "yellow")
+        if os.environ.get("RANK", "0") == "0":
+            complain(say("interrupted"), "yellow")
         sys.exit(130)
     except (OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "memory" not in str(error):

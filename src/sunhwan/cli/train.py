@@ -10,6 +10,7 @@ from sunhwan.cli import STARTED
 from sunhwan.cli.language import say, summary_of
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
+from sunhwan.cli.processes import Count, is_first, share_command
 from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
 from sunhwan.registry import TASKS
@@ -93,6 +94,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
+    processes: Count = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
     strict: Annotated[
         bool,
@@ -134,10 +136,11 @@ def train(
         names = name_cells(cell)
         options["model.cell"] = names[0] if len(names) == 1 else names
     settings = settings_of(corpus, options, (minutes, steps, epochs), config, set_)
+    share_command(processes)
 
     from sunhwan import training
 
-    reporter = reporter_for(quiet, as_json)
+    reporter = reporter_for(quiet or not is_first(), as_json)
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
@@ -180,6 +183,7 @@ def _names(text: str | None) -> list[str] | None:
 def resume(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     cell: Cells = None,
+    processes: Count = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -187,7 +191,8 @@ def resume(
     from sunhwan import training
 
     name_cells(cell)
-    reporter = reporter_for(quiet, as_json)
+    share_command(processes)
+    reporter = reporter_for(quiet or not is_first(), as_json)
     result = training.resume(run, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
@@ -208,6 +213,8 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     from sunhwan import tasks
     from sunhwan.cli.terminal import console
 
+    if not is_first():
+        return
     if as_json:
         echo_json(result.to_dict())
         return

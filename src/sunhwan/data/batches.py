@@ -50,7 +50,7 @@ class Batches(Generic[Example, Batch]):
         self._examples, self._collate = examples, collate
         self._lengths = torch.tensor(lengths, dtype=torch.int64)
         self._generator = torch.Generator().manual_seed(seed)
-        self._epochs = 0
+        self._epochs, self._part, self._parts = 0, 0, 1
         self._begin_epoch()
 
     @property
@@ -62,17 +62,22 @@ class Batches(Generic[Example, Batch]):
         """How many batches so many passes are."""
         return max(1, round(epochs * len(self._order)))
 
-    def __iter__(self) -> Iterator[Batch]:
+    def shard(self, part: int, parts: int) -> None:
+        """Give only the rows of one of so many parts of each batch; None where there are none."""
+        self._part, self._parts = part, parts
+
+    def __iter__(self) -> Iterator[Batch | None]:
         return self
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> Batch | None:
         if self._index == len(self._order):
             self._epochs += 1
             self._begin_epoch()
         rows = self._order[self._index]
         self._index += 1
         self.tokens += int(self._lengths[rows].sum())
-        return self._collate([self._examples[row] for row in rows.tolist()])
+        own = rows.tensor_split(self._parts)[self._part].tolist()
+        return self._collate([self._examples[row] for row in own]) if own else None
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue exactly here: plain values."""

@@ -61,6 +61,7 @@ class Streams:
         self.block_length = block_length
         self.reset_probability = reset_probability
         self.position = 0
+        self._rows = slice(0, self.batch_size)
         self._source = tokens
         self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
         self._generator = torch.Generator().manual_seed(seed)
@@ -84,15 +85,31 @@ class Streams:
         """How many blocks so many passes are."""
         return math.ceil(self.steps_per_epoch * epochs / self.block_length)
 
+    def shard(self, part: int, parts: int) -> None:
+        """Give only the rows of one of so many parts, which together are the N streams."""
+        if parts > self.batch_size:
+            raise DataError(
+                f"{self.batch_size} streams of text cannot be shared by {parts} processes: give "
+                "data.batch_size as many or more, or start fewer processes"
+            )
+        bounds = [self.batch_size * k // parts for k in range(parts + 1)]
+        self._rows = slice(bounds[part], bounds[part + 1])
+
+    @property
+    def rows(self) -> slice:
+        """Which of the N streams the blocks hold."""
+        return self._rows
+
     def __iter__(self) -> Iterator[Block]:
         return self
 
     def __next__(self) -> Block:
         steps = torch.arange(self.position, self.position + self.block_length)
-        where = (self._offsets.unsqueeze(1) + steps) % self.pairs  # (N, T)
+        where = (self._offsets[self._rows].unsqueeze(1) + steps) % self.pairs  # (N, T)
         resets = self._source.is_start(where)
         if self.reset_probability:
-            draw = torch.rand(self.batch_size, generator=self._generator)
+            # For all streams, so that each resets alike however many processes share them.
+            draw = torch.rand(self.batch_size, generator=self._generator)[self._rows]
             resets[:, 0] |= draw < self.reset_probability
         self.position += self.block_length
         ids = self._source.ids

@@ -74,8 +74,9 @@ class Classifier(nn.Module):
         logits = self(batch.inputs)
         nats = functional.cross_entropy(logits, batch.labels)
         if weights is None and not smoothing:
-            return Loss(nats, nats)
+            return Loss(nats, nats, terms=len(logits))
         objective = functional.cross_entropy(
             logits, batch.labels, weights, label_smoothing=smoothing
         )
-        return Loss(nats, objective)
+        weight = None if weights is None else weights[batch.labels].sum()
+        return Loss(nats, objective, terms=len(logits), weight=weight)

@@ -165,10 +165,11 @@ class Decoder(nn.Module):
         if not smoothing:
             total = output_cross_entropy(y, self.output.weight, self.output.bias, gold)
             nats = total / len(gold)
-            return Loss(nats, nats)
+            return Loss(nats, nats, terms=len(gold))
         found = torch.log_softmax(self.output(y), -1)
         nats = -found.gather(1, gold.unsqueeze(1)).mean()
-        return Loss(nats, (1 - smoothing) * nats - smoothing * found.mean())
+        objective = (1 - smoothing) * nats - smoothing * found.mean()
+        return Loss(nats, objective, terms=len(gold))
 
     def start(self, memory: Memory) -> DecoderState:
         """Before the first token of a text about each input."""

@@ -68,7 +68,7 @@ class Forecaster(nn.Module):
         known = ~batch.targets.isnan()
         losses = pinball(self(batch.inputs), batch.targets)
         mean = losses.mean() if bool(known.all()) else losses[known].mean()
-        return Loss(mean, mean)
+        return Loss(mean, mean, terms=known.sum())
 
 
 def pinball(quantiles: Tensor, targets: Tensor) -> Tensor:

@@ -150,7 +150,7 @@ class LanguageModel(nn.Module):
         objective = nats + activation * squares / (steps * H)
         if pairs:
             objective = objective + temporal_activation * changes / (pairs * H)
-        return Loss(nats, objective, now)
+        return Loss(nats, objective, now, steps)
 
     def _sums(
         self,

@@ -103,11 +103,11 @@ class Tagger(nn.Module):
         total, steps = self.nats(emissions, batch)
         mean = total / steps.clamp(min=1)
         if not smoothing or self.crf is not None:
-            return Loss(mean, mean)
+            return Loss(mean, mean, terms=steps)
         objective = functional.cross_entropy(
             emissions.transpose(1, 2),
             batch.labels,
             ignore_index=NO_LABEL,
             label_smoothing=smoothing,
         )
-        return Loss(mean, objective)
+        return Loss(mean, objective, terms=steps)

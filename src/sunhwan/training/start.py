@@ -3,17 +3,23 @@
 import dataclasses
 import datetime
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from sunhwan.config import Config, with_source
-from sunhwan.errors import ConfigError, UsageError
+from sunhwan.errors import ConfigError, DataError, NonFiniteError, StoreError, UsageError
 from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
+from sunhwan.training.processes import (
+    FollowerError,
+    Processes,
+    ProcessLostError,
+    joined_processes,
+)
 from sunhwan.training.reporter import Reporter
 from sunhwan.training.tensorboard import TensorBoardReporter
 from sunhwan.training.trainer import Result, Trainer
@@ -42,14 +48,16 @@ def train(
     """
     config, notices = with_source(config or Config())
     config = _anchored(config)
-    with _settings(config, own_process):
-        prepared = _prepare(config, reporter)
+    with joined_processes() as processes, _settings(config, own_process):
+        prepared = processes.in_turn(lambda: _prepare(config, reporter, processes))
+        if not processes.is_first:
+            return _fit(Run(Path(out or "")), prepared, Reporter(), started, processes)
         folder = Path(out) if out is not None else _folder(config)
         reporter = _watching(config, folder, reporter)
         with Run.create(folder, prepared.config) as run:
             for sentence in (*notices, *prepared.notes):
                 reporter.say(sentence)
-            return _fit(run, prepared, reporter, started)
+            return _fit(run, prepared, reporter, started, processes)
 
 
 def resume(
@@ -63,19 +71,36 @@ def resume(
 
     `folder` is a run folder; StoreError when it is none, is damaged or in use.
     """
-    with Run.open(Path(folder)) as run:
-        config = run.config()
-        if run.checkpoints():
-            # The weights are in the checkpoint: what they began from may be gone by now.
-            config = _without_sources(config)
-        with _settings(config, own_process):
-            prepared = _prepare(config, reporter)
-            reporter = _watching(config, run.folder, reporter)
-            return _fit(run, prepared, reporter, started)
+    with joined_processes() as processes:
+        run = Run.open(Path(folder)) if processes.is_first else Run(Path(folder))
+        with run if processes.is_first else nullcontext():
+            config = processes.from_first(lambda: _config_to_resume(run))
+            with _settings(config, own_process):
+                prepared = processes.in_turn(lambda: _prepare(config, reporter, processes))
+                if not processes.is_first:
+                    return _fit(run, prepared, Reporter(), started, processes)
+                reporter = _watching(config, run.folder, reporter)
+                return _fit(run, prepared, reporter, started, processes)
+
+
+def _config_to_resume(run: Run) -> Config:
+    config = run.config()
+    # The weights are in the checkpoint: what they began from may be gone by now.
+    return _without_sources(config) if run.checkpoints() else config
 
 
 def _without_sources(config: Config) -> Config:
     return config.override({"training.start_from": "", "text.vectors": ""})
+
+
+def _device(config: Config, processes: Processes) -> torch.device:
+    """The device; ConfigError where several processes would share one that is no CPU."""
+    name = config.training.device
+    if processes.count > 1 and name not in ("auto", "cpu"):
+        raise ConfigError(
+            f"training.device is {name!r}, but several processes train on processors: set it to cpu"
+        )
+    return torch.device("cpu") if processes.count > 1 else pick_device(name)
 
 
 def pick_device(name: str) -> torch.device:
@@ -117,11 +142,27 @@ def _anchored(config: Config) -> Config:
     return config.override({config.source_setting: sources})
 
 
-def _fit(run: Run, prepared: Prepared, reporter: Reporter, started: float | None) -> Result:
+def _fit(
+    run: Run, prepared: Prepared, reporter: Reporter, started: float | None, processes: Processes
+) -> Result:
     config, task, train, validation, _ = prepared
-    trainer = Trainer(run, config, task, train, validation, reporter=reporter, started=started)
-    with _fitting(config, trainer.device):
-        result = trainer.fit()
+    try:
+        trainer = Trainer(
+            run, config, task, train, validation,
+            reporter=reporter, started=started, processes=processes,
+        )  # fmt: skip
+        with _fitting(config, trainer.device):
+            result = trainer.fit()
+    except ProcessLostError as error:
+        raise ProcessLostError(
+            f"{error}: `sunhwan resume {run.folder}` goes on from its last checkpoint"
+        ) from None
+    except (NonFiniteError, DataError, StoreError):
+        if processes.is_first:
+            raise
+        raise FollowerError from None  # these are the same in all of them
+    if not processes.is_first:
+        return result
     # Only now, for the plots' library takes longer to import than a short run to train.
     from sunhwan.plots import draw_losses
 
@@ -136,10 +177,10 @@ def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Report
     return reporter
 
 
-def _prepare(config: Config, reporter: Reporter | None) -> Prepared:
+def _prepare(config: Config, reporter: Reporter | None, processes: Processes) -> Prepared:
     """The task with its data, the model on its device."""
     told = (reporter or Reporter()).reading
-    device = pick_device(config.training.device)
+    device = _device(config, processes)
     torch.manual_seed(config.training.seed)
     kind = TASKS[config.task.name]
     source = load_source(config.training.start_from) if config.training.start_from else None

@@ -25,6 +25,7 @@ from sunhwan.store.model import load_weights, weights
 from sunhwan.tasks import Scores, Task
 from sunhwan.training.guard import check_finite, clip
 from sunhwan.training.optimizers import Optimizers
+from sunhwan.training.processes import Processes
 from sunhwan.training.reporter import Reporter, StepReport
 from sunhwan.training.schedule import Plan, Schedule
 from sunhwan.training.spectra import spectra_of, spectra_pay
@@ -79,6 +80,7 @@ class Trainer:
         *,
         reporter: Reporter | None = None,
         started: float | None = None,
+        processes: Processes | None = None,
     ) -> None:
         """train, validation: data as the task takes it; no validation: None.
 
@@ -87,11 +89,14 @@ class Trainer:
         self.run, self.config, self.task, self.model = run, config, task, task.model
         self.train_data, self.validation_data = train, validation
         self.reporter = reporter or Reporter()
+        self.processes = processes or Processes()
         self.device = task.device
         self.optimizers = Optimizers(task.model, config.training)
         self.schedule = Schedule()
         self.plan = Plan()
         self.stream = task.batches(train, config)
+        if self.processes.count > 1:
+            self.stream.shard(self.processes.rank, self.processes.count)
         self.state: list[State] | None = None
         self.step = 0
         self.best: Scores | None = None
@@ -157,11 +162,15 @@ class Trainer:
     def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that resuming needs: tensors, and plain values."""
         optimizer_tensors, optimizer_values = self.optimizers.state()
+        carried = self.processes.gathered([tuple(layer) for layer in self.state or ()])
+        generators = self.processes.gathered(torch.get_rng_state())
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors.items()}
-        for depth, layer in enumerate(self.state or ()):
-            tensors |= {f"state.{depth}.{index}": field for index, field in enumerate(layer)}
-        tensors["random.cpu"] = torch.get_rng_state()
+        for depth, layers in enumerate(zip(*carried, strict=True)):
+            for index, fields in enumerate(zip(*layers, strict=True)):
+                tensors[f"state.{depth}.{index}"] = torch.cat(fields)
+        tensors["random.cpu"] = generators[0]
+        tensors |= {f"random.cpu.{rank}": g for rank, g in enumerate(generators[1:], 1)}
         if self.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
         return tensors, {
@@ -190,11 +199,12 @@ class Trainer:
         fields = _part(tensors, "state.")
         if fields:
             kinds = [layer.cell.state_type for layer in _recurrent(self.model).stack]
+            rows = getattr(self.stream, "rows", slice(None))
             self.state = [
-                kind(*(fields[f"{i}.{k}"].to(self.device) for k in range(len(kind._fields))))
+                kind(*(fields[f"{i}.{k}"][rows].to(self.device) for k in range(len(kind._fields))))
                 for i, kind in enumerate(kinds)
             ]
-        torch.set_rng_state(tensors["random.cpu"])
+        self._seed(tensors, state["step"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
         self.stream.restore(state["stream"])
@@ -210,7 +220,17 @@ class Trainer:
     def save_checkpoint(self) -> None:
         """Write a checkpoint of this instant."""
         tensors, state = self.checkpoint()
-        self.run.save_checkpoint(self.step, tensors, state)
+        if self.processes.is_first:
+            self.run.save_checkpoint(self.step, tensors, state)
+
+    def _seed(self, tensors: dict[str, Tensor], step: int) -> None:
+        """The random numbers of this process: those of a checkpoint, or its own where it has none."""
+        rank = self.processes.rank
+        name = f"random.cpu.{rank}" if rank else "random.cpu"
+        if name in tensors:
+            torch.set_rng_state(tensors[name])
+        elif rank:
+            torch.manual_seed((self.config.training.seed + 1_000_003 * rank + step) % 2**63)
 
     # The loop
 
@@ -232,13 +252,18 @@ class Trainer:
                 stopped = "budget"
                 break
             self._train_step()
-            self.validation_pending = self.plan.validation_due(self.step) or self._time_to_measure()
-            if self._interrupted:
-                stopped = "interrupted"
-                break
             since = time.perf_counter() - last_checkpoint
             every = training.checkpoint_every
-            if self.step % every == 0 if every else since > training.checkpoint_seconds:
+            due = self.step % every == 0 if every else since > training.checkpoint_seconds
+            first = self.processes.is_first
+            interrupted, measuring, due = self.processes.any(
+                self._interrupted, first and self._time_to_measure(), first and due
+            )
+            self.validation_pending = self.plan.validation_due(self.step) or measuring
+            if interrupted:
+                stopped = "interrupted"
+                break
+            if due:
                 self.save_checkpoint()
                 last_checkpoint = time.perf_counter()
         self.save_checkpoint()
@@ -249,19 +274,23 @@ class Trainer:
         learning_rate = training.learning_rate * self.schedule.factor(
             self.step, self.plan, training
         )
-        loss = self.task.loss(next(self.stream), self.state, training)
+        batch = next(self.stream)
+        loss = None if batch is None else self.task.loss(batch, self.state, training)
         self.model.zero_grad(set_to_none=True)
-        loss.objective.backward()  # type: ignore[no-untyped-call]
+        if loss is not None:
+            loss.objective.backward()  # type: ignore[no-untyped-call]
+        value = self.processes.mean_gradient(self.model, loss)
         clipped = clip(self.model.parameters(), training)
-        value = loss.nats.item()
         check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
         self.optimizers.step(learning_rate)
         # The state is carried over the block's border; the gradient is cut here.
-        self.state = None if loss.state is None else detach(loss.state)
+        self.state = None if loss is None or loss.state is None else detach(loss.state)
         self.step += 1
         self._report(value, clipped.norm, clipped.acted, learning_rate)
 
     def _report(self, loss: float, norm: float, clipped: bool, learning_rate: float) -> None:
+        if not self.processes.is_first:
+            return
         self._window.append(loss)
         if clipped:
             limit = self.config.training.clip_norm or self.config.training.clip_value
@@ -299,28 +328,38 @@ class Trainer:
         begun = time.perf_counter()
         scores, value = None, math.inf
         if self.validation_data is not None:
-            scores = self.task.validate(
-                self.validation_data,
-                limit=self.config.training.validation_tokens,
-                interrupted=lambda: self._interrupted,
-            )
+            scores = self.processes.from_first(self._scores)
             value = scores.rank
             self.schedule.validated(value, self.config.training)
-            self.run.log(
-                "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
-            )
-        self._log_spectrum()
         # Without a validation text the newest model is the one to keep.
         improved = self.best is None or value < self.best.rank
         self.worse_validations = 0 if improved else self.worse_validations + 1
         if improved:
             self.best, self.best_step = scores, self.step
+        if self.processes.is_first:
+            self._write_validation(scores, improved)
+        self.validation_pending = False
+        self._plan_by_clock(time.perf_counter() - begun)
+        self.plan = self.processes.from_first(lambda: self.plan)
+
+    def _scores(self) -> Scores:
+        return self.task.validate(
+            self.validation_data,
+            limit=self.config.training.validation_tokens,
+            interrupted=lambda: self._interrupted,
+        )
+
+    def _write_validation(self, scores: Scores | None, improved: bool) -> None:
+        if scores is not None:
+            self.run.log(
+                "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
+            )
+        self._log_spectrum()
+        if improved:
             self._save_model()
         if scores is not None:
             self.reporter.validated(self.step, scores, improved)
         self._write_sample()
-        self.validation_pending = False
-        self._plan_by_clock(time.perf_counter() - begun)
 
     def _log_spectrum(self) -> None:
         if spectra_pay(self.model, self.device.type, self._spectra, self.tokens_seen):
@@ -386,7 +425,8 @@ class Trainer:
         self.plan.spread(
             math.ceil(validations / (1 - self.step / self.plan.total)), self.config.training
         )
-        self.run.log("plan", step=self.step, total=self.plan.total)
+        if self.processes.is_first:
+            self.run.log("plan", step=self.step, total=self.plan.total)
         self._speed.restart(self.step, self.tokens_seen)
 
     # Signals and restoring
@@ -410,15 +450,31 @@ class Trainer:
                 signal.signal(name, handler)
 
     def _restore(self) -> None:
-        tensors, state, skipped = self.run.load_checkpoint()
+        tensors, state, skipped = self.processes.from_first(self.run.load_checkpoint)
         for message in skipped:
             self.reporter.say(f"a checkpoint was skipped: {message}")
-        self.run.rewind_logs(state.get("lengths", {}))
-        self._spectra = sum(event["event"] == "spectrum" for event in self.run.events())
+        if self.processes.is_first:
+            self.run.rewind_logs(state.get("lengths", {}))
+            self._spectra = sum(event["event"] == "spectrum" for event in self.run.events())
+        self._check_shared()
         if state:
             self.restore(tensors, state)
-        else:
+            return
+        if self.processes.is_first:
             self._log_spectrum()
+        if self.processes.count > 1:
+            self._seed({}, 0)
+            self.processes.share_weights(self.model)
+            # What one of them carries is lost with it: there must be something to go back to.
+            self.save_checkpoint()
+
+    def _check_shared(self) -> None:
+        """StoreError where the processes have read different data."""
+        if self.processes.count > 1 and len(set(self.processes.gathered(self._data_digest))) > 1:
+            raise StoreError(
+                "the processes of this training read different data: give each machine the same "
+                f"files as {', '.join(self.config.sources)}"
+            )
 
     @cached_property
     def _data_digest(self) -> str:

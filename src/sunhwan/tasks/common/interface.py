@@ -37,6 +37,9 @@ class Stream(Protocol):
     def steps(self, epochs: float) -> int:
         """How many batches so many passes are."""
 
+    def shard(self, part: int, parts: int) -> None:
+        """Give only one of so many parts of each batch, None where it is empty."""
+
     def __next__(self) -> Any: ...
 
     def state(self) -> dict[str, Any]:
