@@ -94,11 +94,20 @@ def _without_sources(config: Config) -> Config:
 
 
 def _device(config: Config, processes: Processes) -> torch.device:
-    """The device; ConfigError where several processes would share one that is no CPU."""
+    """The device; ConfigError where several processes cannot do what is asked for."""
     name = config.training.device
     if processes.count > 1 and name not in ("auto", "cpu"):
         raise ConfigError(
             f"training.device is {name!r}, but several processes train on processors: set it to cpu"
+        )
+    if (
+        processes.count > 1
+        and config.data.batches == "sentences"
+        and config.training.temporal_activation_regularization
+    ):
+        raise ConfigError(
+            "training.temporal_activation_regularization of sentences has no mean that several processes "
+            "could share: set it to 0, or data.batches to 'streams'"
         )
     return torch.device("cpu") if processes.count > 1 else pick_device(name)
 
