@@ -156,7 +156,10 @@ class ModelConfig:
     )
     num_layers: int = setting(0, "depth; 0: auto", low=0, high=256)
     input: str = setting(
-        "", "how a token enters; empty: auto", choices=("", "embedding", "one-hot")
+        "",
+        "how a token enters: an embedding; one-hot; or number, its place 1, 2, 3 … in the vocabulary, an "
+        "order that means nothing; empty: auto",
+        choices=("", "embedding", "one-hot", "number"),
     )
     embedding_size: int = setting(0, "D: size of the embedding; 0: auto", low=0, high=65536)
     connection: str = setting(
@@ -457,6 +460,8 @@ def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
             "data.batches is a setting of language models, the examples of other tasks are apart anyway: "
             "leave it out"
         )
+    if config.model.input == "number" and config.task.name != "language_model":
+        raise ConfigError("model.input 'number' is for language models: leave it out")
     if config.source_setting == "text.corpus":
         if config.data.source:
             raise ConfigError("data.source is not read by a language model: use text.corpus")

@@ -1,6 +1,7 @@
 """The language model: its loss, its gradients and its options, each by a second computation."""
 
 import math
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -349,3 +350,30 @@ def test_the_output_is_dropped_alike_at_every_step_when_locked() -> None:
     dropped = seen[0] == 0  # (T, N, H)
     assert torch.equal(dropped.all(0), dropped.any(0))
     assert not torch.equal(dropped[0, 0], dropped[0, 1])
+
+
+def test_a_token_as_a_number_is_its_place_and_is_not_learned() -> None:
+    """1, 2, 3 … have an order that letters have not: one-hot learns in the same steps, numbers do not."""
+    losses = {}
+    for way in ("one-hot", "number"):
+        torch.manual_seed(1)
+        config = ModelConfig(
+            cell="elman", hidden_size=3, num_layers=1, embedding_size=7, input=way, dropout=0.0
+        )
+        model = LanguageModel(config, 8)
+        ids = torch.tensor([[1, 0, 2, 2, 3, 7, 5, 6] * 4])
+        block = Block(ids[:, :-1], ids[:, 1:], None)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+        for _ in range(150):
+            optimizer.zero_grad()
+            loss = model.loss(block)
+            loss.objective.backward()
+            optimizer.step()
+        losses[way] = loss.nats.item()
+    assert model.embedding is not None
+    assert model.embedding.weight.flatten().tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert model.recurrent.input_size == 1
+    assert losses["number"] > 3 * losses["one-hot"]
+    for setting in ({"tied": True}, {"embedding_dropout": 0.1}):
+        with pytest.raises(ConfigError, match="needs an embedding"):
+            LanguageModel(replace(config, **setting), 8)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sunhwan.errors import ShapeError, TextError, UsageError
 from sunhwan.text import Vectors, map_2d, neighbours, read_vectors
+from sunhwan.text.embedding_space import analogy
 
 WORDS = ("사과", "the", "새콤달콤", ",", "😀", "1999", "don't")
 VALUES = np.array(
@@ -380,3 +381,15 @@ def test_maps_of_what_is_no_table_of_numbers() -> None:
         map_2d(np.zeros(3))
     with pytest.raises(UsageError, match="NaN"):
         map_2d(np.array([[1.0, np.nan]]))
+
+
+def test_an_analogy_is_the_nearest_to_the_sum() -> None:
+    words = ["man", "woman", "king", "queen", "apple"]
+    values = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1], [-1, 0, 0]], float)
+    found = analogy(words, values, "man", "woman", "king", 2)
+    assert [word for word, _ in found] == ["queen", "apple"]
+    u = values / np.linalg.norm(values, axis=1, keepdims=True)
+    wanted = u[1] - u[0] + u[2]
+    assert found[0][1] == pytest.approx(float(u[3] @ wanted / np.linalg.norm(wanted)))
+    with pytest.raises(UsageError, match="no word 'quen'"):
+        analogy(words, values, "man", "woman", "quen")

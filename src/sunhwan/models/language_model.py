@@ -35,10 +35,11 @@ class LanguageModel(nn.Module):
               \text{logits}_t = y_t W + b
 
     ids (N, T) → logits (N, T, V). The input is an embedding E (V, D), or one-hot, in which case
-    D = V and the first layer's W_x is the embedding. With `tied` the output layer is Eᵀ (Press and
-    Wolf 2017). Dropout acts between layers and on the output (Zaremba et al. 2014), not on the
-    entries of an embedding: among so few tokens a lost one is a lost input. For words there is
-    `embedding_dropout`, which drops whole tokens (Gal and Ghahramani 2016).
+    D = V and the first layer's W_x is the embedding, or the token's number 1 … V, in which case D = 1.
+    With `tied` the output layer is Eᵀ (Press and Wolf 2017). Dropout acts between layers and on the
+    output (Zaremba et al. 2014), not on the entries of an embedding: among so few tokens a lost one is
+    a lost input. For words there is `embedding_dropout`, which drops whole tokens (Gal and Ghahramani
+    2016).
     """
 
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
@@ -56,7 +57,8 @@ class LanguageModel(nn.Module):
                 "a language model must not see what it predicts: set model.direction to 'forward'"
             )
         one_hot = config.input == "one-hot"
-        if one_hot and (config.tied or config.embedding_dropout):
+        number = config.input == "number"
+        if (one_hot or number) and (config.tied or config.embedding_dropout):
             setting = "tied" if config.tied else "embedding_dropout"
             raise ConfigError(f"model.{setting} needs an embedding: set model.input to 'embedding'")
         if config.tied and config.connection == "dense":
@@ -65,12 +67,16 @@ class LanguageModel(nn.Module):
                 "set model.connection to another or model.tied to false"
             )
         last = get_cell(config.cells[-1]).output_size(sizes[-1])
-        D = V if one_hot else last if config.tied else config.embedding_size
+        D = V if one_hot else last if config.tied else 1 if number else config.embedding_size
         self.config, self.vocabulary_size = config, V
         self.embedding = None if one_hot else nn.Embedding(V, D)
         if self.embedding is not None:
             # Tied, the same rows are output weights, whose scale must not grow with H.
             nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(D) if config.tied else 1.0)
+        if self.embedding is not None and number:
+            # A table that is not learned, so that all that reads embeddings reads numbers.
+            places = torch.arange(1, V + 1, dtype=self.embedding.weight.dtype).unsqueeze(1)
+            self.embedding.weight = nn.Parameter(places, requires_grad=False)
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = recurrence(config, D, bidirectional=False)
         self.output = nn.Linear(self.recurrent.output_size, V)

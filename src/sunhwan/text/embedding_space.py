@@ -54,6 +54,21 @@ def neighbours(
     return [(words[i], float(np.clip(cosines[i], -1, 1))) for i in order]
 
 
+def analogy(
+    words: Sequence[str], values: Floats, a: str, b: str, c: str, n: int = 10
+) -> list[tuple[str, float]]:
+    """The n words that are to c as b is to a: those nearest to b − a + c, of unit vectors.
+
+    Mikolov et al. 2013 ("Linguistic regularities in continuous space word representations"); a, b
+    and c are no answers. UsageError as of `neighbours`.
+    """
+    places = [_place(words, word) for word in (a, b, c)]
+    first, second, third = _units(_table(values))[places]
+    found = neighbours(words, values, second - first + third, n + 3)
+    given = {words[place] for place in places}
+    return [(word, cosine) for word, cosine in found if word not in given][:n]
+
+
 def map_2d(values: Floats) -> npt.NDArray[np.float64]:
     """Vectors (n, D) → points in the plane (n, 2), the same every time.
 

@@ -29,8 +29,8 @@ def load_source(path: str) -> Task:
         )
     if not task.pretrained_parts():
         raise UsageError(
-            f"{path} reads one-hot tokens and has no embedding to start from: train it with "
-            "model.input 'embedding'"
+            f"{path} reads tokens as {task.config.model.input}, without an embedding to start from: train "
+            "it with model.input 'embedding'"
         )
     return task
 

@@ -121,7 +121,7 @@ class LanguageModelTask(Task):
 
     def pretrained_parts(self) -> list[PretrainedParts]:
         model = self.model
-        if model.embedding is None:
+        if model.embedding is None or model.config.input == "number":
             return []
         rows = (model.embedding.weight, model.output.weight, model.output.bias)
         tied = model.config.tied
