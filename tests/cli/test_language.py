@@ -64,7 +64,7 @@ def test_a_training_is_told_in_korean(command: Command, text_file: Path, tmp_pat
     assert "매개변수" in done.out
     assert "검증 손실" in done.out
     assert "정확도" in done.out
-    assert "4스텝, 토큰 128개" in done.out
+    assert "4걸음, 토큰 128개" in done.out
     assert f"다음: sunhwan sample {run}" in done.out
     assert not re.search("accuracy|perplexity|parameters|budget|left", done.out)
     shown = command("--language", "ko", "evaluate", run, text_file).out

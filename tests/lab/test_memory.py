@@ -257,3 +257,15 @@ def test_the_picture(tmp_path: Path) -> None:
     draw_memory(points, TINY, path)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert len(path.read_bytes()) > 20_000
+
+
+def test_the_fonts_have_every_letter_of_the_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    points = [
+        Point("adding", cell, delay, 0.2 / delay, delay < 20, 10, 0.003, False, 1.0)
+        for cell in ("elman", "gru")
+        for delay in (5, 10, 20)
+    ]
+    draw_memory(points, TINY, tmp_path / "memory.png")
+    assert [record.message for record in caplog.records if "glyph" in record.message] == []

@@ -9,7 +9,7 @@ from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from sunhwan.lab.memory import Horizon, Point, Settings, horizons
 from sunhwan.lab.tasks import TASKS
@@ -114,6 +114,9 @@ def _draw_scores(axes: Axes, points: Sequence[Point], style: Mapping[str, Style]
         axes.set_ylabel(task.measure)
     else:
         axes.set_yscale("log")
+        # Not as powers of ten: their minus sign is in few fonts that hold Hangul.
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.invert_yaxis()
         axes.set_ylabel(f"{task.measure} (up is better)")
     axes.set_title(f"{task.name}: score by delay", loc="left", color=INK, pad=TITLE_PAD)

@@ -34,6 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         name: save_run(folder / name, language(VOCABULARIES[name], cell="lstm"))
         for name in ("characters", "jamo", "words", "documents")
     }
+    found["plain"] = save_run(folder / "plain", language(VOCABULARIES["jamo"], cell="elman"))
     strange = build_vocabulary("characters", ["<b onx=\"'>&\n\u202e"])
     found[MARKUP] = save_run(folder / MARKUP, language(strange))
     # One that is written token by token, so that there is time to stop it.

@@ -180,3 +180,9 @@ def test_gates_are_a_heat_map_for_keys_and_pointer(visit: Visitor) -> None:
     opened = found["open"]["units"]
     chips = here.page.locator("#gateOpen .chip").all_inner_texts()
     assert chips == [str(unit) for unit in opened]
+
+
+def test_a_cell_without_gates_has_no_tab_of_gates(visit: Visitor) -> None:
+    assert visit().page.inner_text("#tab-gates") == "Gates"
+    assert visit("plain").page.inner_text("#tab-gates") == "States"
+    assert visit("plain", locale="ko-KR").page.inner_text("#tab-gates") == "상태"

@@ -206,3 +206,16 @@ def test_writing_can_be_stopped(visit: Visitor) -> None:
     assert len(here.text()) == length
     here.page.click("#clear")
     assert here.text() == ""
+
+
+def test_a_finger_takes_the_grey_text(visit: Visitor) -> None:
+    here = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    here.type("ab")
+    here.wait("() => document.querySelector('.ghost').textContent !== ''")
+    grey = here.page.inner_text(".ghost")
+    box = here.page.locator(".ghost").evaluate(
+        "one => { const { left, top, width, height } = one.getClientRects()[0];"
+        " return [left + width / 2, top + height / 2]; }"
+    )
+    here.page.touchscreen.tap(*box)
+    here.wait("grey => document.getElementById('text').value === 'ab' + grey", grey)

@@ -1,4 +1,4 @@
-/** Colour scales: one ramp for amounts, two for signs; blue and orange, safe for colour-blind readers. */
+/** Colour scales, those of the report: orange above 0 and purple below, red for amounts, blue for gates. */
 
 const clamp = (share) => Math.max(0, Math.min(1, share));
 
@@ -18,7 +18,7 @@ const signs = (top) => ({
 
 /** The scale that fits values: 0 … 1 of gates, else around 0 as far as they reach. */
 export function scaleOf(values, isGate) {
-  if (isGate) return amounts(1, "--plus");
+  if (isGate) return amounts(1, "--gate");
   let top = 0;
   for (const value of values) top = Math.max(top, Math.abs(value ?? 0));
   return signs(top || 1);
@@ -44,6 +44,7 @@ export function palette() {
     "--amount",
     "--plus",
     "--minus",
+    "--gate",
   ];
   return Object.fromEntries(names.map((name) => [name, read(name)]));
 }

@@ -104,7 +104,7 @@ async function chart({ name, times, given, steps }) {
         y: given.slice(-shown),
         name: say("given"),
         mode: "lines",
-        line: { color: rgba("--plus"), width: 2 },
+        line: { color: rgba("--gate"), width: 2 },
       },
       future("lower", { ...edge, showlegend: false }),
       future("upper", { ...edge, ...band, fillcolor: rgba("--amount", 0.3) }),

@@ -11,6 +11,7 @@ import { question } from "./question.js";
 import { isShown, offer } from "./tabs.js";
 import { called, number, say } from "./messages.js";
 
+const STATES = new Set(["h", "c", "n", "m"]); // of a cell without gates there are these alone
 const TAIL = 300; // characters: all units of more are too much to send and to see
 
 let seen = null; // {answer, layer, value}
@@ -155,6 +156,10 @@ export function startGates() {
   on("model", () => {
     seen = null;
     offer("gates", layersOf(chosen()).length > 0);
+    const gated = layersOf(chosen()).some(({ values }) => values.some((name) => !STATES.has(name)));
+    const tab = find("tab-gates");
+    tab.dataset.word = gated ? "gates" : "states";
+    tab.textContent = say(tab.dataset.word);
     find("gateValue").replaceChildren();
     fill();
     show();

@@ -130,7 +130,7 @@ async function show() {
   await draw(
     "lossPicture",
     [
-      line(1, say("trainingLoss"), { line: { color: rgba("--plus", 0.75), width: 1.5 } }),
+      line(1, say("trainingLoss"), { line: { color: rgba("--gate", 0.75), width: 1.5 } }),
       validations,
       line(2, say("gradientNorm"), { line: { color: rgba("--soft", 0.6), width: 1 }, yaxis: "y2" }),
     ],

@@ -142,7 +142,15 @@ function press(event) {
   }
 }
 
+/** A finger on the grey text takes it, as Tab does. */
+function tap({ pointerType, clientX: x, clientY: y }) {
+  if (pointerType === "mouse" || !text.ghostText() || !text.atEnd()) return;
+  const within = ({ left, right, top, bottom }) => x >= left && x <= right && y >= top && y <= bottom;
+  if (text.ghostBoxes().some(within)) text.insert(text.ghostText());
+}
+
 export function startNext() {
+  find("text").addEventListener("pointerup", tap);
   const caretMoved = settled(150, ask);
   find("text").addEventListener("keydown", press);
   on("text", renew);

@@ -136,7 +136,7 @@ function show() {
     rows: target,
     columns: source,
     values: weights,
-    scale: amounts(1, "--plus"),
+    scale: amounts(1, "--gate"),
     size: 20,
   });
   const words = { rows: number(target.length), columns: number(source.length) };

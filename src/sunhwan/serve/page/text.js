@@ -29,6 +29,7 @@ export function setGhost(text) {
 }
 
 export const ghostText = () => ghost.textContent;
+export const ghostBoxes = () => [...ghost.getClientRects()];
 export const typed = () => area.value;
 export const caret = () => area.selectionStart;
 export const isComposing = () => composing;
