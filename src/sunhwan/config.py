@@ -288,6 +288,20 @@ class TrainingConfig:
         low=-1,
         high=0.9,
     )
+    accumulate: int = setting(
+        1,
+        "parts of each batch whose gradients are computed one after another and added up: the step of "
+        "the whole batch in the memory of a part",
+        low=1,
+        high=65536,
+    )
+    average: float = setting(
+        0.0,
+        "decay of an exponential moving average of the weights, which is validated and kept in their "
+        "place, such as 0.999; 0: none",
+        low=0,
+        high=0.999999,
+    )
     bptt_memory: str = setting(
         "full",
         "keep every step for the backward pass, or about 2 √T of them and compute each step twice",

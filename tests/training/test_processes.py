@@ -12,6 +12,8 @@ import torch
 
 from sunhwan.data import Batches, Streams, Tokens
 from sunhwan.errors import ConfigError, DataError
+from sunhwan.models.loss import Loss
+from sunhwan.training.processes import SummedLoss
 from tests.conftest import TINY, Command
 from tests.tasks.cases import CASES
 
@@ -69,38 +71,44 @@ def test_what_cannot_be_shared_is_told_once(report: dict[str, Any]) -> None:
     assert report["few streams"] == [1, 4, 4]
     first, second = report["stderr"].strip().splitlines()
     assert first.startswith("the processes of this training read different data")
-    assert second.startswith("2 streams of text cannot be shared by 3 processes")
+    assert second.startswith("2 streams of text cannot be cut into 3 parts")
 
 
 def test_parts_of_streams_are_the_whole() -> None:
     tokens = Tokens(torch.arange(100), torch.tensor([0, 40]), 100)
-    whole = Streams(tokens, 7, 5, reset_probability=0.5)
-    parts = [Streams(tokens, 7, 5, reset_probability=0.5) for _ in range(3)]
-    for part, stream in enumerate(parts):
-        stream.shard(part, 3)
+    whole, cut = (Streams(tokens, 7, 5, reset_probability=0.5) for _ in range(2))
     for _ in range(9):
-        block, pieces = next(whole), [next(part) for part in parts]
+        block, pieces = next(whole), cut.next_parts(range(3), 3)
         assert torch.equal(block.inputs, torch.cat([piece.inputs for piece in pieces]))
         resets = [
             torch.zeros_like(p.inputs, dtype=torch.bool) if p.resets is None else p.resets
             for p in pieces
         ]
         assert block.resets is None or torch.equal(block.resets, torch.cat(resets))
-    assert all(part.state() == whole.state() for part in parts)
-    with pytest.raises(DataError, match="7 streams of text cannot be shared by 8 processes"):
-        whole.shard(0, 8)
+    assert cut.state() == whole.state()
+    with pytest.raises(DataError, match="7 streams of text cannot be cut into 8 parts"):
+        whole.next_parts(range(1), 8)
 
 
 def test_parts_of_batches_are_the_whole() -> None:
     rows, lengths = list(range(11)), [1 + n % 4 for n in range(11)]
-    whole, *parts = (Batches(rows, lengths, 4, list, seed=2) for _ in range(6))
-    for part, stream in enumerate(parts):
-        stream.shard(part, 5)
+    whole, cut = (Batches(rows, lengths, 4, list, seed=2) for _ in range(2))
     for _ in range(7):
-        found = [next(part) for part in parts]
+        found = cut.next_parts(range(5), 5)
         assert found[4] is None
         assert [row for piece in found for row in piece or []] == next(whole)
-    assert all(part.state() == whole.state() for part in parts)
+    assert cut.state() == whole.state()
+
+
+@pytest.mark.parametrize("task", ["language_model", *CASES])
+def test_an_accumulated_gradient_is_that_of_the_batch(report: dict[str, Any], task: str) -> None:
+    assert report[f"{task} accumulated"] < 1e-6
+
+
+def test_accumulated_steps_with_clipping_and_muon_stay_together(report: dict[str, Any]) -> None:
+    assert report["accumulated apart"] < 1e-5
+    assert report["accumulated shared"][0] == [0, 0]
+    assert report["accumulated shared"][1] < 1e-5
 
 
 def test_refusals_of_the_command(
@@ -120,3 +128,9 @@ def test_only_processors_are_shared(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="several processes train on processors"):
         _device(Config().override({"training.device": "cuda"}), Processes(0, 2))
     assert _device(Config(), Processes(1, 2)) == torch.device("cpu")
+
+
+def test_a_loss_that_says_no_mean_is_not_put_together() -> None:
+    loss = torch.zeros((), requires_grad=True)
+    with pytest.raises(ConfigError, match=r"Loss\.terms"):
+        SummedLoss().add(Loss(loss, loss))

@@ -110,6 +110,8 @@ def report(folder: Path) -> dict[str, Any]:
     for task, corpus in cases.items():
         config = config_of(task, corpus, PLAIN)
         train(config, folder / f"{task}-1")
+        train(config.override({"training.accumulate": 2}), folder / f"{task}-parts")
+        found[f"{task} accumulated"] = apart(folder / f"{task}-1", folder / f"{task}-parts")
         for count in (2, 3) if task in ("language_model", "tag") else (2,):
             out = folder / f"{task}-{count}"
             codes = together(folder, count, lambda rank, c=config, o=out: train(c, o))
@@ -121,6 +123,12 @@ def report(folder: Path) -> dict[str, Any]:
     found["shared codes"] = together(folder, 2, lambda rank: train(config, shared))
     pairs = zip(losses(straight), losses(shared), strict=True)
     found["losses"] = max(abs(a - b) for a, b in pairs)
+    parts, both = config.override({"training.accumulate": 3}), folder / "both"
+    train(parts, folder / "parts")
+    found["accumulated apart"] = apart(straight, folder / "parts")
+    parts = config.override({"training.accumulate": 2})
+    codes = together(folder, 2, lambda rank: train(parts, both))
+    found["accumulated shared"] = [codes, apart(straight, both)]
     # Stopped in two processes, continued in three, and ended alone.
     moved = folder / "moved"
     stop = Deadly(11, signal.SIGTERM)

@@ -50,7 +50,7 @@ class Batches(Generic[Example, Batch]):
         self._examples, self._collate = examples, collate
         self._lengths = torch.tensor(lengths, dtype=torch.int64)
         self._generator = torch.Generator().manual_seed(seed)
-        self._epochs, self._part, self._parts = 0, 0, 1
+        self._epochs = 0
         self._begin_epoch()
 
     @property
@@ -62,22 +62,29 @@ class Batches(Generic[Example, Batch]):
         """How many batches so many passes are."""
         return max(1, round(epochs * len(self._order)))
 
-    def shard(self, part: int, parts: int) -> None:
-        """Give only the rows of one of so many parts of each batch; None where there are none."""
-        self._part, self._parts = part, parts
-
-    def __iter__(self) -> Iterator[Batch | None]:
+    def __iter__(self) -> Iterator[Batch]:
         return self
 
-    def __next__(self) -> Batch | None:
+    def __next__(self) -> Batch:
+        (batch,) = self.next_parts(range(1), 1)
+        assert batch is not None
+        return batch
+
+    def next_parts(self, own: Sequence[int], parts: int) -> list[Batch | None]:
+        """Of the next batch, cut into so many parts by its rows, the own ones; None: it has no row."""
         if self._index == len(self._order):
             self._epochs += 1
             self._begin_epoch()
         rows = self._order[self._index]
         self._index += 1
         self.tokens += int(self._lengths[rows].sum())
-        own = rows.tensor_split(self._parts)[self._part].tolist()
-        return self._collate([self._examples[row] for row in own]) if own else None
+        cut = rows.tensor_split(parts)
+        return [
+            self._collate([self._examples[row] for row in cut[part].tolist()])
+            if len(cut[part])
+            else None
+            for part in own
+        ]
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue exactly here: plain values."""

@@ -1,7 +1,7 @@
 """Contiguous streams for truncated backpropagation through time."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -61,7 +61,6 @@ class Streams:
         self.block_length = block_length
         self.reset_probability = reset_probability
         self.position = 0
-        self._rows = slice(0, self.batch_size)
         self._source = tokens
         self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
         self._generator = torch.Generator().manual_seed(seed)
@@ -85,33 +84,36 @@ class Streams:
         """How many blocks so many passes are."""
         return math.ceil(self.steps_per_epoch * epochs / self.block_length)
 
-    def shard(self, part: int, parts: int) -> None:
-        """Give only the rows of one of so many parts, which together are the N streams."""
+    def rows(self, part: int, parts: int) -> slice:
+        """Which of the N streams are one of so many parts; DataError where there are fewer streams."""
         if parts > self.batch_size:
             raise DataError(
-                f"{self.batch_size} streams of text cannot be shared by {parts} processes: give "
-                "data.batch_size as many or more, or start fewer processes"
+                f"{self.batch_size} streams of text cannot be cut into {parts} parts, processes × "
+                "training.accumulate: raise data.batch_size, or lower these"
             )
-        bounds = [self.batch_size * k // parts for k in range(parts + 1)]
-        self._rows = slice(bounds[part], bounds[part + 1])
-
-    @property
-    def rows(self) -> slice:
-        """Which of the N streams the blocks hold."""
-        return self._rows
+        return slice(self.batch_size * part // parts, self.batch_size * (part + 1) // parts)
 
     def __iter__(self) -> Iterator[Block]:
         return self
 
     def __next__(self) -> Block:
+        return self.next_parts(range(1), 1)[0]
+
+    def next_parts(self, own: Sequence[int], parts: int) -> list[Block]:
+        """Of the next block, cut into so many parts by its rows, the own ones."""
         steps = torch.arange(self.position, self.position + self.block_length)
-        where = (self._offsets[self._rows].unsqueeze(1) + steps) % self.pairs  # (N, T)
-        resets = self._source.is_start(where)
+        draw: Tensor | None = None
         if self.reset_probability:
-            # For all streams, so that each resets alike however many processes share them.
-            draw = torch.rand(self.batch_size, generator=self._generator)[self._rows]
-            resets[:, 0] |= draw < self.reset_probability
+            # For all streams, so that each resets alike however they are shared.
+            draw = torch.rand(self.batch_size, generator=self._generator)
         self.position += self.block_length
+        return [self._block(self.rows(part, parts), steps, draw) for part in own]
+
+    def _block(self, rows: slice, steps: Tensor, draw: Tensor | None) -> Block:
+        where = (self._offsets[rows].unsqueeze(1) + steps) % self.pairs  # (N, T)
+        resets = self._source.is_start(where)
+        if draw is not None:
+            resets[:, 0] |= draw[rows] < self.reset_probability
         ids = self._source.ids
         return Block(ids[where], ids[where + 1], resets if bool(resets.any()) else None)
 

@@ -11,12 +11,12 @@ class Loss(NamedTuple):
     """nats: the mean loss, as it is shown; objective: what training minimises.
 
     state: in which a stream's block ended, one a layer; None where every batch starts anew.
-    terms: over how many rows or steps `nats` is the mean; weight: the same of the objective, where that
-    is another number.
+    terms: over how many rows or steps `nats` is the mean, which parts of a batch are put together by;
+    weight: the same of the objective, where that is another number.
     """
 
     nats: Tensor
     objective: Tensor
     state: list[State] | None = None
-    terms: float | Tensor = 1.0
+    terms: float | Tensor | None = None
     weight: float | Tensor | None = None

@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.errors import ConfigError, SunhwanError, UsageError
 from sunhwan.models.loss import Loss
 
 RENDEZVOUS = "SUNHWAN_RENDEZVOUS"
@@ -33,6 +33,28 @@ class ProcessLostError(SunhwanError):
 
 class FollowerError(SunhwanError):
     """The first process failed, and has said why: a process beside it ends without a word."""
+
+
+class SummedLoss:
+    """Sums over the parts of a batch: of the loss, of what it is a mean over, and of the gradient."""
+
+    def __init__(self) -> None:
+        self.nats = self.terms = self.weight = 0.0
+
+    def add(self, loss: Loss) -> None:
+        """Add a part: its backward pass, its gradient weighted by what its mean is over."""
+        if loss.terms is None:
+            raise ConfigError(
+                "the loss of this task does not say what it is a mean over (Loss.terms): train it in one "
+                "process, with training.accumulate 1"
+            )
+        terms = float(loss.terms)
+        weight = terms if loss.weight is None else float(loss.weight)
+        if weight:  # a mean over nothing is no number, and counts for nothing
+            self.terms += terms
+            self.weight += weight
+            self.nats += loss.nats.item() * terms
+            (loss.objective * weight).backward()  # type: ignore[no-untyped-call]
 
 
 class Processes:
@@ -93,39 +115,26 @@ class Processes:
             self._call(dist.all_gather_object, found, value)
         return found
 
-    def mean_gradient(self, model: nn.Module, loss: Loss | None) -> float:
-        """Make the gradients those of the whole batch, and give its mean loss.
-
-        loss: of the own rows, whose backward pass is done; None: there were none.
-        """
-        if self.count == 1:
-            assert loss is not None
-            return loss.nats.item()
-        nats = weight = count = 0.0
-        if loss is not None:
-            count = float(loss.terms)
-            weight = count if loss.weight is None else float(loss.weight)
-            nats = loss.nats.item()
+    def mean_gradient(self, model: nn.Module, summed: "SummedLoss") -> float:
+        """Divide the gradient of the sum of all parts by what it is over, and give the mean loss."""
         parameters = [p for p in model.parameters() if p.requires_grad]
-        # A mean over nothing is no number, and counts for nothing.
-        present = [weight > 0 and p.grad is not None for p in parameters]
-        own = [
-            (p.grad if there and p.grad is not None else torch.zeros_like(p)).flatten()
-            for p, there in zip(parameters, present, strict=True)
-        ]
-        gradient = torch.cat(own) * weight
-        facts = torch.tensor(
-            [weight, count, nats * count if count else 0.0, *map(float, present)],
-            dtype=torch.float64,
+        facts = [summed.weight, summed.terms, summed.nats]
+        if self.count == 1:
+            torch._foreach_div_([p.grad for p in parameters if p.grad is not None], summed.weight)
+            return summed.nats / summed.terms
+        own = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
+        gradient = torch.cat(own)
+        told = torch.tensor(
+            [*facts, *(p.grad is not None for p in parameters)], dtype=torch.float64
         )
         self._call(dist.all_reduce, gradient)
-        self._call(dist.all_reduce, facts)
-        total, counted, summed, *known = facts.tolist()
+        self._call(dist.all_reduce, told)
+        total, terms, nats, *known = told.tolist()
         gradient /= total
         parts = torch.split(gradient, [p.numel() for p in parameters])
         for p, part, there in zip(parameters, parts, known, strict=True):
             p.grad = part.view_as(p) if there else None
-        return float(summed / counted)
+        return float(nats / terms)
 
     def share_weights(self, model: nn.Module) -> None:
         """Give all of them the weights of the first one."""

@@ -101,12 +101,12 @@ def _device(config: Config, processes: Processes) -> torch.device:
             f"training.device is {name!r}, but several processes train on processors: set it to cpu"
         )
     if (
-        processes.count > 1
+        processes.count * config.training.accumulate > 1
         and config.data.batches == "sentences"
         and config.training.temporal_activation_regularization
     ):
         raise ConfigError(
-            "training.temporal_activation_regularization of sentences has no mean that several processes "
+            "training.temporal_activation_regularization of sentences has no mean that parts of a batch "
             "could share: set it to 0, or data.batches to 'streams'"
         )
     return torch.device("cpu") if processes.count > 1 else pick_device(name)

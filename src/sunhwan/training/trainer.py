@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,12 +21,14 @@ from sunhwan.cells import State
 from sunhwan.config import Config
 from sunhwan.errors import StoreError
 from sunhwan.layers import Recurrent, detach
+from sunhwan.models.loss import Loss
 from sunhwan.store import Run, save_model
 from sunhwan.store.model import load_weights, weights
 from sunhwan.tasks import Scores, Task
+from sunhwan.training.average import Average
 from sunhwan.training.guard import check_finite, clip
 from sunhwan.training.optimizers import Optimizers
-from sunhwan.training.processes import Processes
+from sunhwan.training.processes import Processes, SummedLoss
 from sunhwan.training.reporter import Reporter, StepReport
 from sunhwan.training.schedule import Plan, Schedule
 from sunhwan.training.spectra import spectra_of, spectra_pay
@@ -95,9 +98,11 @@ class Trainer:
         self.schedule = Schedule()
         self.plan = Plan()
         self.stream = task.batches(train, config)
-        if self.processes.count > 1:
-            self.stream.shard(self.processes.rank, self.processes.count)
-        self.state: list[State] | None = None
+        # Of each batch the parts that this process computes, one after another, and all there are.
+        own, first = config.training.accumulate, self.processes.rank * config.training.accumulate
+        self._own, self._parts = range(first, first + own), self.processes.count * own
+        self._states: list[list[State] | None] = [None] * own
+        self._average = Average(task.model, config.training.average)
         self.step = 0
         self.best: Scores | None = None
         self.best_step = 0
@@ -162,13 +167,16 @@ class Trainer:
     def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that resuming needs: tensors, and plain values."""
         optimizer_tensors, optimizer_values = self.optimizers.state()
-        carried = self.processes.gathered([tuple(layer) for layer in self.state or ()])
+        carried = self.processes.gathered(
+            [[tuple(layer) for layer in state or ()] for state in self._states]
+        )
         generators = self.processes.gathered(torch.get_rng_state())
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors.items()}
-        for depth, layers in enumerate(zip(*carried, strict=True)):
+        for depth, layers in enumerate(zip(*chain(*carried), strict=True)):
             for index, fields in enumerate(zip(*layers, strict=True)):
                 tensors[f"state.{depth}.{index}"] = torch.cat(fields)
+        tensors |= {f"average.{name}": tensor for name, tensor in self._average.state().items()}
         tensors["random.cpu"] = generators[0]
         tensors |= {f"random.cpu.{rank}": g for rank, g in enumerate(generators[1:], 1)}
         if self.device.type == "cuda":
@@ -199,11 +207,18 @@ class Trainer:
         fields = _part(tensors, "state.")
         if fields:
             kinds = [layer.cell.state_type for layer in _recurrent(self.model).stack]
-            rows = getattr(self.stream, "rows", slice(None))
-            self.state = [
-                kind(*(fields[f"{i}.{k}"][rows].to(self.device) for k in range(len(kind._fields))))
-                for i, kind in enumerate(kinds)
-            ]
+            for place, part in enumerate(self._own):
+                rows = self.stream.rows(part, self._parts)  # type: ignore[attr-defined]
+                self._states[place] = [
+                    kind(
+                        *(
+                            fields[f"{i}.{k}"][rows].to(self.device)
+                            for k in range(len(kind._fields))
+                        )
+                    )
+                    for i, kind in enumerate(kinds)
+                ]
+        self._average.restore(_part(tensors, "average."))
         self._seed(tensors, state["step"])
         if "random.cuda" in tensors and self.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
@@ -241,7 +256,8 @@ class Trainer:
         while True:
             if self.validation_pending:
                 try:
-                    self._validate()
+                    with self._average.in_place():
+                        self._validate()
                 except InterruptedError:
                     stopped = "interrupted"
                     break
@@ -274,19 +290,30 @@ class Trainer:
         learning_rate = training.learning_rate * self.schedule.factor(
             self.step, self.plan, training
         )
-        batch = next(self.stream)
-        loss = None if batch is None else self.task.loss(batch, self.state, training)
+        parts = self.stream.next_parts(self._own, self._parts)
         self.model.zero_grad(set_to_none=True)
-        if loss is not None:
-            loss.objective.backward()  # type: ignore[no-untyped-call]
-        value = self.processes.mean_gradient(self.model, loss)
+        if self._parts == 1:
+            found = self._loss_of(0, parts[0])
+            found.objective.backward()  # type: ignore[no-untyped-call]
+            value = found.nats.item()
+        else:
+            summed = SummedLoss()
+            for place, part in enumerate(parts):
+                if part is not None:
+                    summed.add(self._loss_of(place, part))
+            value = self.processes.mean_gradient(self.model, summed)
         clipped = clip(self.model.parameters(), training)
         check_finite(self.step + 1, value, clipped.norm, self.model, learning_rate)
         self.optimizers.step(learning_rate)
-        # The state is carried over the block's border; the gradient is cut here.
-        self.state = None if loss is None or loss.state is None else detach(loss.state)
+        self._average.update()
         self.step += 1
         self._report(value, clipped.norm, clipped.acted, learning_rate)
+
+    def _loss_of(self, place: int, part: Any) -> Loss:
+        found = self.task.loss(part, self._states[place], self.config.training)
+        # The state is carried over the block's border; the gradient is cut here.
+        self._states[place] = None if found.state is None else detach(found.state)
+        return found
 
     def _report(self, loss: float, norm: float, clipped: bool, learning_rate: float) -> None:
         if not self.processes.is_first:

@@ -37,10 +37,8 @@ class Stream(Protocol):
     def steps(self, epochs: float) -> int:
         """How many batches so many passes are."""
 
-    def shard(self, part: int, parts: int) -> None:
-        """Give only one of so many parts of each batch, None where it is empty."""
-
-    def __next__(self) -> Any: ...
+    def next_parts(self, own: Sequence[int], parts: int) -> Sequence[Any]:
+        """Of the next batch, cut into so many parts by its rows, the own ones; None: it has no row."""
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue exactly here: plain values."""
