@@ -31,7 +31,7 @@ class MappedIds:
         place = where if isinstance(where, slice) else where.numpy()
         found = torch.from_numpy(self._ids[place].astype(np.int64))
         self._read += found.numel() * self._ids.itemsize
-        if self._read > _FORGET:
+        if self._read > _FORGET and hasattr(mmap, "MADV_DONTNEED"):
             # Pages that were read count as memory of this process until the system wants them back.
             self._ids._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
             self._read = 0
