@@ -16,6 +16,7 @@ from sunhwan.serve.guard import Guard
 from sunhwan.serve.invalid_fields import invalid_fields
 from sunhwan.serve.json_text import json_of, json_response
 from sunhwan.serve.limits import Limits
+from sunhwan.serve.measurements import CONTENT_TYPE, Measured, Measurements
 from sunhwan.serve.model_info import described
 from sunhwan.serve.models import Served
 from sunhwan.serve.refusals import RefusedError, as_refusal, response_of
@@ -49,6 +50,8 @@ def make_app(
     app = FastAPI(title="Sunhwan", version=__version__, docs_url=None, redoc_url=None)
     app.state.service = service
     app.add_middleware(Guard, limits=limits, hosts=tuple(hosts))
+    measurements = Measurements()
+    app.add_middleware(Measured, measurements=measurements)
     _answer_errors(app)
     pages.add(app)
 
@@ -59,6 +62,18 @@ def make_app(
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready() -> dict[str, str]:
+        if service.is_stopping:
+            raise RefusedError(503, "the server is stopping")
+        for one in service.models.values():
+            await asyncio.to_thread(one.loaded)
+        return {"status": "ready"}
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(measurements.text(service.waiting), media_type=CONTENT_TYPE)
 
     @app.get("/v1/models")
     async def list_models() -> dict[str, Any]:

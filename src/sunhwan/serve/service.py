@@ -27,6 +27,16 @@ class Service:
         """End all that is running: it is answered with 503, a stream with an event that says so."""
         self._stopping.set()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the server was asked to stop."""
+        return self._stopping.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a place."""
+        return self._queue
+
     def close(self) -> None:
         """Wait for the threads that write: one that the interpreter's end cuts off takes it down."""
         for one in self.models.values():
