@@ -27,6 +27,8 @@ ORDER = {
     "numpy_rnn": 8,
     "models": 8,
     "metrics": 9,
+    "baselines": 10,
+    "calibration": 10,
     "generation": 10,
     "tasks": 11,
     "store": 12,

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from sunhwan.errors import StoreError, UsageError
-from sunhwan.store import load_model
-from sunhwan.tasks import LanguageModelTask, Task
+from sunhwan.errors import StoreError, SunhwanError, UsageError
+from sunhwan.store import Run, load_model
+from sunhwan.tasks import Baselines, LanguageModelTask, Review, Task
 
 
 def load(run: str | Path, device: str = "cpu") -> Task:
@@ -30,6 +31,39 @@ def load_language(run: str | Path, device: str = "cpu") -> LanguageModelTask:
             f"{run} holds a {task.title}, not a language model: use `sunhwan {task.command}`"
         )
     return language
+
+
+def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:
+    """What simple methods, fitted to the data that a run trained on, reach on the rows of a review.
+
+    task, review: the run's model, and what its `review` gave. None where the task knows no such method.
+    UsageError: the training data is not at hand, was changed since, or is large.
+    """
+    if not (Path(run) / "config.toml").is_file():
+        raise UsageError("no baselines: only a run folder tells what its model was trained on")
+    learned = Run(Path(run))
+    config = learned.config()
+    files = [Path(source) for source in config.sources]
+    size = sum(file.stat().st_size for file in files if file.is_file())
+    if size > LARGE:
+        raise UsageError(
+            f"no baselines: they would read the {size >> 20:,} MB of the training data again"
+        )
+    try:
+        with torch.random.fork_rng(devices=[]):
+            prepared = type(task).prepare(config)
+    except SunhwanError as error:
+        raise UsageError(f"no baselines: the training data cannot be read again: {error}") from None
+    _, state, _ = learned.load_checkpoint()
+    if state.get("data") != prepared.task.data_digest(prepared.train, prepared.validation):
+        raise UsageError(
+            "no baselines: the training data is not what it was when the model learned"
+        )
+    return prepared.task.baselines(prepared.train, review.data, review.scores)
+
+
+LARGE = 2**26
+"""Bytes of training data that an evaluation reads again."""
 
 
 def embedding(run: str | Path) -> tuple[list[str], npt.NDArray[np.float32]]:

@@ -324,6 +324,9 @@ class TrainingConfig:
     keep_memory: bool = setting(
         True, "keep the memory that a step frees for the next one (CPU, glibc, the command line)"
     )
+    baselines: bool = setting(
+        True, "compare the kept model with simple methods on the validation rows, at the end"
+    )
     tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
 
 

@@ -171,6 +171,15 @@ def _scored_blocks(
         yield logits, block.targets, scored.to(device)
 
 
+def scored_places(tokens: Tokens, rows: int, limit: int) -> Tensor:
+    """The places in the text of the tokens that `evaluate_tokens` scores with these rows and limit."""
+    part = -(-tokens.targets // max(1, min(rows, tokens.targets)))
+    starts = torch.arange(0, tokens.targets, part)
+    steps = torch.arange(min(part, -(-limit // max(1, min(rows, tokens.targets)))))
+    places = (starts.unsqueeze(1) + steps).flatten() + 1
+    return places[places <= tokens.targets]
+
+
 def to_device(block: Block, device: torch.device) -> Block:
     """The block with inputs and targets on a device; resets stay where the layer reads them."""
     if device.type == "cpu":

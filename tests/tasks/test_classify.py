@@ -11,12 +11,14 @@ import torch
 import sunhwan
 from sunhwan.config import Config, ModelConfig
 from sunhwan.data import pad
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, StoreError
 from sunhwan.models import Classifier
 from sunhwan.models.inputs import TokenInput
+from sunhwan.store import Run
 from sunhwan.tasks import Classify
 from sunhwan.tasks.common.pairs import split
 from sunhwan.tasks.common.questions import Pair, Question
+from sunhwan.training import train
 from tests.conftest import Command
 from tests.tasks.cases import reviews
 
@@ -230,3 +232,96 @@ def test_a_column_that_holds_no_labels_is_refused(command: Command, tmp_path: Pa
     assert "different labels among" in sentence
     assert "swapped.tsv" in sentence
     assert "in the place of 'label' with --target" in sentence
+
+
+@pytest.fixture(scope="module")
+def confident(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run on labels of which a fifth is wrong, whose confidence is tempered, and its table."""
+    folder = tmp_path_factory.mktemp("confident")
+    table = folder / "noisy.csv"
+    pairs = [
+        (f"the {'ab'[n % 2]}{n % 19} thing {n}", "xy"[(n % 2) ^ (n % 5 == 0)]) for n in range(400)
+    ]
+    table.write_text("text,label\n" + "".join(f"{t},{a}\n" for t, a in pairs), encoding="utf-8")
+    settings = {
+        "task.name": "classify", "data.source": str(table), "text.validation_share": 0.3,
+        "training.steps": 90, "training.threads": 1, "model.hidden_size": 12,
+        "model.embedding_size": 8, "data.batch_size": 8, "training.learning_rate": 0.02,
+    }  # fmt: skip
+    run = folder / "run"
+    train(Config().override(settings), run)
+    return run, table
+
+
+def test_the_temperature_is_kept_and_its_confidence_told(
+    confident: tuple[Path, Path], command: Command, tmp_path: Path
+) -> None:
+    run, table = confident
+    task = sunhwan.load(run)
+    assert isinstance(task, Classify)
+    temperature = task.model.temperature
+    assert temperature != 1.0
+    done = json.loads(command("evaluate", run, table, "--json").out)
+    assert 0 <= done["calibration_error"] < 1
+    assert sum(b["examples"] for b in done["reliability"]) == done["examples"] == 400
+    assert "calibration error" in command("evaluate", run, table, "--no-baselines").out
+    # A model of before has no temperature, and is as it was.
+    stored = task.preprocessing()
+    assert stored.pop("temperature") == temperature
+    before = Classify.restored(task.config, stored)
+    assert before.model.temperature == 1.0
+    before.model.load_state_dict(task.model.state_dict())
+    examples = task.read(table)[:20]
+    cold = before.log_probabilities(examples)
+    assert torch.allclose(
+        torch.log_softmax(cold / temperature, -1), task.log_probabilities(examples), atol=1e-6
+    )
+    with pytest.raises(StoreError, match="temperature is damaged"):
+        Classify.restored(task.config, stored | {"temperature": 0})
+
+
+def test_below_a_probability_there_is_no_label(
+    confident: tuple[Path, Path], command: Command
+) -> None:
+    run, table = confident
+    rows = [json.loads(r) for r in command("predict", run, table, "--json").out.splitlines()]
+    level = sorted(row["probability"] for row in rows)[200]
+    some = command("predict", run, table, "--json", "--at-least", level).out.splitlines()
+    for row, found in zip(rows, map(json.loads, some), strict=True):
+        assert found["label"] == (row["label"] if row["probability"] >= level else None)
+        assert found["probabilities"] == row["probabilities"]
+    table_out = command("predict", run, table, "--as", "csv", "--at-least", level).out
+    assert {line.split(",")[-2] for line in table_out.splitlines()[1:]} == {"", "x", "y"}
+    wrong = command("predict", run, table, "--at-least", "80")
+    assert wrong.code == 2
+    assert "from 0 to 1" in wrong.err
+
+
+def test_evaluate_and_train_stand_beside_baselines(
+    confident: tuple[Path, Path], command: Command, tmp_path: Path
+) -> None:
+    run, table = confident
+    done = command("evaluate", run, table)
+    assert "TF-IDF + logistic regression" in done.out
+    found = json.loads(command("evaluate", run, table, "--json").out)["baselines"]
+    figures = found["methods"]["the most frequent label"]
+    labels = [line.split(",")[1] for line in table.read_text().splitlines()[1:]]
+    train = [e.raw for e in Classify.prepare(Run(run).config()).train]
+    known = dict(line.split(",") for line in table.read_text().splitlines()[1:])
+    often = Counter(known[text] for (text,) in train).most_common(1)[0][0]
+    assert figures["accuracy"] == pytest.approx(labels.count(often) / 400)
+    logged = [event for event in Run(run).events() if event["event"] == "baselines"]
+    assert set(logged[0]["methods"]) == {"the most frequent label", "TF-IDF + logistic regression"}
+    # The model folder alone does not know its data; and data that changed is not taken for it.
+    alone = json.loads(command("evaluate", run / "model", table, "--json").out)
+    assert "baselines" not in alone
+    assert "only a run folder" in alone["notes"][-1]
+    other = tmp_path / "other.csv"
+    other.write_text(table.read_text(), encoding="utf-8")
+    kept = table.read_text()
+    try:
+        table.write_text(kept + "brand new words,x\n" * 40, encoding="utf-8")
+        changed = json.loads(command("evaluate", run, other, "--json").out)
+    finally:
+        table.write_text(kept, encoding="utf-8")
+    assert "is not what it was" in changed["notes"][-1]

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from sunhwan.cli.language import named_figure
+from sunhwan.cli.listings import show_baselines, show_listing
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
+from sunhwan.errors import UsageError
 
 
 def evaluate(
@@ -29,40 +31,51 @@ def evaluate(
             "--strict", help="Refuse rows without an answer, instead of leaving them out."
         ),
     ] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Compare with simple methods, fitted to the run's training data.",
+            show_default=False,
+        ),
+    ] = True,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Measure a model on a file that holds the right answers, or on a whole text."""
-    from rich.table import Table
     from rich.text import Text
 
-    from sunhwan.api import load
+    from sunhwan import api
     from sunhwan.atomic import check_writable
     from sunhwan.cli.terminal import console, visible
 
     name_cells(cell)
     if picture:
         check_writable(picture)
-    review = load(run).review(*file, precision=precision, strict=strict)
+    task = api.load(run)
+    review = task.review(*file, precision=precision, strict=strict)
+    beside = None
+    if baselines:
+        try:
+            beside = api.baselines(run, task, review)
+        except UsageError as error:
+            review = review._replace(notes=[*review.notes, str(error)])
     if picture:
         from sunhwan.plots import draw_review
 
         draw_review(review, picture)
     if as_json:
         notes = {"notes": list(review.notes)} if review.notes else {}
-        echo_json({**review.scores.to_dict(), **review.values, **notes})
+        compared = {"baselines": beside.to_dict()} if beside else {}
+        echo_json({**review.scores.to_dict(), **review.values, **compared, **notes})
         return
     for note in review.notes:
         console().print(Text(visible(note)))
     _show(review.table())
+    if beside:
+        show_baselines(beside, task)
     for listing in review.listings:
-        table = Table(title=named_figure(listing.title), title_justify="left", box=None)
-        for name in listing.columns:
-            table.add_column(Text(visible(named_figure(name))), overflow="fold")
-        for row in listing.rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
-        console().print("")
-        console().print(table)
+        show_listing(listing)
 
 
 def _show(rows: list[tuple[str, Any]]) -> None:

@@ -77,6 +77,12 @@ def predict(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random numbers (1).")] = None,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a classifier: give no label where its probability is below this, such as 0.8."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(help="A PNG to draw: the forecast, or the attention of the first answer."),
@@ -102,12 +108,13 @@ def predict(
     task = load(run)
     if task.command != "predict":
         raise UsageError(f"{run} is a {task.title}: use `sunhwan {task.command} {run}`")
-    given = {"beam": beam, "n": n, "temperature": temperature, "seed": seed}
+    given = {"beam": beam, "n": n, "temperature": temperature, "seed": seed, "at_least": at_least}
     options = {name: value for name, value in given.items() if value is not None}
     for name in options:
         if name not in task.options:
-            option = "-n" if name == "n" else f"--{name}"
-            raise UsageError(f"{option}: a {task.title} writes nothing")
+            option = "-n" if name == "n" else f"--{name.replace('_', '-')}"
+            why = "is no classifier" if name == "at_least" else "writes nothing"
+            raise UsageError(f"{option}: a {task.title} {why}")
     path = file or Path("-")
     if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts

@@ -211,6 +211,7 @@ def reporter_for(quiet: bool, as_json: bool) -> "Reporter":
 
 def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
     from sunhwan import tasks
+    from sunhwan.cli.listings import show_baselines
     from sunhwan.cli.terminal import console
 
     if not is_first():
@@ -228,6 +229,8 @@ def _finish(result: "Result", as_json: bool, files: list[str]) -> None:
         figures = summary_of(best.summary())
         line += say("best_step", step=f"{result.best_step:,}", figures=figures)
     out.print(line)
+    if result.baselines is not None:
+        show_baselines(result.baselines, tasks.TASKS[result.task])
     out.print(say("everything", folder=result.run))
     use = tasks.TASKS[result.task].command
     again = "resume" if result.stopped == "interrupted" else use

@@ -27,8 +27,9 @@ class Labelled(NamedTuple):
 
 
 class Classifier(nn.Module):
-    r"""p(label | sequence) = softmax(v W + b), v = pool(y_1 … y_T).
+    r"""p(label | sequence) = softmax((v W + b) / τ), v = pool(y_1 … y_T).
 
+    τ, `temperature`, is 1 in training and is fitted afterwards to held-out examples (Guo et al. 2017).
     Of a pair both go through the same encoder, and v = [u; v; |u − v|; u ⊙ v] (Conneau et al. 2017;
     Mou et al. 2016).
     """
@@ -52,6 +53,7 @@ class Classifier(nn.Module):
         self.output = nn.Linear(width, labels)
         nn.init.xavier_uniform_(self.output.weight)
         nn.init.zeros_(self.output.bias)
+        self.temperature = 1.0
 
     def encode(self, sequences: Ragged) -> Tensor:
         """Sequences → one vector (N, E) each."""
@@ -67,7 +69,7 @@ class Classifier(nn.Module):
             first, second = encoded
             v = torch.cat((first, second, (first - second).abs(), first * second), -1)
         logits: Tensor = self.output(self.dropout(v))
-        return logits
+        return logits if self.training or self.temperature == 1.0 else logits / self.temperature
 
     def loss(self, batch: Labelled, weights: Tensor | None = None, smoothing: float = 0.0) -> Loss:
         """The mean cross-entropy; the objective weighs each class with `weights` (L)."""

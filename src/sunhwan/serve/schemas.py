@@ -150,7 +150,7 @@ class Score(Body):
 
 
 class PredictOptions(BaseModel):
-    """Of a model that writes; null: as the model has it."""
+    """Of a model that writes, and at_least of a classifier; null: as the model has it."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -158,6 +158,7 @@ class PredictOptions(BaseModel):
     n: Annotated[int, Field(ge=1)] | None = None
     temperature: Temperature | None = None
     seed: Seed | None = None
+    at_least: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Predict(Body):

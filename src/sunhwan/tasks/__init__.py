@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sunhwan.tasks.classify.task import Classify
     from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
     from sunhwan.tasks.common.interface import Prepared, Stream, Task
-    from sunhwan.tasks.common.results import Answer, Listing, Review, Scores
+    from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
     from sunhwan.tasks.describe.task import Describe
     from sunhwan.tasks.forecast.task import Forecast
     from sunhwan.tasks.language_model.task import LanguageModelTask
@@ -40,7 +40,7 @@ TASKS: Mapping[str, "type[Task]"] = _Tasks()
 _COMMON = "sunhwan.tasks.common"
 _HOMES = {
     **{place.partition(":")[2]: place for place in registry.TASKS.values()},
-    **{n: f"{_COMMON}.results:{n}" for n in ("Answer", "Listing", "Review", "Scores")},
+    **{n: f"{_COMMON}.results:{n}" for n in ("Answer", "Baselines", "Listing", "Review", "Scores")},
     **{n: f"{_COMMON}.interface:{n}" for n in ("Prepared", "Stream", "Task")},
     "EncoderDecoderTask": f"{_COMMON}.encoder_decoder_task:EncoderDecoderTask",
 }
@@ -49,6 +49,7 @@ _HOMES = {
 __all__ = [
     "TASKS",
     "Answer",
+    "Baselines",
     "Classify",
     "Describe",
     "EncoderDecoderTask",

@@ -172,11 +172,24 @@ def _fit(
         raise FollowerError from None  # these are the same in all of them
     if not processes.is_first:
         return result
+    result = _beside_baselines(run, prepared, result)
     # Only now, for the plots' library takes longer to import than a short run to train.
     from sunhwan.plots import draw_losses
 
     draw_losses(run)
     return result
+
+
+def _beside_baselines(run: Run, prepared: Prepared, result: Result) -> Result:
+    """The result with the figures of simple methods, which the log tells too."""
+    config, task, train, validation, _ = prepared
+    if not config.training.baselines or result.best is None or result.stopped == "interrupted":
+        return result
+    limit = config.training.validation_tokens
+    found = task.baselines(train, validation, result.best, limit=limit)
+    if found is not None:
+        run.log("baselines", step=result.steps, **found.to_dict())
+    return dataclasses.replace(result, baselines=found)
 
 
 def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Reporter:

@@ -1,14 +1,11 @@
 """The one training loop: batches → model → guard → optimisers → log, validation, checkpoint."""
 
-import hashlib
-import json
 import math
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -24,7 +21,7 @@ from sunhwan.layers import Recurrent, detach
 from sunhwan.models.loss import Loss
 from sunhwan.store import Run, save_model
 from sunhwan.store.model import load_weights, weights
-from sunhwan.tasks import Scores, Task
+from sunhwan.tasks import Baselines, Scores, Task
 from sunhwan.training.average import Average
 from sunhwan.training.guard import check_finite, clip
 from sunhwan.training.optimizers import Optimizers
@@ -39,7 +36,8 @@ class Result:
     """How a training ended.
 
     stopped: "budget", "early stopping" or "interrupted"; best: the figures of the model that was
-    kept, or None when there was no validation text; best_step: the step it is from.
+    kept, or None when there was no validation text; best_step: the step it is from. baselines: what
+    simple methods reach on the same rows.
     """
 
     run: Path
@@ -50,6 +48,7 @@ class Result:
     stopped: str
     best: Scores | None
     best_step: int
+    baselines: Baselines | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The result as plain values, ready for JSON."""
@@ -62,6 +61,7 @@ class Result:
             "stopped": self.stopped,
             "best": None if self.best is None else self.best.to_dict(),
             "best_step": self.best_step,
+            "baselines": None if self.baselines is None else self.baselines.to_dict(),
         }
 
 
@@ -97,6 +97,7 @@ class Trainer:
         self.optimizers = Optimizers(task.model, config.training)
         self.schedule = Schedule()
         self.plan = Plan()
+        self._data_digest = task.data_digest(train, validation)
         self.stream = task.batches(train, config)
         # Of each batch the parts that this process computes, one after another, and all there are.
         own, first = config.training.accumulate, self.processes.rank * config.training.accumulate
@@ -502,13 +503,6 @@ class Trainer:
                 "the processes of this training read different data: give each machine the same "
                 f"files as {', '.join(self.config.sources)}"
             )
-
-    @cached_property
-    def _data_digest(self) -> str:
-        # The vocabulary too: another text can have the same ids.
-        codec = hashlib.sha256(json.dumps(self.task.preprocessing()).encode()).hexdigest()
-        parts = (self.train_data, self.validation_data)
-        return "+".join([codec, *(self.task.digest(part) for part in parts if part is not None)])
 
 
 # Of a time budget: what the end takes; then, as shares of it, how far a plan may run over before it

@@ -41,7 +41,8 @@ def classify_parts(task: Classify) -> OnnxParts:
     if count == 2:
         off = graph.op("Abs", graph.op("Sub", *pooled))
         v = graph.op("Concat", *pooled, off, graph.op("Mul", *pooled), axis=-1)
-    logits = graph.linear(v, model.output.weight, model.output.bias)
+    weight, bias = (part / model.temperature for part in (model.output.weight, model.output.bias))
+    logits = graph.linear(v, weight, bias)
     graph.output("logits", logits, FLOAT, ["batch", len(task.labels)])
 
     def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:

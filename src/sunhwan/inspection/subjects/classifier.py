@@ -13,6 +13,7 @@ from sunhwan.inspection.subjects.examples import ExampleSubject
 from sunhwan.tasks import Classify, Task
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.questions import Pair, Question, question_of
+from sunhwan.tasks.common.word_input import WordsKind
 
 
 class ClassifierSubject(ExampleSubject):
@@ -22,12 +23,20 @@ class ClassifierSubject(ExampleSubject):
 
     def __init__(self, task: Classify) -> None:
         self.task, self.recurrents = task, {"encoder": task.model.encoder.recurrent}
+        if isinstance(task.input_kind, WordsKind):
+            self.unit = "words"
 
     def passages(self, text: str) -> list[Passage]:
         question = question_of(text, len(self.task.columns.inputs), "the question")
         example = Example(question.where, self.source.read(question), None, question.cells)
         guess = self.task.log_probabilities([example])[0].argmax()
         return [self.of_example(example._replace(target=guess))]
+
+    def _pieces(self, example: Example) -> tuple[list[str], list[str]]:
+        if isinstance(self.source, WordsKind):
+            words = tuple(example.raw[0].split())
+            return super()._pieces(example._replace(raw=words))
+        return super()._pieces(example)
 
     def predicted(self, passage: Passage) -> list[str]:
         return [self.task.labels[int(passage.given.target)]]

@@ -20,7 +20,7 @@ let answer = null;
 let drawn = []; // the further answers to the same question
 let series = ""; // what a forecast goes on from
 
-const writes = () => Boolean(chosen()?.options?.length);
+const writes = () => Boolean(chosen()?.options?.includes("beam"));
 
 const map = new HeatMap(find("attention"), {
   moved: (row, column) => {

@@ -19,9 +19,11 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         size = len(question) if isinstance(question, str) else sum(map(len, question))
         service.check(size, service.limits.characters, "characters in a question", 413)
     service.check(options.get("n", 1), service.limits.n, "answers")
-    if options.keys() - set(task.options):
+    if unknown := ", ".join(sorted(options.keys() - set(task.options))):
         raise RefusedError(
-            422, f"a {task.title} writes nothing: leave out options", param="options"
+            422,
+            f"a {task.title} takes no {unknown}: leave it out",
+            param="options",
         )
     if task.reads_files:
         raise RefusedError(

@@ -1,11 +1,20 @@
 """Classification: a label for a text, a pair of texts, a recording, a vector or a row of labels."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 
+from sunhwan.baselines.labels import majority, tfidf_regression, within
+from sunhwan.calibration import (
+    Bin,
+    calibration_error,
+    check_threshold,
+    fitted_temperature,
+    reliability,
+)
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.errors import DataError, StoreError, did_you_mean, listed, printable, quoted
 from sunhwan.metrics import confusion, macro_f1
@@ -22,8 +31,8 @@ from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import alike, count_labels, most_common, restored_labels
 from sunhwan.tasks.common.pairs import find_pairs
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
-from sunhwan.tasks.common.recipe import MANY, complete_examples
-from sunhwan.tasks.common.results import Answer, Listing, Review
+from sunhwan.tasks.common.recipe import MANY, complete_examples, kind_of_text
+from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
@@ -35,6 +44,7 @@ TARGETS = (
     "정답", "범주", "감정", "의도", "1",
 )  # fmt: skip
 MISTAKES = 10
+REGRESSION = "TF-IDF + logistic regression"
 
 
 class ClassifyScores(NamedTuple):
@@ -72,6 +82,11 @@ class Classify(TableTask):
     titles: ClassVar[tuple[str, str]] = ("classification", "분류")
     pools_outputs: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = ClassifyScores
+    options: ClassVar[tuple[str, ...]] = ("at_least",)
+    advice: ClassVar[tuple[str, str]] = (
+        "another task.kind (text or words), pretraining with --from or --vectors, or more rows",
+        "task.kind를 바꾸거나(text, words), --from이나 --vectors로 사전학습을 쓰거나, 자료를 늘려 보세요",
+    )
 
     labels: list[str]
 
@@ -178,6 +193,20 @@ class Classify(TableTask):
         data = first_ones(data, limit)
         return self._scores(self.log_probabilities(data, interrupted), _targets(data))
 
+    def validate(
+        self,
+        data: Sequence[Example],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> ClassifyScores:
+        """Fit the temperature to the held-out examples, then compute the figures."""
+        data = first_ones(data, limit)
+        self.model.temperature = 1.0
+        found, targets = self.log_probabilities(data, interrupted), _targets(data)
+        self.model.temperature = fitted_temperature(found, targets)
+        return self._scores(torch.log_softmax(found / self.model.temperature, -1), targets)
+
     def _scores(self, found: torch.Tensor, targets: torch.Tensor) -> ClassifyScores:
         guesses = found.argmax(-1)
         return ClassifyScores(
@@ -188,7 +217,7 @@ class Classify(TableTask):
         )
 
     def review_data(self, data: Sequence[Example]) -> Review:
-        """Figures, each label's precision and recall, the confusions, the most surprising mistakes."""
+        """Figures, how true the confidence is, the confusions, the most surprising mistakes."""
         found, targets = self.log_probabilities(data), _targets(data)
         guesses = found.argmax(-1)
         table = confusion(targets.tolist(), guesses.tolist(), len(self.labels))
@@ -207,19 +236,58 @@ class Classify(TableTask):
             (label, *(f"{table[i][j]:,}" for j in range(len(self.labels))))
             for i, label in enumerate(self.labels)
         ]
-        listings = [Listing("confusions: a row is what it is", ("", *self.labels), rows)]
+        bins = reliability(found.exp().amax(-1).tolist(), (guesses == targets).tolist())
+        listings = [
+            Listing("confusions: a row is what it is", ("", *self.labels), rows),
+            _reliability(bins),
+        ]
         if mistakes:
             columns = ("where", "is", "said to be", "read")
             listings.append(Listing("the most surprising mistakes", columns, mistakes))
-        values = {"labels": self.labels, "confusion": table}
-        return Review(self._scores(found, targets), listings, values)
+        error = calibration_error(bins)
+        values = {
+            "labels": self.labels,
+            "confusion": table,
+            "calibration_error": error,
+            "reliability": [b._asdict() for b in bins],
+        }
+        scores = self._scores(found, targets)
+        figures = [*scores.table(), ("calibration error", f"{error:.4f}")]
+        return Review(scores, listings, values, figures)
+
+    def baselines(
+        self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
+    ) -> Baselines:
+        data = first_ones(data, limit)
+        labels, right = self._labels_of(train), self._labels_of(data)
+        methods, notes = {"the most frequent label": majority(labels, len(data))}, []
+        if self.input_kind.kind in ("text", "words"):
+            texts = [" ".join(example.raw) for example in train]
+            asked = [" ".join(example.raw) for example in data]
+            count = within(texts)
+            if len(set(labels[:count])) > 1:
+                hangul = kind_of_text(texts[:count]) == "jamo"
+                methods[REGRESSION] = tfidf_regression(
+                    texts[:count], labels[:count], asked, inside_words=hangul
+                )
+            if count < len(texts):
+                notes.append(
+                    f"{REGRESSION} was fitted on the first {count:,} of {len(texts):,} rows"
+                )
+        figures = ("accuracy", "macro_f1")
+        found = {name: _agreement(right, said) for name, said in methods.items()}
+        own_figures = scores.to_dict()
+        return Baselines(figures, {f: own_figures[f] for f in figures}, found, notes=tuple(notes))
+
+    def _labels_of(self, data: Sequence[Example]) -> list[str]:
+        return [self.labels[number] for number in _targets(data).tolist()]
 
     def about(self) -> dict[str, Any]:
         return {"reads": self.input_kind.summary(), "labels": listed(self.labels)}
 
     @property
     def subject(self) -> str:
-        steps = self.input_kind.kind in ("text", "frames")
+        steps = self.input_kind.kind in ("text", "words", "frames")
         return "sunhwan.inspection.subjects.classifier:ClassifierSubject" if steps else ""
 
     def pretrained_parts(self) -> list[PretrainedParts]:
@@ -230,6 +298,7 @@ class Classify(TableTask):
             **self.columns.to_dict(),
             "source": self.input_kind.to_dict(),
             "labels": self.labels,
+            **({} if self.model.temperature == 1.0 else {"temperature": self.model.temperature}),
         }
 
     @classmethod
@@ -238,26 +307,37 @@ class Classify(TableTask):
             columns = Columns.from_dict(preprocessing)
             labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
-        except (KeyError, TypeError):
+            temperature = float(preprocessing.get("temperature", 1.0))
+        except (KeyError, TypeError, ValueError):
             raise StoreError("The stored labels or inputs are damaged.") from None
-        return cls(config, columns, input_kind, labels)
+        if not 0 < temperature < math.inf:
+            raise StoreError("The stored temperature is damaged: it is no number above 0.")
+        task = cls(config, columns, input_kind, labels)
+        task.model.temperature = temperature
+        return task
 
-    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
-        """Each question's label, with the probability of every label."""
+    def answers(self, questions: Iterable[Any], *, at_least: float = 0.0) -> Iterator[Answer]:
+        """Each question's label, with the probability of every label.
+
+        at_least: below this probability there is no label ("", and None among the values).
+        """
+        check_threshold(at_least)
         parts = len(self.columns.inputs)
         for some in chunks(as_question(question, parts) for question in questions):
             found = self.log_probabilities([self._example(question, None) for question in some])
             for question, row in zip(some, found.exp(), strict=True):
                 best = int(row.argmax())
                 label, probability = self.labels[best], row[best].item()
+                sure = probability >= at_least
+                label = label if sure else ""
                 values = {
                     "input": question.cells[0] if parts == 1 else list(question.cells),
-                    "label": label,
+                    "label": label if sure else None,
                     "probability": probability,
                     "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
                 }
                 cells = (label, f"{probability:.4f}", *question.cells)
-                shown = printable(label)
+                shown = printable(label) if sure else "?"
                 said = "  ".join((shown, f"{probability:.2f}", " | ".join(question.cells)))
                 named = {"label": label, "probability": probability}
                 yield Answer(values, cells, said, named=named)
@@ -270,6 +350,20 @@ AUTOMATIC: dict[str, Value] = {
     "model.dropout": 0.3,
     "model.direction": "both",
 }
+
+
+def _reliability(bins: Sequence[Bin]) -> Listing:
+    rows = [(f"{b.confidence:.3f}", f"{b.accuracy:.3f}", f"{b.examples:,}") for b in bins]
+    return Listing(
+        "confidence and how often it is right", ("confidence", "right", "there are"), rows
+    )
+
+
+def _agreement(right: Sequence[str], said: Sequence[str]) -> dict[str, float]:
+    same = sum(r == s for r, s in zip(right, said, strict=True))
+    numbers = {label: number for number, label in enumerate({*right, *said})}
+    f1 = macro_f1([numbers[label] for label in right], [numbers[label] for label in said])
+    return {"accuracy": same / max(len(right), 1), "macro_f1": f1}
 
 
 def _targets(data: Sequence[Example]) -> torch.Tensor:

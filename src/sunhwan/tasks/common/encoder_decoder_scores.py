@@ -9,13 +9,15 @@ GREEDY = 100
 class EncoderDecoderScores(NamedTuple):
     """loss: mean cross-entropy of a token in nats, and accuracy: share of tokens ranked first, each
     after the right ones. exact: of `examples`, or the first 100, the share answered word for word,
-    greedily; None where answers are drawn. tokens: how many were scored, EOS among them."""
+    greedily; None where answers are drawn. tokens: how many were scored, EOS among them. chrf: of the
+    same answers as `exact`, between 0 and 100; None where it was not computed."""
 
     loss: float
     accuracy: float
     exact: float | None
     tokens: int
     examples: int
+    chrf: float | None = None
 
     @property
     def rank(self) -> float:
@@ -27,6 +29,7 @@ class EncoderDecoderScores(NamedTuple):
 
     def summary(self) -> str:
         exact = "" if self.exact is None else f"  exact {self.exact:.4f}"
+        exact += "" if self.chrf is None else f"  chrF {self.chrf:.2f}"
         return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{exact}"
 
     def table(self) -> list[tuple[str, str]]:
@@ -39,4 +42,6 @@ class EncoderDecoderScores(NamedTuple):
         if self.exact is not None:
             exact = f"{self.exact:.4f} of the first {min(self.examples, GREEDY)}, greedily"
             rows.insert(2, ("exact", exact))
+        if self.chrf is not None:
+            rows.insert(3, ("chrF", f"{self.chrf:.2f} of the same answers"))
         return rows

@@ -28,10 +28,11 @@ from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared
+from sunhwan.tasks.common.nearest import nearest_of
 from sunhwan.tasks.common.pairs import Found, find_pairs
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
-from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
+from sunhwan.tasks.common.results import Alignment, Answer, Baselines, Listing, Review
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5
@@ -39,6 +40,8 @@ ALPHA = 1.0
 TOGETHER = 32
 """Questions that are answered side by side."""
 SHOWN = 10
+NEIGHBOURS = 20_000
+"""Questions among which the baseline looks for the nearest one."""
 
 
 class EncoderDecoderTask(TableTask):
@@ -183,12 +186,33 @@ class EncoderDecoderTask(TableTask):
             tokens += len(gold)
         some = [] if self.temperature else data[:GREEDY]
         texts = self.write(some, beam=1, interrupted=interrupted)
-        same = sum(
-            self.text(text) == self.right(example)
-            for (text, *_), example in zip(texts, some, strict=True)
+        said = [self.text(text) for text, *_ in texts]
+        figures = {"exact": None, "chrf": None} | (self._figures(said, some) if some else {})
+        return EncoderDecoderScores(
+            nats / tokens, right / tokens, tokens=tokens, examples=len(data), **figures
         )
-        exact = same / len(some) if some else None
-        return EncoderDecoderScores(nats / tokens, right / tokens, exact, tokens, len(data))
+
+    def _figures(self, said: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+        """The share of answers that are right word for word, and their chrF."""
+        same = sum(s == self.right(example) for s, example in zip(said, examples, strict=True))
+        score = chrf(said, [example.raw[-1] for example in examples]).score
+        return {"exact": same / len(examples), "chrf": score}
+
+    def baselines(
+        self, train: Sequence[Example], data: Sequence[Example], scores: Any, *, limit: int = 0
+    ) -> Baselines | None:
+        known, some = train[:NEIGHBOURS], first_ones(data, limit)[:GREEDY]
+        nearest = nearest_of(self.input_kind.kind, known, some)
+        if scores.chrf is None or nearest is None:
+            return None
+        said = [self.right(known[place]) for place in nearest]
+        figures = ("chrf", "exact")
+        notes: tuple[str, ...] = ()
+        if len(known) < len(train):
+            notes = (f"the nearest of the first {len(known):,} of {len(train):,} questions",)
+        methods = {"the answer to the nearest question": self._figures(said, some)}
+        own_figures = {figure: getattr(scores, figure) for figure in figures}
+        return Baselines(figures, own_figures, methods, notes=notes)
 
     def write(
         self,

@@ -1,5 +1,7 @@
 """Task: what each gives the training loop, the store, the commands and the page."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +18,7 @@ from sunhwan.config import Config, TrainingConfig
 from sunhwan.errors import UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.common.results import Answer, Review, Scores
+from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.text import Vocabulary
 
 if TYPE_CHECKING:
@@ -96,6 +98,11 @@ class Task(ABC):
     """Whether there is a prediction at each step that is read."""
     pools_outputs: ClassVar[bool] = False
     """Whether all outputs together make one prediction."""
+    advice: ClassVar[tuple[str, str]] = (
+        "train longer, or on more data",
+        "더 오래 학습하거나 자료를 늘려 보세요",
+    )
+    """What to try where a baseline is ahead, in English and in Korean."""
     forecasts: ClassVar[bool] = False
     """Whether a question is a series, and the answers are drawn by `panels`."""
 
@@ -181,6 +188,11 @@ class Task(ABC):
         StoreError: the preprocessing is damaged.
         """
 
+    def data_digest(self, *data: Any) -> str:
+        """SHA-256 of what the data is to a fresh model, of which a vocabulary is a part too."""
+        own = hashlib.sha256(json.dumps(self.preprocessing()).encode()).hexdigest()
+        return "+".join([own, *(self.digest(part) for part in data if part is not None)])
+
     # Using
 
     def predict(self, questions: Iterable[Any], **options: Any) -> list[Answer]:
@@ -206,7 +218,7 @@ class Task(ABC):
     def review(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Review:
         """Compute the figures, and what else there is to see: confusions, mistakes."""
         data, notes = self._one_file(files, precision, strict)
-        return self.review_data(data)._replace(notes=notes)
+        return self.review_data(data)._replace(notes=notes, data=data)
 
     def _one_file(
         self, files: Sequence[str | Path], precision: str, strict: bool
@@ -244,6 +256,16 @@ class Task(ABC):
     def review_data(self, data: Any) -> Review:
         """The figures on data and what else is worth seeing."""
         return Review(self.evaluate_data(data), [], {})
+
+    def baselines(
+        self, train: Any, data: Any, scores: Scores, *, limit: int = 0
+    ) -> Baselines | None:
+        """What simple methods, fitted to the training data, reach on the rows of `scores`.
+
+        train, data: as `batches` and `evaluate_data` take them; limit: as of `evaluate_data`. None where
+        no simple method can be asked.
+        """
+        return None
 
     def facts(self) -> dict[str, Any]:
         """What it is and how it was trained, as plain values."""

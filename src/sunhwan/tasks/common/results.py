@@ -69,7 +69,7 @@ class Review(NamedTuple):
     """The figures on a file, and what else there is to know: listings, and values for JSON.
 
     rows: the figures as rows of name and value where there are more than those of `scores`.
-    notes: what was left out of the file, in words.
+    notes: what was left out of the file, in words. data: what was measured, as `Task.read` gives it.
     """
 
     scores: Scores
@@ -77,7 +77,53 @@ class Review(NamedTuple):
     values: dict[str, Any]
     rows: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    data: Any = None
 
     def table(self) -> list[tuple[str, str]]:
         """The figures as rows of name and value."""
         return list(self.rows) or self.scores.table()
+
+
+class Baselines(NamedTuple):
+    """The figures of simple methods on the rows that a model was measured on, beside the model's.
+
+    figures: their names, those of `Scores.to_dict`; the first decides. model, methods: figures by name,
+    of each method by its name. lower: whether less of the first figure is better. notes: on what a
+    method was fitted where that was a part of the training data.
+    """
+
+    figures: tuple[str, ...]
+    model: Mapping[str, float]
+    methods: Mapping[str, Mapping[str, float]]
+    lower: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def better(self) -> list[str]:
+        """The methods that are ahead of the model, the best first."""
+        name, sign = self.figures[0], 1 if self.lower else -1
+        ahead = [
+            m for m, found in self.methods.items() if sign * (found[name] - self.model[name]) < 0
+        ]
+        return sorted(ahead, key=lambda method: sign * self.methods[method][name])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as plain values, ready for JSON."""
+        return {
+            "methods": {name: dict(found) for name, found in self.methods.items()},
+            "better_than_the_model": self.better,
+            "notes": list(self.notes),
+        }
+
+    def listing(self) -> Listing:
+        """The figures as a table, the model first."""
+        rows = [
+            (name, *(_figure(found[figure]) for figure in self.figures))
+            for name, found in {"the model": self.model, **self.methods}.items()
+        ]
+        names = (figure.replace("_", " ").replace(" f1", " F1") for figure in self.figures)
+        return Listing("beside baselines, on the same rows", ("", *names), rows)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

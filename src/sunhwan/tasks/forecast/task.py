@@ -19,7 +19,7 @@ from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
-from sunhwan.tasks.common.results import Answer, Review
+from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.tasks.forecast.layout import Layout, wanted_of
 from sunhwan.tasks.forecast.reading import (
     Mark,
@@ -225,6 +225,15 @@ class Forecast(ExampleTask):
         }
         scores = ForecastScores.of(data, found, scales, self.season)
         return Review(scores, [by_series(each, f"over {part}")], values)
+
+    def baselines(
+        self, train: Any, data: Any, scores: Scores, *, limit: int = 0
+    ) -> Baselines | None:
+        assert isinstance(scores, ForecastScores)
+        if math.isnan(scores.mase):
+            return None
+        naive = {"mase": scores.naive_mase}
+        return Baselines(("mase",), {"mase": scores.mase}, {"seasonal naive": naive}, lower=True)
 
     def digest(self, data: Sequence[Any]) -> str:
         sha = hashlib.sha256()

@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan import generation
+from sunhwan.baselines.ngrams import KneserNey
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Batches, Block, Streams, Tokens, encode
 from sunhwan.data.sentences import by_sentence, sentence_batches
 from sunhwan.errors import UsageError
 from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
-from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, to_device
+from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, scored_places, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
-from sunhwan.tasks.common.results import Answer, Review
+from sunhwan.tasks.common.results import Answer, Baselines, Review
 from sunhwan.tasks.language_model.corpus import read_corpus
 from sunhwan.text import (
     BUILT_IN,
@@ -30,6 +31,10 @@ from sunhwan.text import (
 )
 
 VALIDATION_ROWS = 64
+NGRAM_TOKENS = 2_000_000
+"""Of a longer training text the n-gram models read only the first ones: some seconds and 500 MB."""
+MOST_COMPARED = 10_000_000
+"""Tokens of a text that n-gram models are asked about at once."""
 
 
 class LanguageModelTask(Task):
@@ -146,27 +151,48 @@ class LanguageModelTask(Task):
 
         precision: of the weights; fp16 and int8 are what `sample` computes in these.
         """
-        return self._evaluate(load_corpus(files).documents, ", ".join(map(str, files)), precision)
+        return self._evaluate(self._tokens(files), precision)
+
+    def _tokens(self, files: Sequence[str | Path]) -> Tokens:
+        return encode(self.vocabulary, load_corpus(files).documents, ", ".join(map(str, files)))
 
     def evaluate_text(self, text: str, precision: str = "fp32") -> Scores:
         """The same on a text."""
-        return self._evaluate([Document("text", normalize(text))], "the text", precision)
+        document = Document("text", normalize(text))
+        return self._evaluate(encode(self.vocabulary, [document], "the text"), precision)
 
-    def _evaluate(self, documents: Sequence[Document], what: str, precision: str) -> Scores:
-        tokens = encode(self.vocabulary, documents, what)
+    def _evaluate(self, tokens: Tokens, precision: str) -> Scores:
         tokens = by_sentence(tokens, self.vocabulary) if self.reads_sentences else tokens
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
         return evaluate_tokens(self.model, tokens, read=engine)
 
     def review(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Review:
         """The figures; in another precision than fp32 with the bits per character that it costs."""
-        scores = self.evaluate(*files, precision=precision)
+        tokens = self._tokens(files)
+        scores = self._evaluate(tokens, precision)
         if precision == "fp32":
-            return Review(scores, [], {})
-        lost = scores.bits_per_character - self.evaluate(*files).bits_per_character
+            return Review(scores, [], {}, data=tokens)
+        lost = scores.bits_per_character - self._evaluate(tokens, "fp32").bits_per_character
         rows = scores.table()
         rows.insert(3, (f"of which {precision} costs", f"{lost:+.5f}"))
-        return Review(scores, [], {"precision": precision, "lost": lost}, rows)
+        return Review(scores, [], {"precision": precision, "lost": lost}, rows, data=tokens)
+
+    def baselines(self, train: Tokens, data: Tokens, scores: Any, *, limit: int = 0) -> Baselines:
+        if self.reads_sentences or len(data.ids) > MOST_COMPARED:
+            return None
+        ids, asked = train.ids[:NGRAM_TOKENS].numpy(), data.ids[:].numpy()
+        places = scored_places(data, VALIDATION_ROWS, limit) if limit else slice(1, None)
+        methods = {}
+        for name, order in (("unigrams", 1), ("Kneser-Ney 5-grams", 5)):
+            model = KneserNey(ids, len(self.vocabulary), order)
+            loss = float(-model.log_probabilities(asked)[places].mean())
+            methods[name] = _figures(scores._replace(loss=loss))
+        notes: tuple[str, ...] = ()
+        if len(ids) < len(train.ids):
+            notes = (
+                f"n-grams were counted in the first {len(ids):,} of {len(train.ids):,} tokens",
+            )
+        return Baselines(FIGURES, _figures(scores), methods, lower=True, notes=notes)
 
     def questions(self, path: Path) -> Iterable[Any]:
         raise UsageError("a language model is not asked questions: use `sunhwan sample` or `score`")
@@ -214,3 +240,11 @@ class LanguageModelTask(Task):
     @property
     def columns_asked(self) -> list[str]:
         return []
+
+
+FIGURES = ("perplexity", "bits_per_character")
+
+
+def _figures(scores: Scores) -> dict[str, float]:
+    found = scores.to_dict()
+    return {name: found[name] for name in FIGURES}

@@ -1,11 +1,14 @@
 """Tagging: a label for each word of a sentence, or each frame of a recording."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 
+from sunhwan.baselines.labels import majority
+from sunhwan.baselines.tags import FrequentTags
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data.tag_schemes import BIO, marks_entities, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
@@ -22,7 +25,7 @@ from sunhwan.tasks.common.labels import count_labels, most_common, restored_labe
 from sunhwan.tasks.common.pairs import split
 from sunhwan.tasks.common.questions import Pair, Question, chunks
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
-from sunhwan.tasks.common.results import Answer, Review
+from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.reading import (
     as_sequence,
@@ -178,6 +181,27 @@ class Tag(InputKindTask):
             more, figures = review_words(labelled, words, self.input_kind.knows)
             listings, values = listings + more, values | figures
         return Review(TagScores.of(labelled, guesses.loss), listings, values)
+
+    def baselines(
+        self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
+    ) -> Baselines:
+        data = first_ones(data, limit)
+        known = [(example.raw[:-1], example.raw[-1].split("\t")) for example in train]
+        asked = [(example.raw[:-1], example.raw[-1].split("\t")) for example in data]
+        most = majority([tag for _, tags in known for tag in tags], 1)
+        methods = {"the most frequent label": [most * len(tags) for _, tags in asked]}
+        if isinstance(self.input_kind, WordsKind):
+            tagger = FrequentTags(known)
+            methods["the most frequent label of the word or its ending"] = [
+                [tagger.tag(word) for word in words] for words, _ in asked
+            ]
+        are, own_figures = [tags for _, tags in asked], scores.to_dict()
+        figures = tuple(name for name in ("entity_f1", "accuracy") if name in own_figures)
+        found: dict[str, dict[str, float]] = {}
+        for name, said in methods.items():
+            of = TagScores.of(TaggedSequences(self.labels, are, said), math.nan).to_dict()
+            found[name] = {figure: of[figure] for figure in figures}
+        return Baselines(figures, {figure: own_figures[figure] for figure in figures}, found)
 
     def _labelled(self, data: Sequence[Example], guesses: Guesses) -> TaggedSequences:
         are = [example.raw[-1].split("\t") for example in data]

@@ -1,0 +1,1 @@
+"""Baselines: simple methods that a trained network has to beat, by task."""
