@@ -135,9 +135,9 @@ class Study:
         state, reason, best = states.COMPLETE, "", None
         folder = self.out / "trials" / f"{asked.number:04d}"
         try:
-            result = train(
-                self.config.override(chosen, "--space"), folder, reporter=judge, own_process=True
-            )
+            config = self.config.override(chosen, "--space")
+            config = config.override({"training.baselines": False})  # the same in every trial
+            result = train(config, folder, reporter=judge, own_process=True)
             if result.stopped == "interrupted":
                 return None
             best = result.best

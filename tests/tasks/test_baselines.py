@@ -1,0 +1,103 @@
+"""Every task beside its baselines, on the rows that its own figures are of."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+
+from sunhwan.config import Config
+from sunhwan.data import warm_blocks
+from sunhwan.metrics import Scores, scored_places
+from sunhwan.tasks import TASKS, Prepared
+from tests.tasks.cases import CASES
+
+
+def prepared(name: str, folder: Path) -> Prepared:
+    case = CASES[name]
+    values = {
+        "task.name": name,
+        "data.source": str(case.write(folder)),
+        "text.validation_share": 0.3,
+        **case.settings,
+    }
+    torch.manual_seed(1)
+    return TASKS[name].prepare(Config().override(values))
+
+
+METHODS = {
+    "classify": {"the most frequent label", "TF-IDF + logistic regression"},
+    "tag": {"the most frequent label", "the most frequent label of the word or its ending"},
+    "translate": {"the answer to the nearest question"},
+    "describe": {"the answer to the nearest question"},
+    "forecast": {"seasonal naive"},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_task_stands_beside_its_baselines(name: str, tmp_path: Path) -> None:
+    _, task, train, validation, _ = prepared(name, tmp_path)
+    scores = task.evaluate_data(validation, limit=30)
+    found = task.baselines(train, validation, scores, limit=30)
+    assert found is not None
+    assert set(found.methods) == METHODS[name]
+    assert all(set(figures) == set(found.figures) for figures in found.methods.values())
+    assert all(scores.to_dict()[figure] == found.model[figure] for figure in found.figures)
+    # An untrained model knows nothing, and simple methods do.
+    assert found.better or name == "forecast"  # which begins as the baseline
+    assert task.baselines(train, validation, scores, limit=30) == found
+
+
+def test_the_simple_figures_of_a_classifier(tmp_path: Path) -> None:
+    _, task, train, validation, _ = prepared("classify", tmp_path)
+    found = task.baselines(train, validation, task.evaluate_data(validation))
+    assert found is not None
+    labels = [[int(example.target) for example in some] for some in (train, validation)]
+    ((often, _),) = Counter(labels[0]).most_common(1)
+    majority = found.methods["the most frequent label"]
+    assert majority["accuracy"] == pytest.approx(labels[1].count(often) / len(labels[1]))
+    assert found.methods["TF-IDF + logistic regression"]["accuracy"] > majority["accuracy"]
+
+
+def text_of(folder: Path) -> Config:
+    path = folder / "text.txt"
+    path.write_text("the cat sat on the mat, and the dog sat on the cat. " * 40, encoding="utf-8")
+    return Config().override(
+        {"text.corpus": str(path), "model.hidden_size": 4, "model.embedding_size": 4}
+    )
+
+
+def test_a_language_model_stands_beside_n_grams(tmp_path: Path) -> None:
+    _, task, train, validation, _ = TASKS["language_model"].prepare(text_of(tmp_path))
+    scores = task.evaluate_data(validation, limit=100)
+    found = task.baselines(train, validation, scores, limit=100)
+    assert found is not None
+    assert found.lower
+    unigrams, fivegrams = (figures["perplexity"] for figures in found.methods.values())
+    assert 1 < fivegrams < unigrams < scores.to_dict()["perplexity"]
+    assert found.better == ["Kneser-Ney 5-grams", "unigrams"]
+
+
+def test_of_a_long_text_n_grams_read_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sunhwan.tasks.language_model.task.NGRAM_TOKENS", 500)
+    _, task, train, validation, _ = TASKS["language_model"].prepare(text_of(tmp_path))
+    found = task.baselines(train, validation, Scores(1.0, 0.5, 10, 10))
+    assert found is not None
+    assert found.notes == (f"n-grams were counted in the first 500 of {len(train.ids):,} tokens",)
+
+
+@pytest.mark.parametrize(("rows", "limit"), [(1, 10), (4, 50), (64, 20), (7, 10_000)])
+def test_the_places_that_a_limited_evaluation_scores(rows: int, limit: int, tmp_path: Path) -> None:
+    tokens = TASKS["language_model"].prepare(text_of(tmp_path)).validation
+    places = scored_places(tokens, rows, limit)
+    texts = torch.cat(
+        [
+            block.targets[scored]
+            for block, scored in warm_blocks(tokens, rows=rows, block_length=16, limit=limit)
+        ]
+    )
+    assert len(places) == len(texts)
+    assert sorted(tokens.ids[places].tolist()) == sorted(texts.tolist())
+    assert len(set(places.tolist())) == len(places)
