@@ -313,6 +313,12 @@ class TrainingConfig:
         131072, "tokens scored in one validation, spread over the text; 0: all", low=0
     )
     early_stopping: int = setting(0, "stop after so many validations without gain; 0: never", low=0)
+    stop_loss: float = setting(
+        -1.0,
+        "stop when the mean training loss between two validations is below this: all is learned; "
+        "0: never; -1: auto",
+        low=-1,
+    )
     checkpoint_seconds: float = setting(30.0, "seconds between checkpoints", low=0)
     checkpoint_every: int = setting(0, "steps between checkpoints; 0: by the clock", low=0)
     sample_length: int = setting(160, "tokens of the sample written at each validation", low=0)

@@ -135,11 +135,11 @@ def test_a_run_of_a_later_version_is_refused_with_who_wrote_it(stopped: Path) ->
     path = stopped / "config.toml"
     settings = path.read_text(encoding="utf-8")
     path.write_text(f'format = 99\nsunhwan = "9.9.0"\n{settings}', encoding="utf-8")
-    said = r"config.toml is a run of format 99, written by sunhwan 9.9.0, and this is sunhwan .* 3"
+    said = r"config.toml is a run of format 99, written by sunhwan 9.9.0, and this is sunhwan .* 4"
     with pytest.raises(StoreError, match=said):
         resume(stopped)
     changed = settings.replace("[data]\n", "[data]\nshuffle = true\n")
-    path.write_text(f'format = 3\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
+    path.write_text(f'format = 4\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"'shuffle'.*written by sunhwan 9\.9\.0"):
         resume(stopped)
 

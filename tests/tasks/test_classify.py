@@ -1,6 +1,7 @@
 """Many to one: what is read, what is said, and what is refused in one sentence."""
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import sunhwan
 from sunhwan.config import Config, ModelConfig
 from sunhwan.data import pad
 from sunhwan.errors import DataError, StoreError
+from sunhwan.inspection.measures.attribution import attribute
+from sunhwan.inspection.subjects import subject_of
 from sunhwan.models import Classifier
 from sunhwan.models.inputs import TokenInput
 from sunhwan.store import Run
@@ -325,3 +328,70 @@ def test_evaluate_and_train_stand_beside_baselines(
     finally:
         table.write_text(kept, encoding="utf-8")
     assert "is not what it was" in changed["notes"][-1]
+
+
+def sentences(folder: Path, count: int, words: tuple[str, ...]) -> Path:
+    """A table of sentences of six words each."""
+    rng = random.Random(1)
+    lines = ["label\ttext"]
+    for number in range(count):
+        lines.append(f"{'xy'[number % 2]}\t{' '.join(rng.choices(words, k=6))} {number % 7}")
+    path = folder / "sentences.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+ENGLISH = ("good", "bad", "film", "plot", "very", "not", "the", "a")
+
+
+def kind_of(table: Path, **settings: object) -> tuple[str, int, tuple[str, ...]]:
+    values = {"task.name": "classify", "data.source": str(table), **settings}
+    prepared = Classify.prepare(Config().override(values))
+    return (
+        prepared.config.task.kind,
+        prepared.config.model.embedding_size,
+        prepared.notes,
+    )
+
+
+def test_many_sentences_of_words_that_come_again_are_read_by_words(tmp_path: Path) -> None:
+    table = sentences(tmp_path, 700, ENGLISH)
+    kind, size, notes = kind_of(table)
+    assert (kind, size) == ("words", 128)
+    assert any("--set task.kind=text" in note for note in notes)
+    for asked in ({"task.kind": "text"}, {"text.vocabulary": "characters"}):
+        kind, size, notes = kind_of(table, **asked)
+        assert (kind, size) == ("text", 32)
+        assert not any("--set task.kind=text" in note for note in notes)
+    asked = {"task.kind": "words", "model.embedding_size": 16}
+    kind, size, notes = kind_of(table, **asked)
+    assert (kind, size) == ("words", 16)
+    assert not any("--set task.kind=text" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (300, ENGLISH),  # too few for most words to come again
+        (700, ("영화", "재미", "정말", "배우", "연기")),  # Korean
+        (700, tuple(f"w{n}" for n in range(50_000))),  # words that come but once
+    ],
+)
+def test_other_texts_are_read_by_characters(
+    count: int, words: tuple[str, ...], tmp_path: Path
+) -> None:
+    assert kind_of(sentences(tmp_path, count, words))[0] == "text"
+
+
+def test_a_classifier_of_words_is_looked_into_word_by_word(tmp_path: Path) -> None:
+    table = sentences(tmp_path, 700, ENGLISH)
+    settings = {"task.name": "classify", "data.source": str(table), "model.hidden_size": 8}
+    task = Classify.prepare(Config().override(settings)).task
+    task.model.eval()
+    subject = subject_of(task)
+    (passage,) = subject.passages("a very good film")
+    assert passage.pieces == ("a ", "very ", "good ", "film")
+    found = attribute(subject, passage)
+    assert found.labels == ("a", "very", "good", "film")
+    assert np.abs(found.occlusion).max() > 0
+    assert len(subject.read(table)) == 700

@@ -123,7 +123,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
 def _rows(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
     """What a run is measured on; read once where runs read the same."""
     if test:
-        key: Any = repr(task.preprocessing())
+        key: Any = repr(task.fingerprint())
         if key not in held_out:
             held_out[key] = task.read(Path(test))
         return held_out[key]
@@ -136,11 +136,11 @@ def _rows(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
             raise DataError(
                 f"{folder} cannot be measured on its validation rows: {error}"
             ) from None
-        held_out[key] = prepared.validation, prepared.task.preprocessing()
-    data, preprocessing = held_out[key]
+        held_out[key] = prepared.validation, prepared.task.fingerprint()
+    data, fingerprint = held_out[key]
     if data is None:
         raise UsageError(f"{folder} has nothing to validate on: give --test FILE")
-    if preprocessing != task.preprocessing():
+    if fingerprint != task.fingerprint():
         raise StoreError(
             f"{', '.join(config.sources)} is not what {folder} was trained on: bring it back as it was, "
             "or give --test FILE"

@@ -39,10 +39,20 @@ def _products_of_muon(settings: Content) -> Content:
     return settings | {"training": training}
 
 
+def _before_calibration(settings: Content) -> Content:
+    """No confidence was calibrated, nothing was compared with baselines, and no run ended before its
+    budget for having learned all."""
+    training = {**settings.get("training", {}), "baselines": False, "stop_loss": 0.0}
+    task = dict(settings.get("task", {}))
+    if task.get("name") == "classify":
+        task["calibrate"] = False
+    return settings | {"task": task, "training": training}
+
+
 MODEL = Format("model", 1, {})
 """config.json, tokenizer.json and model.safetensors: {"config", "tokenizer", "tensors"}."""
 
-RUN = Format("run", 3, {1: _source_of_tables, 2: _products_of_muon})
+RUN = Format("run", 4, {1: _source_of_tables, 2: _products_of_muon, 3: _before_calibration})
 """The settings in config.toml of a run folder."""
 
 CHECKPOINT = Format("checkpoint", 1, {})

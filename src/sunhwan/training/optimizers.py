@@ -46,15 +46,17 @@ class Optimizers:
         elif config.optimizer == "adamw":
             self.optimizers = [torch.optim.AdamW(groups, lr, BETAS, fused=fused)]
         else:
-            self.optimizers = [
-                torch.optim.AdamW(groups[1:], lr, BETAS, fused=fused),
+            self.optimizers = [torch.optim.AdamW(groups[1:], lr, BETAS, fused=fused)]
+            # A minGRU that reads one-hot tokens has no matrix but those that are embeddings.
+            self.optimizers += [
                 Muon(
                     matrices,
                     lr=lr,
                     weight_decay=decay,
                     adjust_lr_fn="match_rms_adamw",
                     products=config.muon_products,
-                ),
+                )
+                for _ in matrices[:1]
             ]
 
     def step(self, learning_rate: float) -> None:

@@ -35,7 +35,7 @@ from sunhwan.training.spectra import spectra_of, spectra_pay
 class Result:
     """How a training ended.
 
-    stopped: "budget", "early stopping" or "interrupted"; best: the figures of the model that was
+    stopped: "budget", "early stopping", "learned" or "interrupted"; best: the figures of the model that was
     kept, or None when there was no validation text; best_step: the step it is from. baselines: what
     simple methods reach on the same rows.
     """
@@ -109,6 +109,8 @@ class Trainer:
         self.best_step = 0
         self.worse_validations = 0
         self.validation_pending = False
+        self.learned = False
+        self._since_validation = [0.0, 0]
         self._started = time.perf_counter() if started is None else started
         self._interrupted = False
         self._window: list[float] = []
@@ -192,6 +194,8 @@ class Trainer:
             "best_step": self.best_step,
             "worse_validations": self.worse_validations,
             "validation_pending": self.validation_pending,
+            "learned": self.learned,
+            "since_validation": self._since_validation,
             "seconds": self.seconds,
             "data": self._data_digest,
         }
@@ -231,6 +235,8 @@ class Trainer:
         self.best_step, self.step = state["best_step"], state["step"]
         self.worse_validations = state["worse_validations"]
         self.validation_pending = state["validation_pending"]
+        self.learned = state.get("learned", False)
+        self._since_validation = list(state.get("since_validation", [0.0, 0]))
         self._started = time.perf_counter() - state["seconds"]
 
     def save_checkpoint(self) -> None:
@@ -264,6 +270,9 @@ class Trainer:
                     break
             if 0 < training.early_stopping <= self.worse_validations:
                 stopped = "early stopping"
+                break
+            if self.learned:
+                stopped = "learned"
                 break
             if self.plan.total is not None and self.step >= self.plan.total:
                 stopped = "budget"
@@ -308,6 +317,7 @@ class Trainer:
         self.optimizers.step(learning_rate)
         self._average.update()
         self.step += 1
+        self._since_validation = [self._since_validation[0] + value, self._since_validation[1] + 1]
         self._report(value, clipped.norm, clipped.acted, learning_rate)
 
     def _loss_of(self, place: int, part: Any) -> Loss:
@@ -367,6 +377,9 @@ class Trainer:
         if self.processes.is_first:
             self._write_validation(scores, improved)
         self.validation_pending = False
+        total, steps = self._since_validation
+        self.learned = steps > 0 and total / steps < self.config.training.stop_loss
+        self._since_validation = [0.0, 0]
         self._plan_by_clock(time.perf_counter() - begun)
         self.plan = self.processes.from_first(lambda: self.plan)
 

@@ -14,6 +14,9 @@ class ClassifyConfig(TaskConfig):
         "the weight of a class of n examples in the loss: 1, n^-½ or 1/n",
         choices=("none", "sqrt", "inverse"),
     )
+    calibrate: bool = setting(
+        True, "fit to the held-out rows how sure the model is: a temperature of its probabilities"
+    )
 
 
 @dataclass(frozen=True)

@@ -112,11 +112,17 @@ class Classify(TableTask):
     def prepare(cls, config: Config) -> Prepared:
         columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS, labels=True)
         train = [pair._replace(answer=pair.answer.strip()) for pair in train]
+        asked = config.task.kind
         cure = f"name the right column in the place of {columns.target!r} with --target"
         counts = count_labels((pair.answer for pair in train), config.data.source, cure)
         questions = [pair.question for pair in train]
-        config = complete_kind(config, questions)
+        config = complete_kind(config, questions, words=True)
+        if config.task.kind == "words" != asked:
+            said.append(WORDS)
         cells = [cell for question in questions for cell in question.cells]
+        if config.task.kind == "words" and not config.model.embedding_size:
+            # However few the rows: a word is a vector of its own, or it says too little.
+            config = config.override({"model.embedding_size": WORD_SIZE})
         automatic = AUTOMATIC if len(train) >= MANY else AUTOMATIC | {"model.dropout": 0.5}
         config = complete_examples(config, cells, len(train), automatic, least=128)
         input_kind = fit_input_kind(config, questions)
@@ -201,6 +207,8 @@ class Classify(TableTask):
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ClassifyScores:
         """Fit the temperature to the held-out examples, then compute the figures."""
+        if not own(self.config.task, ClassifyConfig).calibrate:
+            return self.evaluate_data(data, limit=limit, interrupted=interrupted)
         data = first_ones(data, limit)
         self.model.temperature = 1.0
         found, targets = self.log_probabilities(data, interrupted), _targets(data)
@@ -301,6 +309,9 @@ class Classify(TableTask):
             **({} if self.model.temperature == 1.0 else {"temperature": self.model.temperature}),
         }
 
+    def fingerprint(self) -> dict[str, Any]:
+        return {name: v for name, v in self.preprocessing().items() if name != "temperature"}
+
     @classmethod
     def restored(cls, config: Config, preprocessing: Any) -> Self:
         try:
@@ -342,6 +353,14 @@ class Classify(TableTask):
                 named = {"label": label, "probability": probability}
                 yield Answer(values, cells, said, named=named)
 
+
+WORDS = (
+    "read word by word, each with its letters, for the texts are of words that come again; "
+    "--set task.kind=text reads characters"
+)
+"""Said where the kind of the input was chosen so."""
+
+WORD_SIZE = 128
 
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 64,

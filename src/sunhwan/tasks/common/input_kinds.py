@@ -1,6 +1,7 @@
 """The input kinds: text and frames here; how one is chosen, fitted and stored."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from sunhwan.tasks.common.columns import is_image
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.questions import Question, check_files, file_of, names_a_file
+from sunhwan.tasks.common.recipe import kind_of_text
 from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
@@ -159,11 +161,12 @@ def fit_input_kind(config: Config, questions: Sequence[Question]) -> InputKind:
     return TextKind.fit([cell for q in questions for cell in q.cells], config)
 
 
-def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
+def complete_kind(config: Config, questions: Sequence[Question], *, words: bool = False) -> Config:
     """The configuration with the kind of the input and the size of images, where left to auto.
 
     By the first questions: frames where they name files of vectors or sound; a vector where each is an
-    image or numbers in several cells; else text.
+    image or numbers in several cells; else text, or where the task prefers words and no kind of token
+    was asked for, words of texts that `made_of_words`.
     """
     some = questions[:20]
     kind, size = config.task.kind, config.task.image_size
@@ -175,10 +178,34 @@ def complete_kind(config: Config, questions: Sequence[Question]) -> Config:
             kind = "frames"
         else:
             kind = "vector" if images or numbers else "text"
+        if kind == "text" and words and not config.text.vocabulary and made_of_words(questions):
+            kind = "words"
     if kind == "vector" and images:
         size = size or IMAGE_SIZE
     task = dataclasses.replace(config.task, kind=kind, image_size=size)
     return dataclasses.replace(config, task=task)
+
+
+FEWEST, SAMPLE, MOST_WORDS, AGAIN = 500, 2_000, 200, 0.5
+
+
+def made_of_words(questions: Sequence[Question]) -> bool:
+    """Whether texts are several words each, most of which come again, and not Korean.
+
+    A network that reads characters has to learn what a word is before what it says. Korean words are
+    stem and endings in one, and half of them come but once: jamo read these. Of few texts most words
+    come but once, and of long ones their letters cost more than they tell.
+    """
+    if len(questions) < FEWEST:
+        return False
+    cells = [cell for question in questions[:SAMPLE] for cell in question.cells]
+    if kind_of_text(cells) == "jamo":
+        return False
+    texts = [cell.split() for cell in cells]
+    counts = Counter(word for words in texts for word in words)
+    total = counts.total()
+    again = total - sum(count == 1 for count in counts.values())
+    return 3 * len(texts) <= total <= MOST_WORDS * len(texts) and again >= AGAIN * total
 
 
 def _is_file(cell: str, folder: Path) -> bool:

@@ -188,9 +188,13 @@ class Task(ABC):
         StoreError: the preprocessing is damaged.
         """
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What of `preprocessing` the training data alone decided, before the first step."""
+        return self.preprocessing()
+
     def data_digest(self, *data: Any) -> str:
         """SHA-256 of what the data is to a fresh model, of which a vocabulary is a part too."""
-        own = hashlib.sha256(json.dumps(self.preprocessing()).encode()).hexdigest()
+        own = hashlib.sha256(json.dumps(self.fingerprint()).encode()).hexdigest()
         return "+".join([own, *(self.digest(part) for part in data if part is not None)])
 
     # Using

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sunhwan.config import Config, Value
+from sunhwan.config import Config, TextConfig, Value
 from sunhwan.data.survey import Survey
 from sunhwan.errors import ConfigError
 from sunhwan.text import Corpus
@@ -36,7 +36,10 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
       units, falling with their square.
     - embedding 64, one layer, T = 64, N = 32; for a small text N = tokens / 8192, at least 8, for it
       needs steps more than steady ones; fewer yet where a block would hold all of it.
-    - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd.
+    - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd; 0.1 for up to 8 hidden
+      units and 8 different characters, such as "hello", which at less stays half learned.
+    - a text of up to 2,000 characters, without a budget or a validation of its own, is learned by
+      heart: all of it, for 600 steps at most, without dropout.
     """
     data, training = config.data, config.training
     budgets = _budgets(config)
@@ -70,6 +73,11 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
         small = enough * tokens_per_step < readable
         budget = {"steps": enough} if small else {"minutes": DEFAULT_MINUTES}
         training = dataclasses.replace(training, **budget)
+    learned = STOP_LOSS
+    if by_heart(config, corpus):
+        text = dataclasses.replace(text, validation_share=0.0)
+        model = dataclasses.replace(model, dropout=max(model.dropout, 0.0))
+        training, learned = dataclasses.replace(training, steps=BY_HEART_STEPS), BY_HEART_LOSS
     passes = training.epochs or (training.steps * tokens_per_step or readable) / tokens
     model = dataclasses.replace(
         model,
@@ -78,10 +86,25 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
         embedding_size=model.embedding_size or (sizes[-1] if model.tied else min(64, width)),
         dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
-    rate = training.learning_rate or LEARNING_RATES[training.optimizer]
+    usual = LEARNING_RATES[training.optimizer]
+    if isinstance(corpus, Corpus) and max(width, _different_characters(corpus)) <= FEW:
+        usual = max(usual, FEW_RATE)
+    rate = training.learning_rate or usual
     smoothing = max(training.label_smoothing, 0.0)
-    training = dataclasses.replace(training, learning_rate=rate, label_smoothing=smoothing)
+    training = dataclasses.replace(
+        training,
+        learning_rate=rate,
+        label_smoothing=smoothing,
+        stop_loss=learned if training.stop_loss < 0 else training.stop_loss,
+    )
     return dataclasses.replace(config, text=text, data=data, model=model, training=training)
+
+
+def by_heart(config: Config, corpus: Corpus | Survey) -> bool:
+    """Whether a text is too short to keep a part apart, and nobody asked for that."""
+    share = TextConfig().validation_share
+    asked = config.text.validation or config.text.validation_share != share or _budgets(config)
+    return not asked and not corpus.suggested and corpus.characters <= BY_HEART_CHARACTERS
 
 
 def complete_examples(
@@ -121,6 +144,7 @@ def complete_examples(
     chosen.setdefault("text.vocabulary", kind_of_text(cells) if count < MANY else "characters")
     chosen.setdefault("text.unknown", "unk")
     chosen.setdefault("training.label_smoothing", 0.0)
+    chosen.setdefault("training.stop_loss", STOP_LOSS)
     chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
     small_budget = {"training.epochs": chosen.pop("training.epochs", 40)}
     if not _budgets(config):
@@ -143,8 +167,12 @@ def _budgets(config: Config) -> list[float]:
     return budgets
 
 
-FROM_ZERO = ("model.dropout", "training.label_smoothing")
+FROM_ZERO = ("model.dropout", "training.label_smoothing", "training.stop_loss")
 """Settings in which 0 is a choice, and -1 is auto."""
+STOP_LOSS = 0.001
+"""Nats: what is left to learn is nothing that counts."""
+BY_HEART_CHARACTERS, BY_HEART_STEPS, BY_HEART_LOSS = 2_000, 600, 0.01
+FEW, FEW_RATE = 8, 0.1
 TOKENS_PER_MINUTE = 5_400_000
 TOKENS_PER_CHARACTER = {
     "bytes": 1.0,
@@ -168,6 +196,12 @@ def kind_of_text(texts: Iterable[str]) -> str:
 def kind_by(share: HangulShare) -> str:
     """The same of a share that was counted already."""
     return "jamo" if share.is_korean else "characters"
+
+
+def _different_characters(corpus: Corpus) -> int:
+    return len(
+        {character for document in corpus.documents[:10] for character in document.text[:1_000]}
+    )
 
 
 def _hidden_size(tokens: int, minutes: float) -> int:

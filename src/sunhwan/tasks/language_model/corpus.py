@@ -10,12 +10,17 @@ from sunhwan.data.sheets import PARQUET
 from sunhwan.data.survey import corpus_files, size_of, take_survey
 from sunhwan.data.token_files import TokenSettings, cache_folder, token_file
 from sunhwan.errors import ConfigError, DataError, UsageError
-from sunhwan.tasks.common.recipe import complete_language
+from sunhwan.tasks.common.recipe import by_heart, complete_language
 from sunhwan.text import Corpus, Document, Vocabulary, build_vocabulary, load_corpus
 from sunhwan.text.corpora import TextFile
 
 LARGE = 1 << 24
 """Bytes of files from which a corpus is read as a stream, into a token file."""
+
+BY_HEART = (
+    "a text of {characters} characters is learned by heart: a tenth of it would tell nothing; give more "
+    "text, or --validation FILE"
+)
 
 
 class TokenCorpus(NamedTuple):
@@ -89,6 +94,10 @@ def _from_file(config: Config) -> TokenCorpus:
 
 def _in_memory(config: Config) -> TokenCorpus:
     corpus, documents, held_out = _documents(config)
+    notes = corpus.notes
+    if by_heart(config, corpus):
+        documents, held_out = corpus.documents, ()
+        notes = (*notes, BY_HEART.format(characters=f"{corpus.characters:,}"))
     config = complete_language(config, corpus)
     text = config.text
     vocabulary = _vocabulary(config, corpus, documents)
@@ -99,7 +108,7 @@ def _in_memory(config: Config) -> TokenCorpus:
     except DataError:
         if text.validation:
             raise
-    return TokenCorpus(config, vocabulary, train, validation, corpus.notes)
+    return TokenCorpus(config, vocabulary, train, validation, notes)
 
 
 def _documents(config: Config) -> tuple[Corpus, tuple[Document, ...], tuple[Document, ...]]:

@@ -177,7 +177,9 @@ class LanguageModelTask(Task):
         rows.insert(3, (f"of which {precision} costs", f"{lost:+.5f}"))
         return Review(scores, [], {"precision": precision, "lost": lost}, rows, data=tokens)
 
-    def baselines(self, train: Tokens, data: Tokens, scores: Any, *, limit: int = 0) -> Baselines:
+    def baselines(
+        self, train: Tokens, data: Tokens, scores: Any, *, limit: int = 0
+    ) -> Baselines | None:
         if self.reads_sentences or len(data.ids) > MOST_COMPARED:
             return None
         ids, asked = train.ids[:NGRAM_TOKENS].numpy(), data.ids[:].numpy()
