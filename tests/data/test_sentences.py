@@ -91,6 +91,7 @@ def test_the_change_of_outputs_is_that_of_real_steps() -> None:
         squares += (y[1:] - y[:-1]).square().sum().item()
         pairs += (block.inputs.shape[1] - 1) * y.shape[2]
     loss = model.loss(together, temporal_activation=1.0)
+    assert loss.terms == sum(b.inputs.numel() for b in alone), "what several processes weigh it by"
     assert (loss.objective - loss.nats).item() == pytest.approx(squares / pairs)
 
 
