@@ -46,7 +46,7 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
     pool = pool or Pooling(pooling or "mean", stack.output_size, stack.directions)
     passages = []
     for number, text in enumerate(texts, 1):
-        (passage, *_) = subject.passages(text)
+        passage = subject.to_encode(text)
         if len(passage.labels) < subject.steps_to_predict:
             raise UsageError(
                 f"text {number} has {len(passage.labels)} tokens, and the model needs at least "

@@ -82,6 +82,10 @@ class Subject(ABC):
     def passages(self, text: str) -> list[Passage]:
         """What somebody typed → what the model reads; a question is answered by the model itself."""
 
+    def to_encode(self, text: str) -> Passage:
+        """The same, where only what is read counts and the answer may be any."""
+        return self.passages(text)[0]
+
     @abstractmethod
     def read(self, path: Path) -> list[Passage]:
         """A file of the kind the model learned from."""

@@ -27,10 +27,16 @@ class ClassifierSubject(ExampleSubject):
             self.unit = "words"
 
     def passages(self, text: str) -> list[Passage]:
-        question = question_of(text, len(self.task.columns.inputs), "the question")
-        example = Example(question.where, self.source.read(question), None, question.cells)
+        example = self._example(text)
         guess = self.task.log_probabilities([example])[0].argmax()
         return [self.of_example(example._replace(target=guess))]
+
+    def to_encode(self, text: str) -> Passage:
+        return self.of_example(self._example(text)._replace(target=torch.tensor(0)))
+
+    def _example(self, text: str) -> Example:
+        question = question_of(text, len(self.task.columns.inputs), "the question")
+        return Example(question.where, self.source.read(question), None, question.cells)
 
     def _pieces(self, example: Example) -> tuple[list[str], list[str]]:
         if isinstance(self.source, WordsKind):
