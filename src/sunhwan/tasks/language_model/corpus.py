@@ -81,6 +81,9 @@ def _is_streamed(config: Config) -> bool:
 def _from_file(config: Config) -> TokenCorpus:
     text, cache = config.text, cache_folder()
     survey = take_survey(text.corpus, text.column, cache)
+    notes = survey.notes
+    if by_heart(config, survey):
+        notes = (*notes, BY_HEART.format(characters=f"{survey.characters:,}"))
     config = complete_language(config, survey)
     held_out = take_survey([text.validation], text.column, cache) if text.validation else None
     text = config.text
@@ -88,7 +91,7 @@ def _from_file(config: Config) -> TokenCorpus:
         text.vocabulary, text.min_count, text.max_size, text.unknown, text.validation_share
     )
     found = token_file(survey, held_out, settings, cache)
-    notes = (*survey.notes, f"token file {'made' if found.made else 'found'}: {found.folder}")
+    notes = (*notes, f"token file {'made' if found.made else 'found'}: {found.folder}")
     return TokenCorpus(config, found.vocabulary, found.train, found.validation, notes, found.folder)
 
 
