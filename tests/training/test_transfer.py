@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_one_sentence(
         "train", "hello", "--out", one_hot, "--steps", 2, "--set=model.input=one-hot", "--quiet"
     )
     done = command("train", "hello", "--from", one_hot, "--out", tmp_path / "x")
-    assert "has no embedding to start from" in done.sentence
+    assert "without an embedding to start from" in done.sentence
     vectors = tmp_path / "v.vec"
     vectors.write_text("1 2\nthe 0.5 1.5\n", encoding="utf-8")
     done = command("train", "hello", "--vectors", vectors, "--out", tmp_path / "x")
