@@ -19,11 +19,10 @@ async def predicted(service: Service, loaded: Loaded, body: Predict) -> bytes:
         size = len(question) if isinstance(question, str) else sum(map(len, question))
         service.check(size, service.limits.characters, "characters in a question", 413)
     service.check(options.get("n", 1), service.limits.n, "answers")
-    if unknown := ", ".join(sorted(options.keys() - set(task.options))):
+    if unknown := options.keys() - set(task.options):
+        why = "is no classifier" if unknown == {"at_least"} else "writes nothing"
         raise RefusedError(
-            422,
-            f"a {task.title} takes no {unknown}: leave it out",
-            param="options",
+            422, f"a {task.title} {why}: leave out {', '.join(sorted(unknown))}", param="options"
         )
     if task.reads_files:
         raise RefusedError(
