@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from sunhwan.serve.measurements import CONTENT_TYPE
 from tests.serve.helpers import Client, client_of, save_languages, save_task
 
 STRANGE: tuple[Any, ...] = (
@@ -122,6 +123,11 @@ class Fuzz:
     def _check(found: httpx.Response, told: str) -> None:
         if found.headers["content-type"].startswith("text/event-stream"):
             assert found.text.endswith("data: [DONE]\n\n"), told
+            return
+
+        if found.headers["content-type"] == CONTENT_TYPE:
+            assert found.status_code == 200, told
+            assert found.text.endswith("\n"), told
             return
 
         def no_constant(name: str) -> None:
