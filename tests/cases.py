@@ -39,7 +39,7 @@ STACKS = [
     Case("gru", layers=2).but(connection="residual", stateful=True),
     Case("lstm", layers=2).but(connection="highway", layer_norm=True),
     Case("mingru", layers=2).but(connection="dense", dropout=0.3),
-    Case("ugrnn", layers=2).but(bidirectional=True, merge="sum"),
+    Case("ugrnn", layers=2).but(bidirectional=True, merge="sum", start="uniform", start_scale=0.9),
     Case("lstm_projected", layers=2).but(bidirectional=True, connection="dense"),
     Case("elman", learned=True, layers=2).but(dropout=0.3, locked_dropout=True),
     Case("gru_reset_before", layers=2).but(weight_drop=0.3, recurrent_dropout=0.3),
