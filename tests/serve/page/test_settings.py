@@ -115,11 +115,11 @@ def test_everything_can_be_reached_by_keys(visit: Visitor) -> None:
     assert wanted <= set(reached)
     page.focus("#tab-gates")
     page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.id") == "tab-learning"
+    assert page.evaluate("document.activeElement.id") == "tab-steps"
     shown = (
         "() => [...document.querySelectorAll('[role=tabpanel]:not([hidden])')].map((one) => one.id)"
     )
-    assert page.evaluate(shown) == ["learning"]
+    assert page.evaluate(shown) == ["steps"]
     page.keyboard.press("End")
     assert page.evaluate(shown) == ["findings"]
     page.focus("input[value=surprise]")
