@@ -180,7 +180,7 @@ def test_a_step_without_a_label_is_left_out_and_with_a_crf_its_sequence() -> Non
 def test_a_smoothed_objective() -> None:
     model = tagger("softmax")
     data = batch([[0, 1], [2, 0, 1]])
-    nats, objective, _ = model.loss(data, 0.3)
+    nats, objective, *_ = model.loss(data, 0.3)
     log_p = torch.log_softmax(model(data.inputs), -1)[data.inputs.is_real()]
     torch.testing.assert_close(objective, 0.7 * nats - 0.3 * log_p.mean())
 
