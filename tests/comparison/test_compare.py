@@ -207,3 +207,18 @@ def test_runs_of_different_tasks_are_not_compared(
     assert alone.losses[:, 0].sum() / alone.losses[:, 1].sum() == pytest.approx(
         load(run).evaluate_data(data).loss
     )
+
+
+def test_what_is_learned_by_heart_is_measured_on_itself(command: Command, tmp_path: Path) -> None:
+    text = tmp_path / "short.txt"
+    text.write_text("나는 산에서 웃고\n너는 바다에서 운다\n", encoding="utf-8")
+    options = ("--set=text.validation_share=0", "--steps=3", *TINY_COMPARED)
+    done = command(
+        "compare", text, "--cell=elman,gru", "--out", tmp_path / "out", *options, "--json"
+    )
+    assert done.code == 0, done.err
+    for variant in json.loads(done.out)["variants"]:
+        (run,) = variant["runs"]
+        learned = TASKS["language_model"].prepare(Config.load(Path(run) / "config.toml")).train
+        known = load(run).evaluate_data(learned).loss
+        assert variant["figures"]["loss"] == [pytest.approx(known, rel=1e-6)]

@@ -72,9 +72,9 @@ def compare_runs(runs: Mapping[str, Sequence[Path]], test: str = "") -> list[Mea
     """Measure runs, by the name of their variant, and rank the variants, the best first.
 
     test: a file with right answers (a text, of language models), the same for all; "": what each run
-    validates on, on which its kept model was chosen too.
+    validates on, on which its kept model was chosen too, or where that is nothing, what it learned.
 
-    Raises UsageError for runs of different tasks, or without anything to validate on.
+    Raises UsageError for runs of different tasks.
     """
     held_out: dict[Any, Any] = {}
     return ranked([_measured(name, folders, test, held_out) for name, folders in runs.items()])
@@ -136,10 +136,10 @@ def _rows(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
             raise DataError(
                 f"{folder} cannot be measured on its validation rows: {error}"
             ) from None
-        held_out[key] = prepared.validation, prepared.task.fingerprint()
+        # What is learned by heart keeps nothing apart, and is measured by how well it is known.
+        kept = prepared.train if prepared.validation is None else prepared.validation
+        held_out[key] = kept, prepared.task.fingerprint()
     data, fingerprint = held_out[key]
-    if data is None:
-        raise UsageError(f"{folder} has nothing to validate on: give --test FILE")
     if fingerprint != task.fingerprint():
         raise StoreError(
             f"{', '.join(config.sources)} is not what {folder} was trained on: bring it back as it was, "
