@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sunhwan.data.survey import corpus_files, size_of
 from sunhwan.errors import StoreError, SunhwanError, UsageError
 from sunhwan.store import Run, load_model
 from sunhwan.tasks import Baselines, LanguageModelTask, Review, Task
@@ -43,8 +44,10 @@ def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:
         raise UsageError("no baselines: only a run folder tells what its model was trained on")
     learned = Run(Path(run))
     config = learned.config()
-    files = [Path(source) for source in config.sources]
-    size = sum(file.stat().st_size for file in files if file.is_file())
+    try:
+        size = size_of(corpus_files(config.sources, config.text.column))
+    except SunhwanError:  # a built-in name of another task, or what is gone, as the reading says
+        size = 0
     if size > LARGE:
         raise UsageError(
             f"no baselines: they would read the {size >> 20:,} MB of the training data again"

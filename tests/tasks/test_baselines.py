@@ -1,5 +1,6 @@
 """Every task beside its baselines, on the rows that its own figures are of."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sunhwan.config import Config
 from sunhwan.data import warm_blocks
 from sunhwan.metrics import Scores, scored_places
 from sunhwan.tasks import TASKS, Prepared
+from tests.conftest import TEXT, TINY, Command
 from tests.tasks.cases import CASES
 
 
@@ -101,3 +103,18 @@ def test_the_places_that_a_limited_evaluation_scores(rows: int, limit: int, tmp_
     assert len(places) == len(texts)
     assert sorted(tokens.ids[places].tolist()) == sorted(texts.tolist())
     assert len(set(places.tolist())) == len(places)
+
+
+def test_the_training_data_of_a_large_folder_is_not_read_again(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, run = tmp_path / "texts", tmp_path / "run"
+    folder.mkdir()
+    (folder / "one.txt").write_text(TEXT, encoding="utf-8")
+    assert command("train", folder, "--out", run, "--steps=2", *TINY).code == 0
+    file = folder / "one.txt"
+    assert "baselines" in json.loads(command("evaluate", run, file, "--json").out)
+    monkeypatch.setattr("sunhwan.api.LARGE", 100)
+    report = json.loads(command("evaluate", run, file, "--json").out)
+    assert "baselines" not in report
+    assert "of the training data again" in report["notes"][0]
