@@ -1,8 +1,8 @@
 """`sunhwan show`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """Show every number of every step: forward to the loss, then the gradient on its way back."""
     from sunhwan.api import load_language
-    from sunhwan.inspection import hello_model, unroll_text
+    from sunhwan.inspection import hello_model, json_values, unroll_text
     from sunhwan.inspection.hello import WORD
 
     name_cells(cell)
@@ -65,25 +65,10 @@ def show(
         model = load_language(run)
     found = unroll_text(model, text, then=then, block_length=block_length)
     if as_json:
-        echo_json(as_values(found))
+        echo_json(json_values(found, digits=17))
         return
     for line in lines(found):
         echo(line)
-
-
-def as_values(found: "UnrolledText") -> dict[str, object]:
-    """All of it as values that JSON can hold, with every digit."""
-    return {name: _plain(value) for name, value in found._asdict().items()}
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "_asdict"):
-        return {name: _plain(inner) for name, inner in value._asdict().items()}
-    if isinstance(value, Mapping):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def lines(found: "UnrolledText") -> Iterator[str]:
