@@ -1,20 +1,15 @@
 """Runs of a comparison: a run folder for each variant and seed, made or continued."""
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sunhwan.atomic import write_text
+from sunhwan.comparison.folder import claim
 from sunhwan.comparison.variants import Variant
 from sunhwan.config import Config
-from sunhwan.errors import UsageError
-from sunhwan.files import read_json
 from sunhwan.store import Run
 from sunhwan.training import Reporter, Result, resume, train
-
-PLAN = "plan.json"
 
 
 class Plan(NamedTuple):
@@ -34,7 +29,9 @@ class Plan(NamedTuple):
 
     def settings(self, variant: Variant, seed: int) -> Config:
         """The configuration of one run; ConfigError for a value that a setting cannot have."""
-        return self.config.override({**variant.settings, "training.seed": seed}, "the comparison")
+        # No run is shown beside baselines, so none computes them.
+        own = {"training.baselines": False, "training.seed": seed}
+        return self.config.override({**variant.settings, **own}, "the comparison")
 
     def runs(self, out: Path) -> Iterator[tuple[Variant, int, Path]]:
         """Each variant, seed and folder, a seed of all variants before the next seed."""
@@ -58,7 +55,7 @@ def train_all(
     """
     for variant, seed, _ in plan.runs(out):
         plan.settings(variant, seed)
-    _claim(plan, out)
+    claim(out, "plan.json", plan.to_dict(), "comparison")
     found: dict[str, list[Result]] = {variant.name: [] for variant in plan.variants}
     for variant, seed, folder in plan.runs(out):
         begun(variant, seed)
@@ -71,25 +68,6 @@ def train_all(
             break
         found[variant.name].append(result)
     return found
-
-
-def _claim(plan: Plan, out: Path) -> None:
-    """Write the plan, or find that the one that is there is the same."""
-    file, told = out / PLAN, json.loads(json.dumps(plan.to_dict()))
-    if file.is_file():
-        if read_json(file) != told:
-            raise UsageError(
-                f"{out} holds a comparison with other settings: choose another --out, or give the "
-                "settings that it was begun with to go on with it"
-            )
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} exists and is no comparison: choose another --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make {out}: {error.strerror or error}") from None
-    write_text(file, json.dumps(told, ensure_ascii=False, indent=1))
 
 
 def _folder(name: str) -> str:

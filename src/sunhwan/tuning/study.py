@@ -1,15 +1,13 @@
 """A study: trials of training one after the other, kept in a folder and continued from there."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sunhwan.atomic import write_text
+from sunhwan.comparison.folder import claim
 from sunhwan.config import Config
 from sunhwan.errors import NonFiniteError, SunhwanError, UsageError
-from sunhwan.files import read_json
 from sunhwan.tasks import Scores
 from sunhwan.training import Reporter, train
 from sunhwan.tuning.space import Space
@@ -57,7 +55,8 @@ class Study:
             raise UsageError("there is nothing to search: name a setting with --space")
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.config, self.space, self.out = config, space, out
-        self._claim(seed)
+        axes = {name: [type(axis).__name__, *axis] for name, axis in space.items()}
+        claim(out, "space.json", {"config": config.to_dict(), "space": axes, "seed": seed}, "study")
         self._optuna = optuna
         storage = JournalStorage(JournalFileBackend(str(out / "study.jsonl")))
         self._study = optuna.create_study(
@@ -166,29 +165,6 @@ class Study:
         value = best.rank if state == states.COMPLETE and best else None
         self._study.tell(asked, value, state)
         return told
-
-    def _claim(self, seed: int) -> None:
-        told = {
-            "config": self.config.to_dict(),
-            "space": {name: [type(axis).__name__, *axis] for name, axis in self.space.items()},
-            "seed": seed,
-        }
-        told = json.loads(json.dumps(told))
-        file = self.out / "space.json"
-        if file.is_file():
-            if read_json(file) != told:
-                raise UsageError(
-                    f"{self.out} holds a study of other settings: choose another --out, or give the "
-                    "settings that it was begun with to go on with it"
-                )
-            return
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise UsageError(f"{self.out} exists and is no study: choose another --out")
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make {self.out}: {error.strerror or error}") from None
-        write_text(file, json.dumps(told, ensure_ascii=False, indent=1))
 
 
 class _Pruned(Exception):  # noqa: N818 no error: a way out of the training loop
