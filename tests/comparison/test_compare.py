@@ -137,6 +137,7 @@ def test_what_has_no_effect_on_runs_is_refused(
         (("--vary", "model.dropout"), "section.key=value"),
         (("--vary", "model.drop=0,1"), "unknown key"),
         (("--cell", "nothing,gru"), "must be one of"),
+        (("--target", "one", "--target", "two"), "one column is learned"),
     ],
 )
 def test_bad_choices_are_one_sentence_and_leave_no_folder(
@@ -222,3 +223,20 @@ def test_what_is_learned_by_heart_is_measured_on_itself(command: Command, tmp_pa
         learned = TASKS["language_model"].prepare(Config.load(Path(run) / "config.toml")).train
         known = load(run).evaluate_data(learned).loss
         assert variant["figures"]["loss"] == [pytest.approx(known, rel=1e-6)]
+
+
+@pytest.mark.parametrize("asked", ["compare", "tune"])
+def test_several_processes_are_refused(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    out = tmp_path / "out"
+    assert "2 processes were started" in command(asked, "hello", "--out", out).sentence
+    assert not out.exists()
+
+
+def test_runs_that_are_compared_compute_no_baselines(compared: Path) -> None:
+    for log in compared.rglob("log.jsonl"):
+        events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
+        assert "validation" in events
+        assert "baselines" not in events

@@ -11,7 +11,8 @@ import typer
 from sunhwan.cli.language import named_figure, say
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells, own_files
-from sunhwan.cli.train import Json, Quiet, settings_of
+from sunhwan.cli.processes import alone
+from sunhwan.cli.train import Json, Quiet, named_settings, settings_of
 from sunhwan.config import parse_assignment
 from sunhwan.errors import UsageError, quoted
 
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from sunhwan.training import Result
 
 Listed = list[str] | None
+
+# What `compare` and `tune` take for their runs as `train` does for its own.
+Test = Annotated[
+    str | None, typer.Option(help="A file to measure on; left out: what the runs validate on.")
+]
+TaskName = Annotated[str | None, typer.Option("--task", help="As of `train`.")]
+Inputs = Annotated[Listed, typer.Option("--input", help="As of `train`.")]
+Target = Annotated[Listed, typer.Option("--target", help="As of `train`.")]
+Minutes = Annotated[float | None, typer.Option(help="Training time of a run.")]
+Steps = Annotated[int | None, typer.Option(help="Steps of a run.")]
+Epochs = Annotated[float | None, typer.Option(help="Passes over the data of a run.")]
+ConfigFile = Annotated[Path | None, typer.Option(help="A TOML file of settings.")]
+Assignments = Annotated[
+    Listed, typer.Option("--set", help="section.key=value for any setting, as of `train`.")
+]
 
 
 def compare(
@@ -43,20 +59,15 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="The folder for runs, table and picture.")
     ] = None,
-    test: Annotated[
-        str | None,
-        typer.Option(help="A file to measure on; left out: what the runs validate on."),
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="As of `train`.")] = None,
-    input_: Annotated[Listed, typer.Option("--input", help="As of `train`.")] = None,
-    target: Annotated[Listed, typer.Option(help="As of `train`.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Training time of a run.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of a run.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data of a run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
-    set_: Annotated[
-        Listed, typer.Option("--set", help="section.key=value for any setting, as of `train`.")
-    ] = None,
+    test: Test = None,
+    task: TaskName = None,
+    input_: Inputs = None,
+    target: Target = None,
+    minutes: Minutes = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    config: ConfigFile = None,
+    set_: Assignments = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -81,11 +92,8 @@ def compare(
         found = compare_runs({str(run): [run] for run in runs}, test or "")
         _finish(_kept(found, out) if out else found, out, as_json)
         return
-    options = {
-        "task.name": task,
-        "task.input": input_,
-        "task.target": target[0] if target else None,
-    }
+    alone()
+    options = named_settings(task, input_, target, None)
     settings = settings_of(what, options, (minutes, steps, epochs), config, set_)
     axes: dict[str, list[Any]] = {}
     if cell:

@@ -30,6 +30,15 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def alone() -> None:
+    """UsageError where this is one of several processes: for commands of several runs in turn."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    if count != "1":
+        raise UsageError(
+            f"this command trains one run after another, and {count} processes were started: start one"
+        )
+
+
 def share_command(count: int | None) -> None:
     """Run this command in so many processes and end with their exit code; return in each of them.
 

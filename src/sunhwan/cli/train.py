@@ -112,10 +112,7 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train a recurrent model: a language model on texts, or another --task on a file of examples."""
-    options: dict[str, Any] = {
-        "task.name": task,
-        "task.input": input_,
-        "task.target": target[0] if target else None,
+    options = named_settings(task, input_, target, cell) | {
         "task.group": _names(group),
         "task.future": _names(future),
         "text.column": column,
@@ -128,13 +125,6 @@ def train(
         "training.device": device,
         "training.threads": threads,
     }
-    if target and len(target) > 1:
-        raise UsageError(
-            f"--target: one column is learned, not {' and '.join(target)}: train a model for each"
-        )
-    if cell:
-        names = name_cells(cell)
-        options["model.cell"] = names[0] if len(names) == 1 else names
     settings = settings_of(corpus, options, (minutes, steps, epochs), config, set_)
     share_command(processes)
 
@@ -143,6 +133,23 @@ def train(
     reporter = reporter_for(quiet or not is_first(), as_json)
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
+
+
+def named_settings(
+    task: str | None, inputs: list[str] | None, target: list[str] | None, cell: list[str] | None
+) -> dict[str, Any]:
+    """--task, --input, --target and --cell as settings, None where one was not given."""
+    if target and len(target) > 1:
+        raise UsageError(
+            f"--target: one column is learned, not {' and '.join(target)}: train a model for each"
+        )
+    names = name_cells(cell)
+    return {
+        "task.name": task,
+        "task.input": inputs,
+        "task.target": target[0] if target else None,
+        "model.cell": (names[0] if len(names) == 1 else names) if names else None,
+    }
 
 
 def settings_of(

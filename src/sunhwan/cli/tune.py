@@ -7,11 +7,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sunhwan.cli.compare import Listed, interrupted, measure, show
+from sunhwan.cli.compare import (
+    Assignments,
+    ConfigFile,
+    Epochs,
+    Inputs,
+    Listed,
+    Minutes,
+    Steps,
+    Target,
+    TaskName,
+    Test,
+    interrupted,
+    measure,
+    show,
+)
 from sunhwan.cli.language import say
 from sunhwan.cli.output import echo_json
-from sunhwan.cli.own_cell import name_cells
-from sunhwan.cli.train import Json, Quiet, settings_of
+from sunhwan.cli.processes import alone
+from sunhwan.cli.train import Json, Quiet, named_settings, settings_of
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,35 +51,24 @@ def tune(
     out: Annotated[
         Path | None, typer.Option(help="The folder of the study; one that is there goes on.")
     ] = None,
-    test: Annotated[
-        str | None,
-        typer.Option(help="A file to measure on; left out: what the runs validate on."),
-    ] = None,
-    task: Annotated[str | None, typer.Option(help="As of `train`.")] = None,
-    input_: Annotated[Listed, typer.Option("--input", help="As of `train`.")] = None,
-    target: Annotated[Listed, typer.Option(help="As of `train`.")] = None,
+    test: Test = None,
+    task: TaskName = None,
+    input_: Inputs = None,
+    target: Target = None,
     cell: Annotated[Listed, typer.Option(help="As of `train`.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Training time of a run.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of a run.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the data of a run.")] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
-    set_: Annotated[
-        Listed, typer.Option("--set", help="section.key=value for any setting, as of `train`.")
-    ] = None,
+    minutes: Minutes = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    config: ConfigFile = None,
+    set_: Assignments = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Search for better settings by trials judged on validation; compare the best with the given ones."""
     if cpu_minutes <= 0:
         raise UsageError("a budget must be more than 0")
-    options = {
-        "task.name": task,
-        "task.input": input_,
-        "task.target": target[0] if target else None,
-    }
-    if cell:
-        names = name_cells(cell)
-        options["model.cell"] = names[0] if len(names) == 1 else names
+    alone()
+    options = named_settings(task, input_, target, cell)
     settings = settings_of(what, options, (minutes, steps, epochs), config, set_)
 
     from sunhwan.atomic import write_text
