@@ -15,7 +15,7 @@ from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.layers import Look, observing
 from sunhwan.layers.shares import LayerSteps, Share, layer_steps, parameter_shares, shares_of
 from sunhwan.models.mode import evaluating
-from sunhwan.tasks import LanguageModelTask, Task
+from sunhwan.tasks import Task
 
 Values = np.ndarray
 """float64."""
@@ -95,11 +95,12 @@ def unroll_text(
     block_length: T of truncated backpropagation through time: the state passes a border, no gradient does.
     UsageError where the model is no language model, nothing is read, or there are too many steps.
     """
-    if not isinstance(model, LanguageModelTask):
+    language = model.as_language_model()
+    if language is None:
         raise UsageError(f"a text is unrolled by a language model: this is a {model.title}")
     if block_length is not None and block_length < 1:
         raise UsageError(f"a block has at least 1 step, not {block_length}")
-    vocabulary = model.vocabulary
+    vocabulary = language.vocabulary
     ids = [*start_tokens(vocabulary), *vocabulary.encode(text).tolist()]
     following = vocabulary.encode(then).tolist()[:1]
     T = len(ids)
@@ -107,7 +108,7 @@ def unroll_text(
         raise UsageError("there is nothing to read: give a text that the model knows")
     if T > STEPS:
         raise UsageError(f"the text has {T:,} tokens: give at most {STEPS:,}")
-    network = copy.deepcopy(model.model).double().cpu()
+    network = copy.deepcopy(language.model).double().cpu()
     biggest = max(p.numel() for layer in network.recurrent.stack for p in layer.parameters())
     if biggest * T > NUMBERS:
         raise UsageError(
