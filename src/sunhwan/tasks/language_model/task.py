@@ -91,14 +91,20 @@ class LanguageModelTask(Task):
     def evaluate_data(
         self, data: Tokens, *, limit: int = 0, interrupted: Callable[[], bool] = lambda: False
     ) -> Scores:
-        data = by_sentence(data, self.vocabulary) if self.reads_sentences else data
         return evaluate_tokens(
-            self.model, data, rows=VALIDATION_ROWS, limit=limit, interrupted=interrupted
+            self.model,
+            self._as_read(data),
+            rows=VALIDATION_ROWS,
+            limit=limit,
+            interrupted=interrupted,
         )
 
     def piece_losses(self, data: Tokens) -> NDArray[np.float64]:
-        data = by_sentence(data, self.vocabulary) if self.reads_sentences else data
-        return piece_losses(self.model, data)
+        return piece_losses(self.model, self._as_read(data))
+
+    def _as_read(self, tokens: Tokens) -> Tokens:
+        """The tokens with a document wherever the state begins anew."""
+        return by_sentence(tokens, self.vocabulary) if self.reads_sentences else tokens
 
     def validation_sample(self, data: Any, length: int) -> str:
         # In fp32 whatever the model has become: the precision stays from one validation to the next.
@@ -162,9 +168,8 @@ class LanguageModelTask(Task):
         return self._evaluate(encode(self.vocabulary, [document], "the text"), precision)
 
     def _evaluate(self, tokens: Tokens, precision: str) -> Scores:
-        tokens = by_sentence(tokens, self.vocabulary) if self.reads_sentences else tokens
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
-        return evaluate_tokens(self.model, tokens, read=engine)
+        return evaluate_tokens(self.model, self._as_read(tokens), read=engine)
 
     def review(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Review:
         """The figures; in another precision than fp32 with the bits per character that it costs."""
