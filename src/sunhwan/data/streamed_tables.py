@@ -5,7 +5,7 @@ import io
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -97,30 +97,30 @@ def open_table(
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
     """The file as text, and its beginning."""
-    try:
-        opened = nullcontext(sys.stdin.buffer) if str(path) == "-" else open_unpacked(path)
-        data: Any = opened.__enter__()
-    except FileNotFoundError:
-        raise TextError(f"There is no file {name}; check the path.") from None
-    except IsADirectoryError:
-        raise TextError(f"{name} is a folder where a file is needed.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise TextError(f"{name} cannot be read ({reason}); check the path.") from None
-    try:
+    with ExitStack() as stack:
+        data: Any = sys.stdin.buffer
+        try:
+            if str(path) != "-":
+                data = stack.enter_context(open_unpacked(path))
+        except FileNotFoundError:
+            raise TextError(f"There is no file {name}; check the path.") from None
+        except IsADirectoryError:
+            raise TextError(f"{name} is a folder where a file is needed.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise TextError(f"{name} cannot be read ({reason}); check the path.") from None
         head = data.read(HEAD) if str(path) != "-" else data.read()
         whole = head if len(head) < HEAD else head[: _end_of_line(head)]
         guess = recognise(whole)
         begin = decode_known(whole, name).text  # or the sentence that says what to do
         codec = "utf-8-sig" if guess.codec.lower().replace("-", "") == "utf8" else guess.codec
         joined = io.BufferedReader(_Joined(head, data), HEAD)
-        yield io.TextIOWrapper(joined, encoding=codec, newline=None), begin
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"{name} begins as {error.encoding} and has other bytes further on; save it as UTF-8."
-        ) from None
-    finally:
-        opened.__exit__(None, None, None)
+        try:
+            yield io.TextIOWrapper(joined, encoding=codec, newline=None), begin
+        except UnicodeDecodeError as error:
+            raise TextError(
+                f"{name} begins as {error.encoding} and has other bytes further on; save it as UTF-8."
+            ) from None
 
 
 def _end_of_line(head: bytes) -> int:
