@@ -195,9 +195,10 @@ def draw_trials(trials: Sequence[Mapping[str, Any]], path: Path) -> None:
     """
     seen = [trial for trial in trials if trial["rank"] is not None]
     names = sorted({name for trial in seen for name in trial["settings"]})
-    rows = -(-(1 + len(names)) // 3)
-    figure = Figure(figsize=(12, 3.4 * rows), layout="constrained")
-    order, *others = figure.subplots(rows, 3, squeeze=False).ravel()
+    columns = min(1 + len(names), 3)
+    rows = -(-(1 + len(names)) // columns)
+    figure = Figure(figsize=(4 * columns, 3.4 * rows), layout="constrained")
+    order, *others = figure.subplots(rows, columns, squeeze=False).ravel()
     for trial in seen:
         whole = trial["state"] == "complete"
         style = {"color": INK if whole else SOFT, "marker": "o" if whole else "x", "markersize": 4}
