@@ -185,7 +185,9 @@ def to_device(block: Block, device: torch.device) -> Block:
     if device.type == "cpu":
         return block
     lengths = None if block.lengths is None else block.lengths.to(device)
-    return Block(block.inputs.to(device), block.targets.to(device), block.resets, lengths)
+    return block._replace(
+        inputs=block.inputs.to(device), targets=block.targets.to(device), lengths=lengths
+    )
 
 
 def confusion(targets: Sequence[int], guesses: Sequence[int], labels: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from sunhwan.inspection.measures.probes import ProbeResult, Probes
 from sunhwan.inspection.measures.saved_values import SavedNumbers
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum, MatrixSpectrum, Spectrum
 from sunhwan.inspection.measures.traces import Trace
-from sunhwan.inspection.measures.unrolling import UnrolledLayer, Unrolling
+from sunhwan.inspection.measures.unrolling import MemoryByLength, UnrolledLayer, Unrolling
 from sunhwan.inspection.report.contents import About, LayerFacts, Report
 
 HOSTILE = '--><script>alert("가")</script><img src=x onerror=alert(1)> $\\frac$ {a}'
@@ -100,7 +100,8 @@ def unrolling(block_length: int | None = 64, directions: int = 1) -> Unrolling:
     ]  # fmt: skip
     return Unrolling(
         layers, 30, 3, 30, {"input": 90, "layers": 112, "output": 150, "others": 0}, 352, 32,
-        block_length, 0.0, block_length, 1, 30, 123_456 if block_length else None,
+        block_length, block_length, 0.0, block_length, 1, 30, 123_456 if block_length else None,
+        MemoryByLength([8, 64], [15_432, 123_456], [7_716, 15_432], 1) if block_length else None,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from sunhwan.inspection.measures.gradient_flow import FlowCurve
+from sunhwan.inspection.measures.unrolling import MemoryByLength
 from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures import (
     Curve,
@@ -17,6 +18,7 @@ from sunhwan.inspection.report.pictures import (
     draw_flow,
     draw_history,
     draw_jacobians,
+    draw_kept,
     draw_looks,
     draw_matrices,
     draw_memory,
@@ -48,6 +50,7 @@ PICTURES: dict[str, Callable[[Phrases], Figure]] = {
     "curves": lambda words: draw_curves(PIECES, [Curve(HOSTILE, np.arange(T) - 2.0)] * 2, words),
     "looks": lambda words: draw_looks(PIECES, (HOSTILE, "b"), np.full((2, T), 1 / T), words),
     "unrolled": lambda words: draw_unrolled(reports.unrolling(), words),
+    "kept": lambda words: draw_kept(MemoryByLength([8, 64], [90, 700], [40, 80], 1), "sqrt", words),
     "short blocks": lambda words: draw_unrolled(reports.unrolling(2), words),
     "directions": lambda words: draw_unrolled(reports.unrolling(None, 2), words),
 }

@@ -116,7 +116,7 @@ def test_every_section_is_there(html: str) -> None:
     titles = "".join(text for tag, text in read.texts if tag == "h2")
     for section in ("flow", "memory", "spectrum", "probes", "traces", "attribution", "unrolled"):
         assert words(f"{section}.title") in titles
-    assert sum(tag == "svg" for tag, _ in read.tags) == 11
+    assert sum(tag == "svg" for tag, _ in read.tags) == 12
     ids = [found["id"] for tag, found in read.tags if tag == "h2"]
     assert [f"#{name}" for name in ids] == [a["href"] for tag, a in read.tags if tag == "a"]
 

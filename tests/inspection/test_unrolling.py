@@ -207,6 +207,26 @@ def test_the_gradient_stops_at_the_border_of_a_block_and_the_state_does_not() ->
     assert unrolled(subject_of(task), config).block_length == 6
 
 
+def test_a_block_that_overlaps_keeps_what_its_loss_needs() -> None:
+    task, config = text_task(data__block_length=24, data__bptt_length=T)
+    found = unrolled(subject_of(task), config)
+    block = block_of(task, config.override({"data.block_length": T}))._replace(overlap=T - 24)
+    measured = saved_bytes(lambda: task.model.train().loss(block), task.model.parameters())
+    assert found.bytes == pytest.approx(measured, rel=0.08)
+    assert found.memory is not None
+    assert (found.block_length, found.memory.lengths[found.memory.own]) == (24, T)
+    assert found.memory.full[found.memory.own] == found.bytes
+
+
+def test_memory_grows_as_t_or_as_its_root() -> None:
+    task, config = text_task()
+    memory = unrolled(subject_of(task), config).memory
+    assert memory is not None
+    at = memory.lengths.index
+    assert memory.full[at(4096)] == pytest.approx(4 * memory.full[at(1024)], rel=0.01)
+    assert memory.sqrt[at(4096)] == pytest.approx(2 * memory.sqrt[at(1024)], rel=0.05)
+
+
 # Sizes.
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunhwan.cli.help_texts import Command, Group
+from sunhwan.cli.lab_grid import grid
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
 from sunhwan.errors import UsageError
@@ -212,6 +213,9 @@ def gradients(
     target.print(f"everything is in {out}")
     if as_json:
         echo_json(values)
+
+
+app.command("grid", cls=Command)(grid)
 
 
 def _number(text: str) -> float:

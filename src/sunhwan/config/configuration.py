@@ -107,6 +107,16 @@ def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
             "data.batches is a setting of language models, the examples of other tasks are apart anyway: "
             "leave it out"
         )
+    if config.data.bptt_length and config.task.name != "language_model":
+        raise ConfigError(
+            "data.bptt_length is a setting of language models, the examples of other tasks are read as a "
+            "whole: leave it out"
+        )
+    if config.data.bptt_length and config.data.batches == "sentences":
+        raise ConfigError(
+            "data.bptt_length says how far a stream's gradient goes back, and a sentence is read as a "
+            "whole: leave it out, or set data.batches to 'streams'"
+        )
     if config.model.input == "number" and config.task.name != "language_model":
         raise ConfigError("model.input 'number' is for language models: leave it out")
     if config.source_setting == "text.corpus":

@@ -122,7 +122,18 @@ class DataConfig:
     )
     batch_size: int = setting(0, "N: parallel streams of text; 0: auto", low=0, high=65536)
     block_length: int = setting(
-        0, "T: steps between two cuts of the gradient (truncated BPTT); 0: auto", low=0, high=10**7
+        0,
+        "T: steps of a block, after which weights are updated and the gradient is cut (truncated BPTT; "
+        "k1 where bptt_length is k2); 0: auto",
+        low=0,
+        high=10**7,
+    )
+    bptt_length: int = setting(
+        0,
+        "k2: steps that the gradient goes back from a block's end, where it is to be more than the T new "
+        "ones (Williams and Peng 1990); 0: T",
+        low=0,
+        high=10**7,
     )
     reset_probability: float = setting(
         0.01,

@@ -16,12 +16,15 @@ class Block(NamedTuple):
 
     resets[n, t] is true where row n must read inputs[n, t] from the initial state; None: nowhere.
     lengths (N): so many steps of each row are real, and what lies behind them is padding; None: all.
+    overlap: the first steps that the block before held too: the gradient passes through them, and their
+    targets are not counted again.
     """
 
     inputs: Tensor
     targets: Tensor
     resets: Tensor | None
     lengths: Tensor | None = None
+    overlap: int = 0
 
     def part(self, start: int, end: int) -> "Block":
         """The steps start … end − 1."""
@@ -29,7 +32,10 @@ class Block(NamedTuple):
         lengths = self.lengths
         if lengths is not None:
             lengths = (lengths - start).clamp(0, min(end, self.inputs.shape[1]) - start)
-        return Block(self.inputs[:, start:end], self.targets[:, start:end], resets, lengths)
+        overlap = max(self.overlap - start, 0)
+        return Block(
+            self.inputs[:, start:end], self.targets[:, start:end], resets, lengths, overlap
+        )
 
 
 class Streams:
@@ -42,6 +48,10 @@ class Streams:
     `reset_probability` at a block's start, for a model that never starts cold in training starts
     badly in use.
 
+    With a `bptt_length` k2 beyond the `block_length` k1 a block is k2 steps, of which the last k1 are new
+    (Williams and Peng 1990): every k1 steps the gradient goes back k2. The state that is carried is then
+    that behind a block's first k1 steps, where the next one begins.
+
     The stream owns its generator and position: `state()` and `restore()` continue it exactly.
     """
 
@@ -51,19 +61,28 @@ class Streams:
         batch_size: int,
         block_length: int,
         *,
+        bptt_length: int = 0,
         reset_probability: float = 0.0,
         seed: int = 0,
     ) -> None:
         if batch_size < 1 or block_length < 1:
             raise DataError(f"batch size {batch_size} and block length {block_length} must be ≥ 1")
+        if 0 < bptt_length < block_length:
+            raise DataError(
+                f"a block of {block_length} new steps has a gradient that goes back {block_length} at "
+                f"least, not {bptt_length}: lower data.block_length or raise data.bptt_length"
+            )
         self.pairs = tokens.targets
         self.batch_size = min(batch_size, self.pairs)
         self.block_length = block_length
+        self.overlap = max(bptt_length - block_length, 0)
         self.reset_probability = reset_probability
         self.position = 0
         self._source = tokens
         self._offsets = torch.arange(self.batch_size) * self.steps_per_epoch
         self._generator = torch.Generator().manual_seed(seed)
+        # Which rows were reset at the start of the new steps of the last blocks, the newest last.
+        self._drawn: list[Tensor] = []
 
     @property
     def steps_per_epoch(self) -> int:
@@ -101,32 +120,43 @@ class Streams:
 
     def next_parts(self, own: Sequence[int], parts: int) -> list[Block]:
         """Of the next block, cut into so many parts by its rows, the own ones."""
-        steps = torch.arange(self.position, self.position + self.block_length)
-        draw: Tensor | None = None
+        steps = torch.arange(self.position - self.overlap, self.position + self.block_length)
         if self.reset_probability:
             # For all streams, so that each resets alike however they are shared.
             draw = torch.rand(self.batch_size, generator=self._generator)
+            drawn = [*self._drawn, draw < self.reset_probability]
+            self._drawn = drawn[-(self.overlap // self.block_length + 1) :]
         self.position += self.block_length
-        return [self._block(self.rows(part, parts), steps, draw) for part in own]
+        return [self._block(self.rows(part, parts), steps) for part in own]
 
-    def _block(self, rows: slice, steps: Tensor, draw: Tensor | None) -> Block:
+    def _block(self, rows: slice, steps: Tensor) -> Block:
         where = (self._offsets[rows].unsqueeze(1) + steps) % self.pairs  # (N, T)
         resets = self._source.is_start(where)
-        if draw is not None:
-            resets[:, 0] |= draw[rows] < self.reset_probability
-        ids = self._source.ids
-        return Block(ids[where], ids[where + 1], resets if bool(resets.any()) else None)
+        if self.overlap:
+            # What stands before the first step is no part of the row's reading.
+            resets |= steps == 0
+        for back, drawn in enumerate(reversed(self._drawn)):
+            resets[:, self.overlap - back * self.block_length] |= drawn[rows]
+        ids, given = self._source.ids, resets if bool(resets.any()) else None
+        return Block(ids[where], ids[where + 1], given, overlap=self.overlap)
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to continue exactly here: plain values."""
         generator = bytes(self._generator.get_state().tolist()).hex()
-        return {"position": self.position, "generator": generator}
+        drawn = [drawn.nonzero().flatten().tolist() for drawn in self._drawn]
+        return {"position": self.position, "generator": generator} | (
+            {"drawn": drawn} if self.overlap else {}
+        )
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue where `state()` was taken."""
         self.position = int(state["position"])
         generator = torch.tensor(list(bytes.fromhex(state["generator"])), dtype=torch.uint8)
         self._generator.set_state(generator)
+        self._drawn = [
+            torch.isin(torch.arange(self.batch_size), torch.tensor(rows, dtype=torch.int64))
+            for rows in state.get("drawn", [])
+        ]
 
 
 class WarmBlock(NamedTuple):

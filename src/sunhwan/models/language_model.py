@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -132,23 +133,29 @@ class LanguageModel(nn.Module):
 
         bptt_memory: "full" keeps every step for the backward pass; "sqrt" only about 2 √T of them,
         and computes each step twice (Chen et al. 2016): the same numbers in less memory.
+
+        The state in the outcome is that in which the next block begins: of a block that overlaps the
+        one before, not the last one.
         """
         N, T = block.inputs.shape
         masks = self.draw_masks(N)
         now = self.initial_state(N) if state is None else list(state)
         length = T if bptt_memory == "full" else math.isqrt(max(T - 1, 0)) + 1
+        new = T - block.overlap
         before: Tensor | None = None
         totals: list[Tensor] = [self.output.bias.new_zeros(())] * 3
-        for start in range(0, T, length):
-            part = block.part(start, start + length)
+        carried = now
+        for start, end in pairwise(sorted({*range(0, T, length), new, T})):
+            part = block.part(start, end)
             arguments = (part, now, before, masks, activation > 0, temporal_activation > 0)
             if length == T:
                 sums, before, now = self._sums(*arguments)
             else:
                 sums, before, now = checkpoint(self._sums, *arguments, use_reentrant=False)
             totals = [total + more for total, more in zip(totals, sums, strict=True)]
+            carried = now if end == new else carried
         nats, squares, changes = totals
-        steps, pairs = N * T, N * (T - 1)
+        steps, pairs = N * new, N * (new - 1)
         if block.lengths is not None:
             steps, pairs = int(block.lengths.sum()), int((block.lengths - 1).clamp(min=0).sum())
         nats = nats / steps
@@ -156,7 +163,7 @@ class LanguageModel(nn.Module):
         objective = nats + activation * squares / (steps * H)
         if pairs:
             objective = objective + temporal_activation * changes / (pairs * H)
-        return Loss(nats, objective, now, steps)
+        return Loss(nats, objective, carried, steps)
 
     def _sums(
         self,
@@ -166,16 +173,20 @@ class LanguageModel(nn.Module):
         masks: SequenceMasks,
         activation: bool,
         temporal: bool,
-    ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, list[State]]:
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None, list[State]]:
         """Of a piece of a block: Σ cross-entropy, Σ y², Σ (y_t − y_{t−1})²; the last y; the state.
 
-        before: the y (N, H) of the step before the piece, or None where there is none. The two sums
+        before: the y (N, H) of the step before the piece, or None where none is counted. The two sums
         of squares are 0 unless asked for.
         """
         y, last = self._read(block.inputs, state, block.resets, masks, block.lengths)
         dropped = self._dropped(y, masks)
+        if block.overlap:
+            y, dropped = y[block.overlap :], dropped[block.overlap :]
+            if not len(y):
+                return (y.new_zeros(()),) * 3, None, last
         # In the order of time, which a sum does not mind: only the ids are transposed.
-        rows, targets = dropped.flatten(0, 1), block.targets.T.flatten()
+        rows, targets = dropped.flatten(0, 1), block.targets[:, block.overlap :].T.flatten()
         real = None if block.lengths is None else ~is_padding(len(y), block.lengths)
         if real is not None:
             rows, targets = rows[real.flatten()], targets[real.flatten()]

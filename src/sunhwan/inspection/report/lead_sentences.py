@@ -73,13 +73,16 @@ def attribution_lead(one: ChosenPrediction, words: Phrases) -> str:
 def unrolled_lead(unrolled: Unrolling, words: Phrases) -> str:
     """How large the network is, and where training cuts it."""
     parameters = words.count(unrolled.total)
-    if unrolled.block_length is None or unrolled.bytes is None:
+    T, back = unrolled.block_length, unrolled.bptt_length
+    if T is None or back is None or unrolled.bytes is None:
         return f"{words('unrolled.size_lead', parameters=parameters)} {words('unrolled.whole')}"
     lead = words(
         "unrolled.lead",
         parameters=parameters,
         batch=words.count(unrolled.batch_size),
-        block=words.count(unrolled.block_length),
+        block=words.count(T),
         memory=words.bytes(unrolled.bytes),
     )
+    if back > T:
+        return f"{lead} {words('unrolled.overlap', block=words.count(T), back=words.count(back))}"
     return f"{lead} {words('unrolled.cut')}"

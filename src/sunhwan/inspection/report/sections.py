@@ -279,3 +279,10 @@ class Sections:
             for layer in unrolled.layers
         ]  # fmt: skip
         yield Table([words(f"unrolled.{name}") for name in names], rows, (4, 5))
+        memory = unrolled.memory
+        if memory is not None:
+            full, root = (words.bytes(kept[memory.own]) for kept in (memory.full, memory.sqrt))
+            steps = words.count(memory.lengths[memory.own])
+            yield Heading(words("kept.title"))
+            yield Paragraph(words("kept.lead", steps=steps, full=full, sqrt=root))
+            yield Picture("kept", words("kept.what", rows=words.count(unrolled.batch_size)))

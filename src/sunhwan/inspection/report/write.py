@@ -20,6 +20,7 @@ from sunhwan.inspection.report.pictures import (
     draw_flow,
     draw_history,
     draw_jacobians,
+    draw_kept,
     draw_looks,
     draw_matrices,
     draw_memory,
@@ -117,6 +118,9 @@ def pictures_of(report: Report, words: Phrases) -> dict[str, Figure]:
         figures["unrolled"] = draw_unrolled(
             report.unrolled, words, pooled=TASKS[report.about.task].pools_outputs
         )
+        if report.unrolled.memory:
+            mode = "sqrt" if report.unrolled.pieces > 1 else "full"
+            figures["kept"] = draw_kept(report.unrolled.memory, mode, words)
     return figures | _traces(report, words)
 
 

@@ -64,7 +64,7 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
     data = dataclasses.replace(
         data,
         batch_size=data.batch_size or max(1, min(32, max(8, tokens // 8192), tokens // 64)),
-        block_length=data.block_length or max(1, min(64, tokens - 1)),
+        block_length=data.block_length or max(1, min(64, tokens - 1, data.bptt_length or 64)),
     )
     tokens_per_step = data.batch_size * data.block_length
     readable = minutes * TOKENS_PER_MINUTE * (256 / width) ** 2

@@ -68,6 +68,7 @@ class LanguageModelTask(Task):
             train,
             config.data.batch_size,
             config.data.block_length,
+            bptt_length=config.data.bptt_length,
             reset_probability=config.data.reset_probability,
             seed=config.training.seed,
         )

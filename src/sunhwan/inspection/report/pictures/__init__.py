@@ -1,6 +1,7 @@
 """Pictures of a report: each function draws one, with matplotlib."""
 
 from sunhwan.inspection.report.pictures.flow import draw_clipping, draw_flow
+from sunhwan.inspection.report.pictures.kept import draw_kept
 from sunhwan.inspection.report.pictures.memory import draw_memory
 from sunhwan.inspection.report.pictures.probes import draw_probes
 from sunhwan.inspection.report.pictures.spectrum import draw_history, draw_jacobians, draw_matrices
@@ -15,6 +16,7 @@ __all__ = [
     "draw_flow",
     "draw_history",
     "draw_jacobians",
+    "draw_kept",
     "draw_looks",
     "draw_matrices",
     "draw_memory",

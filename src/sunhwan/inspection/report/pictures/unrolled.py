@@ -49,7 +49,10 @@ def draw_unrolled(unrolling: Unrolling, words: Phrases, *, pooled: bool = False)
     for place, name in enumerate(stacks):
         layers = [layer for layer in unrolling.layers if layer.stack == name]
         last = place == len(stacks) - 1
-        end = _draw_line(line, start, layers, columns[name], outputs=last, pooled=pooled)
+        crosses = (unrolling.bptt_length or 0) > (unrolling.block_length or 0)
+        end = _draw_line(
+            line, start, layers, columns[name], outputs=last, pooled=pooled, crosses=crosses
+        )
         if last and pooled:
             middle, width = start + (len(columns[name]) - 1) / 2, len(columns[name]) - 0.5
             _box(line, middle, top - 0.05, width, words("unrolled.pooled"), SOFT, height=0.4)
@@ -63,8 +66,9 @@ def draw_unrolled(unrolling: Unrolling, words: Phrases, *, pooled: bool = False)
     line.set_title(words("unrolled.line"))
     if unrolling.block_length:
         _draw_blocks(
-            line, columns[stacks[-1]], depth, unrolling.block_length, unrolling.batch_size, words
-        )
+            line, columns[stacks[-1]], depth, unrolling.block_length, unrolling.batch_size, words,
+            crosses=crosses,
+        )  # fmt: skip
     for axes in (loop, line):
         axes.set_ylim(-0.75, top + (0.6 if unrolling.block_length else 0.4))
         axes.set_axis_off()
@@ -131,8 +135,12 @@ def _draw_line(
     *,
     outputs: bool,
     pooled: bool,
+    crosses: bool,
 ) -> float:
-    """Draw a stack's steps from `start` on, and tell where the next may begin."""
+    """Draw a stack's steps from `start` on, and tell where the next may begin.
+
+    crosses: the gradient passes the border of a block.
+    """
     for place, column in enumerate(columns):
         x = start + place
         axes.text(
@@ -152,7 +160,7 @@ def _draw_line(
             ends = ((x - 0.74, level + 0.1), (x - 0.26, level + 0.1))
             _arrow(axes, *(reversed(ends) if turned else ends))
             low, high = (x - 0.74, level - 0.12), (x - 0.26, level - 0.12)
-            if previous.block == column.block:
+            if crosses or previous.block == column.block:
                 _arrow(axes, *((low, high) if turned else (high, low)), gradient=True)
             else:
                 # It starts on its way back and gets as far as the border.
@@ -184,14 +192,16 @@ def _draw_reading(
 
 
 def _draw_blocks(
-    axes: Axes, columns: Sequence[Column], depth: int, length: int, rows: int, words: Phrases
-) -> None:
+    axes: Axes, columns: Sequence[Column], depth: int, length: int, rows: int, words: Phrases,
+    *, crosses: bool,
+) -> None:  # fmt: skip
     """The border between the two blocks, and what each of them is."""
     label = words("unrolled.block", steps=f"{length:,}", rows=f"{rows:,}")
     per_block = sum(column.block == 0 for column in columns)
     border = per_block - 0.5
     axes.plot([border] * 2, [0.3, depth + 0.75], color=ACCENT, linewidth=2)
-    axes.text(border, depth + 1.35, words("unrolled.stops"), color=ACCENT, ha="center", fontsize=8)
+    border_word = words("unrolled.updates" if crosses else "unrolled.stops")
+    axes.text(border, depth + 1.35, border_word, color=ACCENT, ha="center", fontsize=8)
     axes.text(border, depth + 1.12, words("unrolled.state"), color=INK, ha="center", fontsize=8)
     for block in range(2):
         left, right = block * per_block - 0.4, (block + 1) * per_block - 0.6

@@ -1,0 +1,64 @@
+"""`sunhwan lab grid`: rows and blocks of truncated backpropagation through time."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sunhwan.cli.output import echo_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sunhwan.lab.grid import Grid
+
+
+def grid(
+    length: Annotated[int, typer.Option(help="L: steps of the text, x0 … x(L-1).")] = 1000,
+    batch: Annotated[int, typer.Option(help="N: rows that are read side by side.")] = 2,
+    block: Annotated[int, typer.Option(help="T: steps of a block, until weights change.")] = 10,
+    bptt_length: Annotated[
+        int, typer.Option(help="k2: steps that the gradient goes back; 0: those of a block.")
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(help="A PNG file for the picture.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Where each row begins, what each block reads, and how far the gradient goes back."""
+    from sunhwan.cli.terminal import console
+    from sunhwan.lab.grid import grid as laid_out
+    from sunhwan.lab.grid_figure import draw_grid, summary
+
+    found = laid_out(length, batch, block, bptt_length)
+    if out is not None:
+        draw_grid(found, out)
+    if as_json:
+        echo_json(found.to_dict())
+        return
+    target = console()
+    target.print(summary(found))
+    target.print(_table(found))
+    if found.bptt_length > found.block_length:
+        reached = f"{found.bptt_length:,} steps, over the border of a block"
+    else:
+        reached = "to the start of its block and no further"
+    target.print(f"the state goes on from block to block; the gradient goes back {reached}")
+    if out is not None:
+        target.print(f"the picture is in {out}")
+
+
+def _table(found: "Grid") -> "Table":
+    """Rows down, blocks across."""
+    from rich.table import Table
+
+    from sunhwan.lab.grid_figure import named
+
+    table = Table(box=None)
+    table.add_column("")
+    blocks = sorted({cell.block for cell in found.cells})
+    for place, block in enumerate(blocks):
+        gap = place > 0 and blocks[place - 1] < block - 1
+        table.add_column(f"{'… ' if gap else ''}block {block + 1:,}", no_wrap=True)
+    for row in sorted({cell.row for cell in found.cells}):
+        mine = [cell for cell in found.cells if cell.row == row]
+        table.add_row(f"row {row + 1:,}", *map(named, mine))
+    return table

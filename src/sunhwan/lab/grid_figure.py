@@ -1,0 +1,85 @@
+"""Picture of the grid of rows and blocks: what is read when, where state and gradient go."""
+
+import io
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from sunhwan.lab.grid import Cell, Grid
+from sunhwan.plots import ACCENT, INK, SOFT, fonts
+from sunhwan.store import write_bytes
+
+STATE = "#0072b2"
+
+
+def draw_grid(grid: Grid, path: Path) -> None:
+    """Draw a PNG with a line for each row that is shown and a box for each block."""
+    blocks = sorted({cell.block for cell in grid.cells})
+    rows = sorted({cell.row for cell in grid.cells})
+    width, height = 2.0 + 2.1 * len(blocks), 1.7 + 0.95 * len(rows)
+    with rc_context({"font.family": list(fonts()), "font.size": 9, "axes.unicode_minus": False}):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axes = figure.subplots()
+        for cell in grid.cells:
+            x, y = 2.1 * blocks.index(cell.block), -0.95 * rows.index(cell.row)
+            _draw_cell(axes, x, y, cell, gap=cell.block > 0 and cell.block - 1 not in blocks)
+        for place, row in enumerate(rows):
+            axes.text(-0.2, -0.95 * place, f"row {row + 1:,}", ha="right", va="center", color=INK)
+        for place, block in enumerate(blocks):
+            axes.text(2.1 * place + 0.8, 0.62, f"block {block + 1:,}", ha="center", color=INK)
+        below = -0.95 * len(rows) + 0.2
+        if grid.bptt_length > grid.block_length:
+            border = f"weights are updated; the gradient goes back {grid.bptt_length:,} steps"
+        else:
+            border = "weights are updated; the gradient stops"
+        for place in range(1, len(blocks)):
+            x = 2.1 * place - 0.25
+            axes.plot([x, x], [0.5, below + 0.15], color=ACCENT, lw=1.2, ls=(0, (4, 3)))
+        axes.text(-0.9, below - 0.05, f"- -  {border}", color=ACCENT, va="top", fontsize=8)
+        axes.text(-0.9, below - 0.28, "→  the state goes on", color=STATE, va="top", fontsize=8)
+        axes.set_title(summary(grid), loc="left", color=INK, fontsize=10)
+        axes.set_xlim(-1.0, 2.1 * len(blocks) - 0.2)
+        axes.set_ylim(below - 0.55, 0.85)
+        axes.set_axis_off()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=130)
+    write_bytes(path, buffer.getvalue())
+
+
+def summary(grid: Grid) -> str:
+    """The grid in a sentence."""
+    rest = f"; {grid.unread:,} at the end are left for the next pass" if grid.unread else ""
+    return (
+        f"{grid.length:,} steps in {grid.rows:,} rows of {grid.part:,}, blocks of {grid.block_length:,}: "
+        f"{grid.blocks:,} updates a pass{rest}"
+    )
+
+
+def named(cell: Cell) -> str:
+    """The steps of a cell by their first and last, with the row into which they flow."""
+    steps = f"x{cell.first}" if cell.first == cell.last else f"x{cell.first} … x{cell.last}"
+    return steps if cell.next_row is None else f"{steps} (row {cell.next_row + 1})"
+
+
+def _draw_cell(axes: Axes, x: float, y: float, cell: Cell, *, gap: bool) -> None:
+    axes.add_patch(
+        FancyBboxPatch(
+            (x, y - 0.25), 1.6, 0.5, boxstyle="round,pad=0,rounding_size=0.06",
+            facecolor=SOFT, edgecolor=SOFT, alpha=0.25,
+        )
+    )  # fmt: skip
+    axes.text(x + 0.8, y, named(cell), ha="center", va="center", color=INK, parse_math=False)
+    if cell.block:
+        where = x - (0.5 if not gap else 0.3)
+        axes.annotate(
+            "", (x, y + 0.08), (where, y + 0.08), arrowprops={"arrowstyle": "-|>", "color": STATE}
+        )
+    if gap:
+        axes.text(x - 0.42, y + 0.08, "…", ha="center", va="center", color=INK)
+    if cell.back < cell.first:
+        axes.text(
+            x + 0.8, y - 0.37, f"gradient to x{cell.back}", ha="center", color=ACCENT, fontsize=7
+        )
