@@ -12,7 +12,7 @@ from sunhwan.tasks import Classify, LanguageModelTask
 from sunhwan.training import resume, train
 from sunhwan.training.transfer import adopt, take_over
 from tests.conftest import Command, losses
-from tests.tasks.cases import reviews
+from tests.tasks.cases import CASES, reviews
 
 pytestmark = pytest.mark.usefixtures("no_picture")
 
@@ -103,11 +103,6 @@ def test_what_does_not_fit_is_one_sentence(
     assert isinstance(source, LanguageModelTask)
     with pytest.raises(ConfigError, match=r"model.hidden_size is 99, .* has 6"):
         adopt(Config().override({"model.hidden_size": 99}), source)
-    classifier = train(
-        begin(language, reviews(tmp_path), tmp_path, **{"task.name": "classify"}), tmp_path / "c"
-    ).run
-    done = command("train", "hello", "--from", classifier, "--out", tmp_path / "x")
-    assert "holds a model to classify: start from a language model" in done.sentence
     done = command("train", "hello", "--from", tmp_path / "nowhere", "--out", tmp_path / "x")
     assert "nowhere" in done.sentence
     one_hot = tmp_path / "one-hot"
@@ -120,6 +115,62 @@ def test_what_does_not_fit_is_one_sentence(
     vectors.write_text("1 2\nthe 0.5 1.5\n", encoding="utf-8")
     done = command("train", "hello", "--vectors", vectors, "--out", tmp_path / "x")
     assert "set text.vocabulary to 'words'" in done.sentence
+    assert not (tmp_path / "x").exists()
+
+
+def trained(task: str, folder: Path, **changes: object) -> Path:
+    """A run of a task, of a moment."""
+    case = CASES[task]
+    settings = {
+        "task.name": task, "data.source": str(case.write(folder)), "training.steps": 2,
+        "training.sample_length": 0, "training.threads": 1, **case.settings, **changes,
+    }  # fmt: skip
+    return train(Config().override(settings, "the test"), folder / f"run {task}").run
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("classify", "language_model"), ("tag", "tag"), ("translate", "classify")],
+)
+def test_a_model_begins_with_what_another_task_has_read(
+    source: str, target: str, tmp_path: Path
+) -> None:
+    old = load_model(run := trained(source, tmp_path, **{"model.cell": "lstm"})).task
+    if target == "language_model":
+        settings = begin(run, reviews(tmp_path), tmp_path)
+    else:
+        corpus = CASES[target].write(tmp_path)
+        settings = begin(run, corpus, tmp_path, **{"task.name": target})
+    new = load_model(train(settings, tmp_path / "new").run).task
+    ours, theirs = new.pretrained_parts()[0], old.pretrained_parts()[0]
+    for a, b in ((ours, theirs), *zip(ours.within, theirs.within, strict=True)):
+        for name, tensor in b.recurrent.stack[0].named_parameters():
+            assert torch.allclose(a.recurrent.stack[0].get_parameter(name), tensor, atol=1e-6)
+        shared = set(a.vocabulary.tokens) & set(b.vocabulary.tokens)
+        assert len(shared) > 2
+        for token in shared:
+            i, j = a.vocabulary.tokens.index(token), b.vocabulary.tokens.index(token)
+            for one, other in zip(a.by_token, b.by_token, strict=False):
+                assert torch.allclose(one[i], other[j], atol=1e-6), token
+    if ours.recurrent.bidirectional and theirs.recurrent.bidirectional:
+        back = ours.recurrent.stack[1].W_h_T, theirs.recurrent.stack[1].W_h_T
+        assert torch.allclose(*back, atol=1e-6)
+    taken = take_over(old, new)
+    assert taken.tensors == taken.of_tensors
+
+
+def test_a_model_that_read_none_of_this_is_refused(tmp_path: Path, command: Command) -> None:
+    forecaster = trained("forecast", tmp_path)
+    done = command("train", "hello", "--from", forecaster, "--out", tmp_path / "x")
+    assert "that reads no text: start from a model that does" in done.sentence
+    digits = tmp_path / "digits.txt"
+    digits.write_text("01234567" * 20, encoding="utf-8")
+    source = tmp_path / "source"
+    command(
+        "train", "hello", "--steps=1", "--quiet", "--set=model.input=embedding", "--out", source
+    )
+    done = command("train", digits, "--from", source, "--out", tmp_path / "x")
+    assert "knows none of these" in done.sentence
     assert not (tmp_path / "x").exists()
 
 

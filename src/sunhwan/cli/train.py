@@ -78,7 +78,8 @@ def train(
     from_: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Start from the weights of this run, a language model (pretraining)."
+            "--from",
+            help="Start from what this run, of any task that reads text, has learned to read.",
         ),
     ] = None,
     vectors: Annotated[

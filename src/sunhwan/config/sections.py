@@ -245,7 +245,7 @@ class TrainingConfig:
         0.0, "budget in passes; no budget at all: 3 minutes, less for a small text", low=0
     )
     start_from: str = setting(
-        "", "a run or model folder of a language model whose reading of text to begin with"
+        "", "a run or model folder, of any task that reads text, whose reading to begin with"
     )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     optimizer: str = setting(

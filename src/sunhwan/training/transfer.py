@@ -1,4 +1,4 @@
-"""What a new model takes over from a trained language model, or from a file of word vectors."""
+"""What a new model takes over from a trained one that reads text, or from a file of word vectors."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ from sunhwan.store import load_model
 from sunhwan.tasks import Task
 
 ARCHITECTURE = (
-    "cell", "hidden_size", "num_layers", "embedding_size", "input", "connection", "layer_norm",
-    "tied", "bias", "learned_initial_state",
+    "cell", "hidden_size", "num_layers", "embedding_size", "connection", "layer_norm", "bias",
+    "learned_initial_state",
 )  # fmt: skip
+OF_LANGUAGE_MODELS = ("input", "tied")
 
 
 def load_source(path: str) -> Task:
-    """The language model to start from; UsageError for a model of another task."""
+    """The model to start from; UsageError for one that has no embedding of tokens."""
     task = load_model(Path(path)).task
-    if task.as_language_model() is None:
-        raise UsageError(
-            f"{path} holds a {task.title}: start from a language model, whose reading of "
-            "text serves every task"
-        )
     if not task.pretrained_parts():
+        if task.as_language_model() is None:
+            raise UsageError(
+                f"{path} holds a {task.title} that reads no text: start from a model that does"
+            )
         raise UsageError(
             f"{path} reads tokens as {task.config.model.input}, without an embedding to start from: train "
             "it with model.input 'embedding'"
@@ -41,20 +41,26 @@ def adopt(config: Config, source: Task) -> Config:
     ConfigError where it asks for another hidden size, cell, depth or embedding.
     """
     theirs, ours, fresh = source.config.model, config.model, Config().model
-    for name in ARCHITECTURE:
+    names = (*ARCHITECTURE, *(OF_LANGUAGE_MODELS if source.as_language_model() else ()))
+    for name in names:
         given, wanted = getattr(ours, name), getattr(theirs, name)
         if given not in (wanted, getattr(fresh, name)):
             raise ConfigError(
                 f"model.{name} is {given!r}, but the model to start from has {wanted!r}: leave it out"
             )
-    model = dataclasses.replace(ours, **{name: getattr(theirs, name) for name in ARCHITECTURE})
-    # What is read from both ends has no layers of the language model's shapes above the first.
-    if not model.direction and theirs.num_layers > 1:
-        model = dataclasses.replace(model, direction="forward")
+    model = dataclasses.replace(ours, **{name: getattr(theirs, name) for name in names})
+    writes = config.task.name == "language_model"
+    # Of another direction the layers above the first have other shapes.
+    if not model.direction and not writes and (theirs.bidirectional or theirs.num_layers > 1):
+        direction = "both" if theirs.bidirectional else "forward"
+        model = dataclasses.replace(model, direction=direction)
     (part,) = source.pretrained_parts()
     kind = config.text.vocabulary or part.vocabulary.kind
     text = dataclasses.replace(config.text, vocabulary=kind)
-    return dataclasses.replace(config, model=model, text=text)
+    task = config.task
+    if part.within and not writes and not task.kind:
+        task = dataclasses.replace(task, kind="words")
+    return dataclasses.replace(config, task=task, model=model, text=text)
 
 
 class Taken(NamedTuple):
@@ -64,32 +70,41 @@ class Taken(NamedTuple):
     of_tokens: int
     tensors: int
     of_tensors: int
+    source: str
 
     def summary(self) -> str:
         """In a sentence."""
         share = self.tokens / max(self.of_tokens, 1)
         return (
             f"{self.tokens:,} of {self.of_tokens:,} tokens ({share:.0%}) and {self.tensors} of "
-            f"{self.of_tensors} tensors of the recurrence are those of the language model"
+            f"{self.of_tensors} tensors of the recurrence are those of the {self.source}"
         )
 
 
 @torch.no_grad()
 def take_over(source: Task, task: Task) -> Taken:
-    """Copy what fits: the rows of tokens that both know, and the recurrence, forward direction.
+    """Copy what fits: the rows of tokens that both know, and the recurrence.
 
-    A token that is new begins as the mean of the known ones, with their spread around it.
-    UsageError when the task reads no text, and so has nothing that a language model knows.
+    Of both directions where both models have them, else of the forward one. A token that is new begins as
+    the mean of the known ones, with their spread around it. UsageError when the task reads no text, or in
+    tokens of which the source knows none.
     """
     (theirs,) = source.pretrained_parts()
     parts = task.pretrained_parts()
     if not parts:
         raise UsageError(
-            f"the model to {task.name} reads no text: a language model gives it nothing"
+            f"the model to {task.name} reads no text: a {source.title} gives it nothing"
         )
-    found = Taken(0, 0, 0, 0)
-    for ours in parts:
+    found = Taken(0, 0, 0, 0, source.title)
+    pairs = [(ours, theirs) for ours in parts]
+    pairs += [pair for ours in parts for pair in zip(ours.within, theirs.within, strict=False)]
+    for ours, theirs in pairs:
         shared = _shared(ours.vocabulary.tokens, theirs.vocabulary.tokens)
+        if not set(shared.ours) - {ours.vocabulary.unk_id, ours.vocabulary.eos_id}:
+            raise UsageError(
+                f"the {source.title} to start from reads {theirs.vocabulary.kind} and knows none of these "
+                f"{len(ours.vocabulary):,} {ours.vocabulary.kind}: leave text.vocabulary out, or --from"
+            )
         for new, old in zip(ours.by_token, theirs.by_token, strict=False):
             if new.shape[1:] == old.shape[1:]:
                 spread = old.std(0, correction=int(len(old) > 1))
@@ -97,8 +112,9 @@ def take_over(source: Task, task: Task) -> Taken:
                 new[shared.ours] = old[shared.theirs]
         copied, count = _copy_recurrence(ours.recurrent, theirs.recurrent)
         found = Taken(
-            found.tokens + len(shared.ours), found.of_tokens + len(ours.vocabulary),
-            found.tensors + copied, found.of_tensors + count,
+            found.tokens + (len(shared.ours) if ours.by_token else 0),
+            found.of_tokens + (len(ours.vocabulary) if ours.by_token else 0),
+            found.tensors + copied, found.of_tensors + count, source.title,
         )  # fmt: skip
     return found
 
@@ -151,13 +167,14 @@ def _shared(ours: Sequence[str], theirs: Sequence[str]) -> _Shared:
 
 def _copy_recurrence(ours: Recurrent, theirs: Recurrent) -> tuple[int, int]:
     copied = count = 0
-    forward = ours.stack[:: ours.directions]
-    for level, layer in enumerate(forward):
+    both = ours.bidirectional and theirs.bidirectional
+    known = theirs.stack if both else theirs.stack[:: theirs.directions]
+    for place, layer in enumerate(ours.stack if both else ours.stack[:: ours.directions]):
         tensors = dict(layer.named_parameters())
         count += len(tensors)
-        if level >= len(theirs.stack) or type(layer.cell) is not type(theirs.stack[level].cell):
+        if place >= len(known) or type(layer.cell) is not type(known[place].cell):
             continue
-        for name, tensor in theirs.stack[level].named_parameters():
+        for name, tensor in known[place].named_parameters():
             if name in tensors and tensors[name].shape == tensor.shape:
                 tensors[name].copy_(tensor)
                 copied += 1

@@ -52,12 +52,14 @@ class Stream(Protocol):
 class PretrainedParts(NamedTuple):
     """A part of a model that reads text, which a pretrained model can give its weights.
 
-    by_token: tensors (V, …) with a row a token, the embedding first; recurrent: what reads on.
+    by_token: tensors (V, …) with a row a token, the embedding first; recurrent: what reads on. within:
+    the parts that read a token's letters.
     """
 
     vocabulary: Vocabulary
     by_token: tuple[Tensor, ...]
     recurrent: Recurrent
+    within: tuple["PretrainedParts", ...] = ()
 
 
 class Prepared(NamedTuple):

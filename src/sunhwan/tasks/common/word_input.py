@@ -81,8 +81,13 @@ class WordsKind(InputKind):
         )
 
     def pretrained_parts(self, encoder: Encoder) -> list[PretrainedParts]:
-        assert isinstance(encoder.inputs, WordInput)
-        return [PretrainedParts(self.words, (encoder.inputs.words.weight,), encoder.recurrent)]
+        inputs = encoder.inputs
+        assert isinstance(inputs, WordInput)
+        letters = (
+            PretrainedParts(self.letters, (inputs.letters.weight,), inputs.onward),
+            PretrainedParts(self.letters, (), inputs.back),
+        )
+        return [PretrainedParts(self.words, (inputs.words.weight,), encoder.recurrent, letters)]
 
     def to_dict(self) -> dict[str, Any]:
         return {
