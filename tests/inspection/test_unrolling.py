@@ -104,6 +104,7 @@ SETTINGS: list[dict[str, object]] = [
     {"model__num_layers": 2, "model__layer_norm": True, "model__dropout": 0.3},
     {"model__num_layers": 2, "model__zoneout": 0.1, "model__zoneout_cell": 0.2},
     {"model__recurrent_dropout": 0.2},
+    {"model__lag": 4},
     {"model__tied": True},
     {"model__input": "one-hot"},
     {"model__learned_initial_state": False},

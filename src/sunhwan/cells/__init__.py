@@ -5,6 +5,7 @@ from importlib import import_module
 from sunhwan import registry
 from sunhwan.cells.base import Bypass, Cell, HiddenState, Loop, Parameters, State, check_state
 from sunhwan.cells.derive import can_derive, derive, has_backward
+from sunhwan.cells.lagged import Lagged
 from sunhwan.cells.linear import LinearCell
 from sunhwan.cells.lstm import LSTMState
 from sunhwan.cells.own import OWN, own_cell, probe
@@ -55,6 +56,7 @@ __all__ = [
     "Cell",
     "HiddenState",
     "LSTMState",
+    "Lagged",
     "LinearCell",
     "Loop",
     "Parameters",

@@ -240,6 +240,10 @@ class Cell:
         b = parameters.get("b")
         return x @ parameters["W_x"] if b is None else torch.addmm(b, x, parameters["W_x"])
 
+    def sums(self, x: Tensor, state: State, parameters: Parameters) -> Tensor:
+        """The input products of a step, for readers: of a cell that reads its past, with that."""
+        return self.inputs(x, parameters)
+
     def advance(
         self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
     ) -> tuple[State, State]:

@@ -201,6 +201,13 @@ class ModelConfig:
         choices=("", "orthogonal", "uniform", "identity", "scaled"),
     )
     start_scale: float = setting(1.0, "what W_h is multiplied with at the start", low=0, high=1000)
+    lag: int = setting(
+        0,
+        "k: each layer also reads its own output of k steps before, a skip connection over time, 2 at "
+        "least; 0: none",
+        low=0,
+        high=10_000,
+    )
     direction: str = setting(
         "",
         "whether a text that is read, not written, is read from both ends; empty: auto",

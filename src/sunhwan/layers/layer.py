@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import Cell, Parameters, State
+from sunhwan.cells import Cell, Lagged, Parameters, State
 from sunhwan.cells.initial import recurrent_start
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.segments import Segments
@@ -337,6 +337,10 @@ class RecurrentLayer(nn.Module):
             if not 0 <= rate < 1:
                 raise ConfigError(f"{name} must be in [0, 1), not {rate}")
             kind = type(self.cell).__name__
+            if rate and name in names[2:] and isinstance(self.cell, Lagged):
+                raise ConfigError(
+                    f"{name} lets units keep their values, and a lag needs all that was: leave one out"
+                )
             if rate and name in names[:2] and "W_h" not in self._stored:
                 raise ConfigError(
                     f"{name} drops what meets W_h, and {kind} has none: leave it at 0"

@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import Cell, State, check_state, get_cell
+from sunhwan.cells import Cell, Lagged, State, check_state, get_cell
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
 from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
@@ -60,6 +60,8 @@ class Recurrent(nn.Module):
         bias: whether the gates have biases.
         learned_initial_state: whether the state before the first step is a parameter.
         start, start_scale: how W_h begins, and what it is multiplied with; see `RecurrentLayer`.
+        lag: k of a skip connection over time, by which each layer also reads its own h_{t-k} (`Lagged`); 0:
+            none.
         stateful: keep the state from call to call; `reset_state`, `set_state` change it.
         backend: force an implementation ("native", "reference", "fused", "scan", "unrolled") instead
             of the dispatcher's choice, which `explain` tells.
@@ -91,6 +93,7 @@ class Recurrent(nn.Module):
         learned_initial_state: bool = False,
         start: str = "",
         start_scale: float = 1.0,
+        lag: int = 0,
         stateful: bool = False,
         backend: str | None = None,
         device: torch.device | str | None = None,
@@ -131,6 +134,8 @@ class Recurrent(nn.Module):
         chosen = [
             get_cell(c) if isinstance(c, str) else c for c in _one_a_layer(cells, depth, "cell")
         ]
+        if lag:
+            chosen = [Lagged(one, lag) for one in chosen]
         self.input_size, self.bidirectional, self.merge = input_size, bidirectional, merge
         self.stateful, self.locked_dropout = stateful, locked_dropout
         self.dropout = nn.Dropout(dropout)

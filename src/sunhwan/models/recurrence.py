@@ -30,4 +30,5 @@ def recurrence(config: ModelConfig, input_size: int, *, bidirectional: bool) -> 
         learned_initial_state=config.learned_initial_state,
         start=config.start,
         start_scale=config.start_scale,
+        lag=config.lag,
     )

@@ -1,5 +1,6 @@
 """Which implementation runs a recurrence, and why."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from sunhwan.cells import (
     LSTM,
     Cell,
+    Lagged,
     LinearCell,
     Parameters,
     State,
@@ -16,7 +18,7 @@ from sunhwan.cells import (
     why_not_derived,
 )
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.ops import fused, native, operators, reference, scan
+from sunhwan.ops import fused, lagged, native, operators, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
@@ -78,6 +80,12 @@ def choose(
     inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout, its states),
     which PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
     """
+    if isinstance(cell, Lagged) and backend != "unrolled" and not (transformed() or tracing()):
+        found = choose(
+            cell.of, device, dtype,
+            hidden_size=hidden_size, backend=backend, inside=inside, onlooker=onlooker,
+        )  # fmt: skip
+        return Choice("lagged", f"{cell.lag} steps at a time, {found.backend}: {found.reason}")
     inside = inside or onlooker
     if backend != "unrolled" and transformed():
         return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
@@ -160,6 +168,10 @@ def recur(
     # From a parameter: the sizes of x and state may be symbols in an exported program.
     H = parameters["W_x"].shape[1] // len(cell.gates)
     chosen = backend_for(cell, x.device.type, x.dtype, H, backend, noise.acts or states, onlooker)
+    if chosen == "lagged":
+        assert isinstance(cell, Lagged)
+        inner = partial(recur, states=states, onlooker=onlooker, backend=backend)
+        return lagged.run(cell, x, parameters, state, noise, inner, states=states or onlooker)
     run = BACKENDS[chosen]
     outcome: Outcome = (
         run(cell, x, parameters, state)

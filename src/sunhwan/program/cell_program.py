@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from sunhwan.cells import Cell, State
+from sunhwan.cells import Cell, Lagged, State
 from sunhwan.cells.tracing import TracedFunction, apart, place_in, trace
 from sunhwan.errors import ConfigError
 from sunhwan.program.folding import folded
@@ -52,6 +52,8 @@ def _found(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> "CellPr
         hash(cell)
     except TypeError:
         return "its fields cannot be hashed"
+    if isinstance(cell, Lagged):
+        return f"it reads its output of {cell.lag} steps before, which no program keeps"
     return _traced(cell, input_size, hidden_size, bias)
 
 

@@ -14,7 +14,7 @@ from sunhwan.store import load_model
 from sunhwan.tasks import Task
 
 ARCHITECTURE = (
-    "cell", "hidden_size", "num_layers", "embedding_size", "connection", "layer_norm", "bias",
+    "cell", "lag", "hidden_size", "num_layers", "embedding_size", "connection", "layer_norm", "bias",
     "learned_initial_state",
 )  # fmt: skip
 OF_LANGUAGE_MODELS = ("input", "tied")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from sunhwan.cells import Cell, can_derive, derive, has_backward
+from sunhwan.cells import Cell, Lagged, can_derive, derive, has_backward
 from sunhwan.config import ModelConfig
 from sunhwan.layers import Recurrent, RecurrentLayer
 from sunhwan.layers.connections import Highway, Plain
@@ -35,9 +35,13 @@ class SavedNumbers(NamedTuple):
 
 def backend_of(layer: RecurrentLayer, *, ragged: bool) -> str:
     """What runs a layer in training, here."""
+    return _choice(layer.cell, layer, ragged=ragged)
+
+
+def _choice(cell: Cell, layer: RecurrentLayer, *, ragged: bool) -> str:
     inside = ragged or max(layer.zoneout, layer.zoneout_cell, layer.recurrent_dropout) > 0
     return choose(
-        layer.cell, layer.W_x.device, layer.W_x.dtype,
+        cell, layer.W_x.device, layer.W_x.dtype,
         hidden_size=layer.hidden_size, backend=layer.backend, inside=inside,
     ).backend  # fmt: skip
 
@@ -92,11 +96,15 @@ def saved_by_output(
 
 def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) -> SavedNumbers:
     cell, H = layer.cell, layer.hidden_size
+    if isinstance(cell, Lagged):
+        # What it reads is a copy with its own output of before behind it, and its output is joined.
+        cell, inputs, table = cell.of, layer.input_size + 2 * layer.output_size, False
     plain = type(cell).inputs is Cell.inputs
     if not plain and not table:
         inputs += len(cell.gates) * H  # a product before something else is done with it
-    backend = backend_of(layer, ragged=ragged)
-    gates = _by_kernel(layer, plain or table) if backend == "native" else _by_cell(layer)
+    backend = _choice(cell, layer, ragged=ragged)
+    by_kernel = backend == "native"
+    gates = _by_kernel(cell, layer, plain or table) if by_kernel else _by_cell(cell, layer)
     if backend == "reference" or (backend == "native" and not plain):
         gates += len(cell.gates) * H  # the input products, for a second derivative
     if backend == "scan":
@@ -112,21 +120,21 @@ def _of_layer(layer: RecurrentLayer, inputs: int, *, ragged: bool, table: bool) 
     return SavedNumbers(inputs, gates, sum(sizes) * (1 + twice) + drawn)
 
 
-def _by_cell(layer: RecurrentLayer) -> int:
+def _by_cell(cell: Cell, layer: RecurrentLayer) -> int:
     """The saved values of one step of the cell's equation, by taking one."""
-    cell = layer.cell
+    fields = len(cell.state_type._fields)
     if not has_backward(cell) and can_derive(cell):
         cell = derive(cell)  # which saves more
     with torch.no_grad():
         parameters = cell.effective(layer.parameters_of_cell)
         a = layer.W_x.new_zeros(1, layer.W_x.shape[1])
-        _, saved = cell.advance(a, layer.initial_state(1), cell.loop(parameters))
+        _, saved = cell.advance(a, layer.initial_state(1)[:fields], cell.loop(parameters))
     return sum(value.numel() for value in saved)
 
 
-def _by_kernel(layer: RecurrentLayer, writes_over: bool) -> int:
+def _by_kernel(cell: Cell, layer: RecurrentLayer, writes_over: bool) -> int:
     """What the compiled kernel saves; writes_over: gates may stand in the memory of their inputs."""
-    kernel = kernel_of(layer.cell, layer.W_x.dtype)
+    kernel = kernel_of(cell, layer.W_x.dtype)
     assert kernel is not None
     H = layer.hidden_size
     inside = min(kernel.gates, kernel.saved) if writes_over else 0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from sunhwan.cells import Cell
+from sunhwan.cells import Cell, Lagged
 from sunhwan.errors import UsageError
 from sunhwan.generation import start_tokens
 from sunhwan.inspection.subjects.token_texts import pieces_of
@@ -191,7 +191,7 @@ def _forward(run: LayerSteps, values: dict[str, Tensor], t: int) -> LayerForward
     fields = cell.state_type._fields
     with torch.no_grad():
         given = cell.effective(layer.parameters_of_cell)
-        from_input = _by_gate(cell.inputs(run.x[t], given), cell.gates)
+        from_input = _by_gate(cell.sums(run.x[t], run.before[t], given), cell.gates)
         from_state = {}
         if "W_h" in given:
             u = run.before[t][0] @ given["W_h"]
@@ -212,6 +212,7 @@ def _forward(run: LayerSteps, values: dict[str, Tensor], t: int) -> LayerForward
 
 def _adds(cell: Cell) -> bool:
     """Whether a and u are added before anything else, which the cell's gradients say."""
+    cell = cell.of if isinstance(cell, Lagged) else cell
     return type(cell).gradients is Cell.gradients and cell.gates == cell.gates_of_W_h
 
 

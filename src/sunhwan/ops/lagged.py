@@ -1,0 +1,67 @@
+"""Recurrences that read their own output of k steps before: k steps at a time, by any implementation."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from sunhwan.cells import Parameters, State
+from sunhwan.cells.lagged import Lagged
+from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.reference import Noise, Outcome
+
+
+def run(
+    cell: Lagged,
+    x: Tensor | Embedded,
+    parameters: Parameters,
+    state: State,
+    noise: Noise,
+    recur: Callable[..., Outcome],
+    *,
+    states: bool = False,
+) -> Outcome:
+    """x (T, N, D), state → `Outcome`. recur: runs the cell inside on [x; h_{t-k}].
+
+    Of k steps all h_{t-k} are known before the first, so that they are an input like any other. states:
+    `past` must be told at every step, which is (T, N, (k − 1)·P) numbers.
+    """
+    x, k, P = materialised(x), cell.lag, state[0].shape[1]
+    T, N = x.shape[:2]
+    *inner, past = state
+    hold = None if noise.hold is None else noise.hold[:-1]
+    noise = Noise(hold, noise.drop)
+    # Padding alone holds a state here: how many steps of a row are real so far, (T, N).
+    real = None if hold is None else (1 - hold[0][..., 0]).cumsum(0).long()
+    # (N, k + steps so far, P): h_{-k} … h_{-1} before the first step.
+    heard = torch.cat((past.view(N, k - 1, P), inner[0].unsqueeze(1)), 1)
+    now = cell.of.state_type(*inner)
+    pieces, parts = [heard], list[Outcome]()
+    for start in range(0, T, k):
+        end = min(start + k, T)
+        lagged = heard[:, : end - start].transpose(0, 1)
+        part = recur(cell.of, torch.cat((x[start:end], lagged), -1), parameters, now,
+                     noise=noise.part(start, end))  # fmt: skip
+        parts.append(part)
+        pieces.append(part.output.transpose(0, 1))
+        now, heard = part.last, torch.cat((heard, pieces[-1]), 1)[:, -k:]
+    every = torch.cat(pieces, 1)
+    output = torch.cat([part.output for part in parts])
+    after = torch.arange(1, T + 1, device=x.device).unsqueeze(1).expand(T, N)
+    after = after if real is None else real.to(x.device)
+    last = cell.state_type(*now, _past(every, after[-1:], k)[0])
+    if not states:
+        return Outcome(output, last)
+    known = [part.states for part in parts if part.states is not None]
+    saved = tuple(torch.cat(v) for v in zip(*(part.saved for part in parts), strict=True))
+    if len(known) < len(parts):
+        return Outcome(output, last, None, saved)
+    fields = [torch.cat(field) for field in zip(*known, strict=True)]
+    return Outcome(output, last, cell.state_type(*fields, _past(every, after, k)), saved)
+
+
+def _past(every: Tensor, after: Tensor, k: int) -> Tensor:
+    """`past` (S, N, (k − 1)·P) after so many real steps (S, N), of all h (N, k + T, P)."""
+    where = after.unsqueeze(-1) + torch.arange(k - 1, device=after.device)  # (S, N, k − 1)
+    rows = torch.arange(len(every), device=after.device).view(1, -1, 1)
+    return every[rows, where].flatten(2)
