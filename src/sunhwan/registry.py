@@ -64,6 +64,7 @@ ALIASES = {"gru_reset_after": "gru"}
 TASKS = {
     "language_model": "sunhwan.tasks.language_model.task:LanguageModelTask",
     "classify": "sunhwan.tasks.classify.task:Classify",
+    "answer": "sunhwan.tasks.answer.task:AnswerQuestions",
     "tag": "sunhwan.tasks.tag.task:Tag",
     "translate": "sunhwan.tasks.translate.task:Translate",
     "describe": "sunhwan.tasks.describe.task:Describe",

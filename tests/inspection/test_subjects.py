@@ -241,7 +241,8 @@ def test_a_typed_text_is_read_as_it_is(kind: str, tmp_path: Path) -> None:
 def test_a_typed_question_is_answered_by_the_model(name: str, made: dict[str, Made]) -> None:
     subject, _, prepared = made[name]
     task = prepared.task
-    question = {"describe": "12.5\t3", "tag": "김 민수가 Oslo"}.get(name, "the 2 1")
+    others = {"describe": "12.5\t3", "tag": "김 민수가 Oslo", "answer": "Ann naps. Bob eats.\tWho?"}
+    question = others.get(name, "the 2 1")
     (passage,) = subject.passages(question)
     with torch.no_grad():
         seen = subject.observe([passage])
@@ -249,6 +250,10 @@ def test_a_typed_question_is_answered_by_the_model(name: str, made: dict[str, Ma
     if name == "classify":
         (answer,) = task.predict([question])
         assert subject.predicted(passage) == [answer.values["label"]]
+        assert float((-seen.losses).exp()) == pytest.approx(answer.values["probability"])
+    elif name == "answer":
+        (answer,) = task.predict([question])
+        assert subject.predicted(passage) == [answer.values["answer"]]
         assert float((-seen.losses).exp()) == pytest.approx(answer.values["probability"])
     elif name == "tag":
         (answer,) = task.predict([question])

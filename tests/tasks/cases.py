@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from sunhwan.data.built_in_passages import made_questions
+from sunhwan.tasks.answer.words import sentences_of
+
 NOUNS = {"fruit": ["apple", "pear", "사과", "배"], "animal": ["dog", "cow", "소", "토끼"]}
 
 
@@ -81,9 +84,31 @@ def seasons(folder: Path) -> Path:
     return path
 
 
+def rooms(folder: Path) -> Path:
+    """Passages of who is where, questions and answers, Korean and English."""
+    rows = []
+    for number, made in enumerate(made_questions(60, seed=5)):
+        words = made.passage.split()
+        told = [" ".join(words[k] for k in places) for places in sentences_of(words)]
+        # Some rows are short: the one sentence that says it.
+        passage = " ".join(told[made.evidence : made.evidence + 1 + number % 2])
+        rows.append(f"{passage}\t{made.question}\t{made.answer}")
+    path = folder / "rooms.tsv"
+    path.write_text("\n".join(["passage\tquestion\tanswer", *rows, ""]), encoding="utf-8")
+    return path
+
+
 SMALL = {"model.hidden_size": 5, "model.embedding_size": 4, "data.batch_size": 7}
 
 CASES: dict[str, Case] = {
+    "answer": Case(
+        rooms,
+        {**SMALL, "model.letter_size": 4},
+        (
+            ("Ann is in the hall now. Bob naps.", "Where is Ann?"),
+            ("민수: 지금 부엌에 있다.", "민수: ?"),
+        ),
+    ),
     "classify": Case(reviews, SMALL, ("the 사과 7", "a cow", "")),
     "forecast": Case(
         seasons, SMALL, tuple([[n % k, n * k] for n in range(10 * k)] for k in (3, 4, 2))

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { on, oneAtATime, settled, tell } from "./bus.js";
-import { amounts } from "./colours.js";
+import { amounts, css } from "./colours.js";
 import { bar, element, find } from "./dom.js";
 import { showForecast } from "./forecast.js";
 import { HeatMap } from "./heatmap.js";
@@ -115,11 +115,34 @@ function written() {
   return [first, element("h3", {}, say("others")), element("ol", {}, ...list)];
 }
 
+/** The answer, and the passage in the colours of where it looked; the evidence is underlined. */
+function evidenced({ values, alignment }) {
+  const [from, to] = values.evidence_words;
+  const { fill } = amounts(1, "--gate");
+  const words = alignment.source.map((word, place) =>
+    element(
+      "span",
+      {
+        class: place >= from && place < to ? "evidence" : "",
+        style: `background: ${css(fill(alignment.weights[0][place]))}`,
+        title: percent(alignment.weights[0][place]),
+      },
+      `${word} `,
+    ),
+  );
+  return [
+    element("p", { class: "written" }, element("bdi", {}, values.answer), ` ${percent(values.probability)}`),
+    element("h3", {}, say("evidence")),
+    element("p", { class: "passage" }, element("bdi", {}, ...words)),
+  ];
+}
+
 function content() {
   if (isForecaster()) return answer ? [] : [element("p", { class: "quiet" }, say("noForecast"))];
   if (!answer) return [element("p", { class: "quiet" }, say("noAnswer"))];
   const { values, rows } = answer;
   if (values.probabilities) return [labelBars(values.probabilities)];
+  if (values.evidence_words && answer.alignment) return evidenced(answer);
   if (rows?.length) return [tagged(rows)];
   return written();
 }
@@ -127,7 +150,7 @@ function content() {
 function show() {
   find("answer").replaceChildren(...content());
   showForecast(series, isForecaster() && answer ? [answer, ...drawn] : []);
-  const alignment = answer?.alignment;
+  const alignment = answer?.values.evidence_words ? null : answer?.alignment;
   find("attentionPart").hidden = !alignment;
   find("attentionCell").textContent = "";
   if (!alignment) return;

@@ -1,0 +1,316 @@
+"""Question answering: a passage and a question → the word that answers it, and the evidence."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from sunhwan.config import Config, TrainingConfig, Value
+from sunhwan.data.built_in_passages import BUILT_IN_PASSAGES, made_questions
+from sunhwan.errors import ConfigError, DataError, StoreError, quoted
+from sunhwan.models.loss import Loss
+from sunhwan.models.passage_reader import Asked, PassageReader
+from sunhwan.tasks.answer.words import bare, key_of, places_of, sentences_of
+from sunhwan.tasks.common.columns import Columns
+from sunhwan.tasks.common.examples import Example, first_ones, longest_note
+from sunhwan.tasks.common.input_kind_task import TableTask
+from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.interface import Prepared, PretrainedParts
+from sunhwan.tasks.common.pairs import Found, find_pairs, in_words, split
+from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
+from sunhwan.tasks.common.recipe import complete_examples
+from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
+from sunhwan.tasks.common.word_input import WordsKind
+
+INPUTS, TARGETS = ("passage", "question"), ("answer", "답", "정답")
+BUILT_IN_ROWS, NEW_ROWS = 3000, 1000
+"""Passages to learn from and to validate on; and others, which `evaluate RUN rooms` asks about."""
+MISTAKES = 20
+
+
+class AnswerScores(NamedTuple):
+    """Question answering: the mean −log weight on the answer, and how often the answer is right."""
+
+    loss: float
+    accuracy: float
+    examples: int
+
+    @property
+    def rank(self) -> float:
+        return -self.accuracy + 1e-4 * min(self.loss, 100.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._asdict()
+
+    def summary(self) -> str:
+        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}"
+
+    def table(self) -> list[tuple[str, str]]:
+        return [
+            ("accuracy", f"{self.accuracy:.4f}"),
+            ("loss", f"{self.loss:.4f} nats per example"),
+            ("examples", f"{self.examples:,}"),
+        ]
+
+
+class Said(NamedTuple):
+    """An answer: the word, the weight of all its places, the sentence most looked at and its places."""
+
+    word: str
+    probability: float
+    evidence: str
+    places: range
+
+
+class AnswerQuestions(TableTask):
+    """Which word of a passage answers a question: attention that the question guides."""
+
+    name: ClassVar[str] = "answer"
+    titles: ClassVar[tuple[str, str]] = ("question answering", "질의응답")
+    scores_type: ClassVar[type[Any]] = AnswerScores
+    built_in: ClassVar[tuple[str, ...]] = BUILT_IN_PASSAGES
+
+    input_kind: WordsKind
+
+    def __init__(self, config: Config, columns: Columns, input_kind: WordsKind) -> None:
+        self.config, self.columns, self.input_kind = config, columns, input_kind
+        self.model: PassageReader = PassageReader(config.model, input_kind.layer(config.model))
+
+    @classmethod
+    def prepare(cls, config: Config) -> Prepared:
+        if config.task.kind not in ("", "words"):
+            raise ConfigError(
+                f"the task answer reads words, not {config.task.kind}: leave task.kind out"
+            )
+        columns, train, held_out, said = _pairs(config)
+        config = config.override({"task.kind": "words"})
+        cells = [cell for pair in train for cell in pair.question.cells]
+        config = complete_examples(config, cells, len(train), AUTOMATIC, least=128)
+        kind = fit_input_kind(config, [pair.question for pair in train])
+        assert isinstance(kind, WordsKind)
+        task = cls(config, columns, kind)
+        train, notes = answerable(train, strict=config.data.strict)
+        held_out, more = answerable(held_out, strict=config.data.strict)
+        if not train:
+            raise DataError(
+                "no answer is a word of its passage: this task answers with words that stand there, the "
+                "task classify with labels"
+            )
+        examples = task.examples(train)
+        said = [*said, *notes, *more, *longest_note(examples)]
+        return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
+
+    def examples(self, pairs: Iterable[Pair]) -> list[Example]:
+        """Rows → examples; DataError for an answer that is no word of its passage."""
+        made = []
+        for question, answer in pairs:
+            places = places_of(answer, question.cells[0].split())
+            if not places:
+                raise DataError(_absent(question, answer))
+            target = torch.zeros(len(question.cells[0].split()))
+            target[places] = 1
+            made.append(self._example(question, target, answer))
+        return made
+
+    def _example(self, question: Question, target: Tensor | None, answer: str = "") -> Example:
+        passage, asked = question.cells
+        inputs = tuple(self.input_kind.encode_words(text.split()) for text in (passage, asked))
+        raw = question.cells if target is None else (*question.cells, answer)
+        return Example(question.where, inputs, target, raw)
+
+    def targets_of(self, example: Any) -> int:
+        return 1
+
+    def collate(self, examples: Sequence[Example]) -> Asked:
+        passages, questions = (
+            self.input_kind.collate([example.inputs[part] for example in examples])
+            for part in (0, 1)
+        )
+        targets = torch.zeros(passages.values.shape[:2])
+        for row, example in enumerate(examples):
+            if example.target is not None:
+                targets[row, : len(example.target)] = example.target
+        return Asked(passages, questions, targets)
+
+    def loss(self, batch: Asked, state: Any, training: TrainingConfig) -> Loss:
+        return self.model.loss(batch.to(self.device))
+
+    @torch.no_grad()
+    def weights(
+        self, examples: Sequence[Example], interrupted: Callable[[], bool] = lambda: False
+    ) -> list[Tensor]:
+        """The weight of each step of the passages, (T) float64 each."""
+        found: list[Tensor] = [torch.empty(0)] * len(examples)
+        for places, batch in self.each_batch(examples, interrupted=interrupted):
+            rows = self.model(batch.passages, batch.questions).double().cpu()
+            for place, row in zip(places, rows, strict=True):
+                found[place] = row[: len(examples[place].inputs[0])]
+        return found
+
+    def evaluate_data(
+        self,
+        data: Sequence[Example],
+        *,
+        limit: int = 0,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> AnswerScores:
+        data = first_ones(data, limit)
+        return _scores(data, self.weights(data, interrupted))
+
+    def review_data(self, data: Sequence[Example]) -> Review:
+        """The figures, and the answers that are wrong."""
+        weights = self.weights(data)
+        mistakes = []
+        for example, row in zip(data, weights, strict=True):
+            found = said(example.raw[0], row)
+            if not _right(example, found):
+                mistakes.append(
+                    (example.where, example.raw[2], f"{found.word} {found.probability:.2f}",
+                     example.raw[1], found.evidence)
+                )  # fmt: skip
+        columns = ("where", "is", "said to be", "question", "evidence")
+        title = f"wrong answers, {len(mistakes):,} in all"
+        listings = [Listing(title, columns, mistakes[:MISTAKES])] if mistakes else []
+        return Review(_scores(data, weights), listings, {"wrong": len(mistakes)})
+
+    def read(self, path: Path) -> list[Example]:
+        return self.read_noted(path)[0]
+
+    def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Example], list[str]]:
+        if str(path) in self.built_in:
+            return self.examples(_made(NEW_ROWS, seed=2)), []
+        found = self.pairs(path, strict=strict)
+        pairs, notes = answerable(found.pairs, strict=strict)
+        if not pairs:
+            raise DataError(f"{path}: no answer is a word of its passage")
+        return self.examples(pairs), [*found.notes, *notes]
+
+    def about(self) -> dict[str, Any]:
+        return {"reads": self.input_kind.summary()}
+
+    @property
+    def subject(self) -> str:
+        return "sunhwan.inspection.subjects.passage_reader:PassageReaderSubject"
+
+    def pretrained_parts(self) -> list[PretrainedParts]:
+        return self.input_kind.pretrained_parts(self.model.encoder)
+
+    def preprocessing(self) -> dict[str, Any]:
+        return {**self.columns.to_dict(), "source": self.input_kind.to_dict()}
+
+    @classmethod
+    def restored(cls, config: Config, preprocessing: Any) -> Self:
+        try:
+            columns = Columns.from_dict(preprocessing)
+            kind = input_kind_from_dict(preprocessing["source"])
+        except (KeyError, TypeError, ValueError):
+            raise StoreError("The stored inputs are damaged.") from None
+        if not isinstance(kind, WordsKind) or len(columns.inputs) != len(INPUTS):
+            raise StoreError("The stored inputs are not those of a passage and a question.")
+        return cls(config, columns, kind)
+
+    def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
+        """The word that answers each, with its probability and the sentence that was looked at."""
+        for some in chunks(as_question(question, 2) for question in questions):
+            weights = self.weights([self._example(question, None) for question in some])
+            for question, row in zip(some, weights, strict=True):
+                found = said(question.cells[0], row)
+                words = question.cells[0].split()
+                values = {
+                    "input": list(question.cells),
+                    "answer": found.word,
+                    "probability": found.probability,
+                    "evidence": found.evidence,
+                    "evidence_words": [found.places.start, found.places.stop],
+                }
+                named = {name: values[name] for name in ("answer", "probability", "evidence")}
+                cells = (found.word, f"{found.probability:.4f}", found.evidence, *question.cells)
+                text = f"{found.word}  {found.probability:.2f}  {found.evidence}"
+                looked = Alignment(words, [found.word], row.unsqueeze(0)) if words else None
+                yield Answer(values, cells, text, looked, named=named)
+
+
+def said(passage: str, weights: Tensor) -> Said:
+    """What the weights of a passage's words say: the weights of equal words add up."""
+    words = passage.split()
+    sums: dict[str, float] = {}
+    for word, weight in zip(words, weights.tolist(), strict=True):
+        sums[key_of(word)] = sums.get(key_of(word), 0.0) + weight
+    if not sums:
+        return Said("", 0.0, "", range(0))
+    best = max(sums, key=lambda key: sums[key])
+    # The sentence that says it: of several with the word that which was looked at most.
+    most = max(
+        (places for places in sentences_of(words) if best in {key_of(words[k]) for k in places}),
+        key=lambda places: float(weights[places.start : places.stop].sum()),
+    )
+    word = next(bare(words[k]) for k in most if key_of(words[k]) == best)
+    return Said(word, sums[best], " ".join(words[place] for place in most), most)
+
+
+def answerable(pairs: Sequence[Pair], *, strict: bool = False) -> tuple[list[Pair], list[str]]:
+    """The rows whose answer is a word of the passage, and how many are not, in words."""
+    kept: list[Pair] = []
+    absent: list[Pair] = []
+    for pair in pairs:
+        there = places_of(pair.answer, pair.question.cells[0].split())
+        (kept if there else absent).append(pair)
+    if not absent:
+        return kept, []
+    if strict:
+        raise DataError(_absent(*absent[0]))
+    first = _absent(*absent[0])
+    return kept, [f"{len(absent):,} of {len(pairs):,} rows are left out, the first is {first}"]
+
+
+def _absent(question: Question, answer: str) -> str:
+    return f"{question.where}: the answer {quoted(answer)} is no word of the passage"
+
+
+def _right(example: Example, found: Said) -> bool:
+    words = example.raw[0].split()
+    assert example.target is not None
+    right = {key_of(words[k]) for k in example.target.nonzero().flatten().tolist()}
+    return key_of(found.word) in right
+
+
+def _scores(data: Sequence[Example], weights: Sequence[Tensor]) -> AnswerScores:
+    right, nats = 0, 0.0
+    for example, row in zip(data, weights, strict=True):
+        assert example.target is not None
+        right += _right(example, said(example.raw[0], row))
+        nats -= float((row * example.target).sum().clamp(min=1e-30).log())
+    return AnswerScores(nats / len(data), right / len(data), len(data))
+
+
+def _pairs(config: Config) -> Found:
+    """The rows of files, or of the built-in passages."""
+    if config.data.source != BUILT_IN_PASSAGES:
+        if not config.task.input:
+            config = config.override({"task.input": INPUTS})
+        if len(config.task.input) != len(INPUTS):
+            raise ConfigError(
+                "the task answer reads two columns, a passage and a question: name both with --input"
+            )
+        return find_pairs(config, INPUTS, TARGETS)
+    train, held_out = split(_made(BUILT_IN_ROWS, seed=1), config.text.validation_share)
+    columns = Columns(INPUTS, TARGETS[0])
+    return Found(columns, train, held_out, [in_words(columns, train, held_out)])
+
+
+def _made(count: int, seed: int) -> list[Pair]:
+    return [
+        Pair(Question((made.passage, made.question), f"rooms, row {number}"), made.answer)
+        for number, made in enumerate(made_questions(count, seed), 1)
+    ]
+
+
+AUTOMATIC: dict[str, Value] = {
+    "data.batch_size": 32,
+    "model.hidden_size": 128,
+    "model.embedding_size": 64,
+    "model.dropout": 0.1,
+    "model.direction": "both",
+}
