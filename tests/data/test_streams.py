@@ -11,8 +11,7 @@ from torch import Tensor
 
 from sunhwan.data import Block, Streams, Tokens, encode
 from sunhwan.errors import DataError
-from sunhwan.layers import Recurrent
-from sunhwan.layers.recurrent import detach
+from sunhwan.layers import Recurrent, detach
 from sunhwan.text import Document, build_vocabulary
 
 

@@ -14,7 +14,7 @@ from sunhwan.cells import CELLS
 from sunhwan.config import ModelConfig
 from sunhwan.data import Block, Streams, Tokens
 from sunhwan.errors import ConfigError
-from sunhwan.layers.recurrent import detach
+from sunhwan.layers import detach
 from sunhwan.models import LanguageModel, language_model
 from sunhwan.ops import cross_entropy, embedded, materialised
 

@@ -6,7 +6,8 @@ from sunhwan.layers.crf import CRF
 from sunhwan.layers.layer import Look, Masks, RecurrentLayer, mask
 from sunhwan.layers.observer import Call, Edit, Traced, joined, observing, observing_attention
 from sunhwan.layers.pooling import Pooling
-from sunhwan.layers.recurrent import MERGES, Recurrent, detach
+from sunhwan.layers.recurrent import MERGES, Recurrent
+from sunhwan.layers.states import detach
 
 __all__ = [
     "CONNECTIONS",

@@ -1,16 +1,19 @@
-"""Checks of what a recurrent layer is called with: input, state, and the place of the call."""
+"""Checks of what a recurrent layer is called with: input, state, masks, and the place of the call."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from sunhwan.cells import State
+from sunhwan.cells import State, check_state
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import Embedded
 from sunhwan.ops.modes import tracing, transformed, under_autocast
+
+if TYPE_CHECKING:
+    from sunhwan.layers.layer import Masks, RecurrentLayer
 
 
 def check_input(x: Any, input_size: int, like: Tensor) -> None:
@@ -71,6 +74,42 @@ def converted_state(state: Sequence[State], like: Tensor) -> list[State]:
         kind: Any = type(fields)
         found.append(fields if whole else kind(*(value.to(like.dtype) for value in fields)))
     return found
+
+
+def checked_state(
+    stack: Sequence["RecurrentLayer"], state: Any, batch_size: int | None, *, directions: int = 1
+) -> list[State]:
+    """The state as one tuple of (N, H) a layer and direction, or a ShapeError.
+
+    batch_size: N; None: whatever the state has.
+    """
+    names = ", ".join(stack[0].cell.state_type._fields)
+    entries = len(state) if isinstance(state, Sequence) or getattr(state, "ndim", False) else 0
+    if entries != len(stack):
+        raise ShapeError(
+            f"the state has {entries} entries for {len(stack)} layers: give a list, one tuple "
+            f"({names}) of (N, H) a layer" + (" and direction" if directions > 1 else "")
+        )
+    if batch_size is None:
+        batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
+    checked = [
+        check_state(layer.cell, layer_state, batch_size, layer.hidden_size)
+        for layer, layer_state in zip(stack, state, strict=True)
+    ]
+    return converted_state(checked, stack[0].W_x)
+
+
+def check_masks(masks: Sequence["Masks"], layers: int, batch_size: int) -> None:
+    """ShapeError unless there are masks for every layer, drawn for so many rows."""
+    if len(masks) != layers:
+        raise ShapeError(f"there are masks for {len(masks)} of {layers} layers")
+    rows = {len(m.h) for m in masks if m.h is not None}
+    rows |= {m.x.shape[1] for m in masks if m.x is not None}
+    if rows - {batch_size}:
+        raise ShapeError(
+            f"the masks were drawn for {min(rows)} rows, but the batch has {batch_size}: "
+            "draw_masks(batch_size) makes new ones"
+        )
 
 
 def check_stateful_call() -> None:

@@ -1,6 +1,5 @@
 """A stack of recurrent layers: (x, state) → (output, state)."""
 
-import operator
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self, cast
@@ -8,25 +7,20 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import Cell, Lagged, State, check_state, get_cell
+from sunhwan.cells import Cell, State
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
-from sunhwan.layers.checks import check_input, check_stateful_call, converted_state
+from sunhwan.layers.checks import check_input, check_masks, check_stateful_call, checked_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
-from sunhwan.layers.layer import Look, Masks, RecurrentLayer, hooked
+from sunhwan.layers.layer import Look, Masks, RecurrentLayer
 from sunhwan.layers.observer import LayerRun, Observer, Traced, run_observed
-from sunhwan.layers.segments import Segments, segments_of
-from sunhwan.layers.sequences import (
-    backwards,
-    checked_lengths,
-    checked_resets,
-    in_order,
-    is_padding,
-    resets_in_order,
-)
-from sunhwan.ops import Embedded, choose, direct, materialised
-from sunhwan.ops.direct import PLAIN
-from sunhwan.ops.modes import eager, tracing, values_known
+from sunhwan.layers.options import layers_of, whole
+from sunhwan.layers.plain import run_plain
+from sunhwan.layers.rows import rows_of
+from sunhwan.layers.sequences import in_order, resets_in_order
+from sunhwan.layers.states import as_weights, detach
+from sunhwan.ops import Embedded, choose, materialised
+from sunhwan.ops.modes import eager, tracing
 
 MERGES = ("concat", "sum")
 
@@ -102,23 +96,8 @@ class Recurrent(nn.Module):
         super().__init__()
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise ConfigError(f"dtype must be a floating-point type of PyTorch, not {dtype}")
-        cells = list(cell) if isinstance(cell, list | tuple) else [cell]
-        for one in cells:
-            if not isinstance(one, str | Cell):
-                raise ConfigError(
-                    f"cell must be a name, a Cell, or a list of them, not {one!r:.60}"
-                )
-        given = list(hidden_size) if isinstance(hidden_size, list | tuple) else [hidden_size]
-        sizes = [_whole("hidden_size", size) for size in given]
-        input_size = _whole("input_size", input_size)
-        depth = max(len(cells), len(sizes))
-        if num_layers is not None:
-            depth = _whole("num_layers", num_layers)
-        if min(input_size, depth, *sizes) < 1 or not sizes or not cells:
-            raise ConfigError(
-                f"input_size {input_size}, hidden_size {hidden_size} and num_layers {depth} "
-                "must each be at least 1"
-            )
+        input_size = whole("input_size", input_size)
+        layers_wanted = layers_of(cell, input_size, hidden_size, num_layers, lag)
         if not 0 <= dropout < 1:
             raise ConfigError(f"dropout must be in [0, 1), not {dropout}")
         if merge not in MERGES or connection not in CONNECTIONS:
@@ -131,19 +110,12 @@ class Recurrent(nn.Module):
                 "a bidirectional network reads from the end, where the next call has not begun: "
                 "it cannot be stateful"
             )
-        chosen = [
-            get_cell(c) if isinstance(c, str) else c for c in _one_a_layer(cells, depth, "cell")
-        ]
-        if lag:
-            chosen = [Lagged(one, lag) for one in chosen]
         self.input_size, self.bidirectional, self.merge = input_size, bidirectional, merge
         self.stateful, self.locked_dropout = stateful, locked_dropout
         self.dropout = nn.Dropout(dropout)
         layers, norms, connections, width = [], [], [], input_size
         with torch.device(device) if device is not None else nullcontext():
-            for level, (one, H) in enumerate(
-                zip(chosen, _one_a_layer(sizes, depth, "hidden_size"), strict=True)
-            ):
+            for level, (one, H) in enumerate(layers_wanted):
                 for _ in range(self.directions):
                     layers.append(
                         RecurrentLayer(
@@ -194,7 +166,9 @@ class Recurrent(nn.Module):
         """
         if not self.stateful:
             raise ConfigError("the layer keeps no state: make it with stateful=True")
-        self._state = None if state is None else detach(self._checked(state, None), copy=True)
+        self._state = (
+            None if state is None else detach(checked_state(self.stack, state, None), copy=True)
+        )
 
     def reset_state(self) -> None:
         """Forget what was read: the next stateful call starts from the initial state."""
@@ -238,7 +212,7 @@ class Recurrent(nn.Module):
         if self._observers:
             return run_observed(self, self._observers, x, state, resets, lengths, masks)
         if resets is None and lengths is None and masks is None and eager():
-            found = self._run_directly(x, state)
+            found = run_plain(self, x, state)
             if found is not None:
                 return found
         if isinstance(x, Tensor) and x.dim() == 2:
@@ -248,39 +222,6 @@ class Recurrent(nn.Module):
             # A trace gives plain tuples alone.
             return output, tuple(map(tuple, last))  # type: ignore[return-value]
         return output, last
-
-    def _run_directly(
-        self, x: Any, state: Sequence[State] | None
-    ) -> tuple[Tensor, list[State]] | None:
-        """Run a plain stack on a plain tensor by `ops.direct`; None for every other call."""
-        own: Any = self._modules
-        layers: list[RecurrentLayer] = list(own["layers"]._modules.values())
-        if (
-            type(x) not in PLAIN or x.dim() != 3 or not x.is_cpu or x.layout != torch.strided
-            or x.shape[2] != self.input_size or not x.numel()
-            or self.bidirectional or self.stateful
-            or (len(layers) > 1 and self.training and self.dropout.p)
-            or not (state is None or (type(state) in (list, tuple) and len(state) == len(layers)))
-        ):  # fmt: skip
-            return None
-        for kind, between in ((nn.Identity, "norms"), (CONNECTIONS["none"], "connections")):
-            for module in own[between]._modules.values():
-                if type(module) is not kind or hooked(module):
-                    return None
-        before: list[Any] = [None] * len(layers) if state is None else list(state)
-        ready = []
-        for layer, given in zip(layers, before, strict=True):
-            made = layer.direct()
-            if made is None or made[0].W_x.dtype != x.dtype:
-                return None
-            if state is not None and not direct.is_state(made[0], given, x.shape[0]):
-                return None
-            ready.append((layer.cell.state_type, *made, given))
-        y, last = x, []
-        for state_type, prepared, stored, given in ready:
-            y, *fields = direct.run(prepared, y, given, stored)
-            last.append(state_type(*fields))
-        return y, last
 
     def _without_batch(
         self,
@@ -295,7 +236,9 @@ class Recurrent(nn.Module):
         if lengths is not None:
             raise ShapeError("lengths belong to a batch (N, T, D): cut the one sequence instead")
         if state is not None:
-            state = [tuple(_as_batch(field) for field in one) for one in state]
+            state = [
+                tuple(f.unsqueeze(0) if isinstance(f, Tensor) else f for f in one) for one in state
+            ]
         resets = None if resets is None else torch.as_tensor(resets).unsqueeze(0)
         output, last, _ = self._run(x.unsqueeze(0), state, resets, None, masks)
         alone = [type(one)(*(field.squeeze(0) for field in one)) for one in last]
@@ -341,55 +284,27 @@ class Recurrent(nn.Module):
         masks: Sequence[Masks] | None,
         look: Look | None = None,
     ) -> tuple[Tensor, list[State], list[LayerRun]]:
-        like = self.stack[0].W_x
-        check_input(x, self.input_size, like)
+        check_input(x, self.input_size, self.stack[0].W_x)
         if x.dim() == 2:
             raise ShapeError(
                 f"a look inside needs a batch (N, T, {self.input_size}): x.unsqueeze(0)"
             )
         if self.stateful:
             check_stateful_call()
-        N, T = x.shape[:2]
-        if tracing() and not (resets is None and lengths is None):
-            raise ConfigError(
-                "torch.jit.trace would keep the resets and lengths of this call for all others: trace "
-                "without them, or export a layer whose rows are all as long"
-            )
-        if resets is not None:
-            resets = checked_resets(resets, x)
-        real = None if lengths is None else checked_lengths(lengths, x)
-        known = all(values_known(value) for value in (resets, real) if value is not None)
-        if known:
-            # What changes nothing costs nothing.
-            if resets is not None and not bool(resets.any()):
-                resets = None
-            if real is not None and bool((real == T).all()):
-                real = None
+        N = x.shape[0]
+        rows = rows_of(x, resets, lengths, self.directions)
         if state is None and self.stateful:
-            state = self._state and [
-                layer.cell.state_type(*(field.to(layer.W_x) for field in layer_state))
-                for layer, layer_state in zip(self.stack, self._state, strict=True)
-            ]
-        states = self.initial_state(N) if state is None else self._checked(state, N)
+            state = self._state and as_weights(self._state, self.stack)
+        states = self.initial_state(N)
+        if state is not None:
+            states = checked_state(self.stack, state, N, directions=self.directions)
         if masks is None:
             masks = self.draw_masks(N)
         else:
-            self._check_masks(masks, N)
-        if isinstance(x, Embedded) and real is not None:
-            # A token behind a row's end may be any number.
-            x = Embedded(torch.where(is_padding(T, real).T, 0, x.ids), x.weight)
-        unread = real is None and masks[0].x is None and self._passes_input_on
-        y: Any = (x if unread else materialised(x)).transpose(0, 1)
-        resets = None if resets is None else resets.T
-        padding = None if real is None else is_padding(T, real).unsqueeze(-1)
-        if padding is not None:
-            y = torch.where(padding, 0, y)
-            if resets is not None:
-                resets = resets & ~padding.squeeze(-1)
-        orders = [None, backwards(T, real, x.device)] if self.bidirectional else [None]
-        cuts: list[Segments | None] = [None] * len(orders)
-        if known and look is None and x.device.type == "cpu" and (real, resets) != (None, None):
-            cuts = [segments_of(T, N, real, resets, order) for order in orders]
+            check_masks(masks, len(self.layers), N)
+        y = rows.input_of(x, materialise=masks[0].x is not None or not self._passes_input_on)
+        orders = rows.orders
+        cuts = rows.cuts() if look is None and x.device.type == "cpu" else [None] * len(orders)
         last: list[State] = []
         seen: list[LayerRun] = []
         for level in range(len(self.connections)):
@@ -407,10 +322,11 @@ class Recurrent(nn.Module):
                     outcome = self.layers[i](dropped, before, masks=masks[i], segments=segments)
                     outputs.append(outcome.output)
                 else:
+                    read = in_order(dropped, order)
+                    resets = resets_in_order(rows.resets, order)
                     outcome = self.layers[i](
-                        in_order(dropped, order), before, resets_in_order(resets, order), real, masks[i],
-                        look=look,
-                    )  # fmt: skip
+                        read, before, resets, rows.lengths, masks[i], look=look
+                    )
                     outputs.append(in_order(outcome.output, order))
                 last.append(outcome.last)
                 seen.append(LayerRun(dropped, before, outcome, order))
@@ -421,8 +337,7 @@ class Recurrent(nn.Module):
             else:
                 merged = torch.cat(outputs, -1)
             y = self.connections[level](below, merged)
-        if padding is not None:
-            y = torch.where(padding, 0, y)
+        y = rows.without_padding(y)
         if self.stateful:
             self._state = detach(last)
         return y.transpose(0, 1), last, seen
@@ -466,20 +381,7 @@ class Recurrent(nn.Module):
     def load_torch_state_dict(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights under the names of `torch.nn`; ConfigError where names or shapes are others."""
         module = self.to_torch()
-        own = module.state_dict()
-        for name in [*own, *weights]:
-            if name not in own or name not in weights:
-                raise ConfigError(
-                    f"the weights have no {name}, which this network needs"
-                    if name in own
-                    else f"the weights have {name}, which this network has not"
-                )
-            if weights[name].shape != own[name].shape:
-                shapes = tuple(weights[name].shape), tuple(own[name].shape)
-                raise ConfigError(
-                    f"{name} has shape {shapes[0]}, but this network needs {shapes[1]}"
-                )
-        module.load_state_dict(weights)
+        torch_modules.load(module, weights)
         torch_modules.copy_weights(module, self.stack, self.directions)
 
     def to_torch(self) -> nn.RNNBase:
@@ -487,13 +389,7 @@ class Recurrent(nn.Module):
 
         ConfigError where PyTorch has no such module; a learned initial state is not part of one.
         """
-        plain = all(type(c) is CONNECTIONS["none"] for c in self.connections)
-        if not plain or any(not isinstance(n, nn.Identity) for n in self.norms):
-            raise ConfigError("torch.nn has no connections or norms between recurrent layers")
-        if self.bidirectional and self.merge == "sum":
-            raise ConfigError("torch.nn concatenates the two directions and cannot add them")
-        if self.locked_dropout or any(layer.regularised for layer in self.stack):
-            raise ConfigError("torch.nn has no regularisation but dropout between layers")
+        torch_modules.check_plain(self)
         module = torch_modules.module_of(self.stack, self.directions, self.dropout.p)
         return module.train(self.training)
 
@@ -501,68 +397,3 @@ class Recurrent(nn.Module):
     def _passes_input_on(self) -> bool:
         """Whether x goes to one cell as it is, and nowhere else."""
         return not self.bidirectional and type(self.connections[0]) is CONNECTIONS["none"]
-
-    def _check_masks(self, masks: Sequence[Masks], batch_size: int) -> None:
-        if len(masks) != len(self.layers):
-            raise ShapeError(f"there are masks for {len(masks)} of {len(self.layers)} layers")
-        rows = {len(m.h) for m in masks if m.h is not None}
-        rows |= {m.x.shape[1] for m in masks if m.x is not None}
-        if rows - {batch_size}:
-            raise ShapeError(
-                f"the masks were drawn for {min(rows)} rows, but the batch has {batch_size}: "
-                "draw_masks(batch_size) makes new ones"
-            )
-
-    def _checked(self, state: Any, batch_size: int | None) -> list[State]:
-        names = ", ".join(self.stack[0].cell.state_type._fields)
-        entries = len(state) if isinstance(state, Sequence) or getattr(state, "ndim", False) else 0
-        if entries != len(self.layers):
-            raise ShapeError(
-                f"the state has {entries} entries for {len(self.layers)} layers: give a list, one tuple "
-                f"({names}) of (N, H) a layer" + (" and direction" if self.bidirectional else "")
-            )
-        if batch_size is None:
-            batch_size = len(state[0][0]) if len(state[0]) and state[0][0].dim() else 0
-        checked = [
-            check_state(layer.cell, layer_state, batch_size, layer.hidden_size)
-            for layer, layer_state in zip(self.stack, state, strict=True)
-        ]
-        return converted_state(checked, self.stack[0].W_x)
-
-
-def detach(state: Sequence[State], *, copy: bool = False) -> list[State]:
-    """The same values without their history: where truncated BPTT cuts the gradient.
-
-    Under `inference_mode` they are copied, for PyTorch does not train from tensors that were made there.
-    """
-    if not torch.compiler.is_compiling() and torch.is_inference_mode_enabled():
-        with torch.inference_mode(False):
-            return detach(state, copy=True)
-    values = [[field.detach() for field in layer] for layer in state]
-    return [
-        type(layer)(*(field.clone() if copy else field for field in fields))
-        for layer, fields in zip(state, values, strict=True)
-    ]
-
-
-def _whole(name: str, value: Any) -> int:
-    """A whole number, NumPy's too; ConfigError where it is not one."""
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise ConfigError(f"{name} must be a whole number, not {value!r:.60}") from None
-
-
-def _as_batch(field: Any) -> Any:
-    """(H) → (1, H); what is no tensor is refused where states are."""
-    return field.unsqueeze(0) if isinstance(field, Tensor) else field
-
-
-def _one_a_layer(values: list[Any], depth: int, name: str) -> list[Any]:
-    if len(values) not in (1, depth):
-        raise ConfigError(
-            f"{name} has {len(values)} entries for {depth} layers: give one, or one a layer"
-        )
-    return values * depth if len(values) == 1 else values

@@ -1,7 +1,7 @@
 """Weights from and to PyTorch's own recurrent modules."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +13,12 @@ from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.lstm import LSTM
 from sunhwan.cells.lstm_projected import ProjectedLSTM
 from sunhwan.errors import ConfigError
+from sunhwan.layers.connections import CONNECTIONS
 from sunhwan.layers.layer import RecurrentLayer
 from sunhwan.ops.fused import torch_weights
+
+if TYPE_CHECKING:
+    from sunhwan.layers.recurrent import Recurrent
 
 KINDS: dict[type[Cell], Any] = {
     Elman: nn.RNN,
@@ -62,6 +66,33 @@ def copy_weights(module: nn.RNNBase, stack: Sequence[RecurrentLayer], directions
             own["b"].copy_(b_ih if "b_h" in own else b_ih + b_hh)
             if "b_h" in own:
                 own["b_h"].copy_(b_hh)
+
+
+def load(module: nn.RNNBase, weights: Mapping[str, Tensor]) -> None:
+    """Give a module its weights; ConfigError where names or shapes are others."""
+    own = module.state_dict()
+    for name in [*own, *weights]:
+        if name not in own or name not in weights:
+            raise ConfigError(
+                f"the weights have no {name}, which this network needs"
+                if name in own
+                else f"the weights have {name}, which this network has not"
+            )
+        if weights[name].shape != own[name].shape:
+            shapes = tuple(weights[name].shape), tuple(own[name].shape)
+            raise ConfigError(f"{name} has shape {shapes[0]}, but this network needs {shapes[1]}")
+    module.load_state_dict(weights)
+
+
+def check_plain(recurrent: "Recurrent") -> None:
+    """ConfigError where a stack has what no module of PyTorch has."""
+    plain = all(type(c) is CONNECTIONS["none"] for c in recurrent.connections)
+    if not plain or any(not isinstance(n, nn.Identity) for n in recurrent.norms):
+        raise ConfigError("torch.nn has no connections or norms between recurrent layers")
+    if recurrent.bidirectional and recurrent.merge == "sum":
+        raise ConfigError("torch.nn concatenates the two directions and cannot add them")
+    if recurrent.locked_dropout or any(layer.regularised for layer in recurrent.stack):
+        raise ConfigError("torch.nn has no regularisation but dropout between layers")
 
 
 def module_of(stack: Sequence[RecurrentLayer], directions: int, dropout: float) -> nn.RNNBase:

@@ -7,7 +7,7 @@ on the clock or on luck is decided by the first one, which alone writes the run 
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from sunhwan.errors import ConfigError, SunhwanError, UsageError
+from sunhwan.errors import ConfigError, StoreError, SunhwanError, UsageError
 from sunhwan.models.loss import Loss
 
 RENDEZVOUS = "SUNHWAN_RENDEZVOUS"
@@ -114,6 +114,14 @@ class Processes:
         if self.count > 1:
             self._call(dist.all_gather_object, found, value)
         return found
+
+    def check_alike(self, digest: str, sources: Sequence[str]) -> None:
+        """StoreError where the processes have read different data."""
+        if len(set(self.gathered(digest))) > 1:
+            raise StoreError(
+                "the processes of this training read different data: give each machine the same "
+                f"files as {', '.join(sources)}"
+            )
 
     def mean_gradient(self, model: nn.Module, summed: "SummedLoss") -> float:
         """Divide the gradient of the sum of all parts by what it is over, and give the mean loss."""

@@ -7,6 +7,7 @@ from torch import nn
 
 from sunhwan.layers import Recurrent
 from sunhwan.layers.spectra import recurrent_blocks, recurrent_spectra
+from sunhwan.store import Run
 
 SHARE = 0.01
 """Of what training computes, as much may go to spectra."""
@@ -15,6 +16,26 @@ FREE = 1e9
 WORK = {"cpu": 120.0, "cuda": 12_000.0}
 """How many times H³ operations training makes while one thread finds the eigenvalues and the norm of an
 (H, H) matrix, on two cores or an accelerator."""
+
+
+class SpectrumLog:
+    """The spectra that a run has written, and those that it still writes. device: "cpu", "cuda" …"""
+
+    def __init__(self, run: Run, model: nn.Module, device: str) -> None:
+        self._run, self._model, self._device = run, model, device
+        self._written = 0
+
+    def recount(self) -> None:
+        """Begin with those that the log of the run holds."""
+        self._written = sum(event["event"] == "spectrum" for event in self._run.events())
+
+    def write(self, step: int, tokens: int) -> None:
+        """Measure once more, if it pays."""
+        if spectra_pay(self._model, self._device, self._written, tokens):
+            blocks = spectra_of(self._model)
+            if blocks:
+                self._run.log("spectrum", step=step, blocks=blocks)
+                self._written += 1
 
 
 def spectra_of(model: nn.Module) -> list[dict[str, Any]]:

@@ -21,8 +21,9 @@ from sunhwan.training.processes import (
     joined_processes,
 )
 from sunhwan.training.reporter import Reporter
+from sunhwan.training.result import Result
 from sunhwan.training.tensorboard import TensorBoardReporter
-from sunhwan.training.trainer import Result, Trainer
+from sunhwan.training.trainer import Trainer
 from sunhwan.training.transfer import adopt, load_source, take_over, take_vectors
 
 

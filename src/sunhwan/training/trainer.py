@@ -1,68 +1,38 @@
 """The one training loop: batches → model → guard → optimisers → log, validation, checkpoint."""
 
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass
-from itertools import chain
+from dataclasses import astuple
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, cast
 
-import torch
 from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.config import Config
 from sunhwan.errors import StoreError
-from sunhwan.layers import Recurrent, detach
+from sunhwan.layers import detach
 from sunhwan.models.loss import Loss
 from sunhwan.store import Run, save_model
 from sunhwan.store.model import load_weights, weights
-from sunhwan.tasks import Baselines, Scores, Task
+from sunhwan.tasks import Scores, Task
 from sunhwan.training.average import Average
+from sunhwan.training.budget import Speed, fit_to_clock, plan_by_steps, time_to_measure
+from sunhwan.training.carried import (
+    part_of,
+    random_tensors,
+    restore_random,
+    state_of_rows,
+    state_tensors,
+)
 from sunhwan.training.guard import check_finite, clip
+from sunhwan.training.interruption import Interruption
 from sunhwan.training.optimizers import Optimizers
 from sunhwan.training.processes import Processes, SummedLoss
 from sunhwan.training.reporter import Reporter, StepReport
+from sunhwan.training.result import Result
 from sunhwan.training.schedule import Plan, Schedule
-from sunhwan.training.spectra import spectra_of, spectra_pay
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a training ended.
-
-    stopped: "budget", "early stopping", "learned" or "interrupted"; best: the figures of the model that was
-    kept, or None when there was no validation text; best_step: the step it is from. baselines: what
-    simple methods reach on the same rows.
-    """
-
-    run: Path
-    task: str
-    steps: int
-    tokens: int
-    seconds: float
-    stopped: str
-    best: Scores | None
-    best_step: int
-    baselines: Baselines | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as plain values, ready for JSON."""
-        return {
-            "run": str(self.run),
-            "task": self.task,
-            "steps": self.steps,
-            "tokens": self.tokens,
-            "seconds": round(self.seconds, 3),
-            "stopped": self.stopped,
-            "best": None if self.best is None else self.best.to_dict(),
-            "best_step": self.best_step,
-            "baselines": None if self.baselines is None else self.baselines.to_dict(),
-        }
+from sunhwan.training.spectra import SpectrumLog
 
 
 class Trainer:
@@ -96,7 +66,6 @@ class Trainer:
         self.device = task.device
         self.optimizers = Optimizers(task.model, config.training)
         self.schedule = Schedule()
-        self.plan = Plan()
         self._data_digest = task.data_digest(train, validation)
         self.stream = task.batches(train, config)
         # Of each batch the parts that this process computes, one after another, and all there are.
@@ -112,17 +81,17 @@ class Trainer:
         self.learned = False
         self._since_validation = [0.0, 0]
         self._started = time.perf_counter() if started is None else started
-        self._interrupted = False
+        self._interruption = Interruption()
         self._window: list[float] = []
-        self._spectra = 0
-        self._speed = _Speed()
-        self._fix_plan_by_steps()
+        self._spectra = SpectrumLog(run, self.model, self.device.type)
+        self._speed = Speed()
+        self.plan = plan_by_steps(config.training, self.stream.steps)
 
     # The public face: fit, and what a checkpoint is made of.
 
     def fit(self) -> Result:
         """Train to the end of the budget, or until interrupted; the run folder holds the outcome."""
-        with self._signals():
+        with self._interruption.awaited():
             self._restore()
             self.reporter.begin(self.facts())
             try:
@@ -170,20 +139,13 @@ class Trainer:
     def checkpoint(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """All that resuming needs: tensors, and plain values."""
         optimizer_tensors, optimizer_values = self.optimizers.state()
-        carried = self.processes.gathered(
-            [[tuple(layer) for layer in state or ()] for state in self._states]
-        )
-        generators = self.processes.gathered(torch.get_rng_state())
+        carried = state_tensors(self._states, self.processes)
+        generators = random_tensors(self.processes, self.device)
         tensors = {f"model.{name}": tensor for name, tensor in weights(self.model).items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer_tensors.items()}
-        for depth, layers in enumerate(zip(*chain(*carried), strict=True)):
-            for index, fields in enumerate(zip(*layers, strict=True)):
-                tensors[f"state.{depth}.{index}"] = torch.cat(fields)
+        tensors |= {f"state.{name}": tensor for name, tensor in carried.items()}
         tensors |= {f"average.{name}": tensor for name, tensor in self._average.state().items()}
-        tensors["random.cpu"] = generators[0]
-        tensors |= {f"random.cpu.{rank}": g for rank, g in enumerate(generators[1:], 1)}
-        if self.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.device)
+        tensors |= {f"random.{name}": tensor for name, tensor in generators.items()}
         return tensors, {
             "optimizer": optimizer_values,
             "stream": self.stream.state(),
@@ -207,26 +169,16 @@ class Trainer:
                 f"the corpus of {self.run.folder} is not the one it was trained on: bring back "
                 f"{', '.join(self.config.sources)} as it was, or start a new run"
             )
-        load_weights(self.model, _part(tensors, "model."), self.run.checkpoint_folder)
-        self.optimizers.restore(_part(tensors, "optimizer."), state["optimizer"])
-        fields = _part(tensors, "state.")
+        load_weights(self.model, part_of(tensors, "model."), self.run.checkpoint_folder)
+        self.optimizers.restore(part_of(tensors, "optimizer."), state["optimizer"])
+        fields = part_of(tensors, "state.")
         if fields:
-            kinds = [layer.cell.state_type for layer in _recurrent(self.model).stack]
+            kinds = [layer.cell.state_type for layer in cast(Any, self.model).recurrent.stack]
             for place, part in enumerate(self._own):
                 rows = self.stream.rows(part, self._parts)  # type: ignore[attr-defined]
-                self._states[place] = [
-                    kind(
-                        *(
-                            fields[f"{i}.{k}"][rows].to(self.device)
-                            for k in range(len(kind._fields))
-                        )
-                    )
-                    for i, kind in enumerate(kinds)
-                ]
-        self._average.restore(_part(tensors, "average."))
-        self._seed(tensors, state["step"])
-        if "random.cuda" in tensors and self.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], self.device)
+                self._states[place] = state_of_rows(fields, kinds, rows, self.device)
+        self._average.restore(part_of(tensors, "average."))
+        self._restore_random(part_of(tensors, "random."), state["step"])
         self.stream.restore(state["stream"])
         self.schedule = Schedule.restored(state["schedule"])
         self.plan = Plan(*state["plan"])
@@ -245,14 +197,9 @@ class Trainer:
         if self.processes.is_first:
             self.run.save_checkpoint(self.step, tensors, state)
 
-    def _seed(self, tensors: dict[str, Tensor], step: int) -> None:
-        """The random numbers of this process: those of a checkpoint, or its own where it has none."""
-        rank = self.processes.rank
-        name = f"random.cpu.{rank}" if rank else "random.cpu"
-        if name in tensors:
-            torch.set_rng_state(tensors[name])
-        elif rank:
-            torch.manual_seed((self.config.training.seed + 1_000_003 * rank + step) % 2**63)
+    def _restore_random(self, tensors: dict[str, Tensor], step: int) -> None:
+        own = self.config.training.seed + step
+        restore_random(tensors, self.processes, self.device, own)
 
     # The loop
 
@@ -282,8 +229,9 @@ class Trainer:
             every = training.checkpoint_every
             due = self.step % every == 0 if every else since > training.checkpoint_seconds
             first = self.processes.is_first
+            measuring = time_to_measure(self.plan, training, self.step, self.seconds)
             interrupted, measuring, due = self.processes.any(
-                self._interrupted, first and self._time_to_measure(), first and due
+                self._interruption.asked, first and measuring, first and due
             )
             self.validation_pending = self.plan.validation_due(self.step) or measuring
             if interrupted:
@@ -387,7 +335,7 @@ class Trainer:
         return self.task.validate(
             self.validation_data,
             limit=self.config.training.validation_tokens,
-            interrupted=lambda: self._interrupted,
+            interrupted=lambda: self._interruption.asked,
         )
 
     def _write_validation(self, scores: Scores | None, improved: bool) -> None:
@@ -395,19 +343,12 @@ class Trainer:
             self.run.log(
                 "validation", step=self.step, **scores.to_dict(), seconds=round(self.seconds, 3)
             )
-        self._log_spectrum()
+        self._spectra.write(self.step, self.tokens_seen)
         if improved:
             self._save_model()
         if scores is not None:
             self.reporter.validated(self.step, scores, improved)
         self._write_sample()
-
-    def _log_spectrum(self) -> None:
-        if spectra_pay(self.model, self.device.type, self._spectra, self.tokens_seen):
-            blocks = spectra_of(self.model)
-            if blocks:
-                self.run.log("spectrum", step=self.step, blocks=blocks)
-                self._spectra += 1
 
     def _save_model(self) -> None:
         facts = {
@@ -426,69 +367,15 @@ class Trainer:
             self.run.add_sample(f"step {self.step}", sample)
             self.reporter.sample(sample)
 
-    # The budget
-
-    def _fix_plan_by_steps(self) -> None:
-        training = self.config.training
-        if training.steps:
-            self.plan.total = training.steps
-        elif training.epochs:
-            self.plan.total = self.stream.steps(training.epochs)
-        if self.plan.total is not None:
-            self.plan.spread(training.validations, training)
-
-    def _time_to_measure(self) -> bool:
-        """On a time budget the first validation, after a twentieth of it, tells how fast this is."""
-        budget = 60 * self.config.training.minutes
-        return self.plan.total is None and self.step >= 5 and self.seconds > budget / 20
-
     def _plan_by_clock(self, validation_seconds: float) -> None:
-        """Fit the number of steps to the time left, unless the plan fits it well enough already."""
-        budget = 60 * self.config.training.minutes
-        if not budget:
+        training = self.config.training
+        if not training.minutes:
             return
-        seconds_per_step = self._speed.seconds_per_step(self.step, validation_seconds)
-        # At the end: a checkpoint, the picture of the curves, the interpreter's exit.
-        left = max(budget - self.seconds - END_SECONDS, 0.0)
-        if self.plan.total is not None and self.plan.validate_every is not None:
-            steps_left = self.plan.total - self.step
-            # The last validation falls on the last step.
-            validations = -(-steps_left // self.plan.validate_every)
-            spare = left - steps_left * seconds_per_step - validations * validation_seconds
-            late = left < LATE * budget
-            if not steps_left or -OVERRUN * budget < spare < (budget if late else SPARE * budget):
-                return
-        done = self.seconds / budget
-        validations = math.ceil(self.config.training.validations * (1 - min(done, 1)))
-        validations = min(validations, max(1, int(VALIDATION_SHARE * left / validation_seconds)))
-        seconds = left - validations * validation_seconds
-        self.plan.total = self.step + max(1, int(seconds / seconds_per_step))
-        self.plan.spread(
-            math.ceil(validations / (1 - self.step / self.plan.total)), self.config.training
-        )
-        if self.processes.is_first:
-            self.run.log("plan", step=self.step, total=self.plan.total)
-        self._speed.restart(self.step, self.tokens_seen)
-
-    # Signals and restoring
-
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def interrupt(signum: int, frame: FrameType | None) -> None:
-            self._interrupted = True
-
-        previous = {}
-        try:
-            for name in (signal.SIGINT, signal.SIGTERM):
-                previous[name] = signal.signal(name, interrupt)
-        except ValueError:
-            # Not the main thread: whoever runs us there handles signals.
-            pass
-        try:
-            yield
-        finally:
-            for name, handler in previous.items():
-                signal.signal(name, handler)
+        pace = self._speed.seconds_per_step(self.step, validation_seconds)
+        if fit_to_clock(self.plan, training, self.step, self.seconds, pace, validation_seconds):
+            if self.processes.is_first:
+                self.run.log("plan", step=self.step, total=self.plan.total)
+            self._speed.restart(self.step, self.tokens_seen)
 
     def _restore(self) -> None:
         tensors, state, skipped = self.processes.from_first(self.run.load_checkpoint)
@@ -496,70 +383,15 @@ class Trainer:
             self.reporter.say(f"a checkpoint was skipped: {message}")
         if self.processes.is_first:
             self.run.rewind_logs(state.get("lengths", {}))
-            self._spectra = sum(event["event"] == "spectrum" for event in self.run.events())
-        self._check_shared()
+            self._spectra.recount()
+        self.processes.check_alike(self._data_digest, self.config.sources)
         if state:
             self.restore(tensors, state)
             return
         if self.processes.is_first:
-            self._log_spectrum()
+            self._spectra.write(self.step, self.tokens_seen)
         if self.processes.count > 1:
-            self._seed({}, 0)
+            self._restore_random({}, 0)
             self.processes.share_weights(self.model)
             # What one of them carries is lost with it: there must be something to go back to.
             self.save_checkpoint()
-
-    def _check_shared(self) -> None:
-        """StoreError where the processes have read different data."""
-        if self.processes.count > 1 and len(set(self.processes.gathered(self._data_digest))) > 1:
-            raise StoreError(
-                "the processes of this training read different data: give each machine the same "
-                f"files as {', '.join(self.config.sources)}"
-            )
-
-
-# Of a time budget: what the end takes; then, as shares of it, how far a plan may run over before it
-# is shortened, how much it may leave unused before it is lengthened, when it is too late for that,
-# and how much of the time left may go to validations.
-END_SECONDS = 1.0
-OVERRUN = 0.03
-SPARE = 0.08
-LATE = 0.15
-VALIDATION_SHARE = 0.1
-
-
-class _Speed:
-    """Steps, tokens and seconds since this process began to train, validations left out."""
-
-    def __init__(self) -> None:
-        self.restart(0, 0)
-
-    def restart(self, step: int, tokens: int) -> None:
-        self._step, self._tokens = step, tokens
-        self._begun, self._paused = time.perf_counter(), 0.0
-
-    def seconds_per_step(self, step: int, pause: float = 0.0) -> float:
-        """The mean so far; `pause` seconds more were not training."""
-        self._paused += pause
-        return self._elapsed / max(step - self._step, 1)
-
-    def tokens_per_second(self, tokens: int) -> float:
-        return (tokens - self._tokens) / self._elapsed
-
-    @property
-    def _elapsed(self) -> float:
-        return max(time.perf_counter() - self._begun - self._paused, 1e-6)
-
-
-def _recurrent(model: Any) -> Recurrent:
-    """The stack whose state a stream carries."""
-    found: Recurrent = model.recurrent
-    return found
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -1,1 +1,1 @@
-"""Faults, each a change of the source of one function, and the law that must notice it."""
+"""Faults, each a change of one node of a function, and the law that must notice it."""

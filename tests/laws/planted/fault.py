@@ -1,11 +1,10 @@
-"""A fault: a change of the source text of one function; the text must occur exactly once.
+"""A fault: one node of a function's syntax tree, which must be there exactly once, becomes another.
 
 So a fault that no longer fits its function is noticed instead of passing as caught.
 """
 
 import importlib
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from sunhwan.laws import LAWS
 from tests.cases import Case
 from tests.laws import test_dropout, test_equations, test_initialisation, test_traces
+from tests.laws.planted.mutation import mutated
 
 # The package names its function as the module.
 DERIVE = importlib.import_module("sunhwan.cells.derive")
@@ -32,7 +32,7 @@ CHECKS: dict[str, Callable[[Case], Any]] = {law.name: law.run for law in LAWS} |
 
 @dataclass(frozen=True)
 class Fault:
-    """In `owner.name`, `right` becomes `wrong`; the law, applied to the case, must notice.
+    """In `owner.name`, the node `right` becomes `wrong`; the law, applied to the case, must notice.
 
     A law is a name in `CHECKS`, or a function without arguments.
     """
@@ -59,14 +59,7 @@ class Fault:
 
     def plant(self, monkeypatch: pytest.MonkeyPatch) -> None:
         function = plain(inspect.getattr_static(self.owner, self.name))
-        source = textwrap.dedent(inspect.getsource(function))
-        assert source.count(self.right) == 1, f"{self.right!r} must occur once in {self.name}"
-        source = source.replace(self.right, self.wrong)
-        # In the body of a class, so that super() compiles to the same closure as before.
-        source = f"class Planted:\n{textwrap.indent(source, '    ')}"
-        namespace: dict[str, Any] = {}
-        exec(source, function.__globals__, namespace)
-        planted = plain(inspect.getattr_static(namespace["Planted"], self.name))
+        planted = plain(mutated(function, self.right, self.wrong))
         # The code alone, so that whoever holds the function already has the fault as well.
         monkeypatch.setattr(function, "__code__", planted.__code__)
 

@@ -18,9 +18,32 @@ FAULTS: list[Fault] = [
         ("self._variance(x, dims, 0, True)", "self._variance(x, dims, 1, True)", PROGRAM),
         ("self._add(y, shift)", "y", PROGRAM),
     ),
-    *of(lowering.Lowering, "_product", "lstm_projected", ("W.reshape(-1)", "W.T.reshape(-1)", PROGRAM)),
-    *of(terms, "log_sigmoid", "minlstm", ('"minimum"', '"maximum"', PROGRAM)),
+    *of(lowering.Lowering, "_product", "lstm_projected", ("W.reshape", "W.T.reshape", PROGRAM)),
+    *of(
+        terms,
+        "log_sigmoid",
+        "minlstm",
+        ("x.apply('minimum', 0.0)", "x.apply('maximum', 0.0)", PROGRAM),
+    ),
     *of(terms, "added", "antisymmetric", ("y * alpha", "y", PROGRAM)),
-    *of(folding, "folded", "rglru", ("known[old] = apply(", "known[old] = 2 * apply(", PROGRAM)),
-    *of(EVALUATE, "apply", "lstm_layer_norm", ("size, -1)", "-1, size)", PROGRAM)),
-]  # fmt: skip
+    *of(
+        folding,
+        "folded",
+        "rglru",
+        (
+            "apply(operation, [known[operand] for operand in operation.operands])",
+            "2 * apply(operation, [known[operand] for operand in operation.operands])",
+            PROGRAM,
+        ),
+    ),
+    *of(
+        EVALUATE,
+        "apply",
+        "lstm_layer_norm",
+        (
+            "operands[0].reshape(*operands[0].shape[:-1], size, -1)",
+            "operands[0].reshape(*operands[0].shape[:-1], -1, size)",
+            PROGRAM,
+        ),
+    ),
+]

@@ -20,6 +20,7 @@ from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
+from sunhwan.tasks.forecast.answers import panel_of, window_answers
 from sunhwan.tasks.forecast.layout import Layout, wanted_of
 from sunhwan.tasks.forecast.reading import (
     Mark,
@@ -217,7 +218,7 @@ class Forecast(ExampleTask):
         panels: list[dict[str, Any]] = []
         for some in list(places.values())[:PANELS]:
             shown = some[:: -self.horizon][:FORECASTS][::-1]
-            panels.append(_panel([data[p] for p in shown], found[shown], len(places)))
+            panels.append(panel_of([data[p] for p in shown], found[shown], len(places)))
         values = {
             "part": part,
             "series": {name: scores.to_dict() for name, scores in each.items()},
@@ -309,31 +310,9 @@ class Forecast(ExampleTask):
         """An answer a step: of each question's first series all steps, then of its second …"""
         for question in questions:
             windows = self.asked(question)
-            found, scales = self.quantiles(windows)
-            for window, rows, scale in zip(windows, found, scales, strict=True):
-                track = window.track
-                times = track.times[window.origin : window.origin + self.horizon]
-                before = f"{track.name}  " if len(windows) > 1 or track.key else ""
-                for time, row in zip(times, rows.tolist(), strict=True):
-                    median, lower, upper = (_shown(row[q], scale) for q in (MEDIAN, 0, -1))
-                    values = {
-                        **dict(track.key),
-                        "series": track.name,
-                        "time": time,
-                        "median": row[MEDIAN],
-                        "lower": row[0],
-                        "upper": row[-1],
-                        "quantiles": dict(zip(map(str, QUANTILES), row, strict=True)),
-                    }
-                    cells = (time, track.name, median, lower, upper)
-                    named = {
-                        **(dict(track.key) or {"series": track.name}),
-                        getattr(question, "time", "") or "time": time,
-                        **{name: values[name] for name in ("median", "lower", "upper")},
-                        **values["quantiles"],
-                    }
-                    text = f"{before}{time}  {median}  ({lower} … {upper})"
-                    yield Answer(values, cells, text, named=named)
+            yield from window_answers(
+                windows, *self.quantiles(windows), getattr(question, "time", "")
+            )
 
     @property
     def columns_asked(self) -> list[str]:
@@ -346,7 +325,9 @@ class Forecast(ExampleTask):
         """The forecasts with the past they go on from, for `sunhwan.plots.draw_forecasts`."""
         windows = [window for question in questions for window in self.asked(question)]
         found, _ = self.quantiles(windows[:PANELS])
-        return [_panel([w], found[i : i + 1], len(windows)) for i, w in enumerate(windows[:PANELS])]
+        return [
+            panel_of([w], found[i : i + 1], len(windows)) for i, w in enumerate(windows[:PANELS])
+        ]
 
 
 AUTOMATIC: dict[str, Value] = {
@@ -375,30 +356,3 @@ def _spread_out(data: Sequence[Any], limit: int) -> Sequence[Any]:
 
 def _mark(time: Any, values: Any) -> Mark:
     return Mark(str(time), tuple(None if value is None else float(value) for value in values))
-
-
-def _panel(windows: Sequence[Window], found: NDArray[np.float64], of: int) -> dict[str, Any]:
-    """Forecasts of one series of so many, the oldest first, and the values before and around them."""
-    track, _, context, horizon = windows[0]
-    begin, end = windows[0].origin - context, windows[-1].origin + horizon
-    return {
-        "series": track.name,
-        "of": of,
-        "times": list(track.times[begin:end]),
-        "actual": [None if v != v else v for v in track.values[begin:end].tolist()],
-        "forecasts": [
-            {
-                "start": window.origin - begin,
-                "median": rows[:, MEDIAN].tolist(),
-                "lower": rows[:, 0].tolist(),
-                "upper": rows[:, -1].tolist(),
-            }
-            for window, rows in zip(windows, found, strict=True)
-        ],
-    }
-
-
-def _shown(value: float, scale: float) -> str:
-    """With as many decimals as the scale makes meaningful."""
-    decimals = 3 if not scale else min(max(2 - math.floor(math.log10(scale)), 0), 12)
-    return f"{value:.{decimals}f}"
