@@ -171,3 +171,13 @@ def test_one_that_is_not_like_the_others_is_named() -> None:
     with pytest.raises(DataError, match="line 2: column 'ds' holds 'x', which is no date"):
         column("x", "2024-02-29", "2024-03-01")
     assert column("Jan", "Feb").kind == "name"
+
+
+def test_days_of_a_spreadsheet_are_dates() -> None:
+    cells = ["45292.5", "45293.25"]
+    found = read_times(cells, ["line 2", "line 3"], "Order date")
+    assert found.kind == "date"
+    points = [datetime(1970, 1, 1) + timedelta(microseconds=int(p)) for p in found.points]
+    assert points == [datetime(2024, 1, 1, 12), datetime(2024, 1, 2, 6)]
+    assert [found.write(p) for p in found.points] == ["45292.50", "45293.25"]
+    assert read_times(cells, ["line 2", "line 3"], "price").kind == "number"

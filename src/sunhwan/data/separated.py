@@ -84,22 +84,28 @@ def find_layout(text: str, usual: str = "") -> Layout:
 
 
 def read_cells(text: str, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows of cells, with the number of the line where each begins.
+    """Rows of cells, with the number of the line where each begins; an empty line has none.
 
     Raises:
-        DataError: a line is empty, a quote is left open, or text follows a closing one.
+        DataError: a quote is left open, or text follows a closing one.
     """
     if not layout.quotes:
         for number, whole in enumerate(text.split("\n") if text else [], 1):
-            if not whole:
-                raise _empty(name, number)
-            yield number, whole.split(layout.separator) if layout.separator else [whole]
+            cells = whole.split(layout.separator) if layout.separator else [whole]
+            yield number, cells if whole else []
         return
     for line, cells in quoted_rows(io.StringIO(text, newline=""), layout, name):
-        if not cells:
-            raise _empty(name, line)
         if not (layout.told and line == 1):
             yield line, cells
+
+
+def check_filled(rows: Cells, name: str) -> None:
+    """DataError: a line is empty."""
+    for line, cells in rows:
+        if not cells:
+            raise DataError(
+                f"{name}, line {line}: this line is empty; remove it, or fill in the row."
+            )
 
 
 def quoted_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -193,7 +199,3 @@ def _tabs_are_quoted(text: str) -> bool:
     if not all(_QUOTED.fullmatch(cell) for row in cells for cell in row):
         return False
     return (len(cells) > 1 and all(cells)) or any('""' in c[1:-1] for row in cells for c in row)
-
-
-def _empty(name: str, line: int) -> DataError:
-    return DataError(f"{name}, line {line}: this line is empty; remove it, or fill in the row.")

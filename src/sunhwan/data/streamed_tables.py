@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from sunhwan.data.headers import column_names, looks_like_header
+from sunhwan.data.margins import titles_above
 from sunhwan.data.separated import Layout, find_layout, quoted_rows
 from sunhwan.data.sheets import PARQUET, WORKBOOKS, parquet_library
 from sunhwan.data.tables import (
@@ -219,6 +220,8 @@ def _separated(
     if layout.told:
         next(cells, None)
     first = list(itertools.islice(cells, SAMPLE))
+    if header is not False:
+        first = first[titles_above([row for _, row in first]) :]
     filled = [row for _, row in first if row]
     if header is None:
         known = bool(asked) and bool(filled) and _holds(filled[0], asked)

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
+from sunhwan.data.margins import within_margins
 from sunhwan.data.numbers import plain_columns
-from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
+from sunhwan.data.separated import Cells, Layout, check_filled, find_layout, read_cells
 from sunhwan.data.sheets import PARQUET, WORKBOOKS, read_parquet, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
@@ -75,8 +76,9 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
 
     `.jsonl`, `.ndjson` and `.json` are JSON Lines, and so is what begins with `{`; what begins with
     `__label__` is fastText; else the separator is found by evidence (`find_layout`), where `.tsv` and
-    `.csv` promise one, and without any each line is a cell of the column `text`. Empty lines at the
-    end are left out; anywhere else they are errors.
+    `.csv` promise one, and without any each line is a cell of the column `text`. Titles above a header
+    and totals below the rows are left out (`within_margins`), and so are empty lines beside them and at
+    the end; anywhere else they are errors.
 
     Workbooks (`.xlsx`, `.xls`, `.ods`) and Parquet are read by libraries, see `sheets`.
 
@@ -104,26 +106,40 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
         return _of_fasttext(text, name, known.said)
     layout = find_layout(text, SEPARATORS.get(suffix, ""))
     cells = list(read_cells(text, layout, name))
+    notes: tuple[str, ...] = ()
+    if layout.separator and header is not False:
+        cells, notes = within_margins(cells, layout.separator)
+    check_filled(cells, name)
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
-    table = _of_cells(cells, header, name, layout, known.said + layout.kind)
+    table = _of_cells(cells, header, name, layout, known.said + layout.kind, notes)
     return _in_plain_numbers(table, layout.separator) if layout.separator else table
 
 
 def _of_sheet(path: Path, name: str, header: bool | None, *, parquet: bool) -> Table:
     sheet = read_parquet(path) if parquet else read_workbook(path)
+    cells, notes = sheet.cells, tuple[str, ...]()
+    if not parquet and header is not False:
+        cells, notes = within_margins(cells)
     if header is None:
-        header = parquet or looks_like_header([cells for _, cells in sheet.cells])
-    return _in_plain_numbers(_of_cells(sheet.cells, header, name, Layout(","), sheet.said, "row"))
+        header = parquet or looks_like_header([row for _, row in cells])
+    table = _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
+    return _in_plain_numbers(table)
 
 
 def _of_cells(
-    cells: Cells, header: bool, name: str, layout: Layout, said: str, place: str = "line"
+    cells: Cells,
+    header: bool,
+    name: str,
+    layout: Layout,
+    said: str,
+    margins: tuple[str, ...],
+    place: str = "line",
 ) -> Table:
     columns = _columns(cells, header, name, layout)
     rows, notes = _rows(cells, columns, header, f"{name}, {place}", layout)
     said = f"{said}, {'with' if header else 'without'} a header: {listed(columns)}"
-    return _made(name, columns, rows, "; ".join((said, *notes)), header)
+    return _made(name, columns, rows, "; ".join((said, *margins, *notes)), header)
 
 
 def _made(

@@ -32,6 +32,9 @@ _EPOCHS: dict[int, tuple[int | Fraction, str]] = {
 """Digits of a count since 1970 → the microseconds in its unit, and the unit's name."""
 
 _YEARS = (1900, 2100)
+_SERIAL_1970, _DAY_MS = 25569, 86_400_000
+_SERIALS = (20_000, 80_000)  # 1954 to 2119
+_DATE_NAMES = ("date", "timestamp", "날짜", "일자", "일시", "기준일", "거래일")
 _MOST_DIGITS = 15
 
 
@@ -96,6 +99,8 @@ def read_times(
             points = np.array([round(Fraction(cell) * size) for cell in cells], dtype=np.int64)
             notes = (f"{column} counts {unit} since 1970",)
             return Times("date", points, lambda p: str(round(round(p) / size)), "epoch", notes)
+        if _are_serials(unique, column):
+            return _serials(cells, column)
         if all(abs(Decimal(cell).adjusted()) < _MOST_DIGITS for cell in unique):
             decimals = max(_decimals(cell) for cell in unique)
             numbers = np.array([float(cell) for cell in cells])
@@ -282,6 +287,28 @@ def _epoch(unique: Sequence[str]) -> tuple[int | Fraction, str] | None:
     size, unit = _EPOCHS[longest]
     years = [1970 + float(cell) * float(size) / 31_556_952e6 for cell in unique]
     return (size, unit) if min(years) > 1975 and max(years) < _YEARS[1] else None
+
+
+def _are_serials(unique: Sequence[str], column: str) -> bool:
+    """Whether numbers count days as spreadsheets do: of our time, in a column that is called a date."""
+    name = column.casefold()
+    called = any(word in name for word in _DATE_NAMES) or name == "ds"
+    return called and all(_SERIALS[0] <= Decimal(cell) < _SERIALS[1] for cell in unique)
+
+
+def _serials(cells: Sequence[str], column: str) -> Times:
+    """Days since 1899-12-30, the time of day as their fraction, to the millisecond."""
+    decimals = max(map(_decimals, cells))
+    points = np.array(
+        [round((Decimal(cell) - _SERIAL_1970) * _DAY_MS) * 1000 for cell in cells], dtype=np.int64
+    )
+
+    def write(point: float) -> str:
+        days = Decimal(round(point)) / (1000 * _DAY_MS) + _SERIAL_1970
+        return f"{days:.{decimals}f}"
+
+    note = f"{column} counts days as spreadsheets do ({cells[0]} is {_date(points[0]):%Y-%m-%d})"
+    return Times("date", points, write, "serial", (note,))
 
 
 def _decimals(cell: str) -> int:

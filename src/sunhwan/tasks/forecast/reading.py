@@ -88,7 +88,7 @@ def complete_sizes(config: Config, files: Sequence[Series]) -> Config:
 def split_files(files: Sequence[Series], config: Config) -> Split:
     """The end of each series is for validation; nothing of it is in a window to learn from.
 
-    DataError: a file is too short, or repeats itself exactly.
+    DataError: a file is too short, or holds no number.
     """
     task = own(config.task, ForecastConfig)
     share = 0.0 if config.text.validation else config.text.validation_share
@@ -125,13 +125,17 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
             found.learned.extend(windows_of(track, origins, task))
             found.held.extend(_known(windows_of(track, range(max(end, least), last + 1), task)))
     learned = changing(found.learned, task.season)
+    repeats = not learned
+    if repeats:  # then all there is to learn is that nothing changes
+        learned = _known(found.learned)
     if not learned:
         names = ", ".join(dict.fromkeys(file.name for file in files))
-        raise DataError(
-            f"{names}: each value is the one a season of {task.season} before, so there is nothing to "
-            "learn: check the columns"
-        )
+        raise DataError(f"{names}: no number is known in the rows learned from: check the columns")
     notes = _notes(files, layout, short)
+    if repeats:
+        notes += (
+            f"each value is the one a season of {task.season} before, and so are the forecasts",
+        )
     return found._replace(learned=learned, notes=notes)
 
 
