@@ -282,8 +282,8 @@ def test_a_series_that_repeats_exactly_is_repeated(command: Command, tmp_path: P
     done = command(
         "train", "--task=forecast", file, "--out", run, "--steps=5", "--set=task.season=7"
     )
-    assert "so are the forecasts" in done.output
-    told = command("predict", run, file, "--as=csv").output.splitlines()[1:]
+    assert "so are the forecasts" in done.out
+    told = command("predict", run, file, "--as=csv").out.splitlines()[1:]
     assert [float(line.split(",")[2]) for line in told] == [n % 7 for n in range(90, 97)]
 
 

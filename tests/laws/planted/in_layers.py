@@ -236,8 +236,8 @@ FAULTS: list[Fault] = [
             partial(test_torch_modules.from_torch, test_torch_modules.Kind("lstm")),
         ),
         (
-            "own['W_m']",
-            "own['W_m'].neg()",
+            "getattr(module, f'weight_hr{suffix}').T",
+            "-getattr(module, f'weight_hr{suffix}').T",
             partial(test_torch_modules.from_torch, test_torch_modules.Kind("lstm_projected")),
         ),
     ),
