@@ -57,7 +57,7 @@ def memory_use(
 
     Of a text: the loss of a token after the last c tokens before it, read from the initial state.
     Of a tagger's step: with c steps before it, and all behind it; of a classifier: with the last c
-    steps of the question. A writer that reads a question has no such place: None.
+    steps of the question. Where the answer needs all of a question there is no such place: None.
 
     Of a text the steps beyond 50 are shuffled from one context to the next, each stretch within
     itself, so that what one context read serves the others too: the order is lost, and not about how
@@ -75,7 +75,7 @@ def memory_use(
         shortened, whole, shuffled = _of_text(
             subject, passages, contexts, positions, generator, progress
         )
-    elif not subject.writes_answer:
+    elif not subject.needs_whole_question:
         shortened, whole, shuffled = _of_examples(
             subject, passages, contexts, positions, generator, progress
         )

@@ -66,8 +66,8 @@ class Subject(ABC):
     """Whether passages are cut from one running text; else each is an example of its own."""
     predicts_each_step = False
     """Whether a prediction is made at every step of a passage, as of its own label."""
-    writes_answer = False
-    """Whether an answer is written, token by token, after a question was read."""
+    needs_whole_question = False
+    """Whether the answer is written after a question, or is a part of it, so that none can be cut short."""
     steps_to_predict = 1
     """The fewest steps with a prediction."""
     warm_up = 0

@@ -22,7 +22,7 @@ class EncoderDecoderSubject(ExampleSubject):
     """An encoder-decoder: each token of the answer from those before it, by teacher forcing."""
 
     task: EncoderDecoderTask
-    writes_answer = True
+    needs_whole_question = True
 
     def __init__(self, task: EncoderDecoderTask) -> None:
         self.task, model = task, task.model

@@ -19,6 +19,7 @@ class PassageReaderSubject(ExampleSubject):
 
     task: AnswerQuestions
     unit = "words"
+    needs_whole_question = True
 
     def __init__(self, task: AnswerQuestions) -> None:
         self.task, self.recurrents = task, {"encoder": task.model.encoder.recurrent}
