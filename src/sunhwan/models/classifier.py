@@ -13,22 +13,30 @@ from sunhwan.layers import Pooling
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.loss import Loss
+from sunhwan.models.ngrams import NgramLinear
 
 
 class Labelled(NamedTuple):
-    """A batch: one sequence a row, or two, and the labels (N) int64."""
+    """A batch: one sequence a row, or two, and the labels (N) int64.
+
+    left_out: in training, what the linear part fitted without each row says of it, logits (N, L).
+    """
 
     inputs: tuple[Ragged, ...]
     labels: Tensor
+    left_out: Tensor | None = None
 
     def to(self, device: torch.device) -> "Labelled":
         """The same on a device."""
-        return Labelled(tuple(x.to(device) for x in self.inputs), self.labels.to(device))
+        left_out = None if self.left_out is None else self.left_out.to(device)
+        inputs = tuple(x.to(device) for x in self.inputs)
+        return Labelled(inputs, self.labels.to(device), left_out)
 
 
 class Classifier(nn.Module):
-    r"""p(label | sequence) = softmax((v W + b) / τ), v = pool(y_1 … y_T).
+    r"""p(label | sequence) = softmax((v W + b + z) / τ), v = pool(y_1 … y_T).
 
+    z, `linear`, are the logits of a linear model of the sequence's n-grams, or 0 where there is none.
     τ, `temperature`, is 1 in training and is fitted afterwards to held-out examples (Guo et al. 2017).
     Of a pair both go through the same encoder, and v = [u; v; |u − v|; u ⊙ v] (Conneau et al. 2017;
     Mou et al. 2016).
@@ -42,6 +50,7 @@ class Classifier(nn.Module):
         *,
         sequences: int = 1,
         pooling: str = "max",
+        linear: NgramLinear | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -53,6 +62,7 @@ class Classifier(nn.Module):
         self.output = nn.Linear(width, labels)
         nn.init.xavier_uniform_(self.output.weight)
         nn.init.zeros_(self.output.bias)
+        self.linear = linear
         self.temperature = 1.0
 
     def encode(self, sequences: Ragged) -> Tensor:
@@ -62,6 +72,13 @@ class Classifier(nn.Module):
 
     def forward(self, inputs: Sequence[Ragged]) -> Tensor:
         """One sequence a row, or two → logits (N, L)."""
+        logits = self.network(inputs)
+        if self.linear is not None:
+            logits = logits + self.linear(inputs[0])
+        return logits if self.training or self.temperature == 1.0 else logits / self.temperature
+
+    def network(self, inputs: Sequence[Ragged]) -> Tensor:
+        """The logits without those of the linear part."""
         encoded = [self.encode(sequences) for sequences in inputs]
         if len(encoded) == 1:
             (v,) = encoded
@@ -69,11 +86,14 @@ class Classifier(nn.Module):
             first, second = encoded
             v = torch.cat((first, second, (first - second).abs(), first * second), -1)
         logits: Tensor = self.output(self.dropout(v))
-        return logits if self.training or self.temperature == 1.0 else logits / self.temperature
+        return logits
 
     def loss(self, batch: Labelled, weights: Tensor | None = None, smoothing: float = 0.0) -> Loss:
         """The mean cross-entropy; the objective weighs each class with `weights` (L)."""
-        logits = self(batch.inputs)
+        if batch.left_out is None:
+            logits = self(batch.inputs)
+        else:
+            logits = self.network(batch.inputs) + batch.left_out
         nats = functional.cross_entropy(logits, batch.labels)
         if weights is None and not smoothing:
             return Loss(nats, nats, terms=len(logits))

@@ -24,10 +24,12 @@ STEPS = (VectorInput, ImageInput, LabelsInput)
 
 
 class EncoderInputs(NamedTuple):
-    """x (T, N, D) and lengths (N)."""
+    """x (T, N, D), lengths (N), and what is read: tokens (N, T), or words and letters (N, T, C)."""
 
     x: str
     lengths: str
+    tokens: str = ""
+    letters: str = ""
 
 
 def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInputs:
@@ -36,7 +38,7 @@ def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInpu
         x = graph.unsqueeze(_one_step(graph, layer, suffix), 0)
         ones = graph.op("Expand", graph.whole(1), graph.size(x, 1))
         return EncoderInputs(x, ones)
-    lead = ["batch", "time"]
+    lead, tokens, letters = ["batch", "time"], "", ""
     if isinstance(layer, TokenInput):
         tokens = graph.input(f"tokens{suffix}", INT64, lead)
         x = graph.op("Gather", graph.constant(layer.embedding.weight), tokens)
@@ -51,7 +53,7 @@ def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInpu
     else:
         raise ConfigError(f"the input layer {type(layer).__name__} has no nodes in ONNX")
     lengths = graph.input(f"lengths{suffix}", INT64, ["batch"])
-    return EncoderInputs(graph.op("Transpose", x, perm=[1, 0, 2]), lengths)
+    return EncoderInputs(graph.op("Transpose", x, perm=[1, 0, 2]), lengths, tokens, letters)
 
 
 def _one_step(graph: Graph, layer: InputLayer, suffix: str) -> str:

@@ -13,6 +13,7 @@ from sunhwan.data import Ragged
 from sunhwan.exporting.onnx.encoder_nodes import add_inputs, drawn, pool, run_encoder
 from sunhwan.exporting.onnx.example_programs import CLASSIFY, GIVEN, TAG, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
+from sunhwan.exporting.onnx.ngram_nodes import add_ngrams
 from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.parity import Check, Numbers, Wanted
 from sunhwan.layers.crf import CRF
@@ -32,17 +33,23 @@ def classify_parts(task: Classify) -> OnnxParts:
     model, graph = task.model, Graph("model")
     count = task.input_kind.sequences(len(task.columns.inputs))
     suffixes = ["", "_2"][:count]
-    pooled = []
+    pooled, read = [], []
     for suffix in suffixes:
         given = add_inputs(graph, model.encoder.inputs, suffix)
         y = run_encoder(graph, model.encoder, given)
+        read.append(given)
         pooled.append(pool(graph, model.pooling, y, given.lengths))
     v = pooled[0]
     if count == 2:
         off = graph.op("Abs", graph.op("Sub", *pooled))
         v = graph.op("Concat", *pooled, off, graph.op("Mul", *pooled), axis=-1)
-    weight, bias = (part / model.temperature for part in (model.output.weight, model.output.bias))
-    logits = graph.linear(v, weight, bias)
+    logits = graph.linear(v, model.output.weight, model.output.bias)
+    if model.linear is not None:
+        first = read[0]
+        beside = add_ngrams(graph, model.linear, first.tokens, first.letters, first.lengths)
+        logits = graph.op("Add", logits, beside)
+    if model.temperature != 1.0:
+        logits = graph.op("Div", logits, graph.constant(model.temperature))
     graph.output("logits", logits, FLOAT, ["batch", len(task.labels)])
 
     def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:

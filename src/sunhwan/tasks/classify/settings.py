@@ -28,6 +28,18 @@ class ClassifyModelConfig(ModelConfig):
         "how the outputs of all steps become one vector",
         choices=("last", "mean", "max", "concat", "attention"),
     )
+    linear: str = setting(
+        "",
+        "a linear model beside the network, fitted first, of which the network learns what it leaves: "
+        "ngrams, of words and pairs of words, or of up to 6 other tokens; empty: auto",
+        choices=("", "none", "ngrams"),
+    )
+    letter_size: int = setting(
+        32,
+        "of words: size of a letter's vector, and of each direction that reads a word's letters",
+        low=1,
+        high=65536,
+    )
 
 
 SETTINGS = TaskSettings(ClassifyConfig, ClassifyModelConfig)

@@ -3,30 +3,44 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from sunhwan.baselines.labels import majority, tfidf_regression, within
 from sunhwan.calibration import (
-    Bin,
     calibration_error,
     check_threshold,
     fitted_temperature,
     reliability,
 )
 from sunhwan.config import Config, TrainingConfig, Value, own
-from sunhwan.errors import DataError, StoreError, did_you_mean, listed, printable, quoted
+from sunhwan.errors import (
+    ConfigError,
+    DataError,
+    StoreError,
+    did_you_mean,
+    listed,
+    printable,
+    quoted,
+)
 from sunhwan.metrics import confusion, macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
+from sunhwan.tasks.classify.ngrams import BUCKETS, empty_part, fit_ngrams
+from sunhwan.tasks.classify.scores import ClassifyScores, agreement, reliability_listing
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import TableTask
-from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
+from sunhwan.tasks.common.input_kinds import (
+    FEWEST,
+    complete_kind,
+    fit_input_kind,
+    input_kind_from_dict,
+)
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.labels import alike, count_labels, most_common, restored_labels
 from sunhwan.tasks.common.pairs import find_pairs
@@ -47,34 +61,6 @@ MISTAKES = 10
 REGRESSION = "TF-IDF + logistic regression"
 
 
-class ClassifyScores(NamedTuple):
-    """loss: mean cross-entropy in nats. accuracy: share of right labels. macro_f1: the mean of the
-    labels' F1, each label alike however rare. examples: how many there were."""
-
-    loss: float
-    accuracy: float
-    macro_f1: float
-    examples: int
-
-    @property
-    def rank(self) -> float:
-        return -(self.accuracy + self.macro_f1) / 2 + 1e-4 * min(self.loss, 100.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
-
-    def summary(self) -> str:
-        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}  macro F1 {self.macro_f1:.4f}"
-
-    def table(self) -> list[tuple[str, str]]:
-        return [
-            ("accuracy", f"{self.accuracy:.4f}"),
-            ("macro F1", f"{self.macro_f1:.4f}"),
-            ("loss", f"{self.loss:.4f} nats per example"),
-            ("examples", f"{self.examples:,}"),
-        ]
-
-
 class Classify(TableTask):
     """Which of a fixed set of labels a text, a pair of texts, a recording or a vector has."""
 
@@ -91,8 +77,14 @@ class Classify(TableTask):
     labels: list[str]
 
     def __init__(
-        self, config: Config, columns: Columns, input_kind: InputKind, labels: Sequence[str]
+        self,
+        config: Config,
+        columns: Columns,
+        input_kind: InputKind,
+        labels: Sequence[str],
+        buckets: int = 0,
     ) -> None:
+        """buckets: the size of the linear part; 0: there is none, or it is yet to be fitted."""
         self.config, self.columns, self.input_kind, self.labels = (
             config,
             columns,
@@ -105,6 +97,7 @@ class Classify(TableTask):
             len(labels),
             sequences=input_kind.sequences(len(columns.inputs)),
             pooling=own(config.model, ClassifyModelConfig).pooling,
+            linear=empty_part(input_kind, buckets, len(labels)) if buckets else None,
         )
         self._weights: torch.Tensor | None = None
 
@@ -126,11 +119,15 @@ class Classify(TableTask):
         automatic = AUTOMATIC if len(train) >= MANY else AUTOMATIC | {"model.dropout": 0.5}
         config = complete_examples(config, cells, len(train), automatic, least=128)
         input_kind = fit_input_kind(config, questions)
+        config = _with_linear(config, cells, len(columns.inputs))
         task = cls(config, columns, input_kind, sorted(counts))
         said += [f"{len(counts)} labels: {most_common(counts)}", *alike(counts)]
         task.weigh(counts)
         examples = task.examples(train)
         said += longest_note(examples)
+        if own(config.model, ClassifyModelConfig).linear == "ngrams":
+            examples = task.fit_linear(examples)
+            said.append(LINEAR)
         return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
 
     def weigh(self, counts: Counter[str]) -> None:
@@ -142,6 +139,11 @@ class Classify(TableTask):
         # The mean over the examples is 1, so that the loss keeps its scale.
         weights = weights * n.sum() / (weights * n).sum()
         self._weights = weights if power and bool((n != n[0]).any()) else None
+
+    def fit_linear(self, train: Sequence[Example]) -> list[Example]:
+        """Fit the linear part; the examples with what it says of each when fitted without it."""
+        self.model.linear, logits = fit_ngrams(self.input_kind, train, len(self.labels))
+        return [example._replace(left_out=row) for example, row in zip(train, logits, strict=True)]
 
     def examples(self, pairs: Iterable[Pair]) -> list[Example]:
         """Rows → examples; DataError for a label that training did not know."""
@@ -167,7 +169,9 @@ class Classify(TableTask):
             for part in range(len(examples[0].inputs))
         )
         targets = [-1 if e.target is None else int(e.target) for e in examples]
-        return Labelled(inputs, torch.tensor(targets))
+        rows = [example.left_out for example in examples if example.left_out is not None]
+        left_out = torch.stack(rows) if len(rows) == len(examples) else None
+        return Labelled(inputs, torch.tensor(targets), left_out)
 
     def loss(self, batch: Labelled, state: Any, training: TrainingConfig) -> Loss:
         weights = self._weights
@@ -247,7 +251,7 @@ class Classify(TableTask):
         bins = reliability(found.exp().amax(-1).tolist(), (guesses == targets).tolist())
         listings = [
             Listing("confusions: a row is what it is", ("", *self.labels), rows),
-            _reliability(bins),
+            reliability_listing(bins),
         ]
         if mistakes:
             columns = ("where", "is", "said to be", "read")
@@ -283,7 +287,7 @@ class Classify(TableTask):
                     f"{REGRESSION} was fitted on the first {count:,} of {len(texts):,} rows"
                 )
         figures = ("accuracy", "macro_f1")
-        found = {name: _agreement(right, said) for name, said in methods.items()}
+        found = {name: agreement(right, said) for name, said in methods.items()}
         own_figures = scores.to_dict()
         return Baselines(figures, {f: own_figures[f] for f in figures}, found, notes=tuple(notes))
 
@@ -291,7 +295,12 @@ class Classify(TableTask):
         return [self.labels[number] for number in _targets(data).tolist()]
 
     def about(self) -> dict[str, Any]:
-        return {"reads": self.input_kind.summary(), "labels": listed(self.labels)}
+        about = {"reads": self.input_kind.summary(), "labels": listed(self.labels)}
+        if self.model.linear is not None:
+            about["beside the network"] = (
+                f"a linear model of n-grams, {self.model.linear.buckets:,} weights a label"
+            )
+        return about
 
     @property
     def subject(self) -> str:
@@ -307,6 +316,7 @@ class Classify(TableTask):
             "source": self.input_kind.to_dict(),
             "labels": self.labels,
             **({} if self.model.temperature == 1.0 else {"temperature": self.model.temperature}),
+            **({} if self.model.linear is None else {"buckets": self.model.linear.buckets}),
         }
 
     def fingerprint(self) -> dict[str, Any]:
@@ -319,11 +329,14 @@ class Classify(TableTask):
             labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
             temperature = float(preprocessing.get("temperature", 1.0))
+            buckets = int(preprocessing.get("buckets", 0))
         except (KeyError, TypeError, ValueError):
             raise StoreError("The stored labels or inputs are damaged.") from None
         if not 0 < temperature < math.inf:
             raise StoreError("The stored temperature is damaged: it is no number above 0.")
-        task = cls(config, columns, input_kind, labels)
+        if not 0 <= buckets <= BUCKETS:
+            raise StoreError("The stored size of the linear part is damaged.")
+        task = cls(config, columns, input_kind, labels, buckets)
         task.model.temperature = temperature
         return task
 
@@ -360,6 +373,11 @@ WORDS = (
 )
 """Said where the kind of the input was chosen so."""
 
+LINEAR = (
+    "beside the network is a linear model of n-grams, fitted first, and the network learns what it leaves; "
+    "--set model.linear=none leaves it out"
+)
+
 WORD_SIZE = 128
 
 AUTOMATIC: dict[str, Value] = {
@@ -371,18 +389,16 @@ AUTOMATIC: dict[str, Value] = {
 }
 
 
-def _reliability(bins: Sequence[Bin]) -> Listing:
-    rows = [(f"{b.confidence:.3f}", f"{b.accuracy:.3f}", f"{b.examples:,}") for b in bins]
-    return Listing(
-        "confidence and how often it is right", ("confidence", "right", "there are"), rows
-    )
-
-
-def _agreement(right: Sequence[str], said: Sequence[str]) -> dict[str, float]:
-    same = sum(r == s for r, s in zip(right, said, strict=True))
-    numbers = {label: number for number, label in enumerate({*right, *said})}
-    f1 = macro_f1([numbers[label] for label in right], [numbers[label] for label in said])
-    return {"accuracy": same / max(len(right), 1), "macro_f1": f1}
+def _with_linear(config: Config, cells: Sequence[str], parts: int) -> Config:
+    """The configuration with the linear part chosen: ConfigError where it cannot be."""
+    asked = own(config.model, ClassifyModelConfig).linear
+    able = parts == 1 and config.task.kind in ("text", "words")
+    if asked == "ngrams" and not able:
+        raise ConfigError(
+            "model.linear = 'ngrams' needs rows of one text each: leave it out, or set it to 'none'"
+        )
+    wanted = len(cells) >= FEWEST and within(cells) == len(cells)
+    return config.override({"model.linear": asked or ("ngrams" if able and wanted else "none")})
 
 
 def _targets(data: Sequence[Example]) -> torch.Tensor:

@@ -25,12 +25,14 @@ class Example(NamedTuple):
     """One question and its answer as a model sees them.
 
     where: file and line. inputs: (T, …) each. target: None for a question. raw: as it was read.
+    left_out: of a training row, what a linear part fitted without it says of it.
     """
 
     where: str
     inputs: tuple[Tensor, ...]
     target: Tensor | None
     raw: tuple[str, ...] = ()
+    left_out: Tensor | None = None
 
     @property
     def steps(self) -> int:
