@@ -8,6 +8,7 @@
     python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
+    python -m benchmarks.scan --picture docs/scan.png --markdown benchmarks/results/scan.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
@@ -88,6 +89,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "horizons": "`python -m benchmarks.horizons`: how far the gradient reaches, by cell",
         },
     ),
+    "scan": (SPEED, {"scan": "![time by length](scan.png)"}),
     "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),

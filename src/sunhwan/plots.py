@@ -85,7 +85,7 @@ def draw_losses(run: Run) -> Path:
     norms.yaxis.set_minor_formatter(NullFormatter())
     norms.set_xlabel("step")
     path = run.folder / "loss.png"
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
     return path
 
 
@@ -118,7 +118,7 @@ def draw_confusion(labels: Sequence[str], table: Sequence[Sequence[int]], path: 
                 axes.text(j, i, f"{count:,}", ha="center", va="center", color=ink)
     axes.set_xlabel("said")
     axes.set_ylabel("is")
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def draw_map(names: Sequence[str], places: npt.NDArray[np.floating[Any]], path: Path) -> None:
@@ -131,7 +131,7 @@ def draw_map(names: Sequence[str], places: npt.NDArray[np.floating[Any]], path: 
             x, y, name, color=INK, fontsize=8, ha="center", va="bottom", parse_math=False
         ).set_in_layout(False)
     axes.set_axis_off()
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -159,7 +159,7 @@ def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_title(panel["series"], loc="left", color=INK, parse_math=False)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="upper left")
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -185,7 +185,7 @@ def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
     last.set_xlabel("loss of each seed; line: mean")
     for axes in (over, last):
         axes.spines[["top", "right"]].set_visible(False)
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def draw_trials(trials: Sequence[Mapping[str, Any]], path: Path) -> None:
@@ -230,7 +230,7 @@ def draw_trials(trials: Sequence[Mapping[str, Any]], path: Path) -> None:
         axes.set_axis_off()
     for axes in (order, *others[: len(names)]):
         axes.spines[["top", "right"]].set_visible(False)
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def _is_number(value: object) -> bool:
@@ -269,7 +269,7 @@ def draw_attention(
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_color(SOFT)
-    write_bytes(path, _png(figure))
+    write_bytes(path, png_of(figure))
 
 
 def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) -> None:
@@ -279,12 +279,13 @@ def _line(axes: Axes, events: Iterable[dict[str, Any]], key: str, **style: Any) 
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure, dpi: int = 120) -> bytes:
+    """A figure as a PNG, in the fonts that are here."""
     for text in figure.findobj(Text):
         text.set_fontfamily(fonts())
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A name in letters for which no font is installed is drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        figure.savefig(buffer, format="png", dpi=120)
+        figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

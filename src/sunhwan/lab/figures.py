@@ -1,6 +1,5 @@
 """The picture of a memory measurement: scores by delay, and beside them how far each cell got."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +12,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from sunhwan.lab.memory import Horizon, Point, Settings, horizons
 from sunhwan.lab.tasks import TASKS
-from sunhwan.plots import INK, fonts
+from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
 
 TEXTBOOK = {"simple RNN": 7, "LSTM": 100}
@@ -80,9 +79,7 @@ def draw_memory(points: Sequence[Point], settings: Settings, path: Path) -> None
             f"{settings.steps:,} training steps at most at a learning rate, seed {settings.seed}. "
         )
         figure.supxlabel(note + NOTE, x=0.01, ha="left", color=GREY, fontsize=8)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130)
-    write_bytes(path, buffer.getvalue())
+        write_bytes(path, png_of(figure, 130))
 
 
 def _ranked(points: Sequence[Point], task: str) -> list[Horizon]:

@@ -1,6 +1,5 @@
 """The picture of gradients taken apart: the curve over the lag, the shares, the derivatives."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sunhwan.lab.figures import GREY, TITLE_PAD
 from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings
-from sunhwan.plots import INK, fonts
+from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
 
 SHOWN = 20
@@ -79,6 +78,4 @@ def draw_gradients(
             f"{settings.steps:,} training steps, seed {settings.seed}."
         )
         figure.supxlabel(note, x=0.01, ha="left", color=GREY, fontsize=8)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-    write_bytes(path, buffer.getvalue())
+        write_bytes(path, png_of(figure, 110))

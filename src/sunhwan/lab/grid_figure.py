@@ -1,6 +1,5 @@
 """Picture of the grid of rows and blocks: what is read when, where state and gradient go."""
 
-import io
 from pathlib import Path
 
 from matplotlib import rc_context
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from sunhwan.lab.grid import Cell, Grid
-from sunhwan.plots import ACCENT, INK, SOFT, fonts
+from sunhwan.plots import ACCENT, INK, SOFT, fonts, png_of
 from sunhwan.store import write_bytes
 
 STATE = "#0072b2"
@@ -44,9 +43,7 @@ def draw_grid(grid: Grid, path: Path) -> None:
         axes.set_xlim(-1.0, 2.1 * len(blocks) - 0.2)
         axes.set_ylim(below - 0.55, 0.85)
         axes.set_axis_off()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=130)
-    write_bytes(path, buffer.getvalue())
+        write_bytes(path, png_of(figure, 130))
 
 
 def summary(grid: Grid) -> str:
