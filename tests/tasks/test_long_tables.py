@@ -276,6 +276,16 @@ def test_rolling_origins_look_at_nothing_behind_them(tmp_path: Path) -> None:
         rolling_origins(Config(), tmp_path / "x")
 
 
+def test_the_command_cross_validates(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    rows = [f"{day(n)},{n % 7 + n % 3}" for n in range(60)]
+    file.write_text("\n".join(["ds,y", *rows]) + "\n", encoding="utf-8")
+    asked = ("train", "--task=forecast", file, "--steps=2", "--origins=2", "--json", "-q")
+    done = command(*asked, "--set=task.horizon=4", "--out", tmp_path / "runs")
+    assert [scores["forecasts"] for scores in json.loads(done.out)] == [1, 1]
+    assert "say with --out" in command(*asked).sentence
+
+
 def test_the_command_names_columns(command: Command, tmp_path: Path) -> None:
     file = shops(tmp_path / "shops.csv", weekly, ahead=0)
     out = tmp_path / "run"

@@ -12,9 +12,10 @@ def main() -> None:
     # Before PyTorch is imported: large tensors in large pages, of which a step asks the system for fewer.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     from sunhwan.cli.app import app
-    from sunhwan.cli.language import choose_language, say
+    from sunhwan.cli.language import choose_language, language, say
     from sunhwan.cli.output import complain, replace_unshowable
     from sunhwan.errors import SunhwanError, printable, quoted
+    from sunhwan.messages.mistakes import mistake
 
     replacing = replace_unshowable()
     try:
@@ -22,7 +23,7 @@ def main() -> None:
         app(arguments)
     except SunhwanError as error:
         if str(error):
-            complain(str(error))
+            complain(mistake(str(error), language()))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         if os.environ.get("RANK", "0") == "0":

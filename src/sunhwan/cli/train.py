@@ -1,6 +1,6 @@
 """`sunhwan train` and `sunhwan resume`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from sunhwan.errors import UsageError
 from sunhwan.registry import TASKS
 
 if TYPE_CHECKING:
+    from sunhwan.tasks import Scores
     from sunhwan.training import Reporter, Result
 
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object; progress on stderr.")]
@@ -51,6 +52,14 @@ def train(
     future: Annotated[
         str | None,
         typer.Option(help="Of series: columns whose future is known, such as promo,price."),
+    ] = None,
+    origins: Annotated[
+        int | None,
+        typer.Option(
+            help="Of a forecaster with task.horizon: cross-validate, with a model trained before each of "
+            "so many origins, a horizon apart.",
+            min=1,
+        ),
     ] = None,
     cell: Annotated[
         list[str] | None,
@@ -132,6 +141,12 @@ def train(
     from sunhwan import training
 
     reporter = reporter_for(quiet or not is_first(), as_json)
+    if origins is not None:
+        if out is None:
+            raise UsageError("--origins: say with --out where the runs are to go")
+        folds = training.rolling_origins(settings, out, folds=origins, reporter=reporter)
+        _show_origins(folds, as_json)
+        return
     result = training.train(settings, out, reporter=reporter, started=STARTED, own_process=True)
     _finish(result, as_json, own_files(cell))
 
@@ -215,6 +230,18 @@ def reporter_for(quiet: bool, as_json: bool) -> "Reporter":
         return Reporter()
     target = console(stderr=as_json)
     return LiveReporter(target) if target.is_terminal else PlainReporter(target)
+
+
+def _show_origins(folds: "Sequence[Scores]", as_json: bool) -> None:
+    """The figures of a model for each origin, the oldest first."""
+    from sunhwan.cli.terminal import console
+
+    if as_json:
+        echo_json([scores.to_dict() for scores in folds])
+        return
+    for number, scores in enumerate(folds, 1):
+        figures = summary_of(scores.summary())
+        console().print(say("origin", number=number, of=len(folds), figures=figures))
 
 
 def _finish(result: "Result", as_json: bool, files: list[str]) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError
 from sunhwan.store import load_model
+from sunhwan.training.reporter import Reporter
 from sunhwan.training.start import train
 
 
-def rolling_origins(config: Config, out: Path | str, *, folds: int = 3) -> list[Any]:
+def rolling_origins(
+    config: Config, out: Path | str, *, folds: int = 3, reporter: Reporter | None = None
+) -> list[Any]:
     """Train `folds` forecasters, each on the steps before its origin, and compare.
 
     The origins lie a horizon apart, the last one a horizon before the end of each series. Nothing
@@ -19,6 +22,7 @@ def rolling_origins(config: Config, out: Path | str, *, folds: int = 3) -> list[
     Args:
         config: of the task forecast, with `task.horizon`; its sources are what is forecast.
         out: a folder for the runs, `origin-1`, `origin-2`, …
+        reporter: what shows the progress of each.
 
     Returns:
         The figures of each origin, the oldest first.
@@ -35,9 +39,8 @@ def rolling_origins(config: Config, out: Path | str, *, folds: int = 3) -> list[
     scores = []
     for fold in range(folds, 0, -1):
         task = dataclasses.replace(config.task, leave_out=fold * horizon)  # type: ignore[call-arg]
-        run = train(
-            dataclasses.replace(config, task=task), Path(out) / f"origin-{folds - fold + 1}"
-        ).run
+        own, folder = dataclasses.replace(config, task=task), f"origin-{folds - fold + 1}"
+        run = train(own, Path(out) / folder, reporter=reporter).run
         forecaster: Any = load_model(Path(run)).task
         windows = [w for source in config.data.source for w in forecaster.read(Path(source))]
         ends = [w for w in windows if w.origin == len(w.track.values) - fold * horizon]

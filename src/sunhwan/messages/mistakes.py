@@ -1,0 +1,39 @@
+"""Sentences about mistakes in the reader's language; one that the catalogue has not stays English.
+
+An error is raised in English, wherever it is found. Its sentence is recognised here by the words that
+stay the same, so that no code below the command line knows of languages.
+"""
+
+import re
+from functools import cache
+
+from sunhwan.messages import catalogue
+
+
+def mistake(sentence: str, language: str) -> str:
+    """The sentence in a language, if the part "mistakes" of the catalogue has it there."""
+    if language == "en":
+        return sentence
+    for pattern, texts in _patterns():
+        found = pattern.fullmatch(sentence)
+        if found:
+            parts = [mistake(part, language) if part else "" for part in found.groups()]
+            return texts[language].format(*parts)
+    return sentence
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
+    """Of each sentence the fixed words, and its texts; what is filled in stands in braces: {0}, {1} …
+
+    Directly behind another one stands what may have been meant, in brackets, or nothing.
+    """
+    found = []
+    for texts in catalogue()["mistakes"].values():
+        first, *others = re.split(r"\{[0-9]+\}", texts["en"])
+        pattern, before = re.escape(first), first or "at the beginning"
+        for fixed in others:
+            pattern += ("(.*?)" if before else r"( \(.*\?\))?") + re.escape(fixed)
+            before = fixed
+        found.append((re.compile(pattern, re.DOTALL), dict(texts)))
+    return tuple(found)
