@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from sunhwan.config import Config, own, parse_assignment, settings, task_settings
 from sunhwan.errors import ConfigError
 from sunhwan.registry import TASKS
+from sunhwan.tasks.common import machine_speed
+from sunhwan.tasks.common.machine_speed import products_a_second
 from sunhwan.tasks.common.recipe import complete_language as complete
 from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.text import Corpus, Document, load_corpus
@@ -281,6 +283,26 @@ def test_the_recipe_knows_korean_and_the_suggestions_of_built_in_texts() -> None
     assert (hello.text.unknown, hello.model.input) == ("drop", "one-hot")
     chosen = Config().override({"model.input": "embedding"})
     assert complete(chosen, load_corpus("hello")).model.input == "embedding"
+
+
+def test_a_model_of_words_is_as_large_as_the_machine_reads_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "the cat sat on a mat " * 100_000
+    chosen = {"text.vocabulary": "words", "training.minutes": 20}
+
+    def sizes(speed: float, **more: int) -> tuple[Any, int]:
+        monkeypatch.setattr(f"{machine_speed.__name__}.products_a_second", lambda: speed)
+        corpus = Corpus("t", (Document("t", text),))
+        model = complete(Config().override({**chosen, **more}), corpus).model
+        return model.hidden_size, model.embedding_size
+
+    slow, usual, fast = (sizes(speed)[0] for speed in (1e9, 2e10, 1e13))
+    assert 128 == slow < usual < fast == 896
+    assert sizes(1e13)[1] == 256
+    assert sizes(4e9, **{"text.max_size": 500})[0] > slow
+    assert sizes(1e9, **{"model.hidden_size": 640})[0] == 640
+    assert products_a_second() > 1e7
 
 
 def test_two_budgets_are_refused() -> None:

@@ -30,12 +30,15 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
       syllables are too rare to learn one by one; else characters.
     - hidden size, in steps of 64: 256 between 1 and 3 minutes, less below (√minutes) and more beyond
       ((minutes / 3)^0.7), and at most 64 · √(tokens / 2000), for a small text carries a small model.
-      A budget in steps or epochs counts as 3 minutes.
+      A budget in steps or epochs counts as 3 minutes. Of words and subwords, whose output layer takes
+      most of the time, the largest of these sizes, from 128 on, at which this machine, by the measured
+      speed of a product, reads the text 3 times in the minutes that are given.
     - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
       doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
       units, falling with their square.
-    - embedding 64, one layer, T = 64, N = 32; for a small text N = tokens / 8192, at least 8, for it
-      needs steps more than steady ones; fewer yet where a block would hold all of it.
+    - embedding 64, of words and subwords 256, one layer, T = 64, N = 32; for a small text N =
+      tokens / 8192, at least 8, for it needs steps more than steady ones; fewer yet where a block would
+      hold all of it.
     - learning rate: 0.007 with muon, 0.004 with adam and adamw, 1 with sgd; 0.1 for up to 8 hidden
       units and 8 different characters, such as "hello", which at less stays half learned.
     - a text of up to 2,000 characters, without a budget or a validation of its own, is learned by
@@ -58,7 +61,12 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
 
     tokens = max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
     minutes = training.minutes or DEFAULT_MINUTES
-    hidden_size = model.hidden_size or _hidden_size(tokens, minutes)
+    known = _words_known(text, tokens)
+    embedding_size = 256 if known else 64
+    largest = _hidden_size(tokens, minutes)
+    if known and not (model.hidden_size or training.steps or training.epochs):
+        largest = _readable_size(largest, known, tokens, minutes)
+    hidden_size = model.hidden_size or largest
     sizes = (hidden_size,) if isinstance(hidden_size, int) else hidden_size
     width = max(sizes)
     data = dataclasses.replace(
@@ -83,7 +91,8 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
         model,
         hidden_size=hidden_size,
         num_layers=model.num_layers or max(len(model.cells), len(model.sizes)),
-        embedding_size=model.embedding_size or (sizes[-1] if model.tied else min(64, width)),
+        embedding_size=model.embedding_size
+        or (sizes[-1] if model.tied else min(embedding_size, width)),
         dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
     usual = LEARNING_RATES[training.optimizer]
@@ -174,6 +183,7 @@ STOP_LOSS = 0.001
 BY_HEART_CHARACTERS, BY_HEART_STEPS, BY_HEART_LOSS = 2_000, 600, 0.01
 FEW, FEW_RATE = 8, 0.1
 TOKENS_PER_MINUTE = 5_400_000
+HEAPS, WORD_PASSES, LEAST_OF_WORDS = 23, 3, 128
 TOKENS_PER_CHARACTER = {
     "bytes": 1.0,
     "characters": 1.0,
@@ -208,6 +218,25 @@ def _hidden_size(tokens: int, minutes: float) -> int:
     by_budget = 256 * max(min(1.0, minutes**0.5), (minutes / 3) ** 0.7)
     by_text = 64 * math.sqrt(tokens / 2_000)
     return max(64, min(1024, 64 * round(float(min(by_budget, by_text)) / 64)))
+
+
+def _words_known(text: TextConfig, tokens: int) -> int:
+    """About how many words or subwords a vocabulary will have (Heaps 1978); 0 of smaller tokens."""
+    most = {"words": round(HEAPS * math.sqrt(tokens)), "subwords": 8_000}.get(text.vocabulary, 0)
+    return min(most, text.max_size or most)
+
+
+def _readable_size(largest: int, known: int, tokens: int, minutes: float) -> int:
+    """The largest hidden size at which the minutes suffice for `WORD_PASSES` passes, or the least."""
+    from sunhwan.tasks.common.machine_speed import products_a_second
+
+    available = 60 * minutes * products_a_second()
+    for width in range(largest, LEAST_OF_WORDS, -64):
+        # Forward, and twice as much backward: the output layer, and four gates of an LSTM.
+        of_token = 3 * (width * known + 4 * width * (width + min(width, 256)))
+        if available >= WORD_PASSES * tokens * of_token:
+            return width
+    return min(largest, LEAST_OF_WORDS)
 
 
 def _dropout(exposure: float) -> float:
