@@ -239,6 +239,8 @@ def commands() -> dict[tuple[str, ...], list[str]]:
 
 SHORT: dict[str, tuple[str, ...]] = {
     "train": ("--steps=1", "--set=training.sample_length=3", "-q", "--set=training.threads=1"),
+    "compare": ("--steps=1", "--seeds=1", "-q"),
+    "tune": ("--steps=1", "--cpu-minutes=0.02", "-q"),
     "sample": ("--length=3",),
     "lab": ("--steps=0",),
 }
@@ -252,7 +254,8 @@ def draw_command(rng: random.Random, folder: Path) -> tuple[str, Callable[[], No
     path = rng.choice(list(known))
     arguments = [*path]
     # Without a text a training reads the whole standard library, which takes its time.
-    least = 1 if path == ("train",) else 0
+    trains = path[0] in ("train", "compare", "tune")
+    least = 1 if trains else 0
     for _ in range(max(least, rng.choice((0, 1, 1, 2, 2, 3)))):
         arguments.append(some_text(rng))
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
@@ -266,7 +269,7 @@ def draw_command(rng: random.Random, folder: Path) -> tuple[str, Callable[[], No
     if rng.random() < 0.1:
         arguments.insert(rng.randint(0, len(arguments)), some_text(rng))
     arguments += SHORT.get(path[0], ())
-    if path[0] == "train" and not any(a.startswith("--out") for a in arguments):
+    if trains and not any(a.startswith("--out") for a in arguments):
         arguments += ["--out", str(folder / f"made-{rng.getrandbits(64):x}")]
     plain = [a.replace("\0", "") for a in arguments]
     return ascii(plain)[:2000], lambda: command(plain)

@@ -97,6 +97,24 @@ def test_what_is_known_ahead_must_be_given(trained: tuple[Path, Path], tmp_path:
         list(sunhwan.load(run).predict_file(short))
 
 
+def test_what_is_known_ahead_may_be_a_file_of_its_own(
+    trained: tuple[Path, Path], tmp_path: Path, command: Command
+) -> None:
+    run, file = trained
+    header, *lines = file.read_text(encoding="utf-8").splitlines()
+    past, ahead = tmp_path / "past.csv", tmp_path / "ahead.csv"
+    before = [line for line in lines if line < day(84)]
+    after = [line.split(",") for line in lines if line >= day(84)]
+    past.write_text("\n".join([header, *before]) + "\n", "utf-8")
+    cells = [f"{row[4]},{row[1]},{row[0]}" for row in after]
+    ahead.write_text("\n".join(["promo,shop,day", *cells]) + "\n", "utf-8")
+    together = command("predict", run, file, "--as=csv").out
+    assert command("predict", run, past, "--future", ahead, "--as=csv").out == together
+    ahead.write_text("\n".join(["promo,shop,day", *cells[4:]]) + "\n", "utf-8")
+    done = command("predict", run, past, "--future", ahead)
+    assert f"ahead.csv has no row for '{day(84)}' of s0" in done.sentence
+
+
 def test_figures_of_each_series_and_of_all(trained: tuple[Path, Path]) -> None:
     run, file = trained
     review = sunhwan.load(run).review(file)

@@ -83,6 +83,12 @@ def predict(
             help="Of a classifier: give no label where its probability is below this, such as 0.8."
         ),
     ] = None,
+    future: Annotated[
+        Path | None,
+        typer.Option(
+            help="Of a forecaster: a file of the columns that are known ahead, a row for each step to come."
+        ),
+    ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(help="A PNG to draw: the forecast, or the attention of the first answer."),
@@ -119,7 +125,10 @@ def predict(
     if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts
 
-        draw_forecasts(task.panels(list(task.questions(path))), picture)
+        questions = task.questions(path)
+        if future is not None:
+            questions = task.with_known_ahead(questions, future)
+        draw_forecasts(task.panels(list(questions)), picture)
         picture = None
     problems = _Problems() if skip_bad else None
     with _counter(out) as counted:
@@ -133,7 +142,7 @@ def predict(
 
         summary = predict_into(
             task, path, out or (lambda text: echo(shown(text), end="")), form=form, options=options,
-            header=header, on_problem=problems, skip_done=skip_done, on_row=on_row,
+            header=header, known_ahead=future, on_problem=problems, skip_done=skip_done, on_row=on_row,
         )  # fmt: skip
     if picture is not None:
         raise UsageError(

@@ -46,11 +46,16 @@ class Rows:
 
 
 @contextmanager
-def open_rows(task: Task, path: Path, header: bool | None = None) -> Iterator[Rows]:
-    """The rows of a file as questions of a task."""
+def open_rows(
+    task: Task, path: Path, header: bool | None = None, known_ahead: Path | None = None
+) -> Iterator[Rows]:
+    """The rows of a file as questions of a task; known_ahead: a file of what is known of steps to come."""
     names = task.columns_asked
-    if task.forecasts:
-        yield Rows((), _whole(task.questions(path)), one_answer_each=False)
+    if task.forecasts or known_ahead is not None:
+        questions = task.questions(path)
+        if known_ahead is not None:
+            questions = task.with_known_ahead(questions, known_ahead)
+        yield Rows((), _whole(questions), one_answer_each=False)
         return
     if not task.asks_rows(path):
         yield Rows(tuple(names), _whole(task.questions(path), names))

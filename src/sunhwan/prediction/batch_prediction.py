@@ -35,6 +35,7 @@ def predict_into(
     form: str,
     options: Mapping[str, Any] | None = None,
     header: bool | None = None,
+    known_ahead: Path | None = None,
     on_problem: Callable[[SunhwanError], None] | None = None,
     skip_done: bool = False,
     on_row: Callable[[Answered], None] | None = None,
@@ -50,6 +51,7 @@ def predict_into(
         form: the name of the format.
         options: of the task's answers.
         header: whether the first row names the columns; None: inferred.
+        known_ahead: of series, a file of the columns that are known of the steps to come.
         on_problem: is told of each row that cannot be answered, which is left out; None: it is raised.
         skip_done: go on with an output that was not finished; one that was is left as it is.
         on_row: is told of each row.
@@ -69,7 +71,7 @@ def predict_into(
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
-    with target, open_rows(task, path, header) as rows:
+    with target, open_rows(task, path, header, known_ahead) as rows:
         before = target.rows
         _pass(rows, before)
         writer = target.writer(rows)

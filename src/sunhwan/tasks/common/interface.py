@@ -330,6 +330,10 @@ class Task(ABC):
         """What was typed or sent as a question → what `answers` takes."""
         return text
 
+    def with_known_ahead(self, questions: Iterable[Any], path: Path) -> Iterable[Any]:
+        """The questions with what a file knows of the steps to come; UsageError: none is read."""
+        raise UsageError(f"--future: a {self.title} reads nothing that is known ahead")
+
     def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
         """The answers with what they go on from, for `sunhwan.plots.draw_forecasts`."""
         return []

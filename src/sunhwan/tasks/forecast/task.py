@@ -21,6 +21,7 @@ from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.tasks.forecast.answers import panel_of, window_answers
+from sunhwan.tasks.forecast.known_ahead import with_known_ahead
 from sunhwan.tasks.forecast.layout import Layout, wanted_of
 from sunhwan.tasks.forecast.reading import (
     Mark,
@@ -313,6 +314,11 @@ class Forecast(ExampleTask):
             yield from window_answers(
                 windows, *self.quantiles(windows), getattr(question, "time", "")
             )
+
+    def with_known_ahead(self, questions: Iterable[Any], path: Path) -> list[Series]:
+        if not self.layout.future:
+            raise UsageError("--future: the model was trained without columns that are known ahead")
+        return with_known_ahead(list(questions), path, self.layout, self.horizon)
 
     @property
     def columns_asked(self) -> list[str]:

@@ -207,7 +207,8 @@ def check_ahead(series: Series, layout: Layout, horizon: int) -> None:
         raise DataError(
             f"{series.name}: {listed(layout.future)} is known ahead, but the file does not give it for "
             f"the {horizon} steps after {series.times[-1]}{key}; add a row for each with its time and "
-            f"{listed(layout.future)}, and leave {listed(layout.targets or ('the series',))} empty"
+            f"{listed(layout.future)}, and leave {listed(layout.targets or ('the series',))} empty, or "
+            "name a file of such rows with --future"
         )
 
 

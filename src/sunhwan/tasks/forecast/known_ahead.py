@@ -1,0 +1,53 @@
+"""What is known ahead, in a file of its own: a row for each step that comes after those of another file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sunhwan.data import Series
+from sunhwan.data.numbers import finite
+from sunhwan.data.series_columns import cells, keys_of
+from sunhwan.data.tables import column, read_table
+from sunhwan.errors import DataError, quoted
+from sunhwan.tasks.forecast.layout import Layout
+
+
+def with_known_ahead(
+    found: Sequence[Series], path: Path, layout: Layout, horizon: int
+) -> list[Series]:
+    """The series with what the file knows of the steps after their ends.
+
+    A row is found by its time, written as those of the series, and by the columns that name a series.
+
+    DataError: a column or a row is missing, or a cell holds no number.
+    """
+    table = read_table(path)
+    group = [column(table, name, (), "series") for name in layout.group]
+    names = [column(table, name, (), "future") for name in layout.future]
+    keys = keys_of(table, group)
+    made = []
+    for series in found:
+        if not series.time:
+            raise DataError(
+                f"{series.name} has no column of times, by which --future finds its rows"
+            )
+        times = cells(table, column(table, series.time, (), "time"))
+        rows = {
+            (key, time.strip()): n for n, (key, time) in enumerate(zip(keys, times, strict=True))
+        }
+        own = tuple(cell for _, cell in series.key)
+        ahead = np.full((horizon, len(series.columns)), np.nan)
+        for step, time in enumerate(series.clock.after(horizon)):
+            if (own, time) not in rows:
+                of = f" of {', '.join(own)}" if own else ""
+                raise DataError(
+                    f"{table.name} has no row for {quoted(time)}{of}, a step that is forecast: add one, "
+                    "its time written as in the file of the past"
+                )
+            row = table.rows[rows[own, time]]
+            for place, name in enumerate(names, len(series.columns) - len(names)):
+                ahead[step, place] = finite(row.values[name], row.where, name, "fill it in")
+        made.append(replace(series, ahead=ahead))
+    return made
