@@ -93,18 +93,28 @@ def draw_review(review: Review, path: Path) -> None:
     """Draw what a review has to show; UsageError when that is figures alone."""
     values = review.values
     if "confusion" in values:
-        draw_confusion(values["labels"], values["confusion"], path)
+        draw_confusion(values["labels"], values["confusion"], path, values.get("reliability", ()))
     elif "panels" in values:
         draw_forecasts(values["panels"], path)
     else:
         raise UsageError("--picture: there is no picture of these figures")
 
 
-def draw_confusion(labels: Sequence[str], table: Sequence[Sequence[int]], path: Path) -> None:
-    """Draw how often each label (row) was said to be each (column), shaded by its share of the row."""
+def draw_confusion(
+    labels: Sequence[str],
+    table: Sequence[Sequence[int]],
+    path: Path,
+    reliability: Sequence[Mapping[str, float]] = (),
+) -> None:
+    """Draw how often each label (row) was said to be each (column), shaded by its share of the row.
+
+    reliability: bins of confidence, drawn beside it as the share of right answers in each.
+    """
     size = min(4 + 0.45 * len(labels), 20)
-    figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(size + 4 * bool(reliability), size), layout="constrained")
+    axes = figure.add_subplot(1, 2 if reliability else 1, 1)
+    if reliability:
+        _draw_reliability(figure.add_subplot(1, 2, 2), reliability)
     shares = [[count / max(sum(row), 1) for count in row] for row in table]
     axes.imshow(shares, cmap="Oranges", vmin=0, vmax=1)
     names = [label if len(label) <= 20 else label[:19] + "…" for label in labels]
@@ -119,6 +129,17 @@ def draw_confusion(labels: Sequence[str], table: Sequence[Sequence[int]], path: 
     axes.set_xlabel("said")
     axes.set_ylabel("is")
     write_bytes(path, png_of(figure))
+
+
+def _draw_reliability(axes: Axes, bins: Sequence[Mapping[str, float]]) -> None:
+    """The share of right answers by confidence; on the dashed line the two agree."""
+    axes.plot([0, 1], [0, 1], "--", color=SOFT)
+    most = max(found["examples"] for found in bins)
+    confidence, right = ([found[key] for found in bins] for key in ("confidence", "accuracy"))
+    axes.plot(confidence, right, color=ACCENT)
+    sizes = [20 + 180 * found["examples"] / most for found in bins]
+    axes.scatter(confidence, right, sizes, color=ACCENT, alpha=0.6)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="right", aspect="equal")
 
 
 def draw_map(names: Sequence[str], places: npt.NDArray[np.floating[Any]], path: Path) -> None:

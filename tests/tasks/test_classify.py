@@ -19,6 +19,7 @@ from sunhwan.models import Classifier
 from sunhwan.models.inputs import TokenInput
 from sunhwan.store import Run
 from sunhwan.tasks import Classify
+from sunhwan.tasks.classify.review import label_errors
 from sunhwan.tasks.common.pairs import split
 from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.training import train
@@ -267,7 +268,10 @@ def test_the_temperature_is_kept_and_its_confidence_told(
     done = json.loads(command("evaluate", run, table, "--json").out)
     assert 0 <= done["calibration_error"] < 1
     assert sum(b["examples"] for b in done["reliability"]) == done["examples"] == 400
-    assert "calibration error" in command("evaluate", run, table, "--no-baselines").out
+    picture = tmp_path / "review.png"
+    shown = command("evaluate", run, table, "--no-baselines", "--picture", picture).out
+    assert "calibration error" in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
     # A model of before has no temperature, and is as it was.
     stored = task.preprocessing()
     assert stored.pop("temperature") == temperature
@@ -281,6 +285,14 @@ def test_the_temperature_is_kept_and_its_confidence_told(
     )
     with pytest.raises(StoreError, match="temperature is damaged"):
         Classify.restored(task.config, stored | {"temperature": 0})
+
+
+def test_a_label_that_the_model_is_sure_is_another_is_doubted() -> None:
+    p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.95, 0.05], [0.2, 0.8], [0.3, 0.7], [0.55, 0.45]])
+    targets = torch.tensor([0, 0, 1, 1, 1, 1])
+    # The third is surer than the first two are on average, the last is not.
+    assert label_errors(p.double().log(), targets) == [2]
+    assert label_errors(p.double().log(), p.argmax(1)) == []
 
 
 def test_below_a_probability_there_is_no_label(

@@ -1,11 +1,9 @@
-"""Scores of a classifier, and its listings."""
+"""Scores of a classifier."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sunhwan.calibration import Bin
 from sunhwan.metrics import macro_f1
-from sunhwan.tasks.common.results import Listing
 
 
 class ClassifyScores(NamedTuple):
@@ -35,13 +33,6 @@ class ClassifyScores(NamedTuple):
             ("loss", f"{self.loss:.4f} nats per example"),
             ("examples", f"{self.examples:,}"),
         ]
-
-
-def reliability_listing(bins: Sequence[Bin]) -> Listing:
-    rows = [(f"{b.confidence:.3f}", f"{b.accuracy:.3f}", f"{b.examples:,}") for b in bins]
-    return Listing(
-        "confidence and how often it is right", ("confidence", "right", "there are"), rows
-    )
 
 
 def agreement(right: Sequence[str], said: Sequence[str]) -> dict[str, float]:

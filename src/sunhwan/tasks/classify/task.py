@@ -9,10 +9,8 @@ import torch
 
 from sunhwan.baselines.labels import majority, tfidf_regression, within
 from sunhwan.calibration import (
-    calibration_error,
     check_threshold,
     fitted_temperature,
-    reliability,
 )
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.errors import (
@@ -24,12 +22,13 @@ from sunhwan.errors import (
     printable,
     quoted,
 )
-from sunhwan.metrics import confusion, macro_f1
+from sunhwan.metrics import macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.ngrams import BUCKETS, empty_part, fit_ngrams
-from sunhwan.tasks.classify.scores import ClassifyScores, agreement, reliability_listing
+from sunhwan.tasks.classify.review import review
+from sunhwan.tasks.classify.scores import ClassifyScores, agreement
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
@@ -46,7 +45,7 @@ from sunhwan.tasks.common.labels import alike, count_labels, most_common, restor
 from sunhwan.tasks.common.pairs import find_pairs
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import MANY, complete_examples, kind_of_text
-from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
+from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 
 INPUTS = (
     "text", "document", "sentence", "review", "message", "content", "question", "path", "file",
@@ -57,7 +56,6 @@ TARGETS = (
     "label", "class", "category", "target", "sentiment", "intent", "라벨", "분류", "labels", "레이블",
     "정답", "범주", "감정", "의도", "1",
 )  # fmt: skip
-MISTAKES = 10
 REGRESSION = "TF-IDF + logistic regression"
 
 
@@ -229,43 +227,8 @@ class Classify(TableTask):
         )
 
     def review_data(self, data: Sequence[Example]) -> Review:
-        """Figures, how true the confidence is, the confusions, the most surprising mistakes."""
         found, targets = self.log_probabilities(data), _targets(data)
-        guesses = found.argmax(-1)
-        table = confusion(targets.tolist(), guesses.tolist(), len(self.labels))
-        surprise = -found.gather(1, targets.unsqueeze(1)).squeeze(1)
-        wrong = [p for p in surprise.argsort(descending=True).tolist() if guesses[p] != targets[p]]
-        mistakes: list[tuple[str, ...]] = [
-            (
-                data[place].where,
-                self.labels[int(targets[place])],
-                f"{self.labels[int(guesses[place])]} {found[place].exp().max():.2f}",
-                " | ".join(data[place].raw),
-            )
-            for place in wrong[:MISTAKES]
-        ]
-        rows = [
-            (label, *(f"{table[i][j]:,}" for j in range(len(self.labels))))
-            for i, label in enumerate(self.labels)
-        ]
-        bins = reliability(found.exp().amax(-1).tolist(), (guesses == targets).tolist())
-        listings = [
-            Listing("confusions: a row is what it is", ("", *self.labels), rows),
-            reliability_listing(bins),
-        ]
-        if mistakes:
-            columns = ("where", "is", "said to be", "read")
-            listings.append(Listing("the most surprising mistakes", columns, mistakes))
-        error = calibration_error(bins)
-        values = {
-            "labels": self.labels,
-            "confusion": table,
-            "calibration_error": error,
-            "reliability": [b._asdict() for b in bins],
-        }
-        scores = self._scores(found, targets)
-        figures = [*scores.table(), ("calibration error", f"{error:.4f}")]
-        return Review(scores, listings, values, figures)
+        return review(self._scores(found, targets), found, targets, data, self.labels)
 
     def baselines(
         self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
