@@ -40,7 +40,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     # One that is written token by token, so that there is time to stop it.
     slow = language(VOCABULARIES["jamo"], num_layers=2, layer_norm=True)
     found["slow"] = save_run(folder / "slow", slow)
-    for name in ("classify", "tag", "translate", "forecast"):
+    for name in ("answer", "classify", "tag", "translate", "forecast"):
         found[name] = save_task(folder / f"of-{name}", name)
     found["waiting"] = folder / "waiting"
     Run.create(found["waiting"], language(VOCABULARIES["bare"]).config)

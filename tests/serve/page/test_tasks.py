@@ -24,6 +24,24 @@ def test_labels_come_with_their_probabilities(visit: Visitor) -> None:
     assert not here.page.is_visible("input[value=surprise]")
 
 
+def test_an_answer_colours_the_passage_and_underlines_its_evidence(visit: Visitor) -> None:
+    here = visit("answer")
+    question = ["Ann naps. Bob is in the hall now.", "Where is Bob?"]
+    here.type(question[0])
+    here.page.fill("#columns textarea", question[1])
+    here.page.wait_for_selector("#answer .passage")
+    (said,) = here.asked("/api/predict", model="answer", questions=[question])["answers"]
+    here.wait("word => document.querySelector('#answer .written bdi')?.textContent === word",
+              said["values"]["answer"])  # fmt: skip
+    here.wait("n => document.querySelectorAll('#answer .passage span').length === n", 8)
+    evidence = here.page.locator("#answer .evidence").all_inner_texts()
+    assert " ".join(word.strip() for word in evidence) == said["values"]["evidence"]
+    colours = here.page.locator("#answer .passage span").evaluate_all(
+        "all => all.map((one) => Number(/ ([\\d.]+)%/.exec(one.style.background)?.[1]))"
+    )
+    assert colours == pytest.approx([100 * w for w in said["alignment"]["weights"][0]], abs=0.06)
+
+
 def test_words_are_shown_with_their_tags(visit: Visitor) -> None:
     here = visit("tag")
     here.type("김 민수가 Oslo")

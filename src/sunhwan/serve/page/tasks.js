@@ -119,17 +119,13 @@ function written() {
 function evidenced({ values, alignment }) {
   const [from, to] = values.evidence_words;
   const { fill } = amounts(1, "--gate");
-  const words = alignment.source.map((word, place) =>
-    element(
-      "span",
-      {
-        class: place >= from && place < to ? "evidence" : "",
-        style: `background: ${css(fill(alignment.weights[0][place]))}`,
-        title: percent(alignment.weights[0][place]),
-      },
-      `${word} `,
-    ),
-  );
+  const words = alignment.source.map((word, place) => {
+    const weight = alignment.weights[0][place];
+    const evidence = place >= from && place < to ? "evidence" : null;
+    const one = element("span", { class: evidence, title: percent(weight) }, `${word} `);
+    one.style.background = css(fill(weight));
+    return one;
+  });
   return [
     element("p", { class: "written" }, element("bdi", {}, values.answer), ` ${percent(values.probability)}`),
     element("h3", {}, say("evidence")),

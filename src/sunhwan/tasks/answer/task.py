@@ -302,7 +302,7 @@ def _pairs(config: Config) -> Found:
 
 def _made(count: int, seed: int) -> list[Pair]:
     return [
-        Pair(Question((made.passage, made.question), f"rooms, row {number}"), made.answer)
+        Pair(Question((made.passage, made.question), f"rooms, line {number}"), made.answer)
         for number, made in enumerate(made_questions(count, seed), 1)
     ]
 
