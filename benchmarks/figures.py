@@ -8,6 +8,7 @@
     python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
+    python -m benchmarks.reaches --markdown benchmarks/results/reaches.md
     python -m benchmarks.scan --picture docs/scan.png --markdown benchmarks/results/scan.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
@@ -93,7 +94,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
-    "starts": (GUIDES, {"starts": ""}),
+    "starts": (GUIDES, {"starts": "", "reaches": "`python -m benchmarks.reaches`: other tasks"}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
 }
 """By marker: the pages that have it, and the results that go there, each with its heading."""

@@ -1,5 +1,6 @@
 """Skip connections over time: the equation, its gradient, the state wherever a sequence is cut."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,14 @@ def test_it_is_trained_resumed_written_and_looked_into(run: Path, tmp_path: Path
     torch.testing.assert_close(torch.cat(each, 1), whole)
     found = unroll_text(task, "나는 산에서")
     assert sum(step.backward[0].shares["W_x"].share for step in found.steps) == pytest.approx(1)
+
+
+def test_a_layer_and_its_state_are_pickled() -> None:
+    net = layer_of("lstm")
+    x = torch.randn(N, T, D, dtype=torch.float64)
+    _, state = net(x)
+    again, back = pickle.loads(pickle.dumps((net, state)))
+    torch.testing.assert_close(again(x, back)[0], net(x, state)[0], rtol=0, atol=0)
 
 
 def test_what_has_no_sense_is_refused() -> None:

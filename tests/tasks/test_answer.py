@@ -40,6 +40,7 @@ def test_words_that_answer_and_sentences() -> None:
     assert places_of("부엌", words) == [2]
     assert places_of("마당에", words) == [6]
     assert places_of("KITCHEN", ["the", "kitchens.", "The", "kitchen."]) == [3]
+    assert places_of("kit", ["kitchen"]) == []
     assert places_of("학교", words) == places_of("", words) == []
     assert [(s.start, s.stop) for s in sentences_of(words)] == [(0, 4), (4, 8), (8, 9)]
 

@@ -47,6 +47,9 @@ class Lagged(Cell):
     def __hash__(self) -> int:
         return hash((type(self), self.of, self.lag))
 
+    def __reduce__(self) -> Any:
+        return Lagged, (self.of, self.lag)
+
     def initial_parameters(
         self, input_size: int, hidden_size: int, *, bias: bool = True
     ) -> Parameters:
@@ -89,4 +92,16 @@ class Lagged(Cell):
 
 @lru_cache
 def _state_type(fields: tuple[str, ...]) -> Any:
-    return namedtuple("LaggedState", (*fields, "past"))
+    names = (*fields, "past")
+    base: Any = namedtuple("LaggedState", names)  # type: ignore[misc]
+    return type("LaggedState", (base,), {"__slots__": (), "__reduce__": _reduced})
+
+
+def _reduced(state: Any) -> Any:
+    return _state_of, (state._fields[:-1], tuple(state))
+
+
+def _state_of(fields: tuple[str, ...], values: tuple[Tensor, ...]) -> State:
+    """A state that was pickled."""
+    state: State = _state_type(fields)(*values)
+    return state

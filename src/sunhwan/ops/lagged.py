@@ -45,8 +45,10 @@ def run(
         parts.append(part)
         pieces.append(part.output.transpose(0, 1))
         now, heard = part.last, torch.cat((heard, pieces[-1]), 1)[:, -k:]
-    every = torch.cat(pieces, 1)
     output = torch.cat([part.output for part in parts])
+    if real is None and not states:
+        return Outcome(output, cell.state_type(*now, heard[:, :-1].flatten(1)))
+    every = torch.cat(pieces, 1)
     after = torch.arange(1, T + 1, device=x.device).unsqueeze(1).expand(T, N)
     after = after if real is None else real.to(x.device)
     last = cell.state_type(*now, _past(every, after[-1:], k)[0])

@@ -18,7 +18,7 @@ from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.pairs import Found, find_pairs, in_words, split
+from sunhwan.tasks.common.pairs import Found, find_pairs, in_words, pairs_in, split
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
@@ -84,20 +84,25 @@ class AnswerQuestions(TableTask):
             raise ConfigError(
                 f"the task answer reads words, not {config.task.kind}: leave task.kind out"
             )
-        columns, train, held_out, said = _pairs(config)
+        if config.training.label_smoothing > 0:
+            raise ConfigError(
+                "training.label_smoothing spreads over labels, and the answers here are words of a "
+                "passage: leave it out"
+            )
+        columns, found, other, said = _pairs(config)
+        train, notes = answerable(found, strict=config.data.strict)
+        held_out, more = answerable(other, strict=config.data.strict)
+        if not train:
+            raise DataError(
+                "no answer is a word of its passage: this task answers with words that stand there, the "
+                "task classify with labels"
+            )
         config = config.override({"task.kind": "words"})
         cells = [cell for pair in train for cell in pair.question.cells]
         config = complete_examples(config, cells, len(train), AUTOMATIC, least=128)
         kind = fit_input_kind(config, [pair.question for pair in train])
         assert isinstance(kind, WordsKind)
         task = cls(config, columns, kind)
-        train, notes = answerable(train, strict=config.data.strict)
-        held_out, more = answerable(held_out, strict=config.data.strict)
-        if not train:
-            raise DataError(
-                "no answer is a word of its passage: this task answers with words that stand there, the "
-                "task classify with labels"
-            )
         examples = task.examples(train)
         said = [*said, *notes, *more, *longest_note(examples)]
         return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
@@ -295,8 +300,11 @@ def _pairs(config: Config) -> Found:
                 "the task answer reads two columns, a passage and a question: name both with --input"
             )
         return find_pairs(config, INPUTS, TARGETS)
-    train, held_out = split(_made(BUILT_IN_ROWS, seed=1), config.text.validation_share)
-    columns = Columns(INPUTS, TARGETS[0])
+    columns, made = Columns(INPUTS, TARGETS[0]), _made(BUILT_IN_ROWS, seed=1)
+    if config.text.validation:
+        train, held_out = made, pairs_in(Path(config.text.validation), columns).pairs
+    else:
+        train, held_out = split(made, config.text.validation_share)
     return Found(columns, train, held_out, [in_words(columns, train, held_out)])
 
 

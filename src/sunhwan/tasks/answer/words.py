@@ -17,12 +17,12 @@ def key_of(word: str) -> str:
 
 
 def places_of(answer: str, words: Sequence[str]) -> list[int]:
-    """Where an answer stands among words: equal ones, or else those that go on from it (부엌 → 부엌에)."""
+    """Where an answer stands among words: equal ones, or of Hangul with a particle behind (부엌에)."""
     wanted, found = key_of(answer.strip()), [key_of(word) for word in words]
     exact = [place for place, word in enumerate(found) if word == wanted]
-    return exact or [
-        place for place, word in enumerate(found) if wanted and word.startswith(wanted)
-    ]
+    if exact or not "가" <= wanted[-1:] <= "힣":
+        return exact
+    return [place for place, word in enumerate(found) if word.startswith(wanted)]
 
 
 def sentences_of(words: Sequence[str]) -> list[range]:
