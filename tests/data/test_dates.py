@@ -181,3 +181,4 @@ def test_days_of_a_spreadsheet_are_dates() -> None:
     assert points == [datetime(2024, 1, 1, 12), datetime(2024, 1, 2, 6)]
     assert [found.write(p) for p in found.points] == ["45292.50", "45293.25"]
     assert read_times(cells, ["line 2", "line 3"], "price").kind == "number"
+    assert read_times(["1e99999999999999999999", "1"], ["line 2", "line 3"], "date").kind == "name"

@@ -35,6 +35,11 @@ def test_what_is_no_total_stays(tmp_path: Path) -> None:
     assert len(read_table(written(tmp_path, text)).rows) == 10
 
 
+@pytest.mark.parametrize("cell", ["1e999", "-1e999", "9" * 4000])
+def test_a_total_beyond_all_numbers_stays(tmp_path: Path, cell: str) -> None:
+    assert len(read_table(written(tmp_path, TABLE + f"Total,{cell},{cell}\n")).rows) == 21
+
+
 def test_a_first_row_that_is_no_title_stays(tmp_path: Path) -> None:
     assert len(read_table(written(tmp_path, "a good film,\n" + "bad,no\n" * 9)).rows) == 10
     with pytest.raises(DataError, match="line 1: this line is empty"):

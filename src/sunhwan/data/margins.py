@@ -74,10 +74,15 @@ def _adds_up(body: Sequence[Sequence[str]], row: Sequence[str], separator: str) 
             continue
         *above, told = (float(cell) for cell in cells if cell.strip())
         step = 10.0 ** -max(len(cell.strip().partition(".")[2]) for cell in cells)
-        total = math.fsum(above)
+        total = sum(above)
         # Whole numbers are added up exactly; of others each may have been rounded.
         near = 0.51 * step * (len(above) if step < 1 else 1) + 1e-9 * abs(told)
-        if any(above) and (abs(told - total) <= near or _is_mean(row, told, total / len(above))):
+        is_sum = abs(told - total) <= near
+        if (
+            any(above)
+            and math.isfinite(told)
+            and (is_sum or _is_mean(row, told, total / len(above)))
+        ):
             return True
     return False
 

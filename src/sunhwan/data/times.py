@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
 import numpy as np
@@ -99,9 +99,9 @@ def read_times(
             points = np.array([round(Fraction(cell) * size) for cell in cells], dtype=np.int64)
             notes = (f"{column} counts {unit} since 1970",)
             return Times("date", points, lambda p: str(round(round(p) / size)), "epoch", notes)
-        if _are_serials(unique, column):
-            return _serials(cells, column)
-        if all(abs(Decimal(cell).adjusted()) < _MOST_DIGITS for cell in unique):
+        if all(map(_is_moderate, unique)):
+            if _are_serials(unique, column):
+                return _serials(cells, column)
             decimals = max(_decimals(cell) for cell in unique)
             numbers = np.array([float(cell) for cell in cells])
             return Times("number", numbers, lambda point: f"{point:.{decimals}f}")
@@ -287,6 +287,14 @@ def _epoch(unique: Sequence[str]) -> tuple[int | Fraction, str] | None:
     size, unit = _EPOCHS[longest]
     years = [1970 + float(cell) * float(size) / 31_556_952e6 for cell in unique]
     return (size, unit) if min(years) > 1975 and max(years) < _YEARS[1] else None
+
+
+def _is_moderate(cell: str) -> bool:
+    """Whether a number is neither so large nor so small that its steps would be lost."""
+    try:
+        return abs(Decimal(cell).adjusted()) < _MOST_DIGITS
+    except InvalidOperation:  # beyond the range of exponents
+        return False
 
 
 def _are_serials(unique: Sequence[str], column: str) -> bool:
