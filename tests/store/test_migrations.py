@@ -118,6 +118,13 @@ def test_a_run_of_format_2_goes_on_with_products_in_bfloat16(tmp_path: Path) -> 
     assert Config().training.muon_products == ""
 
 
+def test_a_classifier_of_format_4_goes_on_without_a_linear_part(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(GOLDEN / "v5/stopped/classify", run)
+    config = Run.open(run).config()
+    assert config.to_dict()["model"]["linear"] == "none"
+
+
 def test_a_run_says_its_version(tmp_path: Path) -> None:
     case = CASES["classify"]
     config = Config().override(
@@ -135,11 +142,14 @@ def test_a_run_of_a_later_version_is_refused_with_who_wrote_it(stopped: Path) ->
     path = stopped / "config.toml"
     settings = path.read_text(encoding="utf-8")
     path.write_text(f'format = 99\nsunhwan = "9.9.0"\n{settings}', encoding="utf-8")
-    said = r"config.toml is a run of format 99, written by sunhwan 9.9.0, and this is sunhwan .* 4"
+    said = (
+        r"config.toml is a run of format 99, written by sunhwan 9\.9\.0, and this is sunhwan "
+        rf".*, which reads formats up to {RUN.version}:"
+    )
     with pytest.raises(StoreError, match=said):
         resume(stopped)
     changed = settings.replace("[data]\n", "[data]\nshuffle = true\n")
-    path.write_text(f'format = 4\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
+    path.write_text(f'format = {RUN.version}\nsunhwan = "9.9.0"\n{changed}', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"'shuffle'.*written by sunhwan 9\.9\.0"):
         resume(stopped)
 

@@ -49,10 +49,21 @@ def _before_calibration(settings: Content) -> Content:
     return settings | {"task": task, "training": training}
 
 
+def _before_linear_parts(settings: Content) -> Content:
+    """No classifier had a linear model beside it."""
+    if settings.get("task", {}).get("name") != "classify":
+        return settings
+    return settings | {"model": {**settings.get("model", {}), "linear": "none"}}
+
+
 MODEL = Format("model", 1, {})
 """config.json, tokenizer.json and model.safetensors: {"config", "tokenizer", "tensors"}."""
 
-RUN = Format("run", 4, {1: _source_of_tables, 2: _products_of_muon, 3: _before_calibration})
+RUN = Format(
+    "run",
+    5,
+    {1: _source_of_tables, 2: _products_of_muon, 3: _before_calibration, 4: _before_linear_parts},
+)
 """The settings in config.toml of a run folder."""
 
 CHECKPOINT = Format("checkpoint", 1, {})
