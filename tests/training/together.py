@@ -45,7 +45,7 @@ def config_of(task: str, corpus: Path, settings: dict[str, object]) -> Config:
     own: dict[str, object] = {"data.batch_size": 5, "data.block_length": 6}
     if task in CASES:
         own |= {"text.validation_share": 0.3, **CASES[task].settings}
-        own |= {"model.word_dropout": 0.0} if task == "tag" else {}
+        own |= {"model.word_dropout": 0.0} if task in ("answer", "tag") else {}
     return Config().override({"task.name": task, source: str(corpus), **own, **settings})
 
 
