@@ -40,8 +40,10 @@ def adopt(config: Config, source: Task) -> Config:
 
     ConfigError where it asks for another hidden size, cell, depth or embedding.
     """
-    theirs, ours, fresh = source.config.model, config.model, Config().model
+    theirs, ours, fresh = source.config.model, config.model, type(config.model)()
+    (part,) = source.pretrained_parts()
     names = (*ARCHITECTURE, *(OF_LANGUAGE_MODELS if source.as_language_model() else ()))
+    names += ("letter_size",) if part.within else ()
     for name in names:
         given, wanted = getattr(ours, name), getattr(theirs, name)
         if given not in (wanted, getattr(fresh, name)):
@@ -54,7 +56,6 @@ def adopt(config: Config, source: Task) -> Config:
     if not model.direction and not writes and (theirs.bidirectional or theirs.num_layers > 1):
         direction = "both" if theirs.bidirectional else "forward"
         model = dataclasses.replace(model, direction=direction)
-    (part,) = source.pretrained_parts()
     kind = config.text.vocabulary or part.vocabulary.kind
     text = dataclasses.replace(config.text, vocabulary=kind)
     task = config.task
