@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 
 from sunhwan.cells import CELLS
-from tests.tasks.cases import named_places, numbers, reviews, seasons, weather
+from tests.tasks.cases import named_places, numbers, reviews, rooms, seasons, weather
 
 
 class Golden(NamedTuple):
@@ -128,7 +128,19 @@ MODELS: dict[str, Golden] = {
         )
         for connection in ("residual", "highway", "dense")
     },
+    "tasks/answer": Golden(
+        "answer",
+        rooms,
+        {"model.letter_size": 2},
+        (
+            ("Ann is in the hall now. Bob naps.", "Where is Ann?"),
+            ("민수: 지금 부엌에 있다.", "민수: ?"),
+        ),
+    ),
     "tasks/classify": Golden("classify", reviews, {}, ("the 사과 7", "a cow", "")),
+    "tasks/classify_linear": Golden(
+        "classify", reviews, {"model.linear": "ngrams"}, ("the 사과 7", "a cow", "")
+    ),
     "tasks/classify_pair": Golden(
         "classify",
         pairs,
