@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cell_headers.inc"
+#include "programmed.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -23,6 +24,7 @@ constexpr Named named(const char* name) {
 #define SUNHWAN_CELL(name, Functor, Driver) named<Driver, Functor>(name),
 constexpr Named kKernels[] = {
 #include "cell_list.inc"
+    {Programmed<float>::kernel("program"), Programmed<double>::kernel("program")},  // any cell
 };
 
 }  // namespace

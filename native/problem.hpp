@@ -8,12 +8,12 @@
 namespace sunhwan {
 
 constexpr int kFields = 4;  // of a state, at most
-constexpr int kSaved = 8;
+constexpr int kSaved = 16;
 constexpr int kExtra = 4;
 
 // The version of all records, those of generation.hpp too: another one whenever one of them changes, also
 // where its size does not.
-constexpr int64_t kVersion = 4;
+constexpr int64_t kVersion = 5;
 
 // Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
 // is data[(start[t] + n) * row + unit]. Null: there are none.
@@ -40,6 +40,7 @@ struct Recurrence {
     int64_t threads;
     int64_t extra_size[kExtra];
     double constant;  // of the cell's equation
+    const void* program;  // a ProgramHeader, where the kernel runs one
 
     // The parameters of the loop; b_h and extra may be null.
     Matrix W_h, W_m;
@@ -73,6 +74,32 @@ struct Recurrence {
     Series d_a, d_u, d_w;
     void* d_initial[kFields];
     void* d_extra[kExtra];
+};
+
+// A step as a program, in numbers of 64 bits (program_record.py): first this, then the lists it tells of,
+// each at a distance from its beginning.
+struct ProgramPass {
+    int64_t inputs_at, inputs, operations_at, operations, outputs_at, outputs;
+};
+
+// unitwise: every value has one number a unit. tile: numbers of a value, then. numbers: of all values of a
+// tile, the constants first; constants: what they are, and after the `constant_count` that meet whole
+// values the longer ones.
+struct ProgramHeader {
+    int64_t unitwise, tile, numbers, constant_count, recurrent_gates, distinct;
+    const void* constants;
+    ProgramPass forward, backward;
+};
+
+// What a pass reads or writes besides: which, its place in the tile, 0 where one number stands for all, how
+// many numbers it has, and the first of them in the extra parameter or the constants.
+struct ProgramValue {
+    int64_t kind, index, at, step, size, offset;
+};
+
+// at, step: of the operands. inner: numbers of a group, of a row of a product, or how many runs are taken.
+struct ProgramOperation {
+    int64_t kind, out, size, at[3], step[3], inner, list_at;
 };
 
 using Pass = void (*)(const Recurrence&);

@@ -43,7 +43,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[direct.Prepared]:
 @contextmanager
 def the_long_way() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recurrent, "_run_directly", lambda *_: None)
+        patch.setattr("sunhwan.layers.recurrent.run_plain", lambda *_: None)
         yield
 
 

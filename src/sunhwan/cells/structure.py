@@ -130,6 +130,12 @@ def _trace(cell: Cell, hidden_size: int) -> TracedFunction:
     return trace(step, values)
 
 
+def forget_traces() -> None:
+    """Trace every step anew when it is asked for."""
+    for kept in (_trace, is_unitwise):
+        kept.cache_clear()
+
+
 def _own_function(results: Iterable[Tensor]) -> str | None:
     """The name of an autograd.Function of the user's among the operations, if there is one."""
     waiting = [result.grad_fn for result in results]

@@ -44,14 +44,25 @@ def apart() -> Iterator[None]:
         yield
 
 
-def trace(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]) -> TracedFunction:
-    """Trace a function of the tensors that `values` makes."""
+def trace(
+    function: Callable[..., State],
+    values: Callable[[], Sequence[Tensor]],
+    *,
+    without_writing: bool = False,
+) -> TracedFunction:
+    """Trace a function of the tensors that `values` makes.
+
+    without_writing: where an operation writes in place, another one stands in the list; else that is
+    a reason to have none.
+    """
     # Not above: it brings sympy, which takes longer to import than all of this package.
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     try:
         with apart(), torch.random.fork_rng(devices=[]):
-            graph = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(*values())
+            graph = _list_of(function, values)
+            if without_writing and any(map(_writes, graph.graph.nodes)):
+                graph = _list_of(torch.func.functionalize(graph, remove="mutations"), values)
     except RefusedError as refused:
         return TracedFunction(None, str(refused))
     except GuardOnDataDependentSymNode as error:
@@ -68,6 +79,13 @@ def trace(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]
     return TracedFunction(None if reason else graph, reason)
 
 
+def _list_of(function: Callable[..., State], values: Callable[[], Sequence[Tensor]]) -> GraphModule:
+    found: GraphModule = make_fx(function, tracing_mode="fake", _allow_non_fake_inputs=True)(
+        *values()
+    )
+    return found
+
+
 def place_in(error: TracebackType | None) -> str:
     """The last line of an error's way in the file of a cell: " (FILE, line N)"."""
     ways = Path(torch.__file__).parent, Path(__file__).parents[1] / "program", Path(__file__)
@@ -81,12 +99,16 @@ def place_in(error: TracebackType | None) -> str:
 def _objection(node: Node) -> str | None:
     """Why an operation cannot stand in a list that is run again and again, in one clause."""
     tags = getattr(node.target, "tags", ())
-    schema = getattr(node.target, "_schema", None)
     if torch.Tag.nondeterministic_seeded in tags:
         return f"it draws random numbers ({node.target})"
-    if schema is not None and schema.is_mutable:
+    if _writes(node):
         return f"it writes into a tensor in place ({node.target})"
     sizes = (n for t in tree_leaves(node.meta.get("val")) if isinstance(t, Tensor) for n in t.shape)
     if torch.Tag.data_dependent_output in tags or any(not isinstance(n, int) for n in sizes):
         return f"it reads the values of a tensor ({node.target})"
     return None
+
+
+def _writes(node: Node) -> bool:
+    schema = getattr(node.target, "_schema", None)
+    return schema is not None and schema.is_mutable

@@ -49,7 +49,7 @@ class Case:
     @property
     def backends(self) -> list[str]:
         """The implementations that can run it."""
-        return [name for name in BACKENDS if supports(name, self.cell)]
+        return [name for name in BACKENDS if supports(name, self.cell, H)]
 
     @property
     def options(self) -> dict[str, Any]:

@@ -81,7 +81,8 @@ class RecurrentLayer(nn.Module):
         start_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        choose(cell, torch.device("cpu"), torch.float32, backend=backend)  # or a ConfigError now
+        # A backend that cannot run it is a ConfigError now.
+        choose(cell, torch.device("cpu"), torch.float32, hidden_size=hidden_size, backend=backend)
         self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
         self.output_size = cell.output_size(hidden_size)
         self.backend, self.learned_initial_state = backend, learned_initial_state

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sunhwan.ops.gate import address
 from sunhwan.ops.inputs import Inputs, Layout
+from sunhwan.ops.program_kernels import named
 from sunhwan.ops.record import AT, RECORD, SAVED
 
 NUMBER, BITS = struct.Struct("d"), struct.Struct("q")
@@ -32,6 +33,9 @@ def describe_parameters(inputs: Inputs) -> "array[int]":
     words = array("q", bytes(RECORD))
     words[AT["H"]], words[AT["P"]] = inputs.initial[-1].shape[1], inputs.initial[0].shape[1]
     words[AT["constant"]] = BITS.unpack(NUMBER.pack(inputs.constant))[0]
+    own = named(inputs.name)
+    if own is not None:
+        words[AT["program"]] = own.records[inputs.x.dtype].address
     for where, W in (("W_h", W_h), ("W_m", W_m)):
         if W is not None:
             i = AT[where]

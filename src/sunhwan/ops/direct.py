@@ -107,7 +107,7 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         if value is not None:
             address(value)
     kernel, name = native.kernel_of(cell, first.dtype), native.name_of(cell)
-    if kernel is None or name is None:
+    if kernel is None or name is None:  # a program is looked at anew at every call
         return None
     if any(p is not None and not p.is_contiguous() for p in stored):
         return None

@@ -48,10 +48,10 @@ class Choice(NamedTuple):
     reason: str
 
 
-def supports(backend: str, cell: Cell) -> bool:
-    """Whether an implementation can run a cell."""
+def supports(backend: str, cell: Cell, hidden_size: int = 24) -> bool:
+    """Whether an implementation can run a cell of so many units."""
     if backend == "native":
-        return native.kernel_of(cell, torch.float32) is not None
+        return native.kernel_of(cell, torch.float32, hidden_size) is not None
     if backend == "fused":
         return fused.supports(cell)
     if backend == "reference":
@@ -64,7 +64,7 @@ def choose(
     device: torch.device,
     dtype: torch.dtype,
     *,
-    hidden_size: int = 1,
+    hidden_size: int = 24,
     backend: str | None = None,
     inside: bool = False,
     onlooker: bool = False,
@@ -102,7 +102,7 @@ def choose(
     if backend is not None:
         if backend not in BACKENDS:
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
-        if not supports(backend, cell):
+        if not supports(backend, cell, hidden_size):
             raise ConfigError(f"there is {MISSING[backend]} {type(cell).__name__}")
         closed = (inside and backend == "fused") or (onlooker and backend == "native")
         if not closed:
@@ -110,8 +110,10 @@ def choose(
     if (
         device.type in ("cpu", "meta")
         and not onlooker
-        and native.kernel_of(cell, dtype) is not None
+        and native.kernel_of(cell, dtype, hidden_size) is not None
     ):
+        if native.name_of(cell) is None:
+            return Choice("native", "a compiled kernel runs its step as a program")
         return Choice("native", "the compiled kernel runs the whole sequence")
     if isinstance(cell, LinearCell):
         return Choice("scan", "a linear recurrence is computed for all steps at once")

@@ -5,9 +5,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS
 from sunhwan.errors import ShapeError
 from sunhwan.ops.inputs import Inputs
+from sunhwan.ops.program_kernels import cell_called
 from sunhwan.ops.record import Kernel
 
 
@@ -27,7 +27,7 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         _check_counts(inputs.counts, lead, N)
     if inputs.ids is not None and (inputs.W_x is None or x.dim() != 2):
         raise ShapeError("token numbers need a table (V, D) and W_x")
-    names = ("W_h", "b_h", "W_m", *CELLS[inputs.name].extra)
+    names = ("W_h", "b_h", "W_m", *cell_called(inputs.name).extra)
     if len(inputs.loop) != len(names):
         raise ShapeError(
             f"the step of {inputs.name} reads {len(names)} parameters, {', '.join(names)}"
@@ -62,7 +62,11 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         if inputs.ids.dtype not in (torch.int64, torch.int32):
             raise ShapeError(f"token numbers must be int64 or int32, not {inputs.ids.dtype}")
         address(inputs.ids)
-    loop = [p if p is None or p.dim() == 2 else p.contiguous() for p in inputs.loop]
+    # The product reads a matrix as it lies; of a cell's own parameters each is read number after number.
+    loop = [
+        p if p is None or (i < 3 and p.dim() == 2) else p.contiguous()
+        for i, p in enumerate(inputs.loop)
+    ]
     return inputs._replace(
         x=x if inputs.W_x is not None else x.contiguous(),
         loop=loop,
@@ -87,7 +91,7 @@ def check_tensor(name: str, value: Tensor, shape: tuple[int, ...] | None, like: 
 @lru_cache(maxsize=256)
 def _sizes(name: str, H: int) -> dict[str, tuple[int, ...]]:
     """The shapes of a cell's further parameters; of its second matrix, where that does not project."""
-    cell = CELLS[name]
+    cell = cell_called(name)
     with torch.device("meta"):
         fresh = cell.initial_parameters(1, H)
     return {name: tuple(value.shape) for name, value in fresh.items()}

@@ -21,22 +21,30 @@ from sunhwan.ops.description import describe_parameters, describe_run, pointer, 
 from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
 from sunhwan.ops.inputs import Inputs, Layout, layout_of
 from sunhwan.ops.library import Library, library
+from sunhwan.ops.program_kernels import kernel_for, named
 from sunhwan.ops.record import AT, Kernel
 
 DTYPES = (torch.float32, torch.float64)
 
 
-def kernel_of(cell: Cell, dtype: torch.dtype) -> Kernel | None:
-    """The library's kernel for exactly this equation (a subclass may be another one), or None."""
+def kernel_of(cell: Cell, dtype: torch.dtype, hidden_size: int | None = None) -> Kernel | None:
+    """The library's kernel for exactly this equation (a subclass may be another one), or None.
+
+    hidden_size: any cell whose step is a program has one, of so many units.
+    """
     if dtype not in DTYPES:
         return None
-    found, name = library(), name_of(cell)
-    return None if found is None or name is None else _kernel(found.instructions, name, dtype)
+    found, name = library(), name_of(cell, hidden_size)
+    return None if found is None or name is None else kernel_named(name, dtype)
 
 
-def name_of(cell: Cell) -> str | None:
-    """What the library calls exactly this equation, or None."""
-    return _NAMES.get(cell.kernel_key)
+def name_of(cell: Cell, hidden_size: int | None = None) -> str | None:
+    """What the library calls exactly this equation, or None; hidden_size: as above."""
+    name = _NAMES.get(cell.kernel_key)
+    if name is None and hidden_size is not None:
+        found = kernel_for(cell, hidden_size)
+        return None if found is None else found.name
+    return name
 
 
 _NAMES = {cell.kernel_key: name for name, cell in CELLS.items()}
@@ -57,6 +65,9 @@ def _library() -> Library:
 
 def kernel_named(name: str, dtype: torch.dtype) -> Kernel:
     """The kernel of that name; ShapeError where there is none in this type."""
+    own = named(name)
+    if own is not None:
+        return own.kernels[dtype]
     found = _kernel(_library().instructions, name, dtype) if dtype in DTYPES else None
     if found is None:
         raise ShapeError(f"there is no compiled kernel for {name} in {dtype}")
@@ -215,7 +226,15 @@ def backward(
     if d.w is not None and found.m is not None:
         d_W_m = weight_gradient(found.m, d.w)
     of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
-    return [*of_input, d_W_h, d_b_h, d_W_m, *d.of_extra(), *d.initial]
+    given = [e for e in extra if e is not None]
+    of_extra = [_as_stored(g, e) for g, e in zip(d.of_extra(), given, strict=True)]
+    return [*of_input, d_W_h, d_b_h, d_W_m, *of_extra, *d.initial]
+
+
+def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient of an extra parameter, a matrix laid out in memory as it is stored, transposed."""
+    found = gradient.view(parameter.shape)
+    return found.T.contiguous().T if found.dim() == 2 else found
 
 
 class Gradients(NamedTuple):

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from sunhwan.cells import CELLS, Cell, Parameters, State
+from sunhwan.cells import Cell, Parameters, State
 from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops import native
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.inputs import Inputs
 from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
+from sunhwan.ops.program_kernels import cell_called
 from sunhwan.ops.reference import (
     NO_NOISE,
     Noise,
@@ -93,7 +94,7 @@ def run_packed(
         ids, W_x, b = None, None, None
     found = recurrence(
         Inputs(
-            name_in_library(cell),
+            name_in_library(cell, parameters["W_x"].shape[1] // len(cell.gates)),
             cell.kernel_constant,
             values,
             ids,
@@ -111,9 +112,9 @@ def run_packed(
 
 
 @constant_when_compiled
-def name_in_library(cell: Cell) -> str:
+def name_in_library(cell: Cell, hidden_size: int) -> str:
     """The cell's name there; TypeError where it has none."""
-    name = native.name_of(cell)
+    name = native.name_of(cell, hidden_size)
     if name is None:
         raise TypeError(f"there is no compiled kernel for {type(cell).__name__}")
     return name
@@ -122,7 +123,7 @@ def name_in_library(cell: Cell) -> str:
 @lru_cache(maxsize=256)
 def cell_named(name: str, constant: float, projection: int) -> Cell:
     """The cell behind an operator's arguments."""
-    return CELLS[name].with_kernel_constants(constant, projection)
+    return cell_called(name).with_kernel_constants(constant, projection)
 
 
 # On a CPU, and as shapes.

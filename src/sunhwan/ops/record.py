@@ -2,8 +2,8 @@
 
 import ctypes
 
-VERSION = 4  # kVersion of native/problem.hpp
-FIELDS, SAVED, EXTRA = 4, 8, 4  # the sizes of its arrays
+VERSION = 5  # kVersion of native/problem.hpp
+FIELDS, SAVED, EXTRA = 4, 16, 4  # the sizes of its arrays
 
 
 class Series(ctypes.Structure):
@@ -31,6 +31,7 @@ class Problem(ctypes.Structure):
         ("threads", ctypes.c_int64),
         ("extra_size", ctypes.c_int64 * EXTRA),
         ("constant", ctypes.c_double),
+        ("program", ctypes.c_void_p),
         ("W_h", Matrix),
         ("W_m", Matrix),
         ("b", ctypes.c_void_p),

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from sunhwan.cells import Cell
 from sunhwan.errors import SunhwanError
 from sunhwan.program.cell_program import program_of
 from sunhwan.program.operations import Operation, Program
+from sunhwan.program.takes import runs_of
 
 INFIX = {"add": " + ", "sub": " − ", "mul": " ⊙ ", "div": " / "}
 COMPARED = {"less": " < ", "less_equal": " ≤ ", "equal": " = "}
@@ -136,15 +135,8 @@ class _Writer:
 
 def runs(program: Program, operation: Operation) -> list[tuple[int, int, int]]:
     """What a `take` takes as slices: source, first place in it, count."""
-    index = operation.numbers
-    if index is None or not len(index):
+    if operation.numbers is None:
         return []
-    ends = np.cumsum([program.operations[source].size for source in operation.operands])
-    which = np.searchsorted(ends, index, "right")
-    local = index - (ends - [program.operations[s].size for s in operation.operands])[which]
-    cuts = np.flatnonzero((np.diff(local) != 1) | (np.diff(which) != 0)) + 1
-    begins = [0, *cuts.tolist()]
-    return [
-        (operation.operands[which[begin]], int(local[begin]), end - begin)
-        for begin, end in zip(begins, [*begins[1:], len(index)], strict=True)
-    ]
+    sizes = [program.operations[source].size for source in operation.operands]
+    found = runs_of(sizes, operation.numbers)
+    return [(operation.operands[which], first, count) for which, first, count in found]

@@ -7,7 +7,7 @@ that meet, and operations that are not known, are refused by name and line.
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,52 +17,50 @@ from torch.fx import GraphModule, Interpreter, Node
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from sunhwan.cells.structure import COPIES, FRESH, MOVES
+from sunhwan.program.composites import COMPOSITES, Composites, UnknownError
+from sunhwan.program.gradient_terms import GRADIENTS
 from sunhwan.program.operations import Builder, Program
-from sunhwan.program.terms import ELEMENTWISE, Term
+from sunhwan.program.terms import ELEMENTWISE as TERMS
+from sunhwan.program.terms import Term
 
-SHARED = 2
-"""In place of a row: the value is one for all rows."""
+__all__ = ["Lowering", "UnknownError"]
+
+ELEMENTWISE = TERMS | GRADIENTS
+
+SHARED, SUMMED = 2, 3
+"""In place of a row: the value is one for all rows; it is the sum of what each row has."""
 
 REDUCED = {
     "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min",
 }  # fmt: skip
 
 
-class UnknownError(Exception):
-    """An operation that programs do not have, or rows that meet."""
+class Lowering(Composites, Interpreter):
+    """Runs a traced graph on codes: four times the number of a value, plus its row or `SHARED`.
 
+    linear: names of the inputs in which all that depends on them is linear, such as the gradients that
+    a backward step is given. Of such values rows may be summed, as those of a parameter's gradient are.
+    """
 
-class Lowering(Interpreter):
-    """Runs a traced graph on codes: four times the number of a value, plus its row or `SHARED`."""
-
-    def __init__(self, graph: GraphModule) -> None:
-        super().__init__(graph, garbage_collect_values=False)
+    def __init__(self, graph: GraphModule, linear: Collection[str] = ()) -> None:
+        Interpreter.__init__(self, graph, garbage_collect_values=False)
         self.builder = Builder()
+        self.linear = frozenset(linear)
         self.first: list[int] = []
         """The number of each value's first number."""
         self.now: Any = None
         """The operation that is being lowered."""
-        self.composites: dict[str, Callable[..., Any]] = {
-            "mm": self._product,
-            "addmm": lambda b, x, W, beta=1, alpha=1: self._add(b, self._product(x, W)),
-            "mv": lambda W, x: self._product(W, x.unsqueeze(1)).squeeze(1),
-            "dot": lambda x, y: self._reduce("sum", self._apply("mul", x, y), [0], False),
-            "bmm": self._products,
-            "baddbmm": lambda b, x, y, beta=1, alpha=1: self._add(b, self._products(x, y)),
-            "mean": self._mean,
-            "var": self._variance,
-            "_softmax": lambda x, dim, half: self._softmax(x, dim),
-            "_log_softmax": self._log_softmax,
-            "logsumexp": self._log_sum_exp,
-            "native_layer_norm": self._layer_norm,
-            "linalg_vector_norm": self._norm,
-            "cumsum": self._cumulative_sum,
-            "constant_pad_nd": self._pad,
-            "index_select": lambda x, dim, index: x.index_select(dim, self._whole(index)),
-        }
 
-    def program(self, inputs: Sequence[tuple[str, bool]], names: Sequence[str]) -> Program:
-        """The whole; inputs: name, and whether it is of rows, of each placeholder."""
+    def program(
+        self,
+        inputs: Sequence[tuple[str, bool]],
+        names: Sequence[str],
+        summed: Collection[str] = (),
+    ) -> Program:
+        """The whole; inputs: name, and whether it is of rows, of each placeholder.
+
+        summed: names of the results that are sums over rows; the program gives each row's part.
+        """
         holes = [node for node in self.graph.nodes if node.op == "placeholder"]
         given = []
         for node, (name, of_rows) in zip(holes, inputs, strict=True):
@@ -78,6 +76,14 @@ class Lowering(Interpreter):
         for name, codes in zip(names, found, strict=True):
             if not isinstance(codes, Tensor):
                 raise UnknownError("a result is no tensor")
+            if bool(((codes & 3) == SUMMED).any()):
+                results[name] = self._pick(codes.reshape(-1), whole=True)
+                continue
+            if name in summed:
+                if bool(((codes & 3) != SHARED).any()):
+                    raise UnknownError(f"{name} is another one for each row")
+                results[name] = self._pick(codes.reshape(-1), whole=True)
+                continue
             rows = codes.reshape(2, -1)
             self._positions(rows.reshape(1, -1))
             results[name] = self._pick(rows[0], whole=True)
@@ -94,7 +100,9 @@ class Lowering(Interpreter):
         kwargs = {name: value for name, value in given.items() if name not in skipped}
         packet, _, overload = str(n.target).removeprefix("aten.").partition(".")
         tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
-        if packet in FRESH or not tensors:
+        if packet == "fill":
+            return self._constant(torch.full(n.meta["val"].shape, float(args[1])))
+        if packet in FRESH or not tensors or (packet == "empty_like" and self.linear):
             real = [tree_map_only(Node, _zeros, value) for value in (n.args, n.kwargs)]
             return self._constant(n.target(*real[0], **real[1]))  # type: ignore[operator]
         if packet in COPIES:
@@ -114,8 +122,8 @@ class Lowering(Interpreter):
             if packet in ("max", "min") and overload != "default":
                 return self._reduce(packet, *args, **kwargs), None
             return self._reduce(REDUCED[packet], *args, **kwargs)
-        if packet in self.composites:
-            return self.composites[packet](*args, **kwargs)
+        if packet in COMPOSITES:
+            return COMPOSITES[packet](self, *args, **kwargs)
         raise UnknownError(f"{n.target} is no operation of programs")
 
     # Codes
@@ -151,6 +159,8 @@ class Lowering(Interpreter):
         first, second = (rows == 0).any(0), (rows == 1).any(0)
         neither = ~(first | second)
         P = codes.shape[1]
+        if bool((rows == SUMMED).any()) and not bool(neither.all()):
+            raise UnknownError("rows meet, or are not treated alike")
         if bool(neither.all()):
             return torch.arange(P), None
         if bool(neither.any()):  # the same for both rows, which lie one after the other
@@ -198,13 +208,16 @@ class Lowering(Interpreter):
         terms = iter([Term(self.builder, self._pick(line)) for line in codes[:, one]])
         args = tuple(next(terms) if isinstance(a, Tensor) else a for a in args)
         kwargs = {k: next(terms) if isinstance(a, Tensor) else a for k, a in kwargs.items()}
-        return self._spread(ELEMENTWISE[packet](*args, **kwargs).place, one, two, shape)
+        row = SUMMED if bool(((codes & 3) == SUMMED).any()) else SHARED
+        return self._spread(ELEMENTWISE[packet](*args, **kwargs).place, one, two, shape, row)
 
-    def _spread(self, place: int, one: Tensor, two: Tensor | None, shape: Sequence[int]) -> Tensor:
-        """The codes of a value at the positions of both rows."""
+    def _spread(
+        self, place: int, one: Tensor, two: Tensor | None, shape: Sequence[int], row: int = SHARED
+    ) -> Tensor:
+        """The codes of a value at the positions of both rows; row: in place of one where there is none."""
         found = torch.empty(len(one) if two is None else 2 * len(one), dtype=torch.int64)
         codes = self._codes(place).expand(len(one))
-        found[one] = codes + (SHARED if two is None else 0)
+        found[one] = codes + (row if two is None else 0)
         if two is not None:
             # Where neither row has a value of its own it is one for both.
             found[two] = codes + 1
@@ -216,18 +229,46 @@ class Lowering(Interpreter):
         lead = [size for dim, size in enumerate(x.shape) if dim not in dims]
         groups = x.movedim(dims, list(range(-len(dims), 0))).reshape(*lead, -1)
         rows = groups.reshape(-1, groups.shape[-1])
+        row, of_first = SHARED, None
+        if kind == "sum" and self.linear and rows.numel():
+            of_first = self._summed_over_rows(rows)
+        if of_first is not None:
+            rows, row = of_first, SUMMED
         both = rows.T
-        one, two = self._positions(both)
+        if row == SUMMED:
+            one, two = torch.arange(len(rows)), None
+        else:
+            one, two = self._positions(both)
+            row = SUMMED if bool(((rows & 3) == SUMMED).any()) else row
         place = self.builder.reduce(
             kind, self._pick(both[:, one].T.reshape(-1), whole=True), len(one)
         )
-        found = self._spread(place, one, two, lead)
+        found = self._spread(place, one, two, lead, row)
         for dim in dims if keepdim else ():
             found = found.unsqueeze(dim)
         return found
 
-    def _add(self, x: Tensor, y: Tensor) -> Tensor:
-        return self._apply("add", x, y)
+    def _summed_over_rows(self, groups: Tensor) -> Tensor | None:
+        """The codes of one row where each group holds the same numbers of both rows; else None."""
+        first, second = (groups & 3) == 0, (groups & 3) == 1
+        n = groups.shape[1] // 2
+        if not bool(((first.sum(1) == n) & (second.sum(1) == n)).all()) or groups.shape[1] % 2:
+            return None
+        one, two = groups[first].view(-1, n), groups[second].view(-1, n)
+        if not torch.equal(one >> 2, two >> 2) or not self._is_linear(one):
+            return None
+        return one
+
+    def _is_linear(self, codes: Tensor) -> bool:
+        """Whether all these values depend on the inputs that are linear."""
+        self._codes(0)
+        places = set((np.searchsorted(self.first, (codes >> 2).numpy(), "right") - 1).flat)
+        operations = self.builder.operations
+        depends: list[bool] = []
+        for operation in operations:
+            named = operation.kind == "input" and operation.name in self.linear
+            depends.append(named or any(depends[operand] for operand in operation.operands))
+        return all(depends[place] for place in places)
 
     def _product(self, x: Tensor, W: Tensor) -> Tensor:
         """x (I, K), W (K, J) → (I, J)."""
@@ -253,66 +294,6 @@ class Lowering(Interpreter):
         if bool(((y & 3) == SHARED).all()) or bool(((x & 3) == SHARED).all()):
             return torch.stack([self._product(*pair) for pair in zip(x, y, strict=True)])
         return self._reduce("sum", self._apply("mul", x.unsqueeze(-1), y.unsqueeze(1)), [2], False)
-
-    def _mean(self, x: Tensor, dims: Any = None, keepdim: bool = False) -> Tensor:
-        total = self._reduce("sum", x, dims, keepdim)
-        return self._apply("div", total, float(x.numel() // max(total.numel(), 1)))
-
-    def _variance(
-        self, x: Tensor, dims: Any = None, correction: float | None = 1, keepdim: bool = False
-    ) -> Tensor:
-        mean = self._mean(x, dims, True)
-        squares = self._apply("square", self._apply("sub", x, mean))
-        total = self._reduce("sum", squares, dims, keepdim)
-        count = x.numel() // mean.numel()
-        return self._apply("div", total, count - (1.0 if correction is None else correction))
-
-    def _softmax(self, x: Tensor, dim: int) -> Tensor:
-        e = self._apply("exp", self._apply("sub", x, self._reduce("max", x, dim, True)))
-        return self._apply("div", e, self._reduce("sum", e, dim, True))
-
-    def _log_softmax(self, x: Tensor, dim: int, half: bool) -> Tensor:
-        return self._apply("sub", x, self._log_sum_exp(x, [dim], True))
-
-    def _log_sum_exp(self, x: Tensor, dims: Any, keepdim: bool = False) -> Tensor:
-        top = self._reduce("max", x, dims, True)
-        e = self._apply("exp", self._apply("sub", x, top))
-        log = self._apply("log", self._reduce("sum", e, dims, keepdim))
-        return self._add(log, self._reduce("max", x, dims, keepdim))
-
-    def _layer_norm(
-        self, x: Tensor, shape: Sequence[int], gain: Any, shift: Any, epsilon: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        dims = list(range(-len(shape), 0))
-        mean = self._mean(x, dims, True)
-        spread = self._add_number(self._variance(x, dims, 0, True), epsilon)
-        scale = self._apply("rsqrt", spread)
-        y = self._apply("mul", self._apply("sub", x, mean), scale)
-        y = y if gain is None else self._apply("mul", y, gain)
-        return y if shift is None else self._add(y, shift), mean, scale
-
-    def _add_number(self, x: Tensor, number: float) -> Tensor:
-        return self._apply("add", x, number)
-
-    def _norm(self, x: Tensor, order: float = 2, dims: Any = None, keepdim: bool = False) -> Tensor:
-        if order == 1:
-            return self._reduce("sum", self._apply("abs", x), dims, keepdim)
-        if order != 2:
-            raise UnknownError(f"the norm of order {order} is no operation of programs")
-        squares = self._reduce("sum", self._apply("square", x), dims, keepdim)
-        return self._apply("sqrt", squares)
-
-    def _cumulative_sum(self, x: Tensor, dim: int) -> Tensor:
-        """A product with a triangle of ones."""
-        n = x.shape[dim]
-        moved = x.movedim(dim, -1)
-        triangle = self._constant(torch.ones(n, n).triu())
-        found = self._product(moved.reshape(-1, n), triangle)
-        return found.view(moved.shape).movedim(-1, dim)
-
-    def _pad(self, x: Tensor, sizes: Sequence[int], value: float = 0.0) -> Tensor:
-        filler = int(self._constant(float(value)))
-        return torch.constant_pad_nd(x, list(sizes), filler)
 
 
 def _zeros(node: Node) -> Any:

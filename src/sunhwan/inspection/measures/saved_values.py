@@ -134,7 +134,7 @@ def _by_cell(cell: Cell, layer: RecurrentLayer) -> int:
 
 def _by_kernel(cell: Cell, layer: RecurrentLayer, writes_over: bool) -> int:
     """What the compiled kernel saves; writes_over: gates may stand in the memory of their inputs."""
-    kernel = kernel_of(cell, layer.W_x.dtype)
+    kernel = kernel_of(cell, layer.W_x.dtype, layer.hidden_size)
     assert kernel is not None
     H = layer.hidden_size
     inside = min(kernel.gates, kernel.saved) if writes_over else 0

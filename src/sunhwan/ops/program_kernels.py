@@ -1,0 +1,88 @@
+"""Compiled kernels of cells that the library does not know: it runs their step as a program.
+
+A kernel is made of a cell and a hidden size once, and has a name like any other: the operators, their
+gradients and everything around them do not know the difference.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan.cells import CELLS, Cell, LinearCell, State, has_backward
+from sunhwan.cells.two_products import TwoProductCell
+from sunhwan.ops.library import library
+from sunhwan.ops.record import Kernel
+
+if TYPE_CHECKING:
+    from sunhwan.ops.program_record import ProgramRecord
+
+HOOKS = ("advance", "retreat", "parameter_gradients", "loop", "step")
+"""Methods of a cell that say how its step is taken: with one of its own, the kernel would take another."""
+
+
+class ProgramKernel(NamedTuple):
+    """A cell at one hidden size: its kernels by type of numbers, and the records they run.
+
+    seen: a few rows of what the step reads, and what it made of them when the program was written.
+    """
+
+    name: str
+    cell: Cell
+    hidden_size: int
+    kernels: dict[torch.dtype, Kernel]
+    records: "dict[torch.dtype, ProgramRecord]"
+    seen: tuple[tuple[Tensor, ...], State]
+
+
+_BY_NAME: dict[str, ProgramKernel] = {}
+_LATEST: dict[tuple[Cell, int, str], ProgramKernel] = {}
+
+
+def named(name: str) -> ProgramKernel | None:
+    """The kernel of that name."""
+    return _BY_NAME.get(name)
+
+
+def cell_called(name: str) -> Cell:
+    """The cell of a kernel's name."""
+    found = _BY_NAME.get(name)
+    return CELLS[name] if found is None else found.cell
+
+
+def kernel_for(cell: Cell, hidden_size: int) -> ProgramKernel | None:
+    """The kernel of a cell, None where its step is no program; made anew where the step has changed."""
+    found_library = library()
+    if found_library is None or why_not(cell, hidden_size) is not None:
+        return None
+    from sunhwan.ops import program_making  # only where somebody has a cell of his own
+
+    key = (cell, hidden_size, found_library.instructions)
+    found = _LATEST.get(key)
+    if found is None or not program_making.still_holds(found):
+        if found is not None:
+            program_making.forget()
+        found = program_making.make(cell, hidden_size)
+        if found is None:
+            return None
+        _BY_NAME[found.name] = _LATEST[key] = found
+    return found
+
+
+def why_not(cell: Cell, hidden_size: int) -> str | None:
+    """Why the library cannot run a cell's step as a program, in one clause; None if it can."""
+    if library() is None:
+        return "the compiled library was not built"
+    if isinstance(cell, LinearCell | TwoProductCell):
+        return "it is a recurrence of another kind"
+    if has_backward(cell):
+        return "it has a backward step of its own"
+    if any(getattr(type(cell), name) is not getattr(Cell, name) for name in HOOKS):
+        return "it takes its step in a way of its own"
+    try:
+        hash(cell)
+    except TypeError:
+        return "its fields cannot be hashed"
+    from sunhwan.ops import program_making
+
+    return program_making.why_not(cell, hidden_size)
