@@ -25,6 +25,7 @@ from sunhwan.ops.gate import address, check, gradient
 from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.modes import is_batched
+from sunhwan.ops.program_kernels import kernel_for, named
 from sunhwan.ops.record import AT, Kernel
 from sunhwan.ops.reference import differentiable_gradients
 
@@ -72,6 +73,13 @@ class Prepared(NamedTuple):
             and memory_of(parameters) == self.memory
         )
 
+    def is_current(self) -> bool:
+        """Whether a step that runs as a program is what it was."""
+        if named(self.name) is None:
+            return True
+        found = kernel_for(self.cell, self.H)
+        return found is not None and found.name == self.name
+
     def inputs(self, x: Tensor, initial: Sequence[Tensor], stored: Sequence[Any]) -> Inputs:
         """What the operator reads, for x (N, T, D)."""
         W_x, b, *loop = (p.T if p is not None and p.dim() == 2 else p for p in stored)
@@ -106,14 +114,15 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
     for value in stored:
         if value is not None:
             address(value)
-    kernel, name = native.kernel_of(cell, first.dtype), native.name_of(cell)
-    if kernel is None or name is None:  # a program is looked at anew at every call
+    H = first.shape[0] // len(cell.gates)
+    name = native.name_of(cell, H)
+    if name is None or first.dtype not in native.DTYPES:
         return None
+    kernel = native.kernel_named(name, first.dtype)
     if any(p is not None and not p.is_contiguous() for p in stored):
         return None
     if any(p is None or p.dim() != 1 for p in stored[5:]):
         return None
-    H = first.shape[0] // kernel.gates
     with torch.inference_mode(False), torch.no_grad():
         stored = [None if p is None else p.detach() for p in stored]
         W_x, b, *loop = (p.T if p is not None and p.dim() == 2 else p for p in stored)
@@ -314,7 +323,7 @@ def _backward(
     N, T, P = h.shape
     starts = [field.contiguous() for field in initial]
     here = r if r.holds(r.parameters) else prepare(r.cell, r.parameters)
-    if here is None:
+    if here is None or here.name != r.name:
         raise ShapeError("a layer's parameters were laid out anew between its two passes")
     _, _, _, _, W_m, *extra = r.parameters
     d_h = gradient(d[0], h)

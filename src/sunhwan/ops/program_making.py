@@ -32,6 +32,10 @@ _NUMBERS = itertools.count()
 def still_holds(kernel: ProgramKernel) -> bool:
     """Whether the step is what it was: a number that it reads besides may have been changed."""
     given, made = kernel.seen
+    if not (torch._C._len_torch_dispatch_stack() or torch._C._len_torch_function_stack()):
+        with torch.no_grad():  # a few microseconds an operation, and nearly always enough
+            if all(map(torch.equal, _step(kernel.cell, given), made)):
+                return True
     with apart(), torch.no_grad():
         return _same(_step(kernel.cell, given), made)
 
