@@ -30,7 +30,7 @@ def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 PICTURES = (
     "flow", "clipping", "memory", "matrices", "jacobians", "history", "probes", "trace-1",
-    "trace-2", "trace-3", "trace-4", "unrolled",
+    "trace-2", "trace-3", "trace-4", "unrolled", "kept",
 )  # fmt: skip
 
 

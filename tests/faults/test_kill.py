@@ -18,12 +18,14 @@ from tests.tasks.cases import CASES
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("SUNHWAN_KILLS", "3"))
-"""Of a language model, and a third as many of each other task; more take a quarter of a minute each."""
+"""Of a language model, and a third as many of a classifier; with more of every other task too."""
+
+TASKS = ["language_model", *(CASES if KILLS > 3 else ["classify"])]
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize("task", ["language_model", *CASES])
+@pytest.mark.parametrize("task", TASKS)
 def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path, task: str) -> None:
     kills = KILLS if task == "language_model" else max(KILLS // 3, 1)
     corpus = tmp_path / "corpus"

@@ -94,7 +94,7 @@ def test_both_are_what_the_changed_model_says(
 def model_mean(one: Made, x: Tensor) -> Tensor:
     """By the definition: of all tokens' vectors, or of the words of the sentence."""
     model: Any = one.subject.task.model
-    if one.subject.task.name == "tag":
+    if one.subject.task.name in ("tag", "answer"):
         return x.mean(0)
     if one.subject.task.name == "language_model":
         if model.embedding is None:
@@ -257,7 +257,7 @@ def test_other_models_answer_a_question_themselves(name: str, made: dict[str, Ma
     if name == "language_model":
         return
     subject = made[name].subject
-    question = "3\t1" if name == "describe" else "배 Oslo"
+    question = {"describe": "3\t1", "answer": "배 Oslo\t어디?"}.get(name, "배 Oslo")
     found, (wanted,) = subject.continued(question), subject.passages(question)
     assert (found.text, found.labels) == (wanted.text, wanted.labels)
     assert subject.predicted(found) == subject.predicted(wanted)

@@ -378,6 +378,7 @@ def test_the_subject_of_a_task_says_its_stacks(made: dict[str, Made]) -> None:
     names = {name: list(one.subject.recurrents) for name, one in made.items()}
     assert names == {
         "language_model": ["recurrent"],
+        "answer": ["encoder"],
         "classify": ["encoder"],
         "tag": ["encoder"],
         "describe": ["decoder"],

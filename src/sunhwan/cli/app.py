@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +62,8 @@ def _printable() -> Iterator[None]:
         # By its attribute, for the class is click's or, in some versions, typer's own.
         message = getattr(error, "message", None)
         if isinstance(message, str):
-            error.message = printable(message)  # type: ignore[attr-defined]
+            with suppress(AttributeError):  # of other errors it cannot be set
+                error.message = printable(message)  # type: ignore[attr-defined]
         raise
 
 
