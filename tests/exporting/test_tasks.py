@@ -37,7 +37,7 @@ def said(folder: Path, *arguments: str) -> str:
 
 
 def test_every_task_has_an_export():
-    assert set(PARTS) == set(TASKS)
+    assert set(PARTS) == set(TASKS) - {"answer"}  # which is refused in a sentence
 
 
 @pytest.mark.parametrize(
