@@ -288,10 +288,70 @@ private:
             }
     }
 
+    // f(place of its first unit, its place in a value) for each row of a tile.
+    template <class F>
+    SUNHWAN_INLINE void each_row_of(const Step& s, const Tile& tile, const F& f) const {
+        for (int64_t row = 0; row < tile.rows; ++row)
+            f(place(s, tile.n + row, tile.unit, r_.H, L), row * tile.width);
+    }
+
+    // from(place) is where the numbers of a row begin.
+    template <class F>
+    SUNHWAN_INLINE void copy_in(const Step& s, const Tile& tile, int64_t to, const F& from) const {
+        T* out = numbers_.get() + to;
+        each_row_of(s, tile, [&](const Place& p, int64_t i) {
+            std::memcpy(out + i, from(p), size_t(tile.units) * sizeof(T));
+        });
+    }
+
+    template <class F>
+    SUNHWAN_INLINE void copy_out(const Step& s, const Tile& tile, const ProgramValue& out, const F& to) const {
+        const T* from = numbers_.get() + out.at;
+        each_row_of(s, tile, [&](const Place& p, int64_t i) {
+            if (out.step)
+                std::memcpy(to(p), from + i, size_t(tile.units) * sizeof(T));
+            else
+                std::fill_n(to(p), tile.units, *from);
+        });
+    }
+
     template <class F>
     SUNHWAN_INLINE void fill(const Step& s, const Tile& tile, int64_t to, const F& f) const {
         T* out = numbers_.get() + to;
         each(s, tile, [&](const Place& p, int64_t i) SUNHWAN_INLINED { store(out + i, f(p)); });
+    }
+
+    // out has room for a whole vector at its end.
+    static void sum(T* out, const T* x, const T* y, int64_t n) {
+        int64_t i = 0;
+        for (; i + L <= n; i += L) store(out + i, load(x + i) + load(y + i));
+        if (i < n) store(out + i, load(x + i, int(n - i)) + load(y + i, int(n - i)));
+    }
+
+    // The gradient that reaches a field: what comes from the step after and from outside.
+    void gradient_in(const Step& s, const Tile& tile, int f, int64_t to) const {
+        if (r_.hold[f].data)
+            return fill(s, tile, to, [&](const Place& p) {
+                V d = load_carry<T>(r_, f, p) + load_outside<T>(r_, f, p);
+                split_held<T>(r_, f, p, d);
+                return d;
+            });
+        T* numbers = numbers_.get() + to;
+        each_row_of(s, tile, [&](const Place& p, int64_t row) {
+            const void* behind = p.last ? r_.d_last[f] : r_.d_initial[f];
+            const T* carry = behind ? at<T>(behind, r_.H, p.n, p.unit) : nullptr;
+            const T* outside = r_.d_states[f].data ? at<T>(r_.d_states[f], p.row, p.unit) : nullptr;
+            T* out = numbers + row;
+            if (!carry || !outside) {
+                const T* one = carry ? carry : outside;
+                if (one)
+                    std::memcpy(out, one, size_t(tile.units) * sizeof(T));
+                else
+                    std::fill_n(out, tile.units, T(0));
+                return;
+            }
+            sum(out, carry, outside, tile.units);
+        });
     }
 
     void read(const Step& s, const Tile& tile) const {
@@ -301,26 +361,34 @@ private:
             const int i = int(in.index);
             const bool of_units = in.size == r_.H;
             switch (in.kind) {
-                case kA: fill(s, tile, in.at, [&](const Place& p) { return load_input<T>(r_, i, p); }); break;
+                case kA:
+                    if (r_.b)
+                        each_row_of(s, tile, [&](const Place& p, int64_t row) {
+                            const int64_t unit = i * r_.H + p.unit;
+                            sum(numbers_.get() + in.at + row, at<T>(r_.a, p.row, unit),
+                                static_cast<const T*>(r_.b) + unit, tile.units);
+                        });
+                    else
+                        copy_in(s, tile, in.at, [&](const Place& p) { return at<T>(r_.a, p.row, i * r_.H + p.unit); });
+                    break;
                 case kU:
-                    fill(s, tile, in.at, [&](const Place& p) {
-                        const int64_t U = program_.recurrent_gates;
-                        return load(u_ + (p.n * U + i) * r_.H + p.unit, p.count);
+                    copy_in(s, tile, in.at,
+                            [&](const Place& p) { return u_ + (p.n * program_.recurrent_gates + i) * r_.H + p.unit; });
+                    break;
+                case kBefore:
+                    copy_in(s, tile, in.at, [&](const Place& p) {
+                        return p.t == 0 ? at<T>(r_.initial[i], r_.H, p.n, p.unit) : at<T>(r_.states[i], p.before, p.unit);
                     });
                     break;
-                case kBefore: fill(s, tile, in.at, [&](const Place& p) { return load_before<T>(r_, i, p); }); break;
-                case kMade: fill(s, tile, in.at, [&](const Place& p) { return load_made<T>(r_, i, p); }); break;
-                case kGradient:
-                    fill(s, tile, in.at, [&](const Place& p) {
-                        V d = load_carry<T>(r_, i, p) + load_outside<T>(r_, i, p);
-                        split_held<T>(r_, i, p, d);
-                        return d;
+                case kMade:
+                    copy_in(s, tile, in.at, [&](const Place& p) {
+                        return at<T>(r_.hold[i].data ? r_.made[i] : r_.states[i], p.row, p.unit);
                     });
                     break;
+                case kGradient: gradient_in(s, tile, i, in.at); break;
                 case kSavedValue:
                     if (of_units)
-                        fill(s, tile, in.at,
-                             [&](const Place& p) { return load(at<T>(r_.saved[i], p.row, p.unit), p.count); });
+                        copy_in(s, tile, in.at, [&](const Place& p) { return at<T>(r_.saved[i], p.row, p.unit); });
                     else
                         std::copy_n(at<T>(r_.saved[i], s.first + tile.n, 0), in.size, numbers_.get() + in.at);
                     break;
@@ -348,38 +416,35 @@ private:
             const auto value = [&](int64_t j) SUNHWAN_INLINED { return out.step ? load(from + j) : broadcast<T>(*from); };
             switch (out.kind) {
                 case kField:
-                    each(s, tile, [&](const Place& p, int64_t j) {
-                        store_made<T>(r_, i, p, value(j), r_.hold[i].data ? load_before<T>(r_, i, p) : V{});
-                    });
+                    if (r_.hold[i].data)
+                        each(s, tile, [&](const Place& p, int64_t j) {
+                            store_made<T>(r_, i, p, value(j), load_before<T>(r_, i, p));
+                        });
+                    else
+                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.states[i], p.row, p.unit); });
                     break;
                 case kSave:
                     if (!r_.saved[i].data) break;
                     if (out.size == r_.H)
-                        each(s, tile, [&](const Place& p, int64_t j) {
-                            store(at<T>(r_.saved[i], p.row, p.unit), value(j), p.count);
-                        });
+                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.saved[i], p.row, p.unit); });
                     else
                         std::copy_n(from, out.size, at<T>(r_.saved[i], s.first + tile.n, 0));
                     break;
                 case kGradientOfA:
-                    each(s, tile, [&](const Place& p, int64_t j) {
-                        store(at<T>(r_.d_a, p.row, i * r_.H + p.unit), value(j), p.count);
-                    });
+                    copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_a, p.row, i * r_.H + p.unit); });
                     break;
                 case kGradientOfU:
-                    each(s, tile, [&](const Place& p, int64_t j) {
-                        store(at<T>(r_.d_u, p.row, i * r_.H + p.unit), value(j), p.count);
-                    });
+                    copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_u, p.row, i * r_.H + p.unit); });
                     break;
                 case kCarry:
-                    each(s, tile, [&](const Place& p, int64_t j) {
-                        V carry = value(j);
-                        if (r_.hold[i].data) {
+                    if (r_.hold[i].data)
+                        each(s, tile, [&](const Place& p, int64_t j) {
                             V d = load_carry<T>(r_, i, p) + load_outside<T>(r_, i, p);
-                            carry += split_held<T>(r_, i, p, d);
-                        }
-                        store(at<T>(r_.d_initial[i], r_.H, p.n, p.unit), carry, p.count);
-                    });
+                            store(at<T>(r_.d_initial[i], r_.H, p.n, p.unit), value(j) + split_held<T>(r_, i, p, d),
+                                  p.count);
+                        });
+                    else
+                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_initial[i], r_.H, p.n, p.unit); });
                     break;
                 case kGradientOfExtra:
                     if (out.size == r_.H)
