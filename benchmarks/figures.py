@@ -9,6 +9,7 @@
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     python -m benchmarks.reaches --markdown benchmarks/results/reaches.md
+    python -m benchmarks.own_cells --markdown benchmarks/results/own_cells.md
     python -m benchmarks.scan --picture docs/scan.png --markdown benchmarks/results/scan.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
@@ -44,6 +45,7 @@ SPEED = ("docs/speed.md", "docs/speed.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 INSIDE = ("docs/inside.md", "docs/inside.ko.md")
 PYTORCH = ("docs/pytorch.md", "docs/pytorch.ko.md")
+OWN_CELL = ("docs/own-cell.md", "docs/own-cell.ko.md")
 POLICIES = ("docs/policies.md", "docs/policies.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
@@ -98,6 +100,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         },
     ),
     "scan": (SPEED, {"scan": "![time by length](scan.png)"}),
+    "own_cells": (OWN_CELL, {"own_cells": "`python -m benchmarks.own_cells`"}),
     "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
