@@ -189,6 +189,19 @@ def test_why_there_is_no_program(cell, said):
     assert kernel_for(cell, 8) is None
 
 
+def test_gradients_of_each_row_by_vmap():
+    layer = Recurrent(own.Softmax(), 3, 8)
+    x, parameters = torch.randn(4, 5, 3), dict(layer.named_parameters())
+
+    def loss(given: Any, row: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, given, (row[None],))[0].square().sum()
+
+    rows = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, x)
+    layer(x)[0].square().sum().backward()
+    for name, parameter in parameters.items():
+        assert torch.allclose(rows[name].sum(0), parameter.grad, atol=1e-5)
+
+
 def test_one_s_own_backend_is_refused_in_a_sentence():
     with pytest.raises(Exception, match="no compiled kernel here for Sorted"):
         Recurrent(own.Sorted(), 3, 8, backend="native")
