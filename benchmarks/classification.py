@@ -92,16 +92,18 @@ def written(folder: Path, *sides: list[list[str]]) -> tuple[Path, Path]:
     return train, test
 
 
-def splits(data: str, files: list[Path], folder: Path, asked: list[int]) -> list[tuple[Path, Path]]:
-    """The training and test files of a set."""
+def splits(
+    data: str, files: list[Path], folder: Path, asked: list[int]
+) -> dict[int, tuple[Path, Path]]:
+    """The training and test files of a set, by the number of the split."""
     if data == "sms":
-        return [split_by_hash(files[0], folder, ("label", "text"), "2", HELD_OUT)]
+        return {0: split_by_hash(files[0], folder, ("label", "text"), "2", HELD_OUT)}
     if data == "sentences" and len(files) == 1:
         found = folds(files[0], folder)
-        return [found[fold] for fold in asked]
+        return {fold: found[fold] for fold in asked}
     if data == "sentences":
-        return [written(folder / "official", *map(lines_of, files))]
-    return [(files[0], files[1])]
+        return {0: written(folder / "official", *map(lines_of, files))}
+    return {0: (files[0], files[1])}
 
 
 def main() -> None:
@@ -124,9 +126,9 @@ def main() -> None:
         rows = [
             {"data": options.files[0].stem, "split": place}
             | measure(train, test, budget, seed, settings)
-            for place, (train, test) in enumerate(
-                splits(options.data, options.files, Path(folder), options.folds)
-            )
+            for place, (train, test) in splits(
+                options.data, options.files, Path(folder), options.folds
+            ).items()
             for budget in minutes
             for seed in options.seeds
         ]
