@@ -1,7 +1,7 @@
 """A step as a program, run by the compiled library: it computes what PyTorch's own operations compute."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -175,10 +175,36 @@ def test_what_is_saved_is_what_a_person_would_save():
     assert gru.distinct == 2
 
 
+class Potential(NamedTuple):
+    """A state whose second field has the name of the recurrent product."""
+
+    h: torch.Tensor
+    u: torch.Tensor
+
+
+class Leaky(Cell):
+    """A unit with a potential that leaks."""
+
+    gates = ("n",)
+    state_type = Potential
+
+    def pointwise(self, a, u, state):
+        potential = 0.9 * state.u + a + u
+        return Potential(potential.tanh(), potential), ()
+
+
+def test_a_field_called_as_a_product_is():
+    found, wanted = (
+        gradients(Leaky(), backend, 8, 3, 4, False) for backend in ("reference", "unrolled")
+    )
+    assert all(torch.allclose(a, b, atol=1e-12) for a, b in zip(found, wanted, strict=True))
+
+
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
         (own.Sorted(), "aten.sort"),
+        (Leaky(), "called u"),
         (CELLS["mingru"], "another kind"),
         (CELLS["gru_reset_before"], "another kind"),
         (CELLS["lstm"], "a backward step of its own"),

@@ -160,7 +160,6 @@ class _Writer:
         computed = [p for p in places if p not in given and p not in self.constant]
         for place in [*given, *computed]:
             op = operations[place]
-            size = self.tile if self.unitwise else -(-op.size // LINE) * LINE
             over = [
                 operand
                 for operand in dict.fromkeys(op.operands)
@@ -169,7 +168,7 @@ class _Writer:
                 and operand not in self.constant
             ]
             # Number by number an operation may write where it reads.
-            room = size
+            room = self._room(op)
             freed = [(self._room(operations[o]), at[o]) for o in over]
             if op.kind not in ("take", "product", *REDUCTIONS) and self._plain(op):
                 for width, where in freed:

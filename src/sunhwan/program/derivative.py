@@ -35,6 +35,9 @@ def step_and_gradient(cell: Cell, hidden_size: int) -> "Program | str":
     if reason is not None:
         return reason
     H, fields = hidden_size, cell.state_type._fields
+    taken = next((name for name in (*fields, *cell.extra) if name in ("a", "u")), None)
+    if taken is not None:
+        return f"one of its fields or parameters is called {taken}, as a product is"
     with apart(), torch.random.fork_rng(devices=[]):
         extra = cell.initial_extra(H)
     blocks = {"a": cell.gates} | ({"u": cell.gates_of_W_h} if cell.gates_of_W_h else {})

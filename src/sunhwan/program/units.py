@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sunhwan.program.operations import ELEMENTWISE, REDUCTIONS, Builder, Numbers, Operation, Program
+from sunhwan.program.takes import sources_of
 
 COMBINED = {"sum": "add", "max": "maximum", "min": "minimum"}
 """How the reductions of two parts become that of both."""
@@ -111,10 +112,7 @@ class _InUnits:
     def _index(self, operation: Operation) -> Numbers:
         """Of each number that a `take` takes: 2³² times the source, plus the place in it."""
         sizes = [self.program.operations[p].size for p in operation.operands]
-        ends = np.cumsum(sizes)
-        index = np.asarray(operation.numbers)
-        which = np.searchsorted(ends, index, "right")
-        local = index - (ends - sizes)[which]
+        which, local = sources_of(sizes, np.asarray(operation.numbers))
         return (np.asarray(operation.operands, np.int64)[which] << 32) + local
 
     def _taken(self, operation: Operation, index: Numbers) -> int:
