@@ -255,11 +255,7 @@ class RecurrentLayer(nn.Module):
         own = self._parameters
         stored = [None if where is None else own.get(where) for where in self._direct_order]
         ready = self._prepared
-        if (
-            ready is None
-            or ready.cell is not self.cell
-            or not (ready.holds(stored) and ready.is_current())
-        ):
+        if ready is None or not ready.serves(self.cell, stored):
             if len(self._stored) != sum(value is not None for value in stored):
                 return None
             self._prepared = ready = prepare(self.cell, stored)

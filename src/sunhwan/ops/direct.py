@@ -73,11 +73,13 @@ class Prepared(NamedTuple):
             and memory_of(parameters) == self.memory
         )
 
-    def is_current(self) -> bool:
-        """Whether a step that runs as a program is what it was."""
+    def serves(self, cell: Cell, parameters: Sequence[Tensor | None]) -> bool:
+        """Whether it `holds` for this cell, whose step, if it runs as a program, is what it was."""
+        if cell is not self.cell or not self.holds(parameters):
+            return False
         if named(self.name) is None:
             return True
-        found = kernel_for(self.cell, self.H)
+        found = kernel_for(cell, self.H)
         return found is not None and found.name == self.name
 
     def inputs(self, x: Tensor, initial: Sequence[Tensor], stored: Sequence[Any]) -> Inputs:
