@@ -152,6 +152,37 @@ def test_the_folder(tmp_path, command):
     assert "numbers differ from the model's by" in again.out
 
 
+@pytest.mark.parametrize(("weights", "most", "kind"), [("fp16", 0.55, 10), ("int8", 0.32, 2)])
+def test_smaller_weights(tmp_path, weights, most, kind):
+    """Operators, bodies of loops and tables; a row of a batch is the row alone."""
+    task = small(cell=["lstm", "slstm"], num_layers=2, hidden_size=64, embedding_size=32)
+    found = export(task, tmp_path / "out", weights=weights)
+    export(task, tmp_path / "large")
+    assert 0 < found.deviation < parity.SHARES[weights]
+    assert f"weights in {weights}" in found.summary()
+    about = json.loads((tmp_path / "out" / "metadata.json").read_text(encoding="utf-8"))
+    assert (about["weights"], about["deviation"]) == (weights, found.deviation)
+    for name in ("step.onnx", "sequence.onnx"):
+        file = tmp_path / "out" / name
+        assert file.stat().st_size < most * (tmp_path / "large" / name).stat().st_size
+        stored = {w.data_type for w in onnx.load(file).graph.initializer if len(w.dims) > 1}
+        assert kind in stored
+    assert ("MatMulInteger" in nodes(tmp_path / "out" / "step.onnx")) == (weights == "int8")
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "sequence.onnx")
+    given = {v.name: np.zeros((3, v.shape[1]), np.float32) for v in session.get_inputs()[2:]}
+    given |= {"tokens": np.arange(12).reshape(3, 4), "lengths": np.full(3, 4)}
+    together = session.run(None, given)[0]
+    alone = session.run(None, {name: value[1:2] for name, value in given.items()})[0]
+    np.testing.assert_allclose(alone[0], together[1], atol=1e-6)
+
+
+def test_weights_that_are_too_small_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sunhwan.exporting.onnx.small_weights.MOST", 3)
+    with pytest.raises(ConfigError, match=r"with weights in int8 .* export it with larger weights"):
+        export(small(cell=["gru"]), tmp_path / "out", weights="int8")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_state_goes_on_where_it_ended(tmp_path):
     """Any batch, any length: a sequence in two parts is the sequence, a row alone the row."""
     export(small(cell=["lstm_coupled"]), tmp_path / "out")
@@ -197,6 +228,10 @@ def test_deviation():
     [
         (("--to", "pickle"), "there is no format 'pickle' to export to: choose from onnx, c, html"),
         (("--to", "onnx"), "holds other files: name a new folder"),
+        (
+            ("--weights", "int4"),
+            "no weights of 'int4' in the format onnx: choose from fp32, fp16, int8",
+        ),
     ],
 )
 def test_refusals(tmp_path, command, arguments, said):

@@ -15,6 +15,12 @@ def export(
     to: Annotated[
         str, typer.Option("--to", help="The format: onnx, a folder; c or html, a file.")
     ] = "onnx",
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights", help="What weights are kept in: fp32, fp16 or int8.", show_default=False
+        ),
+    ] = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -25,7 +31,7 @@ def export(
     from sunhwan.exporting import export as write
 
     name_cells(cell)
-    found = write(run, out, to)
+    found = write(run, out, to, weights)
     if as_json:
         echo_json({"files": list(map(str, found.files)), "deviation": found.deviation})
         return
@@ -33,4 +39,4 @@ def export(
         echo(f"{file}  {file.stat().st_size:,} bytes")
     for note in found.notes:
         echo(note)
-    echo(f"numbers differ from the model's by {found.deviation:.1e} at most")
+    echo(found.summary())

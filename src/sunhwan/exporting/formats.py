@@ -13,28 +13,53 @@ FORMATS = {
     "c": "sunhwan.exporting.c.write_c:write",
     "html": "sunhwan.exporting.html.write_html:write",
 }
-"""By name; the function that writes a task, as MODULE:FUNCTION."""
+"""By name; the function that writes a task with weights of a kind, as MODULE:FUNCTION."""
+
+WEIGHTS = {"onnx": ("fp32", "fp16", "int8"), "c": ("fp32",), "html": ("fp32",)}
+"""By format: what its weights may be kept in, and first what they are where nothing is said."""
 
 
 class Exported(NamedTuple):
-    """What was written: the files, by how much their numbers differ from the model's, what to know."""
+    """What was written: the files, by how much their numbers differ from the model's, what to know.
+
+    deviation: of the number that is furthest off in float32 (`parity.deviation`); with smaller weights of
+    all together (`parity.share`).
+    """
 
     files: list[Path]
     deviation: float
     notes: tuple[str, ...] = ()
+    weights: str = "fp32"
+
+    def summary(self) -> str:
+        """The deviation in words."""
+        if self.weights == "fp32":
+            return f"numbers differ from the model's by {self.deviation:.1e} at most"
+        return (
+            f"with weights in {self.weights} numbers differ from the model's by {self.deviation:.1%} of "
+            "their size (root mean square)"
+        )
 
 
-def export(run: str | Path | Task, out: str | Path, to: str = "onnx") -> Exported:
+def export(
+    run: str | Path | Task, out: str | Path, to: str = "onnx", weights: str | None = None
+) -> Exported:
     """Write the model of a run folder, a model folder or a loaded task in another format.
 
     out: a folder for "onnx", a file for "c" and "html"; an earlier export there is replaced as a whole.
-    UsageError or ConfigError, one sentence, where a model or a machine cannot; nothing is written then.
+    weights: "fp32", "fp16" or "int8", as the format has them (`WEIGHTS`). UsageError or ConfigError, one
+    sentence, where a model or a machine cannot; nothing is written then.
     """
     if to not in FORMATS:
         raise UsageError(
             f"there is no format {to!r} to export to: choose from {listed(list(FORMATS))}"
         )
     task = run if isinstance(run, Task) else load(run)
+    weights = WEIGHTS[to][0] if weights is None else weights
+    if weights not in WEIGHTS[to]:
+        raise UsageError(
+            f"there are no weights of {weights!r} in the format {to}: choose from {listed(WEIGHTS[to])}"
+        )
     module, _, name = FORMATS[to].partition(":")
-    found: Exported = getattr(import_module(module), name)(task, Path(out))
+    found: Exported = getattr(import_module(module), name)(task, Path(out), weights)
     return found

@@ -21,6 +21,8 @@ BOUND = 1e-5
 """How far a number may be off, of itself where it is above 1."""
 ROUNDING = 10
 """A model that magnifies its own rounding may be off by so many times what it is off in float32."""
+SHARES = {"fp16": 0.01, "int8": 0.1}
+"""With smaller weights: how far all numbers of an output may be off together, see `share`."""
 
 
 class Check(NamedTuple):
@@ -33,7 +35,7 @@ class Check(NamedTuple):
     where: str
 
 
-def verify(folder: Path, checks: Iterable[Check], bound: float = BOUND) -> float:
+def verify(folder: Path, checks: Iterable[Check], weights: str = "fp32") -> float:
     """The largest deviation of the files of a folder; ConfigError where it is above the bound."""
     import onnxruntime
 
@@ -62,7 +64,7 @@ def verify(folder: Path, checks: Iterable[Check], bound: float = BOUND) -> float
                 answer(found) if callable(answer) else answer,
                 exact,
                 where=f" at {check.where}",
-                bound=bound,
+                weights=weights,
             )
             largest = max(largest, off)
     return largest
@@ -76,21 +78,40 @@ def checked(
     exact: Callable[[], npt.NDArray[Any] | None],
     *,
     where: str = "",
-    bound: float = BOUND,
+    weights: str = "fp32",
 ) -> float:
     """The deviation of an output; ConfigError where neither the bound nor the model's rounding allows it.
 
     exact: what the model says in float64; None where the output is chosen by others.
     """
+    if weights in SHARES:
+        return _checked_share(file, what, found, wanted, where, weights)
     off = deviation(found, wanted)
-    if off <= bound:
+    if off <= BOUND:
         return off
-    true, allowed = exact(), bound
+    true, allowed = exact(), BOUND
     if true is not None:
         allowed += ROUNDING * deviation(wanted.astype(np.float64), true)
     if not off <= allowed:
         raise ConfigError(
             f"{file} is not written: {what} off by {off:.1e}{where}, and at most {allowed:.1e} is allowed"
+        )
+    return off
+
+
+def _checked_share(
+    file: str,
+    what: str,
+    found: npt.NDArray[Any],
+    wanted: npt.NDArray[Any],
+    where: str,
+    weights: str,
+) -> float:
+    off = share(found, wanted)
+    if not off <= SHARES[weights]:
+        raise ConfigError(
+            f"{file} is not written: with weights in {weights} {what} off by {off:.0%} of its size{where}, "
+            f"and at most {SHARES[weights]:.0%} is allowed: export it with larger weights"
         )
     return off
 
@@ -110,9 +131,9 @@ class Reading(NamedTuple):
         ids = torch.randint(model.vocabulary_size, (1, steps), generator=draw)
         return cls(model, ids[0].tolist(), model(ids)[0][0].numpy())
 
-    def check(self, file: str, found: npt.NDArray[Any]) -> float:
+    def check(self, file: str, found: npt.NDArray[Any], weights: str = "fp32") -> float:
         """The deviation of what a file says to the same tokens, see `checked`."""
-        return checked(file, "its logits are", found, self.logits, self._exact)
+        return checked(file, "its logits are", found, self.logits, self._exact, weights=weights)
 
     @torch.no_grad()
     def _exact(self) -> npt.NDArray[Any]:
@@ -128,3 +149,14 @@ def deviation(found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> float:
     if not wanted.size or np.array_equal(found, wanted):
         return 0.0
     return float(np.max(np.abs(found - wanted) / np.maximum(1.0, np.abs(wanted))))
+
+
+def share(found: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> float:
+    """The root mean square of the differences, of that of what is wanted; whole numbers must be equal."""
+    if found.shape != wanted.shape or wanted.dtype.kind != "f":
+        return 0.0 if np.array_equal(found, wanted) else float("inf")
+    if np.array_equal(found, wanted):
+        return 0.0
+    size = float(np.sqrt(np.mean(np.square(wanted, dtype=np.float64))))
+    off = float(np.sqrt(np.mean(np.square(found.astype(np.float64) - wanted))))
+    return off / size if size else float("inf")

@@ -25,7 +25,7 @@ from sunhwan.tasks import Task
 COMPILERS = ("cc", "gcc", "clang")
 
 
-def write(task: Task, path: Path) -> Exported:
+def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write the C file of a language model that says what the model says."""
     language = task.as_language_model()
     if language is None:

@@ -36,7 +36,7 @@ console.log(JSON.stringify(found));
 """
 
 
-def write(task: Task, path: Path) -> Exported:
+def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write the page of a language model, in float32, that says what the model says."""
     language = task.as_language_model()
     if language is None:
@@ -49,13 +49,13 @@ def write(task: Task, path: Path) -> Exported:
         )
     model = copy.deepcopy(language.model).cpu().float().eval()
     step = whole_step(model)
-    facts, engine, weights = parts(step, language.vocabulary)
-    off, notes = _compare(model, step, facts, engine, weights)
+    facts, engine, numbers = parts(step, language.vocabulary)
+    off, notes = _compare(model, step, facts, engine, numbers)
     page = filled(
         "page.html",
         NAME=html.escape(path.stem),
         MADE=f"sunhwan {__version__}",
-        WEIGHTS=weights,
+        WEIGHTS=numbers,
         MODEL=facts,
         ENGINE=engine,
         PAGE=(HERE / "page.js").read_text(encoding="utf-8"),

@@ -29,7 +29,7 @@ BATCHES, LENGTHS, WRITTEN = (1, 3, 17), (1, 2, 50, 333), 5
 """At which the files are compared with the model: rows, steps that are read, tokens that are written."""
 
 
-def parts(task: EncoderDecoderTask) -> OnnxParts:
+def parts(task: EncoderDecoderTask, weights: str) -> OnnxParts:
     """encoder.onnx and step.onnx."""
     model = task.model
     unk = task.vocabulary.unk_id
@@ -58,12 +58,15 @@ def parts(task: EncoderDecoderTask) -> OnnxParts:
             WRITE,
             *kinds,
         )
-    return OnnxParts(graphs(model), checks(model), facts, task.preprocessing(), script)
+    return OnnxParts(graphs(model, weights), checks(model), facts, task.preprocessing(), script)
 
 
-def graphs(model: EncoderDecoder) -> dict[str, Graph]:
+def graphs(model: EncoderDecoder, weights: str) -> dict[str, Graph]:
     """Both graphs of a model."""
-    return {"encoder.onnx": _encoder(model), "step.onnx": _step(model.decoder)}
+    return {
+        "encoder.onnx": _encoder(model, Graph("encoder", weights=weights)),
+        "step.onnx": _step(model.decoder, Graph("step", weights=weights)),
+    }
 
 
 def _given_names(decoder: Decoder) -> list[str]:
@@ -77,8 +80,8 @@ def _carried(decoder: Decoder) -> list[tuple[str, str, int]]:
     return [*state_names(decoder.recurrent), *fed]
 
 
-def _encoder(model: EncoderDecoder) -> Graph:
-    graph, reader, decoder = Graph("encoder"), model.reader, model.decoder
+def _encoder(model: EncoderDecoder, graph: Graph) -> Graph:
+    reader, decoder = model.reader, model.decoder
     lengths = keys = ""
     if isinstance(reader, SequenceReader):
         given = add_inputs(graph, reader.encoder.inputs)
@@ -121,8 +124,8 @@ def _zeros(graph: Graph, rows: str, size: int) -> str:
     return graph.op("Expand", graph.constant([[0.0]]), shape)
 
 
-def _step(decoder: Decoder) -> Graph:
-    graph, attention, H = Graph("step"), decoder.attention, decoder.recurrent.output_size
+def _step(decoder: Decoder, graph: Graph) -> Graph:
+    attention = decoder.attention
     tokens = graph.input("tokens", INT64, ["batch"])
     state = given_state(graph, decoder.recurrent)
     beside = [graph.op("Gather", graph.constant(decoder.inputs.embedding.weight), tokens)]
@@ -154,7 +157,6 @@ def _step(decoder: Decoder) -> Graph:
         graph.output("next_fed", vector, FLOAT, ["batch", decoder.width])
     if weights:
         graph.output("weights", weights, FLOAT, ["batch", "source"])
-    assert H
     return graph
 
 

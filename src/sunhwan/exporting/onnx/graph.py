@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 from sunhwan import __version__
+from sunhwan.exporting.onnx.small_weights import make_small
 
 OPSET = 17
 """Of the standard operators; with it every release of ONNX Runtime since 1.12 reads the files."""
@@ -25,11 +26,12 @@ Axis = int | str
 class Graph:
     """Nodes, weights, inputs and outputs; every value is a name.
 
-    outer: of the body of a loop, the graph around it, which keeps its weights.
+    outer: of the body of a loop, the graph around it, which keeps its weights. weights: what matrices are
+    kept in, see `make_small`.
     """
 
-    def __init__(self, name: str, outer: "Graph | None" = None) -> None:
-        self.name, self.outer = name, outer
+    def __init__(self, name: str, outer: "Graph | None" = None, weights: str = "fp32") -> None:
+        self.name, self.outer, self.kind_of_weights = name, outer, weights
         self.nodes: list[Any] = []
         self.weights: dict[str, Any] = {}
         self.inputs: list[Any] = []
@@ -132,5 +134,6 @@ class Graph:
             producer_version=__version__,
         )
         helper.set_model_props(model, dict(facts))
+        make_small(model, self.kind_of_weights)
         onnx.checker.check_model(model, full_check=True)
         return onnx.shape_inference.infer_shapes(model, strict_mode=True)

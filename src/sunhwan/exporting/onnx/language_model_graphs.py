@@ -19,7 +19,7 @@ from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask
 
 
-def parts(task: LanguageModelTask) -> OnnxParts:
+def parts(task: LanguageModelTask, weights: str) -> OnnxParts:
     """What is written of a language model."""
     vocabulary, model = task.vocabulary, task.model
     eos = vocabulary.eos_id
@@ -30,16 +30,16 @@ def parts(task: LanguageModelTask) -> OnnxParts:
     }
     script = example("Writes on, always the likeliest token.", "PROMPT [TOKENS]", LANGUAGE_MODEL,
                      vocabulary.kind)  # fmt: skip
-    return OnnxParts(graphs(model), checks(model), facts, vocabulary.to_dict(), script)
+    return OnnxParts(graphs(model, weights), checks(model), facts, vocabulary.to_dict(), script)
 
 
 BATCHES, LENGTHS = (1, 3, 17), (1, 2, 50, 333)
 """At which a file is compared with the model."""
 
 
-def graphs(model: LanguageModel) -> dict[str, Graph]:
+def graphs(model: LanguageModel, weights: str) -> dict[str, Graph]:
     """step.onnx and sequence.onnx."""
-    step = Graph("step")
+    step = Graph("step", weights=weights)
     tokens = step.input("tokens", INT64, ["batch"])
     x = step.unsqueeze(_embedded(step, model, tokens), 0)
     y, last = run_stack(step, model.recurrent, x, given_state(step, model.recurrent), single=True)
@@ -48,7 +48,7 @@ def graphs(model: LanguageModel) -> dict[str, Graph]:
     step.output("logits", logits, FLOAT, ["batch", V])
     give_state(step, model.recurrent, last)
 
-    whole = Graph("sequence")
+    whole = Graph("sequence", weights=weights)
     tokens = whole.input("tokens", INT64, ["batch", "time"])
     lengths = whole.input("lengths", INT64, ["batch"])
     x = whole.op("Transpose", _embedded(whole, model, tokens), perm=[1, 0, 2])

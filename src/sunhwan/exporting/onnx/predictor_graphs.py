@@ -28,9 +28,9 @@ BATCHES, LENGTHS = (1, 3, 17), (1, 2, 50, 333)
 """At which a file is compared with the model."""
 
 
-def classify_parts(task: Classify) -> OnnxParts:
+def classify_parts(task: Classify, weights: str) -> OnnxParts:
     """logits (batch, labels) of one sequence a row, or of two."""
-    model, graph = task.model, Graph("model")
+    model, graph = task.model, Graph("model", weights=weights)
     count = task.input_kind.sequences(len(task.columns.inputs))
     suffixes = ["", "_2"][:count]
     pooled, read = [], []
@@ -66,9 +66,9 @@ def classify_parts(task: Classify) -> OnnxParts:
     return OnnxParts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
 
 
-def tag_parts(task: Tag) -> OnnxParts:
+def tag_parts(task: Tag, weights: str) -> OnnxParts:
     """emissions (batch, time, labels) and the numbers of the best labels (batch, time)."""
-    model, graph = task.model, Graph("model")
+    model, graph = task.model, Graph("model", weights=weights)
     given = add_inputs(graph, model.encoder.inputs)
     y = run_encoder(graph, model.encoder, given)
     emissions = graph.linear(y, model.output.weight, model.output.bias)
@@ -145,9 +145,9 @@ def _viterbi(graph: Graph, crf: CRF, emissions: str, lengths: str) -> str:
     return path
 
 
-def forecast_parts(task: Forecast) -> OnnxParts:
+def forecast_parts(task: Forecast, weights: str) -> OnnxParts:
     """Scaled quantiles (batch, horizon, quantiles), in ascending order."""
-    model, graph, H = task.model, Graph("model"), task.horizon
+    model, graph, H = task.model, Graph("model", weights=weights), task.horizon
     given = add_inputs(graph, model.encoder.inputs)
     y = graph.op("Transpose", run_encoder(graph, model.encoder, given), perm=[1, 0, 2])
     ahead = graph.constant(np.arange(-H, 0)[None], np.int64)

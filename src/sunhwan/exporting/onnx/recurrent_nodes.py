@@ -57,7 +57,8 @@ def run_layer(
     single: bool = False,
 ) -> LayerNodes:
     """One layer over x (T, N, D); single: T is 1."""
-    if operator_of(layer):
+    # The operators multiply in float32 whatever their weights are kept in.
+    if operator_of(layer) and not (single and graph.kind_of_weights == "int8"):
         return _by_operator(graph, layer, x, state, lengths, backward)
     return _by_program(graph, layer, x, state, lengths, backward, single)
 

@@ -22,14 +22,14 @@ PARTS = {
     "translate": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
     "describe": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
 }
-"""By task: task → `OnnxParts`, as MODULE:FUNCTION."""
+"""By task: task, what weights are kept in → `OnnxParts`, as MODULE:FUNCTION."""
 
 ABOUT = "metadata.json"
 MOST = 1.9e9
 """Bytes of weights in a file."""
 
 
-def write(task: Task, folder: Path) -> Exported:
+def write(task: Task, folder: Path, weights: str = "fp32") -> Exported:
     """Write the graphs of a task that agree with its model, and all that is needed to use them."""
     try:
         import onnx
@@ -53,7 +53,7 @@ def write(task: Task, folder: Path) -> Exported:
     task = copy.copy(task)
     task.model = copy.deepcopy(task.model).cpu().float().eval()
     module, _, function = PARTS[task.name].partition(":")
-    parts = getattr(import_module(module), function)(task)
+    parts = getattr(import_module(module), function)(task, weights)
     with tempfile.TemporaryDirectory() as made:
         files = {}
         for name, graph in parts.graphs.items():
@@ -62,11 +62,12 @@ def write(task: Task, folder: Path) -> Exported:
             files[name] = {
                 side: _values(getattr(model.graph, side)) for side in ("input", "output")
             }
-        deviation = verify(Path(made), parts.checks)
+        deviation = verify(Path(made), parts.checks, weights)
         about = {
             "sunhwan": __version__,
             "task": task.name,
             "opset": OPSET,
+            "weights": weights,
             "deviation": deviation,
             "files": files,
             **parts.facts,
@@ -78,7 +79,7 @@ def write(task: Task, folder: Path) -> Exported:
                 shutil.copyfile(Path(made) / name, new / name)
             for name, text in texts.items():
                 (new / name).write_text(text, encoding="utf-8")
-    return Exported([folder / name for name in (*files, *texts)], deviation)
+    return Exported([folder / name for name in (*files, *texts)], deviation, weights=weights)
 
 
 def _values(values: Any) -> dict[str, list[Any]]:
