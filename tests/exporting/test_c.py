@@ -99,6 +99,12 @@ def test_cells_of_ones_own(tmp_path, monkeypatch, kind):
     program(tmp_path / "own.c", "-O1")
 
 
+def test_a_skip_connection_over_time(tmp_path):
+    """Of two steps: a field after the step is another one of before, and that is written first."""
+    task = small(cell=["gru"], lag=2, input="one-hot")
+    assert export(task, tmp_path / "out.c", "c").deviation < 1e-5
+
+
 def test_what_the_comment_tells(tmp_path):
     """Bytes of weights and of memory, operations of the products."""
     export(GOLDEN / "cells" / "gru", tmp_path / "gru.c", "c")

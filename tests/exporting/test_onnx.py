@@ -97,6 +97,7 @@ def test_operators(tmp_path, cell, operator):
         },
         {"cell": ["ugrnn"], "num_layers": 2, "connection": "highway", "bias": False},
         {"cell": ["gru"], "input": "one-hot"},
+        {"cell": ["lstm"], "lag": 2},
     ],
     ids=str,
 )

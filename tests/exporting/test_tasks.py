@@ -37,7 +37,7 @@ def said(folder: Path, *arguments: str) -> str:
 
 
 def test_every_task_has_an_export():
-    assert set(PARTS) == set(TASKS) - {"answer"}  # which is refused in a sentence
+    assert set(PARTS) == set(TASKS)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,19 @@ def test_labels_of_words_by_viterbi(tmp_path):
     for question in ("김 민수가 New York", "Bo 오늘 Oslo 이 영희가", ""):
         (answer,) = task.predict([question])
         assert said(tmp_path / "out", question) == answer.cells[0]
+
+
+def test_answers_of_passages(tmp_path):
+    task = sunhwan.load(GOLDEN.parents[1] / "v7" / "tasks" / "answer")
+    assert export(task, tmp_path / "out").deviation < 1e-5
+    for question in (
+        ("Ann is in the hall now. Bob naps.", "Where is Ann?"),
+        ("민수: 있다.", ""),
+        ("", "?"),
+    ):
+        (answer,) = task.predict([question])
+        wanted = f"{answer.values['answer']} {round(answer.values['probability'], 2)}"
+        assert said(tmp_path / "out", *question) == wanted
 
 
 @pytest.mark.parametrize("name", ["translate", "translate_dot"])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan import load
-from sunhwan.cells import CELLS, Lagged, get_cell
+from sunhwan.cells import CELLS, Lagged
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError
 from sunhwan.inspection import unroll_text
@@ -153,7 +153,3 @@ def test_what_has_no_sense_is_refused() -> None:
         Recurrent("lstm", D, H, lag=1)
     with pytest.raises(ConfigError, match="a lag needs all that was"):
         Recurrent("lstm", D, H, lag=2, zoneout=0.1)
-    from sunhwan.program import program_of
-
-    with pytest.raises(ConfigError, match="reads its output of 2 steps before"):
-        program_of(Lagged(get_cell("lstm"), 2), 3, 4)

@@ -105,6 +105,8 @@ class _Writer:
                 self._single(now)
             self._release(end)
             now = end
+        for place in self.program.results.values():
+            self._keep(place)
         for name, place in self.program.results.items():
             self._copy(name, 0, place, range(self.operations[place].size))
         return self.made
@@ -184,6 +186,14 @@ class _Writer:
         text = text if any(c in text for c in ".en") else f"{text}.0"
         text = self.dialect.literal.format(value=text)
         return f"({text})" if value < 0 else text
+
+    def _keep(self, place: int) -> None:
+        """Move a result that is part of a field of before, which another result may take the place of."""
+        array, start = self.places.get(place, ("", 0))
+        if array in self.program.results and self.program.results[array] != place:
+            size = self.operations[place].size
+            to, at = self._room(place)
+            self._copy_array(to, at, array, start, size)
 
     # Statements
 
@@ -293,15 +303,15 @@ class _Writer:
             self.made.lines.append(f"{array}[{at}] = {self._at(source, '0')};")
             return
         origin, first = self._array(source)
-        first += part.start
-        if len(part) == 1:
+        self._copy_array(array, at, origin, first + part.start, len(part))
+
+    def _copy_array(self, array: str, at: int, origin: str, first: int, count: int) -> None:
+        if count == 1:
             self.made.lines.append(f"{array}[{at}] = {origin}[{first}];")
             return
         to = f"{array}[{at} + i]" if at else f"{array}[i]"
         of = f"{origin}[{first} + i]" if first else f"{origin}[i]"
-        self.made.lines.append(
-            f"for ({self.dialect.counter} i = 0; i < {len(part)}; i++) {to} = {of};"
-        )
+        self.made.lines.append(f"for ({self.dialect.counter} i = 0; i < {count}; i++) {to} = {of};")
 
     def _reduce(self, place: int) -> None:
         operation = self.operations[place]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sunhwan.cells import Lagged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.layer_programs import program_of_layer
 from sunhwan.layers import Recurrent
@@ -40,7 +41,10 @@ def whole_step(model: LanguageModel) -> WholeStep:
         norm, below, inputs = recurrent.norms[depth], x, whole.inputs
         if isinstance(norm, nn.LayerNorm):
             x = _normalized(builder, norm, x)
-        if table is None:  # of a one-hot x the product is a row of W_x
+        if table is None and isinstance(layer.cell, Lagged):
+            table = np.eye(model.vocabulary_size, dtype=np.float32)
+            x = below = builder.input("x", table.shape[1], True)
+        elif table is None:  # of a one-hot x the product is a row of W_x
             inputs, table = _looked_up(whole.inputs)
             x = below = builder.input("x", table.shape[1], True)
         a = add(builder, inputs, {"x": x})["a"]

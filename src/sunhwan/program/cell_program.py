@@ -52,8 +52,6 @@ def _found(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> "CellPr
         hash(cell)
     except TypeError:
         return "its fields cannot be hashed"
-    if isinstance(cell, Lagged):
-        return f"it reads its output of {cell.lag} steps before, which no program keeps"
     return _traced(cell, input_size, hidden_size, bias)
 
 
@@ -83,7 +81,8 @@ def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellPr
         return [*(torch.zeros(2, size) for size in sizes), *parameters().values()]
 
     shared = [(name, False) for name in names]
-    width = len(cell.gates) * hidden_size
+    # What one with a lag is given is x itself: its products wait for an output of before.
+    width = input_size if isinstance(cell, Lagged) else len(cell.gates) * hidden_size
     state = [(name, True) for name in fields]
     try:
         return CellProgram(

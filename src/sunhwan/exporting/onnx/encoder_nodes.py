@@ -38,7 +38,7 @@ def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInpu
         x = graph.unsqueeze(_one_step(graph, layer, suffix), 0)
         ones = graph.op("Expand", graph.whole(1), graph.size(x, 1))
         return EncoderInputs(x, ones)
-    lead, tokens, letters = ["batch", "time"], "", ""
+    lead, tokens, letters = ["batch", f"time{suffix}"], "", ""
     if isinstance(layer, TokenInput):
         tokens = graph.input(f"tokens{suffix}", INT64, lead)
         x = graph.op("Gather", graph.constant(layer.embedding.weight), tokens)
@@ -47,7 +47,7 @@ def add_inputs(graph: Graph, layer: InputLayer, suffix: str = "") -> EncoderInpu
         x = graph.linear(frames, layer.linear.weight, layer.linear.bias)
     elif isinstance(layer, WordInput):
         words = graph.input(f"words{suffix}", INT64, lead)
-        letters = graph.input(f"letters{suffix}", INT64, [*lead, "letters"])
+        letters = graph.input(f"letters{suffix}", INT64, [*lead, f"letters{suffix}"])
         known = graph.op("Gather", graph.constant(layer.words.weight), words)
         x = graph.op("Concat", known, _spelled(graph, layer, words, letters), axis=-1)
     else:

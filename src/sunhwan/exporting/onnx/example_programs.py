@@ -166,22 +166,46 @@ p = np.exp(logits[0] - logits[0].max())
 print(about["labels"][p.argmax()], round(float(p.max() / p.sum()), 2))
 """
 
-TAG = """
-source = tokenizer["source"]
-tokens = [re.sub(r"\\s", "_", normal(word)) for word in sys.argv[1].split()]
-if not tokens:
-    sys.exit()
-numbers = known(source["words"])
-spelled = [encode(token, source["letters"]) for token in tokens]
-spelled = [ids if len(ids) <= 64 else ids[:32] + ids[-32:] for ids in spelled]
-letters = np.full((1, len(tokens), max(map(len, spelled), default=1)), -1)
-for n, ids in enumerate(spelled):
-    letters[0, n, : len(ids)] = ids
-words = np.array([[numbers.get(token, source["words"]["unk_id"]) for token in tokens]])
-given = {"words": words, "letters": letters, "lengths": np.array([len(tokens)])}
-(labels,) = opened("model.onnx").run(["labels"], given)
-print(" ".join(f"{token}/{about['labels'][n]}" for token, n in zip(tokens, labels[0])))
+READ_WORDS = """
+def read(words):
+    source, count = tokenizer["source"], max(len(words), 1)
+    tokens = [re.sub(r"\\s", "_", normal(word)) for word in words]
+    numbers = known(source["words"])
+    spelled = [encode(token, source["letters"]) for token in tokens]
+    spelled = [ids if len(ids) <= 64 else ids[:32] + ids[-32:] for ids in spelled]
+    letters = np.full((1, count, max(map(len, spelled), default=1) or 1), -1)
+    for n, ids in enumerate(spelled):
+        letters[0, n, : len(ids)] = ids
+    ids = [numbers.get(token, source["words"]["unk_id"]) for token in tokens]
+    return {"words": np.array([ids or [0]]), "letters": letters, "lengths": np.array([len(words)])}
+
 """
+
+TAG = (
+    READ_WORDS
+    + """
+words = sys.argv[1].split()
+(labels,) = opened("model.onnx").run(["labels"], read(words))
+found = zip((re.sub(r"\\s", "_", normal(word)) for word in words), labels[0])
+print(" ".join(f"{token}/{about['labels'][n]}" for token, n in found))
+"""
+)
+
+ANSWER = (
+    READ_WORDS
+    + """
+words, question = sys.argv[1].split(), sys.argv[2].split()
+given = read(words) | {f"{name}_2": value for name, value in read(question).items()}
+(weights,) = opened("model.onnx").run(["weights"], given)
+bare = [word.strip(about["marks"]) or word for word in words]
+sums, first = {}, {}
+for word, weight in zip(bare, weights[0].tolist()):
+    first.setdefault(word.casefold(), word)
+    sums[word.casefold()] = sums.get(word.casefold(), 0.0) + weight
+best = max(sums, key=sums.get, default="")
+print(first.get(best, ""), round(sums.get(best, 0.0), 2))
+"""
+)
 
 GIVEN = """
 session = opened("model.onnx")

@@ -10,14 +10,16 @@ import torch
 from torch import nn
 
 from sunhwan.data import Ragged
-from sunhwan.exporting.onnx.encoder_nodes import add_inputs, drawn, pool, run_encoder
-from sunhwan.exporting.onnx.example_programs import CLASSIFY, GIVEN, TAG, example
+from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.example_programs import ANSWER, CLASSIFY, GIVEN, TAG, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.ngram_nodes import add_ngrams
 from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.parity import Check, Numbers, Wanted
 from sunhwan.layers.crf import CRF
 from sunhwan.models.forecaster import QUANTILES
+from sunhwan.tasks.answer.task import AnswerQuestions
+from sunhwan.tasks.answer.words import MARKS
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.forecast.task import Forecast
@@ -143,6 +145,30 @@ def _viterbi(graph: Graph, crf: CRF, emissions: str, lengths: str) -> str:
         scan_input_directions=[1], scan_output_directions=[1],
     )  # fmt: skip
     return path
+
+
+def answer_parts(task: AnswerQuestions, weights: str) -> OnnxParts:
+    """The weight of each word of a passage (batch, time); the question's inputs end in _2."""
+    model, graph = task.model, Graph("model", weights=weights)
+    passage = add_inputs(graph, model.encoder.inputs)
+    question = add_inputs(graph, model.encoder.inputs, "_2")
+    keys = graph.op("Transpose", run_encoder(graph, model.encoder, passage), perm=[1, 0, 2])
+    query = pool(
+        graph, model.pooling, run_encoder(graph, model.encoder, question), question.lengths
+    )
+    projected = graph.linear(keys, model.attention.key.weight, None)
+    _, looked = attend(graph, model.attention, query, keys, projected, passage.lengths)
+    graph.output("weights", looked, FLOAT, ["batch", "time"])
+
+    def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:
+        return {"weights": by(*batches).numpy()}
+
+    checks = _checks(model, model.encoder.inputs, ["", "_2"], answer)
+    script = example(
+        "The word of a passage that answers a question.", '"A PASSAGE" "A QUESTION"', ANSWER,
+        task.input_kind.letters.kind,
+    )  # fmt: skip
+    return OnnxParts({FILE: graph}, checks, {"marks": MARKS}, task.preprocessing(), script)
 
 
 def forecast_parts(task: Forecast, weights: str) -> OnnxParts:

@@ -130,7 +130,9 @@ def _by_program(
         field: body.input(name, FLOAT, ["batch", size])
         for field, name, size in zip(fields, names, sizes, strict=True)
     }
-    a_t = body.input(body.fresh("a"), FLOAT, ["batch", len(cell.gates) * H])
+    read = program.inputs
+    width = read.operations[read.results["a"]].size
+    a_t = body.input(body.fresh("a"), FLOAT, ["batch", width])
     real = None
     given = [a]
     if lengths is not None:

@@ -18,6 +18,7 @@ PARTS = {
     "language_model": "sunhwan.exporting.onnx.language_model_graphs:parts",
     "classify": "sunhwan.exporting.onnx.predictor_graphs:classify_parts",
     "tag": "sunhwan.exporting.onnx.predictor_graphs:tag_parts",
+    "answer": "sunhwan.exporting.onnx.predictor_graphs:answer_parts",
     "forecast": "sunhwan.exporting.onnx.predictor_graphs:forecast_parts",
     "translate": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
     "describe": "sunhwan.exporting.onnx.encoder_decoder_graphs:parts",
