@@ -92,9 +92,10 @@ def rooms(folder: Path) -> Path:
         told = [" ".join(words[k] for k in places) for places in sentences_of(words)]
         # Some rows are short: the one sentence that says it.
         passage = " ".join(told[made.evidence : made.evidence + 1 + number % 2])
-        rows.append(f"{passage}\t{made.question}\t{made.answer}")
+        rows.append(f"{passage}\t{made.question}\t{made.answer}\t{told[made.evidence]}")
     path = folder / "rooms.tsv"
-    path.write_text("\n".join(["passage\tquestion\tanswer", *rows, ""]), encoding="utf-8")
+    header = "passage\tquestion\tanswer\tevidence"
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
     return path
 
 

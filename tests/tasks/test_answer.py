@@ -5,11 +5,14 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 
 import sunhwan
 from sunhwan.config import Config
 from sunhwan.data.built_in_passages import made_questions
+from sunhwan.tasks.answer.scores import scores_of
 from sunhwan.tasks.answer.words import places_of, sentences_of
+from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.training import train
 from tests.conftest import Command
 from tests.serve.helpers import client_of
@@ -22,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("no_picture")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = rooms(tmp_path_factory.mktemp("rooms"))
     with path.open("a", encoding="utf-8") as file:
-        file.write("Ann is here.\tWhere is Ann?\tnowhere\n")
+        file.write("Ann is here.\tWhere is Ann?\tnowhere\t\n")
     return path
 
 
@@ -70,9 +73,27 @@ def test_the_answer_is_what_was_looked_at(run: Path) -> None:
     assert task.predict([("", "?")])[0].values["answer"] == ""
 
 
+def test_evidence_is_the_sentence_that_the_row_names(run: Path) -> None:
+    task = sunhwan.load(run)
+    examples = task.examples(
+        Pair(Question(("Ann is here. Bo is there.", "Who?"), evidence=told), "here")
+        for told in ("ann is here", "Bo is there.", "")
+    )
+    looked = torch.tensor([0.1, 0.1, 0.6, 0.1, 0.1, 0.0])
+    scores = scores_of(examples, [looked] * 3)
+    assert scores.accuracy == 1
+    assert scores.evidence == 0.5
+    assert scores_of(examples[2:], [looked]).evidence is None
+
+
 def test_every_use_of_it(run: Path, table: Path, command: Command, tmp_path: Path) -> None:
     done = command("evaluate", run, table, "--json")
-    assert "accuracy" in json.loads(done.out), done.err
+    figures = json.loads(done.out)
+    assert 0 <= figures["accuracy"] <= 1, done.err
+    # Of these rows half have one sentence, which every method names.
+    assert 0.5 <= figures["evidence"] <= 1
+    rival = figures["baselines"]["methods"]["the sentence nearest to the question"]
+    assert min(rival.values()) > 0.9
     assert "the answer 'nowhere' is no word of the passage" in done.err + done.out
     assert "is no word of the passage" in command("evaluate", run, table, "--strict").sentence
     asked = tmp_path / "asked.txt"

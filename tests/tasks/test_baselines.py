@@ -28,6 +28,7 @@ def prepared(name: str, folder: Path) -> Prepared:
 
 
 METHODS = {
+    "answer": {"the most frequent answer", "the sentence nearest to the question"},
     "classify": {"the most frequent label", "TF-IDF + logistic regression"},
     "tag": {"the most frequent label", "the most frequent label of the word or its ending"},
     "translate": {"the answer to the nearest question"},

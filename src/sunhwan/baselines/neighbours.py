@@ -23,3 +23,24 @@ def nearest_vectors(known: NDArray[np.floating], asked: NDArray[np.floating]) ->
     """For each vector asked the place of the known one at the least Euclidean distance."""
     squares = np.square(known).sum(1)
     return [int((squares - 2 * known @ vector).argmin()) for vector in asked]
+
+
+def nearest_of_each(
+    known: Sequence[str], groups: Sequence[Sequence[str]], asked: Sequence[str]
+) -> list[int]:
+    """For each text asked the place, in its own group, of the text with the most alike TF-IDF vector.
+
+    known: the texts that say how rare each piece of a word is.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True)
+    vectorizer.fit(known)
+    questions = vectorizer.transform(asked)
+    texts = vectorizer.transform([text for group in groups for text in group])
+    found, start = [], 0
+    for row, group in enumerate(groups):
+        likeness = texts[start : start + len(group)] @ questions[row].T
+        found.append(int(likeness.toarray().argmax()))
+        start += len(group)
+    return found

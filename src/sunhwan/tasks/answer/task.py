@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -12,7 +12,9 @@ from sunhwan.data.built_in_passages import BUILT_IN_PASSAGES, made_questions
 from sunhwan.errors import ConfigError, DataError, StoreError, quoted
 from sunhwan.models.loss import Loss
 from sunhwan.models.passage_reader import Asked, PassageReader
-from sunhwan.tasks.answer.words import bare, key_of, places_of, sentences_of
+from sunhwan.tasks.answer.baselines import beside_baselines
+from sunhwan.tasks.answer.scores import AnswerScores, right_keys, said, scores_of
+from sunhwan.tasks.answer.words import key_of, places_of, sentence_texts
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind_task import TableTask
@@ -21,47 +23,13 @@ from sunhwan.tasks.common.interface import Prepared, PretrainedParts
 from sunhwan.tasks.common.pairs import Found, find_pairs, in_words, pairs_in, split
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
-from sunhwan.tasks.common.results import Alignment, Answer, Listing, Review
+from sunhwan.tasks.common.results import Alignment, Answer, Baselines, Listing, Review
 from sunhwan.tasks.common.word_input import WordsKind
 
 INPUTS, TARGETS = ("passage", "question"), ("answer", "답", "정답")
 BUILT_IN_ROWS, NEW_ROWS = 3000, 1000
 """Passages to learn from and to validate on; and others, which `evaluate RUN rooms` asks about."""
 MISTAKES = 20
-
-
-class AnswerScores(NamedTuple):
-    """Question answering: the mean −log weight on the answer, and how often the answer is right."""
-
-    loss: float
-    accuracy: float
-    examples: int
-
-    @property
-    def rank(self) -> float:
-        return -self.accuracy + 1e-4 * min(self.loss, 100.0)
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._asdict()
-
-    def summary(self) -> str:
-        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}"
-
-    def table(self) -> list[tuple[str, str]]:
-        return [
-            ("accuracy", f"{self.accuracy:.4f}"),
-            ("loss", f"{self.loss:.4f} nats per example"),
-            ("examples", f"{self.examples:,}"),
-        ]
-
-
-class Said(NamedTuple):
-    """An answer: the word, the weight of all its places, the sentence most looked at and its places."""
-
-    word: str
-    probability: float
-    evidence: str
-    places: range
 
 
 class AnswerQuestions(TableTask):
@@ -123,7 +91,7 @@ class AnswerQuestions(TableTask):
         passage, asked = question.cells
         inputs = tuple(self.input_kind.encode_words(text.split()) for text in (passage, asked))
         raw = question.cells if target is None else (*question.cells, answer)
-        return Example(question.where, inputs, target, raw)
+        return Example(question.where, inputs, target, raw, evidence=question.evidence)
 
     def targets_of(self, example: Any) -> int:
         return 1
@@ -162,7 +130,7 @@ class AnswerQuestions(TableTask):
         interrupted: Callable[[], bool] = lambda: False,
     ) -> AnswerScores:
         data = first_ones(data, limit)
-        return _scores(data, self.weights(data, interrupted))
+        return scores_of(data, self.weights(data, interrupted))
 
     def review_data(self, data: Sequence[Example]) -> Review:
         """The figures, and the answers that are wrong."""
@@ -170,7 +138,7 @@ class AnswerQuestions(TableTask):
         mistakes = []
         for example, row in zip(data, weights, strict=True):
             found = said(example.raw[0], row)
-            if not _right(example, found):
+            if key_of(found.word) not in right_keys(example):
                 mistakes.append(
                     (example.where, example.raw[2], f"{found.word} {found.probability:.2f}",
                      example.raw[1], found.evidence)
@@ -178,7 +146,12 @@ class AnswerQuestions(TableTask):
         columns = ("where", "is", "said to be", "question", "evidence")
         title = f"wrong answers, {len(mistakes):,} in all"
         listings = [Listing(title, columns, mistakes[:MISTAKES])] if mistakes else []
-        return Review(_scores(data, weights), listings, {"wrong": len(mistakes)})
+        return Review(scores_of(data, weights), listings, {"wrong": len(mistakes)})
+
+    def baselines(
+        self, train: Sequence[Example], data: Sequence[Example], scores: Any, *, limit: int = 0
+    ) -> Baselines:
+        return beside_baselines(train, first_ones(data, limit), scores)
 
     def read(self, path: Path) -> list[Example]:
         return self.read_noted(path)[0]
@@ -237,24 +210,6 @@ class AnswerQuestions(TableTask):
                 yield Answer(values, cells, text, looked, named=named)
 
 
-def said(passage: str, weights: Tensor) -> Said:
-    """What the weights of a passage's words say: the weights of equal words add up."""
-    words = passage.split()
-    sums: dict[str, float] = {}
-    for word, weight in zip(words, weights.tolist(), strict=True):
-        sums[key_of(word)] = sums.get(key_of(word), 0.0) + weight
-    if not sums:
-        return Said("", 0.0, "", range(0))
-    best = max(sums, key=lambda key: sums[key])
-    # The sentence that says it: of several with the word that which was looked at most.
-    most = max(
-        (places for places in sentences_of(words) if best in {key_of(words[k]) for k in places}),
-        key=lambda places: float(weights[places.start : places.stop].sum()),
-    )
-    word = next(bare(words[k]) for k in most if key_of(words[k]) == best)
-    return Said(word, sums[best], " ".join(words[place] for place in most), most)
-
-
 def answerable(pairs: Sequence[Pair], *, strict: bool = False) -> tuple[list[Pair], list[str]]:
     """The rows whose answer is a word of the passage, and how many are not, in words."""
     kept: list[Pair] = []
@@ -272,22 +227,6 @@ def answerable(pairs: Sequence[Pair], *, strict: bool = False) -> tuple[list[Pai
 
 def _absent(question: Question, answer: str) -> str:
     return f"{question.where}: the answer {quoted(answer)} is no word of the passage"
-
-
-def _right(example: Example, found: Said) -> bool:
-    words = example.raw[0].split()
-    assert example.target is not None
-    right = {key_of(words[k]) for k in example.target.nonzero().flatten().tolist()}
-    return key_of(found.word) in right
-
-
-def _scores(data: Sequence[Example], weights: Sequence[Tensor]) -> AnswerScores:
-    right, nats = 0, 0.0
-    for example, row in zip(data, weights, strict=True):
-        assert example.target is not None
-        right += _right(example, said(example.raw[0], row))
-        nats -= float((row * example.target).sum().clamp(min=1e-30).log())
-    return AnswerScores(nats / len(data), right / len(data), len(data))
 
 
 def _pairs(config: Config) -> Found:
@@ -310,7 +249,14 @@ def _pairs(config: Config) -> Found:
 
 def _made(count: int, seed: int) -> list[Pair]:
     return [
-        Pair(Question((made.passage, made.question), f"rooms, line {number}"), made.answer)
+        Pair(
+            Question(
+                (made.passage, made.question),
+                f"rooms, line {number}",
+                evidence=sentence_texts(made.passage)[made.evidence],
+            ),
+            made.answer,
+        )
         for number, made in enumerate(made_questions(count, seed), 1)
     ]
 

@@ -33,3 +33,9 @@ def sentences_of(words: Sequence[str]) -> list[range]:
     if not ends or ends[-1] < len(words):
         ends.append(len(words))
     return [range(a, b) for a, b in zip([0, *ends], ends, strict=False) if b > a]
+
+
+def sentence_texts(passage: str) -> list[str]:
+    """The sentences of a passage."""
+    words = passage.split()
+    return [" ".join(words[k] for k in places) for places in sentences_of(words)]

@@ -25,7 +25,7 @@ class Example(NamedTuple):
     """One question and its answer as a model sees them.
 
     where: file and line. inputs: (T, …) each. target: None for a question. raw: as it was read.
-    left_out: of a training row, what a linear part fitted without it says of it.
+    left_out: of a training row, what a linear part fitted without it says of it. evidence: see `Question`.
     """
 
     where: str
@@ -33,6 +33,7 @@ class Example(NamedTuple):
     target: Tensor | None
     raw: tuple[str, ...] = ()
     left_out: Tensor | None = None
+    evidence: str = ""
 
     @property
     def steps(self) -> int:

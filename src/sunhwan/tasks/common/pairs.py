@@ -11,6 +11,9 @@ from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.tasks.common.columns import Columns, choose_columns
 from sunhwan.tasks.common.questions import Pair, Question
 
+EVIDENCE = ("evidence", "근거")
+"""Names of a column with the sentence that holds the answer."""
+
 
 class Answered(NamedTuple):
     """Rows that hold an answer, and how many did not, in words."""
@@ -35,13 +38,15 @@ def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False
     """
     made = []
     empty = []
+    told = next((table.by_case[name] for name in EVIDENCE if name in table.by_case), None)
     for row in table.rows:
         answer = row.values[columns.target]
         if not answer.strip():
             empty.append(row.where)
             continue
         cells = tuple(row.values[name] for name in columns.inputs)
-        made.append(Pair(Question(cells, row.where, path.parent), answer))
+        evidence = row.values[told].strip() if told else ""
+        made.append(Pair(Question(cells, row.where, path.parent, evidence), answer))
     if not made:
         raise DataError(
             f"{table.name}: the column {columns.target!r} is empty in every row, and the answers are "

@@ -22,11 +22,15 @@ UNREAD = (".m4a", ".aac", ".wma", ".opus", ".amr", ".mp4", ".webm", ".heic", ".s
 
 
 class Question(NamedTuple):
-    """What is asked: the cells that are read, where they stand, and from where files are named."""
+    """What is asked: the cells that are read, where they stand, and from where files are named.
+
+    evidence: the sentence that holds the answer, where a table has a column for it.
+    """
 
     cells: tuple[str, ...]
     where: str = "the question"
     folder: Path = Path()
+    evidence: str = ""
 
 
 class Pair(NamedTuple):
