@@ -88,23 +88,28 @@ def test_every_number_is_what_numpy_says(hello: LanguageModelTask, found: Unroll
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "mingru", "lstm_layer_norm"])
-@pytest.mark.parametrize("block_length", [None, 2])
-def test_gradients_are_those_of_training(cell: str, block_length: int | None) -> None:
+@pytest.mark.parametrize(("block_length", "bptt_length"), [(None, None), (2, None), (2, 3)])
+def test_gradients_are_those_of_training(
+    cell: str, block_length: int | None, bptt_length: int | None
+) -> None:
     """Two layers, a learned start, an embedding: against the loss of training, block by block."""
     task = language(VOCABULARIES["characters"], cell=cell, num_layers=2)
     text = task.vocabulary.decode(list(range(2, 7)))
-    found = unroll_text(task, text, block_length=block_length)
+    found = unroll_text(task, text, block_length=block_length, bptt_length=bptt_length)
     model = task.model.double()
     ids = torch.tensor([[step.id for step in found.steps]])
-    state, total = None, torch.zeros((), dtype=torch.float64)
+    total = torch.zeros((), dtype=torch.float64)
     T = ids.shape[1]
     for start in range(0, T - 1, block_length or T):
         end = min(start + (block_length or T), T - 1)
-        logits, state = model(ids[:, start:end], state)
-        if block_length:
-            state = [type(s)(*(f.detach() for f in s)) for s in state]
+        first = max(0, start + (block_length or T) - (bptt_length or block_length or T))
+        state = None
+        if first:
+            _, carried = model(ids[:, :first])
+            state = [type(s)(*(f.detach() for f in s)) for s in carried]
+        logits, _ = model(ids[:, first:end], state)
         total = total + torch.nn.functional.cross_entropy(
-            logits[0], ids[0, start + 1 : end + 1], reduction="sum"
+            logits[0, start - first :], ids[0, start + 1 : end + 1], reduction="sum"
         )
     total.backward()  # type: ignore[no-untyped-call]
     assert found.loss == pytest.approx(total.item(), rel=1e-9)
@@ -114,6 +119,9 @@ def test_gradients_are_those_of_training(cell: str, block_length: int | None) ->
             assert grad is not None
             wanted = grad.T if grad.dim() == 2 else grad
             np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(found.output_gradients["W"].T, model.output.weight.grad, atol=1e-12)
+    torch.optim.SGD(model.parameters(), lr=found.update.learning_rate).step()
+    assert found.update.loss == pytest.approx(unroll_text(task, text).loss, rel=1e-9)
     for name in found.gradients[0]:
         shares = [step.backward[0].shares[name].share for step in found.steps]
         assert sum(shares) == pytest.approx(1.0)
@@ -146,6 +154,8 @@ def test_the_end_has_a_target_only_when_it_is_told(hello: LanguageModelTask) -> 
     [
         ({"text": "XYZ"}, "nothing to read"),
         ({"text": "hell", "block_length": 0}, "at least 1 step"),
+        ({"text": "hell", "block_length": 3, "bptt_length": 2}, "goes back 3 at least"),
+        ({"text": "hell", "bptt_length": 2}, "length of a block"),
         ({"text": "hello" * 300}, "at most 1,000"),
     ],
     ids=str,
@@ -170,6 +180,10 @@ def test_the_command_shows_hello(command: Command, tmp_path: Path, found: Unroll
     border = command("show", "hello", "hellohello", "--block-length=5", "--with=lstm").out
     assert border.count("───") == 2 * 2
     assert "●" in border
+    over = command("show", "hello", "--block-length=2", "--bptt-length=3").out
+    assert "     2   ░██" in over
+    assert "of block 2 the gradient comes back, as far as step 2" in over
+    assert f"becomes {found.update.loss:.6f}" in done.out
     before = command("show", "hello", "--before").out
     assert before != done.out
     done = command("show", save_run(tmp_path / "run", language(VOCABULARIES["jamo"])), "가나")

@@ -20,6 +20,10 @@ HELLO = "hello"
 
 WIDTH = 8
 """Numbers of a vector in a line; the tokens of a softmax that are shown are as many."""
+COLUMNS = 4
+"""Of a matrix, which stands three times in a line."""
+BLOCK_STEPS = 100
+"""Of a text whose blocks are drawn, at most."""
 
 
 def show(
@@ -34,6 +38,13 @@ def show(
         int | None,
         typer.Option(help="Cut the gradient after so many steps, as truncated BPTT does."),
     ] = None,
+    bptt_length: Annotated[
+        int | None,
+        typer.Option(help="With --block-length: let the gradient go back so many steps instead."),
+    ] = None,
+    learning_rate: Annotated[
+        float, typer.Option(help="η of the update, one step of gradient descent.")
+    ] = 0.1,
     before: Annotated[
         bool, typer.Option("--before", help="Of hello: the network before its training.")
     ] = False,
@@ -63,7 +74,10 @@ def show(
         if not text:
             raise UsageError("there is nothing to read: give a text behind the run")
         model = load_language(run)
-    found = unroll_text(model, text, then=then, block_length=block_length)
+    found = unroll_text(
+        model, text, then=then,
+        block_length=block_length, bptt_length=bptt_length, learning_rate=learning_rate,
+    )  # fmt: skip
     if as_json:
         echo_json(json_values(found, digits=17))
         return
@@ -74,6 +88,7 @@ def show(
 def lines(found: "UnrolledText") -> Iterator[str]:
     """The steps forward, then back."""
     yield say("show.legend")
+    yield from _blocks(found)
     for t, step in enumerate(found.steps):
         if t and step.block != found.steps[t - 1].block:
             yield say("show.border")
@@ -85,6 +100,17 @@ def lines(found: "UnrolledText") -> Iterator[str]:
         yield say("show.back", layer=layer, cell=name)
         yield from _backward(found, layer)
         yield ""
+    yield from _update(found)
+
+
+def _blocks(found: "UnrolledText") -> Iterator[str]:
+    """The steps of each block, those read once more before the new ones pale."""
+    if len(found.blocks) < 2 or len(found.steps) > BLOCK_STEPS:
+        return
+    yield say("show.blocks")
+    for number, (first, new, end) in enumerate(found.blocks, 1):
+        yield f"   {number:>3}  {' ' * first}{'░' * (new - first)}{'█' * (end - new)}"
+    yield ""
 
 
 def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
@@ -113,6 +139,41 @@ def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
         )
 
 
+def _border(found: "UnrolledText", t: int) -> str:
+    """What comes back over the border behind step t."""
+    over = [b for b, block in enumerate(found.blocks, 1) if block.first <= t < block.new]
+    if not over:
+        return say("show.border")
+    first = found.blocks[over[0] - 1].first + 1
+    return say("show.overlap", blocks=", ".join(map(str, over)), first=first)
+
+
+def _update(found: "UnrolledText") -> Iterator[str]:
+    """Weights, gradients, and the weights after one step of gradient descent, side by side."""
+    import numpy as np
+
+    eta = f"{found.update.learning_rate:g}"
+    yield say("show.update", eta=eta, loss=f"{found.loss:.6f}", after=f"{found.update.loss:.6f}")
+    layers = [*found.weights, found.output_weights]
+    gradients = [*found.gradients, found.output_gradients]
+    updated = [*found.update.weights, found.update.output_weights]
+    for k, (own, gradient, after) in enumerate(zip(layers, gradients, updated, strict=True)):
+        is_output = k == len(found.weights)
+        yield "   " + (say("show.output") if is_output else f"[{k}] {found.cells[k]}")
+        for name, value in own.items():
+            parts = [np.atleast_2d(part) for part in (value, gradient[name], after[name])]
+            heads = (name, f"∂L/∂{name}", f"{name} − {eta} ∂L/∂{name}")
+            width = 9 * min(COLUMNS, parts[0].shape[1])
+            yield "   " + "   ".join(f"{head:<{width}}" for head in heads).rstrip()
+            for rows in list(zip(*parts, strict=True))[:WIDTH]:
+                yield "   " + "   ".join(
+                    "".join(f"{number:9{form}}" for number in row[:COLUMNS])
+                    for row, form in zip(rows, (".4f", ".2g", ".4f"), strict=True)
+                )
+            if parts[0].shape[0] > WIDTH or parts[0].shape[1] > COLUMNS:
+                yield f"   … ({' × '.join(map(str, parts[0].shape))})"
+
+
 def _row(name: str, value: "Values") -> str:
     rest = f"  … ({len(value)})" if len(value) > WIDTH else ""
     return f"   {name:8}" + "".join(f"{number:9.4f}" for number in value[:WIDTH]) + rest
@@ -132,7 +193,7 @@ def _backward(found: "UnrolledText", layer: int) -> Iterator[str]:
     for t in reversed(range(len(found.steps))):
         step = found.steps[t]
         if step.block != following.block:
-            yield say("show.border")
+            yield _border(found, t)
         following = step
         own = step.backward[layer]
         numbers = [f"{norm:12.4g}" for norm in own.norms.values()]

@@ -133,13 +133,15 @@ class TraceOf(Body):
 
 
 class StepsOf(Body):
-    """A text to be unrolled. then: what follows it; block_length: where the gradient is cut; example: the
-    built-in hello in the model's place, before or after its training."""
+    """A text to be unrolled. then: what follows it; block_length, bptt_length: where the gradient is cut;
+    example: the built-in hello in the model's place, before or after its training, and its cell."""
 
     text: Text
     then: Annotated[str, Field(max_length=100)] = ""
     block_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    bptt_length: Annotated[int, Field(ge=1, le=10_000)] | None = None
     example: Literal["", "before", "after"] = ""
+    cell: Annotated[str, Field(max_length=100)] = "elman"
 
 
 class Score(Body):

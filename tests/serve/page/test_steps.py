@@ -58,12 +58,15 @@ def test_hello_is_walked_forward_and_back(visit: Visitor, hello: UnrolledText) -
         so_far += own.shares["W_h"].share
         wanted = [own.shares["W_h"].norm, own.shares["W_h"].share, so_far]
         np.testing.assert_allclose(numbers(here, "W_h", 1), wanted, rtol=1e-6, atol=1e-6)
-        if t:
-            here.page.click("#stepsNext")
+        here.page.click("#stepsNext")
     assert so_far == pytest.approx(1.0)
     assert here.page.is_disabled("#stepsNext")
+    assert f"{hello.update.loss:.6f}" in here.page.inner_text("#stepsUpdated")
+    shown = np.array(numbers(here, "W_h", 1)).reshape(3, 9)
+    parts = (hello.weights[0], hello.gradients[0], hello.update.weights[0])
+    np.testing.assert_allclose(shown, np.hstack([p["W_h"] for p in parts]), rtol=1e-6, atol=1e-6)
     here.page.click("#stepsBack")
-    here.wait(READY, "at step 2 of 4")
+    here.wait(READY, "at step 1 of 4")
 
 
 def test_before_training_the_losses_are_guesses(visit: Visitor) -> None:
@@ -77,6 +80,21 @@ def test_before_training_the_losses_are_guesses(visit: Visitor) -> None:
     for _ in range(6):
         here.page.click("#stepsNext")
     assert "no gradient comes back" in here.page.inner_text("#stepsNow")
+    # With k1 = 2 < k2 = 3 the second block reads the second step once more, and its gradient ends there.
+    here.page.fill("#stepsReach", "3")
+    here.wait("() => document.querySelectorAll('.lane.again').length === 1")
+    for _ in range(6):
+        here.page.click("#stepsNext")
+    assert "block 2 comes back over its border, as far as step 2" in here.page.inner_text(
+        "#stepsNow"
+    )
+    wanted = unroll_text(
+        hello_model(trained=False), "hell", then="o", block_length=2, bptt_length=3
+    )
+    got = wanted.steps[1].backward[0].gradient["h"]
+    np.testing.assert_allclose(numbers(here, "∂L/∂h"), got, rtol=1e-6, atol=1e-6)
+    here.page.select_option("#stepsCell", "lstm")
+    here.wait("() => document.querySelectorAll('#stepsNow .circle').length > 0")
 
 
 def test_one_s_own_text_in_korean_with_gates(visit: Visitor) -> None:

@@ -1,6 +1,7 @@
 """A text unrolled: every number of a language model's steps, forward, and of their gradients, backward."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,9 +12,17 @@ from torch.nn import functional
 from sunhwan.cells import Cell, Lagged
 from sunhwan.errors import UsageError
 from sunhwan.generation import start_tokens
+from sunhwan.inspection.measures.truncation import (
+    TextBlock,
+    accumulate_gradients,
+    blocks_of,
+    descend,
+    losses_of,
+)
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.layers import Look, observing
 from sunhwan.layers.shares import LayerSteps, Share, layer_steps, parameter_shares, shares_of
+from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
 
@@ -67,11 +76,21 @@ class TextStep(NamedTuple):
     backward: list[LayerBackward]
 
 
+class Update(NamedTuple):
+    """One step of gradient descent, θ ← θ − η ∂L/∂θ for all parameters. weights: of each layer, and of the
+    output layer, after it. loss: L of the same text after it."""
+
+    learning_rate: float
+    loss: float
+    weights: list[dict[str, Values]]
+    output_weights: dict[str, Values]
+
+
 class UnrolledText(NamedTuple):
     """A text unrolled. labels: of the vocabulary's tokens. cells: one a layer. one_hot: whether tokens
     enter as 0 and 1. loss: L = Σ_t loss_t, which the gradients are of. block_length: None where no gradient
-    is cut. gradients: of each layer's parameters, the sum of all shares. weights: of each layer, by name,
-    and of the output layer."""
+    is cut; blocks: the steps of each. gradients: of each layer's parameters, the sum of all shares, and of
+    the output layer's. weights: of each layer, by name, and of the output layer."""
 
     text: str
     labels: list[str]
@@ -80,32 +99,42 @@ class UnrolledText(NamedTuple):
     steps: list[TextStep]
     loss: float
     block_length: int | None
+    blocks: list[TextBlock]
     gradients: list[dict[str, Values]]
     gradient_norms: list[dict[str, float]]
+    output_gradients: dict[str, Values]
     weights: list[dict[str, Values]]
     output_weights: dict[str, Values]
+    update: Update
 
 
 def unroll_text(
-    model: Task, text: str, *, then: str = "", block_length: int | None = None
+    model: Task,
+    text: str,
+    *,
+    then: str = "",
+    block_length: int | None = None,
+    bptt_length: int | None = None,
+    learning_rate: float = 0.1,
 ) -> UnrolledText:
     """Read a text from the initial state, in float64, and walk back from its losses.
 
     Each token is the target of the one before it; then: what follows the text, which is a target alone.
-    block_length: T of truncated backpropagation through time: the state passes a border, no gradient does.
+    block_length: T of truncated backpropagation through time: the state passes a border, no gradient does;
+    with a longer bptt_length the gradient of a block's losses goes back so many steps from its end.
+    learning_rate: η of the update.
     UsageError where the model is no language model, nothing is read, or there are too many steps.
     """
     language = model.as_language_model()
     if language is None:
         raise UsageError(f"a text is unrolled by a language model: this is a {model.title}")
-    if block_length is not None and block_length < 1:
-        raise UsageError(f"a block has at least 1 step, not {block_length}")
     vocabulary = language.vocabulary
     ids = [*start_tokens(vocabulary), *vocabulary.encode(text).tolist()]
     following = vocabulary.encode(then).tolist()[:1]
     T = len(ids)
     if not T:
         raise UsageError("there is nothing to read: give a text that the model knows")
+    blocks = blocks_of(T, block_length, bptt_length)
     if T > STEPS:
         raise UsageError(f"the text has {T:,} tokens: give at most {STEPS:,}")
     network = copy.deepcopy(language.model).double().cpu()
@@ -123,8 +152,8 @@ def unroll_text(
             logits[: len(targets)], torch.tensor(targets, dtype=torch.int64), reduction="none"
         )
         traced = calls[0].traced
-        blocks = [t // (block_length or T) for t in range(T)]
         runs = _cut(network.recurrent, traced, losses, blocks)
+        accumulate_gradients(network, ids, targets, blocks)
     shares = [list(parameter_shares(run)) for run in runs]
     gradients = [
         {name: torch.stack([step[name] for step in steps]).sum(0) for name in steps[0]}
@@ -152,10 +181,18 @@ def unroll_text(
                 softmax=_array(softmax[t]),
                 target=targets[t] if known else None,
                 loss=losses[t].item() if known else None,
-                block=blocks[t],
+                block=t // (block_length or T),
                 backward=backward,
             )
         )
+    weights, output_weights = _weights(network)
+    output_gradients = {
+        name: np.zeros(p.shape[::-1]) if p.grad is None else _array(p.grad).T
+        for name, p in (("W", network.output.weight), ("b", network.output.bias))
+    }
+    descend(network, learning_rate)
+    with evaluating(network), torch.no_grad():
+        loss = losses_of(network, ids, targets).sum().item()
     return UnrolledText(
         text=text,
         labels=labels,
@@ -164,25 +201,40 @@ def unroll_text(
         steps=steps,
         loss=losses.sum().item(),
         block_length=block_length,
+        blocks=blocks,
         gradients=[{name: _array(g) for name, g in one.items()} for one in gradients],
         gradient_norms=[{name: float(g.norm()) for name, g in one.items()} for one in gradients],
-        weights=[_arrays(run.layer.parameters_of_cell) for run in runs],
-        output_weights={"W": _array(network.output.weight.T), "b": _array(network.output.bias)},
+        output_gradients=output_gradients,
+        weights=weights,
+        output_weights=output_weights,
+        update=Update(learning_rate, loss, *_weights(network)),
     )
 
 
-def _cut(recurrent: Any, traced: Any, losses: Tensor, blocks: list[int]) -> list[LayerSteps]:
-    """The gradient of every step, from the losses of its own block alone."""
+def _weights(network: LanguageModel) -> tuple[list[dict[str, Values]], dict[str, Values]]:
+    """Of each layer, and of the output layer, as they are now."""
+    layers = [_arrays(layer.parameters_of_cell) for layer in network.recurrent.stack]
+    output = {"W": _array(network.output.weight.T), "b": _array(network.output.bias)}
+    return layers, output
+
+
+def _cut(
+    recurrent: Any, traced: Any, losses: Tensor, blocks: Sequence[TextBlock]
+) -> list[LayerSteps]:
+    """The gradient of every step: of the losses of each block that goes back to it, added up."""
     found: list[LayerSteps] = []
-    for block in range(blocks[-1] + 1):
-        own = [t for t in range(len(losses)) if blocks[t] == block]
+    for first, new, end in blocks:
         # Within a block a path goes forward only: what is before it is left out.
-        runs = layer_steps(recurrent, traced, losses[own].sum())
+        runs = layer_steps(recurrent, traced, losses[new:end].sum())
         if not found:
-            found = runs
+            found = [
+                run._replace(d_states=[type(d)(*map(torch.zeros_like, d)) for d in run.d_states])
+                for run in runs
+            ]
         for kept, run in zip(found, runs, strict=True):
-            for t in (t for t, b in enumerate(blocks) if b == block):
-                kept.d_states[t] = run.d_states[t]
+            for t in range(first, end):
+                added = (a + b for a, b in zip(kept.d_states[t], run.d_states[t], strict=True))
+                kept.d_states[t] = type(run.d_states[t])(*added)
     return found
 
 
@@ -231,7 +283,7 @@ def _by_gate(row: Tensor, gates: tuple[str, ...]) -> dict[str, Values]:
 
 
 def _array(value: Tensor) -> Values:
-    return value.detach().cpu().double().numpy()
+    return value.detach().cpu().double().numpy().copy()  # parameters change in place
 
 
 def _arrays(values: dict[str, Tensor]) -> dict[str, Values]:

@@ -10,13 +10,16 @@ import { number, percent, say } from "./messages.js";
 import * as text from "./text.js";
 
 const HELLO = { text: "hell", then: "o" };
+const CELLS = ["elman", "elman_sigmoid", "gru", "gru_reset_before", "lstm", "mingru"];
 const TAIL = 24; // characters of the text that are taken at first
 
 let seen = null; // what the server said
-let at = 0; // 0 … T − 1: forward through a step; T … 2 T − 1: back at step 2 T − 1 − at
+let at = 0; // 0 … T − 1: forward through a step; T … 2 T − 1: back at step 2 T − 1 − at; 2 T: the update
 
+const last = () => 2 * seen.steps.length;
 const isBack = () => at >= seen.steps.length;
-const place = () => (isBack() ? 2 * seen.steps.length - 1 - at : at);
+const isUpdate = () => at === last();
+const place = () => (isBack() ? Math.max(last() - 1 - at, 0) : at);
 const example = () => find("stepsModel").value;
 
 const refresh = oneAtATime(async () => {
@@ -28,9 +31,11 @@ const refresh = oneAtATime(async () => {
     show();
     return;
   }
-  const length = Number(find("stepsBlock").value);
+  const [length, reach] = ["stepsBlock", "stepsReach"].map((name) => Number(find(name).value));
   const body = { model: model.id, text: read, then: find("stepsThen").value, example: example() };
+  if (body.example) body.cell = find("stepsCell").value;
   if (Number.isInteger(length) && length > 0) body.block_length = length;
+  if (body.block_length && Number.isInteger(reach) && reach > 0) body.bptt_length = reach;
   try {
     const answer = await api.steps(body);
     if (model.id !== chosen()?.id) return;
@@ -48,7 +53,19 @@ function show() {
   find("stepsEmpty").hidden = Boolean(seen);
   if (!seen) return;
   find("stepsRow").replaceChildren(...seen.steps.map(column));
-  go(Math.min(at, 2 * seen.steps.length - 1));
+  go(Math.min(at, last()));
+}
+
+/** Which blocks go through a step, each in its lane: with its losses, or read once more for the gradient. */
+function lanes(t) {
+  const { blocks } = seen;
+  const many = Math.max(...blocks.map(([first, , end], b) => blocks.slice(b).filter(([f]) => f < end).length));
+  if (many < 2) return [];
+  const row = Array.from({ length: many }, (_, lane) => {
+    const found = blocks.find(([first, , end], b) => b % many === lane && first <= t && t < end);
+    return element("span", { class: !found ? "lane" : t < found[1] ? "lane again" : "lane new" });
+  });
+  return [element("span", { class: "lanes", "aria-hidden": "true" }, ...row)];
 }
 
 /** A step in the row of all: what it reads, its loss, and on the way back the size of its gradient. */
@@ -56,14 +73,14 @@ function column(step, t) {
   const border = t > 0 && seen.steps[t - 1].block !== step.block;
   const button = element(
     "button",
-    { type: "button", class: "step", onclick: () => go(isBack() ? 2 * seen.steps.length - 1 - t : t) },
+    { type: "button", class: "step", onclick: () => go(isBack() ? last() - 1 - t : t) },
     element("bdi", { class: "token" }, step.label),
     element("span", { class: "step-loss" }, step.loss === null ? "–" : number(step.loss, 2)),
     element("span", { class: "step-back", "aria-hidden": "true" }),
   );
   const name = say("stepsColumn", { n: number(t + 1), label: step.label });
   button.setAttribute("aria-label", border ? `${name}, ${say("stepsBorder")}` : name);
-  return element("li", { class: border ? "border" : null }, button);
+  return element("li", { class: border ? "border" : null }, button, ...lanes(t));
 }
 
 const top = (step) => step.layers.at(-1);
@@ -72,12 +89,12 @@ const size = (step) => Math.max(...Object.values(top(step).norms));
 /** Show a place on the way: the columns that were passed, and the numbers of the one at hand. */
 function go(wanted) {
   const { steps } = seen;
-  at = Math.max(0, Math.min(wanted, 2 * steps.length - 1));
+  at = Math.max(0, Math.min(wanted, last()));
   const here = place();
   const most = Math.max(...steps.map(size), 1e-300);
   [...find("stepsRow").children].forEach((item, t) => {
     const [button] = item.children;
-    button.setAttribute("aria-current", t === here ? "step" : "false");
+    button.setAttribute("aria-current", t === here && !isUpdate() ? "step" : "false");
     button.classList.toggle("passed", isBack() || t <= here);
     const came = isBack() && t >= here;
     button.lastChild.style.height = came ? `${(size(steps[t]) / most) * 2.5}rem` : "0";
@@ -85,10 +102,11 @@ function go(wanted) {
   const current = find("stepsRow").children[here];
   current.scrollIntoView({ block: "nearest", inline: "nearest" });
   find("stepsBack").disabled = at === 0;
-  find("stepsNext").disabled = at === 2 * steps.length - 1;
+  find("stepsNext").disabled = isUpdate();
   const words = { n: number(here + 1), all: number(steps.length), loss: number(seen.loss, 6) };
-  find("stepsSaid").textContent = say(isBack() ? "stepsWalkBack" : "stepsForward", words);
-  find("stepsNow").replaceChildren(...(isBack() ? backward(steps[here], here) : forward(steps[here])));
+  const parts = isUpdate() ? update() : isBack() ? backward(steps[here], here) : forward(steps[here]);
+  find("stepsSaid").textContent = say(isUpdate() ? "stepsUpdate" : isBack() ? "stepsWalkBack" : "stepsForward", words);
+  find("stepsNow").replaceChildren(...parts);
 }
 
 const figure = (value, decimals = 4) =>
@@ -141,8 +159,31 @@ function forward(step) {
   return [...parts, output, element("p", { id: "stepsLoss" }, said)];
 }
 
+/** Weights, their gradient, and what one step of gradient descent makes of them. */
+function update() {
+  const { rate, loss, layers } = seen.update;
+  const tables = layers.flatMap((layer, k) => {
+    const name = k < seen.cells.length ? say("layerName", { n: k + 1, cell: seen.cells[k] }) : say("stepsOutput");
+    return Object.entries(layer).map(([matrix, parts]) => {
+      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${number(rate)} ∂L/∂${matrix}`].map((head, part) =>
+        element("th", { scope: "colgroup", colspan: String(parts[part].first[0].length), class: "part" }, head),
+      );
+      const rows = parts[0].first.map((_, r) =>
+        element("tr", { "data-name": matrix }, ...parts.flatMap(({ first }) => first[r].map((v) => figure(v)))),
+      );
+      const [high, wide] = parts[0].size;
+      const cut = parts[0].first.length < high || parts[0].first[0].length < wide;
+      return table(cut ? `${name} … ${number(high)} × ${number(wide)}` : name, rows, heads);
+    });
+  });
+  const words = { eta: number(rate), loss: number(seen.loss, 6), after: number(loss, 6) };
+  return [element("p", { id: "stepsUpdated" }, say("stepsUpdated", words)), ...tables];
+}
+
 function backward(step, t) {
-  const cut = t + 1 < seen.steps.length && seen.steps[t + 1].block !== step.block;
+  const ends = t + 1 < seen.steps.length && seen.steps[t + 1].block !== step.block;
+  const over = seen.blocks.filter(([first, fresh]) => first <= t && t < fresh);
+  const cut = ends && !over.length;
   const parts = step.layers.map((layer, k) => {
     const rows = Object.entries(layer.gradient).map(([name, value]) =>
       row(`∂L/∂${name}`, value, element("td", { class: "figure" }, `‖·‖ ${number(layer.norms[name], 6)}`)),
@@ -168,6 +209,10 @@ function backward(step, t) {
     ];
   });
   const notes = cut ? [element("p", { class: "notice" }, say("stepsCut"))] : [];
+  if (over.length) {
+    const numbers = over.map((block) => number(seen.blocks.indexOf(block) + 1)).join(", ");
+    notes.push(element("p", { class: "notice" }, say("stepsOver", { blocks: numbers, n: number(over[0][0] + 1) })));
+  }
   return [...notes, ...parts.flat()];
 }
 
@@ -182,10 +227,16 @@ function fill() {
     ["after", say("stepsHelloAfter")],
     ["before", say("stepsHelloBefore")],
   ]);
+  fillSelect(
+    find("stepsCell"),
+    CELLS.map((cell) => [cell, cell]),
+  );
+  find("stepsCellPart").hidden = example() === "";
 }
 
 function begin() {
   const own = example() === "";
+  find("stepsCellPart").hidden = own;
   find("stepsText").value = own ? text.typed().slice(-TAIL) : HELLO.text;
   find("stepsThen").value = own ? "" : HELLO.then;
 }
@@ -204,7 +255,8 @@ export function startSteps() {
     refresh();
   });
   const rested = settled(400, refresh);
-  for (const name of ["stepsText", "stepsThen", "stepsBlock"]) find(name).addEventListener("input", rested);
+  find("stepsCell").addEventListener("change", () => refresh());
+  for (const name of ["stepsText", "stepsThen", "stepsBlock", "stepsReach"]) find(name).addEventListener("input", rested);
   find("stepsBack").addEventListener("click", () => go(at - 1));
   find("stepsNext").addEventListener("click", () => go(at + 1));
   find("stepsNow").addEventListener("keydown", press);

@@ -24,18 +24,47 @@ async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
     def work() -> bytes:
         from sunhwan.inspection import hello_model, unroll_text
 
-        task = hello_model(trained=body.example == "after") if body.example else loaded.task
-        found = unroll_text(task, body.text, then=body.then, block_length=body.block_length)
+        task = loaded.task
+        if body.example:
+            task = hello_model(body.cell, trained=body.example == "after")
+        found = unroll_text(
+            task, body.text, then=body.then,
+            block_length=body.block_length, bptt_length=body.bptt_length,
+        )  # fmt: skip
         return json_of(
             {
                 "cells": found.cells,
                 "loss": found.loss,
                 "norms": [_some(own) for own in found.gradient_norms],
+                "blocks": found.blocks,
+                "update": _update(found),
                 "steps": [_step(found.labels, step) for step in found.steps],
             }
         )
 
     return await loaded.apart(work)
+
+
+def _update(found: Any) -> dict[str, Any]:
+    """The matrices of each layer, the output layer last: before, their gradient, after."""
+    parts = (
+        [*found.weights, found.output_weights],
+        [*found.gradients, found.output_gradients],
+        [*found.update.weights, found.update.output_weights],
+    )
+    return {
+        "rate": found.update.learning_rate,
+        "loss": found.update.loss,
+        "layers": [
+            {name: [_corner(part[name]) for part in layer] for name in layer[0]}
+            for layer in zip(*parts, strict=True)
+        ],
+    }
+
+
+def _corner(matrix: np.ndarray) -> dict[str, Any]:
+    rows = np.atleast_2d(matrix)
+    return {"size": rows.shape, "first": rows[:UNITS, :UNITS].tolist()}
 
 
 def _step(labels: list[str], step: Any) -> dict[str, Any]:
