@@ -33,8 +33,9 @@ def opened(browser, tmp_path):
     """Opens a model's page from the disk; a request of any kind, and an error, fails the test."""
     pages, asked, errors = [], [], []
 
-    def open_(name: str, **options: Any) -> Any:
-        export(GOLDEN / name, tmp_path / "notes.html", "html")
+    def open_(model: str | LanguageModelTask, **options: Any) -> Any:
+        source = GOLDEN / model if isinstance(model, str) else model
+        export(source, tmp_path / "notes.html", "html")
         context = browser.new_context(offline=True, **options)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
@@ -109,7 +110,7 @@ def test_writing_on_and_units(opened):
     page = opened("cells/lstm")
     page.fill("#text", "the ")
     page.click("#write")
-    page.wait_for_function("document.getElementById('text').value.length > 300")
+    page.wait_for_function("() => document.getElementById('text').value.length > 300")
     page.press("#text", "Escape")
     text = page.input_value("#text")
     assert page.get_attribute("#write", "aria-pressed") == "false"
@@ -124,11 +125,94 @@ def test_writing_on_and_units(opened):
     assert page.input_value("#text") == ""
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cell": ["lstm"], "num_layers": 2}, {"cell": ["indrnn"]},
+        {"cell": ["gru", "elman"], "num_layers": 2, "input": "one-hot"},
+    ],
+)  # fmt: skip
+def test_the_gradient_of_the_page_is_autograd_s(opened, settings):
+    """Of 3 streams over 7 steps, from the model's weights; of every parameter."""
+    task = small(**settings)
+    page = opened(task)
+    model = task.model.eval()
+    ids = torch.randint(len(task.vocabulary), (3, 8), generator=torch.Generator().manual_seed(2))
+    nats, found = page.evaluate(
+        """([inputs, targets]) => {
+            const { layers, weights } = TRAINING.model;
+            const net = network(layers, TOKENS.length, weights["0 W_x"] ? MODEL.width : 0);
+            const train = trainer(net, 3, 7);
+            takeModel(train);
+            reset(train.block, initialOf);
+            forward(train, train.block, inputs);
+            const nats = loss(train.block, targets, net.V);
+            backward(train, train.block, inputs);
+            return [nats, Object.entries(train.g).map(([name, g]) => [name, Array.from(g)])];
+        }""",
+        [ids[:, :-1].T.flatten().tolist(), ids[:, 1:].T.flatten().tolist()],
+    )
+    logits, _ = model(ids[:, :-1])
+    wanted = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+    wanted.backward()
+    assert nats == pytest.approx(wanted.item(), abs=1e-5)
+    parameters = {"W_o": model.output.weight.grad.T, "b_o": model.output.bias.grad}
+    for depth, layer in enumerate(model.recurrent.stack):
+        for own, parameter in layer.named_parameters():
+            if not own.endswith("_0"):
+                grad = parameter.grad
+                parameters[f"{depth} {own.removesuffix('_T')}"] = (
+                    grad.T if grad.dim() == 2 else grad
+                )
+    if model.embedding is None:
+        parameters["E"] = parameters.pop("0 W_x")
+    else:
+        parameters["E"] = model.embedding.weight.grad
+    assert {key for key, _ in found} == set(parameters)
+    for key, numbers in found:
+        torch.testing.assert_close(
+            torch.tensor(numbers), parameters[key].flatten(), rtol=1e-4, atol=1e-6, msg=key
+        )
+
+
+def test_a_network_learns_in_the_page(opened):
+    """From random weights a text of Hangul is learned; from the model, with characters it does not know."""
+    page = opened("cells/gru")
+    page.click("#training summary")
+    page.fill("#lesson", "산은 산이요 물은 물이로다\n" * 3)
+    page.select_option("#cell", "lstm")
+    page.select_option("#units", "32")
+    page.click("#learn")
+    page.wait_for_function("() => lesson.losses.at(-1) < 0.5 && lesson.samples.length > 3")
+    page.click("#learn")
+    first, last = page.evaluate("[lesson.losses[0], lesson.losses.at(-1)]")
+    assert first > 3 * last
+    assert page.evaluate("lesson.norms.length") == 32
+    assert page.evaluate("lesson.norms[0]") == 1
+    assert page.locator("#samples li").count() > 3
+    drawn = page.evaluate(
+        "id => document.getElementById(id).getContext('2d').getImageData(0, 0, 600, 90).data.some(v => v)",
+        "lag",
+    )
+    assert drawn
+    assert page.text_content("#learn") == "Go on"
+    page.select_option("#from", "model")
+    assert "산" not in page.text_content("#strange")
+    assert "로" in page.text_content("#strange")
+    page.click("#learn")
+    page.wait_for_function(
+        "() => lesson.losses.length > 20 && lesson.losses.at(-1) < lesson.losses[0]"
+    )
+
+
 def test_two_languages_a_phone_and_the_dark(opened):
     page = opened(
         "cells/gru", locale="ko-KR", viewport={"width": 360, "height": 640}, color_scheme="dark"
     )
     assert page.text_content("#write") == "이어 쓰기"
+    page.click("#training summary")
+    assert page.text_content("#learn") == "시작"
+    assert "고양이" in page.input_value("#lesson")
     page.fill("#text", "the cat sings at sea " * 5)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert page.evaluate("getComputedStyle(document.body).colorScheme || 'light dark'")
@@ -156,7 +240,13 @@ def test_hostile_text_is_text(opened, browser, tmp_path, monkeypatch):
     assert page.text_content("h1") == "<b>notes"
     page.fill("#text", "<img src=x onerror=alert(1)>")
     assert page.text_content("#look") == "<img src=x onerror=alert(1)>"
-    assert page.locator("#look img").count() == 0
+    page.click("#training summary")
+    page.fill("#lesson", "<img src=x onerror=alert(1)>" * 2)
+    page.click("#learn")
+    page.wait_for_function("() => lesson.losses.at(-1) < 0.1 && lesson.samples.length > 2")
+    page.click("#learn")
+    assert "<img" in page.text_content("#samples")
+    assert page.locator("img").count() == 0
     page.close()
     assert errors == []
 

@@ -73,6 +73,10 @@ function merged(piece) {
   return parts;
 }
 
+// Characters, of Hangul syllables their letters; and syllables of letters.
+const letters = text => [...text].flatMap(c => c >= "가" && c <= "힣" ? [...c.normalize("NFD")] : [c]);
+const composed = text => text.replace(/[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?/g, s => s.normalize("NFC"));
+
 function encode(text) {
   text = normal(text);
   if (KIND === "bytes") return [...new TextEncoder().encode(text)];
@@ -86,8 +90,7 @@ function encode(text) {
     text = normal([...text].map(c => IDS.has(c) ? c : UNK === null ? "" : "\ufffd").join(""));
     parts = (text.match(PIECE) || []).flatMap(merged);
   } else {
-    parts = [...text];
-    if (KIND === "jamo") parts = parts.flatMap(c => c >= "가" && c <= "힣" ? [...c.normalize("NFD")] : [c]);
+    parts = KIND === "jamo" ? letters(text) : [...text];
   }
   return parts.map(part => IDS.get(part) ?? UNK).filter(n => n !== null);
 }
@@ -103,8 +106,7 @@ function decode(ids) {
     return joined.replaceAll(" \n", "\n").replaceAll("\n ", "\n");
   }
   const text = ids.map(n => n === EOS ? "\u0000" : n === UNK ? "\ufffd" : TOKENS[n]).join("");
-  const joined = KIND !== "jamo" ? text : text.replace(/[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?/g, s => s.normalize("NFC"));
-  return joined.replaceAll("\u0000", "");
+  return (KIND === "jamo" ? composed(text) : text).replaceAll("\u0000", "");
 }
 
 // What is read before a text: EOS, or before an empty one a line break.

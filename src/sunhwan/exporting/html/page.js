@@ -138,7 +138,7 @@ get("colour").append(new Option("", ""), ...Object.keys(MODEL.initial).map(name 
 get("colour").onchange = () => { say(); show(); };
 get("unit").oninput = show;
 get("temperature").oninput = () => { get("heat").textContent = get("temperature").value; };
-get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); };
+get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); showLesson(); };
 get("write").onclick = toggle;
 get("clear").onclick = () => { get("text").value = ""; if (running) toggle(); read(""); show(); get("text").focus(); };
 get("text").addEventListener("input", () => { if (running) toggle(); read(get("text").value); show(); });

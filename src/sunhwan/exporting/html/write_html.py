@@ -18,6 +18,7 @@ from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import loops
 from sunhwan.exporting.formats import Exported
+from sunhwan.exporting.html.training import training
 from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
@@ -50,6 +51,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     model = copy.deepcopy(language.model).cpu().float().eval()
     step = whole_step(model)
     facts, engine, numbers = parts(step, language.vocabulary)
+    steps, lessons = training(model, arrays_of(step))
     off, notes = _compare(model, step, facts, engine, numbers)
     page = filled(
         "page.html",
@@ -58,7 +60,12 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         WEIGHTS=numbers,
         MODEL=facts,
         ENGINE=engine,
-        PAGE=(HERE / "page.js").read_text(encoding="utf-8"),
+        PAGE=_source("page.js"),
+        PANEL=_source("panel.js"),
+        PRODUCTS=_source("products.js"),
+        TRAINER=_source("trainer.js"),
+        STEPS=steps,
+        TRAINING=_in_script(lessons),
     )
     write_text(path, page)
     return Exported([path], off, notes)
@@ -66,16 +73,13 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
 
 def filled(template: str, **values: str) -> str:
     """A template with its %%WORDS%% replaced; what is put in is not looked at again."""
-    text = (HERE / template).read_text(encoding="utf-8")
-    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], text)
+    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], _source(template))
 
 
 def parts(step: WholeStep, vocabulary: Vocabulary) -> tuple[str, str, str]:
     """What is known of the model (JSON), the engine (JavaScript), the weights (base64 of float32)."""
     made = loops.statements(step.program, loops.JAVASCRIPT)
-    arrays: dict[str, Numbers] = {"TABLE": step.table, **made.arrays}
-    for name, rows in made.matrices.items():
-        arrays[name] = made.arrays[name].reshape(rows, -1).T
+    arrays = arrays_of(step, made)
     places, start, flat = {}, 0, []
     for name, numbers in arrays.items():
         places[name] = [start, start + numbers.size]
@@ -88,8 +92,7 @@ def parts(step: WholeStep, vocabulary: Vocabulary) -> tuple[str, str, str]:
         "before": start_tokens(vocabulary),
         "vocabulary": vocabulary.to_dict(),
     }
-    # No text may end the script that it stands in.
-    text = json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c")
+    text = _in_script(facts)
     declared = [f'const {name} = array("{name}");' for name in made.arrays]
     declared += [f"const {name} = {numbers.tolist()};" for name, numbers in made.tables.items()]
     engine = filled(
@@ -100,6 +103,24 @@ def parts(step: WholeStep, vocabulary: Vocabulary) -> tuple[str, str, str]:
         STEP="\n".join("  " + line.replace("\n", "\n  ") for line in made.lines),
     )
     return text, engine, base64.b64encode(b"".join(flat)).decode()
+
+
+def arrays_of(step: WholeStep, made: loops.Statements | None = None) -> dict[str, Numbers]:
+    """The weights of a page as they lie there, matrices column by column."""
+    made = made or loops.statements(step.program, loops.JAVASCRIPT)
+    arrays: dict[str, Numbers] = {"TABLE": step.table, **made.arrays}
+    for name, rows in made.matrices.items():
+        arrays[name] = made.arrays[name].reshape(rows, -1).T
+    return arrays
+
+
+def _in_script(facts: dict[str, Any]) -> str:
+    """JSON in which no text ends the script that it stands in."""
+    return json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c")
+
+
+def _source(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
 
 
 def _compare(
