@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sunhwan.cells import CELLS, Cell
+from sunhwan.cells import CELLS, Cell, Lagged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import loops
 from sunhwan.exporting.layer_programs import numbers_of
@@ -206,7 +206,11 @@ def training(model: LanguageModel, arrays: Mapping[str, Numbers]) -> tuple[str, 
     stack, names = list(model.recurrent.stack), list(model.config.cells)
     names = names * len(stack) if len(names) == 1 else names
     cells = {name: CELLS[name] for name in LESSONS}
-    cells |= {name: layer.cell for name, layer in zip(names, stack, strict=True)}
+    cells |= {
+        name: layer.cell
+        for name, layer in zip(names, stack, strict=True)
+        if not isinstance(layer.cell, Lagged)
+    }
     sources: dict[str, str] = {}
     lessons: dict[str, tuple[int, ...]] = {}
     lacking: dict[str, str] = {}
@@ -243,6 +247,8 @@ def why_not(model: LanguageModel) -> str | None:
         return "something goes around its layers"
     if any(isinstance(norm, torch.nn.LayerNorm) for norm in recurrent.norms):
         return "it normalises between its layers"
+    if any(isinstance(layer.cell, Lagged) for layer in recurrent.stack):
+        return "its layers read what they gave some steps before"
     if any(layer.zoneout or layer.zoneout_cell for layer in recurrent.stack):
         return "it is trained with zoneout"
     return None
