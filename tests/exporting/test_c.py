@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 import sunhwan
 from sunhwan.cells import OWN
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.exporting import export, loops
+from sunhwan.exporting import export, loops, parity
 from sunhwan.exporting.c import write_c
 from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
@@ -57,9 +58,9 @@ def test_it_writes_what_sample_writes(tmp_path, name):
     assert found.deviation < 1e-5
     run, task = program(tmp_path / "notes.c", "-O1"), sunhwan.load(GOLDEN / name)
     assert isinstance(task, LanguageModelTask)
-    for prompt in ("너느 the 사", ""):
-        (wanted,) = task.sample(prompt, length=150, temperature=0, precision="fp32")
-        assert said(run, prompt, "150") == wanted.prompt + wanted.text + "\n"
+    for prompt, length in (("너느 the 사", 2000), ("", 150)):
+        (wanted,) = task.sample(prompt, length=length, temperature=0, precision="fp32")
+        assert said(run, prompt, str(length)) == wanted.prompt + wanted.text + "\n"
 
 
 def test_hostile_words(tmp_path, monkeypatch):
@@ -161,22 +162,73 @@ def test_without_a_compiler_a_sentence_says_what_to_install(tmp_path, monkeypatc
         export(small(), tmp_path / "out.c", "c")
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        ["arm-linux-musleabihf", "-mcpu=cortex_m4"],
-        ["wasm32-wasi"],
-    ],
-    ids=str,
+def test_weights_in_bytes(tmp_path):
+    """A quarter of the flash; the products of whole numbers are those of the sanitizer, too."""
+    task = small(cell=["lstm", "slstm"], num_layers=2, hidden_size=48, embedding_size=32)
+    export(task, tmp_path / "large.c", "c")
+    found = export(task, tmp_path / "bytes.c", "c", "int8")
+    assert 0 < found.deviation < parity.SHARES["int8"]
+    large, less = (flash_of(tmp_path / name) for name in ("large.c", "bytes.c"))
+    assert less < 0.3 * large
+    run = program(tmp_path / "bytes.c", "-O1", "-fsanitize=address,undefined")
+    assert len(said(run, "the", "300", "0.8")) > 250
+
+
+def flash_of(file: Path) -> int:
+    source = file.read_text(encoding="utf-8")
+    return int(re.search(r"flash +([\d,]+) ", source)[1].replace(",", ""))  # type: ignore[index]
+
+
+TARGETS = (
+    ("arm-linux-musleabihf", "-mcpu=cortex_m4"),
+    ("aarch64-linux-musl",),
+    ("riscv64-linux-musl",),
 )
-def test_other_machines(tmp_path, target):
-    """Clang compiles it for them without a warning."""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """A model with weights in float32 and in bytes."""
+    folder = tmp_path_factory.mktemp("both")
+    for weights in ("fp32", "int8"):
+        export(GOLDEN / "cells" / "gru_reset_before", folder / f"{weights}.c", "c", weights)
+    return folder
+
+
+def crossed(file: Path, to: Path, target: tuple[str, ...], *options: str) -> None:
     pytest.importorskip("ziglang")
-    export(GOLDEN / "cells" / "gru_reset_before", tmp_path / "gru.c", "c")
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", *target, "-O2", *STRICT, "-c"]
-    command += [str(tmp_path / "gru.c"), "-o", str(tmp_path / "gru.o")]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", *target, "-O2", *STRICT, *options]
+    command += [str(file), "-o", str(to)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("weights", ["fp32", "int8"])
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[0])
+def test_other_machines(both, tmp_path, target, weights):
+    """Clang compiles it for them without a warning."""
+    crossed(both / f"{weights}.c", tmp_path / "model.o", target, "-c")
+
+
+def test_web_assembly(both, tmp_path):
+    """Under wasmtime it writes what `sample` writes."""
+    wasmtime = pytest.importorskip("wasmtime")
+    crossed(both / "fp32.c", tmp_path / "gru.wasm", ("wasm32-wasi",), "-DFP32_MAIN", "-lm")
+    engine = wasmtime.Engine()
+    linker, store = wasmtime.Linker(engine), wasmtime.Store(engine)
+    linker.define_wasi()
+    wasi = wasmtime.WasiConfig()
+    wasi.argv = ["gru", "the", "150"]
+    wasi.stdout_file = str(tmp_path / "said")
+    store.set_wasi(wasi)
+    module = wasmtime.Module.from_file(engine, str(tmp_path / "gru.wasm"))
+    start = linker.instantiate(store, module).exports(store)["_start"]
+    with suppress(wasmtime.ExitTrap):
+        start(store)
+    task = sunhwan.load(GOLDEN / "cells" / "gru_reset_before")
+    assert isinstance(task, LanguageModelTask)
+    (wanted,) = task.sample("the", length=150, temperature=0, precision="fp32")
+    assert (tmp_path / "said").read_text(encoding="utf-8") == wanted.prompt + wanted.text + "\n"
 
 
 def test_the_step_is_the_model():

@@ -1,12 +1,11 @@
 """The source of a language model in C99."""
 
-import numpy as np
+from typing import NamedTuple
 
 from sunhwan import __version__
-from sunhwan.exporting import loops
 from sunhwan.exporting.c.coding import coding, named
+from sunhwan.exporting.c.functions import PRODUCTS, c_function, floats, in_bytes, literal
 from sunhwan.exporting.whole import WholeStep
-from sunhwan.program.operations import Numbers
 from sunhwan.text import Vocabulary
 
 HEAD = """\
@@ -49,7 +48,6 @@ enum {{ {upper}_VOCABULARY = {V} }};
 /* What was read so far, and room for a step. */
 struct {name} {{
 {fields}
-    float scratch[{scratch}];
     int held;
 }};
 
@@ -76,24 +74,6 @@ void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperatur
 
 #include <math.h>
 #include <string.h>
-
-"""
-
-PRODUCT = """\
-/* out (columns) = x (rows) W (rows, columns) */
-static void product(float *restrict out, const float *restrict x, const float *restrict W, int rows,
-                    int columns)
-{
-    int i = 0;
-    for (int j = 0; j < columns; j++) out[j] = 0.0f;
-    for (; i + 4 <= rows; i += 4, W += 4 * columns) {
-        const float a = x[i], b = x[i + 1], c = x[i + 2], d = x[i + 3];
-        const float *W1 = W + columns, *W2 = W1 + columns, *W3 = W2 + columns;
-        for (int j = 0; j < columns; j++) out[j] += a * W[j] + b * W1[j] + (c * W2[j] + d * W3[j]);
-    }
-    for (; i < rows; i++, W += columns)
-        for (int j = 0; j < columns; j++) out[j] += x[i] * W[j];
-}
 
 """
 
@@ -188,59 +168,57 @@ static void forget(struct NAME *m)
 """
 
 
+class CSource(NamedTuple):
+    """A file, and how many bytes its struct has."""
+
+    text: str
+    struct: int
+
+
 def c_source(
-    name: str, about: str, step: WholeStep, vocabulary: Vocabulary, before: list[int]
-) -> str:
+    name: str,
+    about: str,
+    step: WholeStep,
+    vocabulary: Vocabulary,
+    before: list[int],
+    weights: str = "fp32",
+) -> CSource:
     """The file. name: of the functions; before: tokens that are read before a text (EOS), or before
     an empty one where the vocabulary has no EOS."""
-    made = loops.statements(step.program, loops.C)
     V, D = step.table.shape
-    held = 4
-    ram = 4 * (sum(map(len, step.initial.values())) + max(made.scratch, 1) + V) + held
-    weights = [*made.arrays.values(), step.table]
-    flash = 4 * sum(value.size for value in weights)
+    if weights == "int8":
+        table, size = in_bytes("TABLE", step.table)
+        first = [
+            "const float *const x = m->x;",
+            f"for (int i = 0; i < {D}; i++) m->x[i] = TABLE_scale[token] * TABLE[token * {D} + i];",
+        ]
+    else:
+        table, size = floats("TABLE", step.table), 4 * step.table.size
+        first = [f"const float *const x = TABLE + token * {D};"]
+    made = c_function(
+        "void NAME_step(struct NAME *m, int token, float *logits)", step.program, weights, first,
+        list(step.initial),
+    )  # fmt: skip
+    fields = [f"    float {field}[{len(values)}];" for field, values in step.initial.items()]
+    fields.append(f"    float scratch[{max(made.scratch, 1)}];")
+    struct = 4 * (sum(map(len, step.initial.values())) + max(made.scratch, 1) + 1)
+    if weights == "int8":
+        rounded = -(-made.rounded // 4) * 4
+        fields += [f"    float x[{D}];", f"    signed char rounded[{rounded}];"]
+        struct += 4 * D + rounded
     upper = name.upper()
     head = named(HEAD, name).format(
-        about=about, version=__version__, flash=flash, ram=ram, name=name, V=V, upper=upper,
-        operations=made.operations, scratch=max(made.scratch, 1),
-        fields="\n".join(f"    float {field}[{len(v)}];" for field, v in step.initial.items()),
+        about=about, version=__version__, flash=made.flash + size, ram=struct + 4 * V, name=name, V=V,
+        upper=upper, operations=made.operations, fields="\n".join(fields),
     )  # fmt: skip
-    arrays = [_floats("TABLE", step.table)]
-    arrays += [_floats(array, numbers) for array, numbers in made.arrays.items()]
-    arrays += [_whole(table, numbers) for table, numbers in made.tables.items()]
-    states = [f"    float *const {field} = m->{field};" for field in step.initial]
-    body = [
-        "void NAME_step(struct NAME *m, int token, float *logits)", "{",
-        f"    const float *const x = TABLE + token * {D};", *states,
-        "    float *const scratch = m->scratch;",
-        *("    " + line.replace("\n", "\n    ") for line in made.lines), "}", "",
-    ]  # fmt: skip
     begin = ["void NAME_begin(struct NAME *m)", "{", "    memset(m, 0, sizeof *m);"]
     for field, values in step.initial.items():
-        begin += [f"    m->{field}[{n}] = {_literal(v)};" for n, v in enumerate(values) if v]
+        begin += [f"    m->{field}[{n}] = {literal(v)};" for n, v in enumerate(values) if v]
     begin += ["}", ""]
     write = named(WRITE, name).format(
         upper=upper, before=", ".join(map(str, before or [0])), befores=len(before),
         always=int(vocabulary.eos_id is not None),
     )  # fmt: skip
     silent = SILENT.replace("FORGET", "m->held = 0" if vocabulary.kind == "jamo" else "(void)m")
-    code = [named("\n".join(part), name) for part in ([PRODUCT], body, begin, [silent])]
-    return "\n".join([head, *arrays, coding(vocabulary, name), *code, write])
-
-
-def _floats(name: str, numbers: Numbers) -> str:
-    flat = [_literal(value) for value in numbers.astype(np.float32).reshape(-1).tolist()]
-    lines = [", ".join(flat[n : n + 8]) for n in range(0, len(flat), 8)]
-    return f"static const float {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
-
-
-def _literal(value: float) -> str:
-    """A float of C, with as many digits as float32 has."""
-    text = f"{value:.9g}"
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
-
-
-def _whole(name: str, numbers: Numbers) -> str:
-    flat = list(map(str, numbers.tolist()))
-    lines = [", ".join(flat[n : n + 16]) for n in range(0, len(flat), 16)]
-    return f"static const int {name}[] = {{\n    " + ",\n    ".join(lines) + "\n};\n"
+    code = [named(part, name) for part in (PRODUCTS[weights], made.text, "\n".join(begin), silent)]
+    return CSource("\n".join([head, table + "\n", coding(vocabulary, name), *code, write]), struct)

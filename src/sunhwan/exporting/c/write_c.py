@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.exporting.c.source import c_source
+from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading
-from sunhwan.exporting.whole import WholeStep, whole_step
+from sunhwan.exporting.whole import whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import Task
@@ -42,10 +44,11 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in model.recurrent.stack))
     sizes = ", ".join(str(layer.hidden_size) for layer in model.recurrent.stack)
     about = f"A language model: {cells} of {sizes} units over {language.vocabulary.kind}."
-    source = c_source(name, about, step, language.vocabulary, start_tokens(language.vocabulary))
-    off = _compare(compiler, name, source, model, step)
-    write_text(path, source)
-    return Exported([path], off)
+    before = start_tokens(language.vocabulary)
+    source = c_source(name, about, step, language.vocabulary, before, weights)
+    off = _compare(compiler, name, source, model, weights)
+    write_text(path, source.text)
+    return Exported([path], off, weights=weights)
 
 
 def find_compiler() -> list[str]:
@@ -62,36 +65,32 @@ def find_compiler() -> list[str]:
 
 
 def _compare(
-    compiler: list[str], name: str, source: str, model: LanguageModel, step: WholeStep
+    compiler: list[str], name: str, source: CSource, model: LanguageModel, weights: str
 ) -> float:
     """The largest deviation of the logits over many steps; ConfigError where it is too large."""
     reading = Reading.of(model)
+    with compiled(compiler, name, source.text) as library:
+        state = ctypes.create_string_buffer(source.struct)
+        logits = (ctypes.c_float * model.vocabulary_size)()
+        getattr(library, f"{name}_begin")(state)
+        rows = []
+        for token in reading.tokens:
+            getattr(library, f"{name}_step")(state, token, logits)
+            rows.append(np.array(logits, np.float32))
+    return reading.check(f"{name}.c", np.stack(rows), weights)
+
+
+@contextmanager
+def compiled(compiler: list[str], name: str, source: str, *options: str) -> Iterator[ctypes.CDLL]:
+    """A C file as a library; ConfigError where the compiler refuses it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         file, library = Path(folder) / f"{name}.c", Path(folder) / f"{name}.so"
         file.write_text(source, encoding="utf-8")
-        options = ["-std=c99", "-O1", "-shared", "-fPIC", "-o", str(library), str(file), "-lm"]
-        done = subprocess.run([*compiler, *options], capture_output=True, text=True, check=False)
+        command = [*compiler, "-std=c99", "-O1", *options, "-shared", "-fPIC", "-o", str(library)]
+        command += [str(file), "-lm"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ConfigError(
                 f"{name}.c is not written: {compiler[0]} refuses it: {done.stderr[-300:]}"
             )
-        found = _run(
-            ctypes.CDLL(str(library)), name, reading.tokens, model.vocabulary_size, step, source
-        )
-    return reading.check(f"{name}.c", found)
-
-
-def _run(
-    library: ctypes.CDLL, name: str, ids: list[int], V: int, step: WholeStep, source: str
-) -> np.ndarray:
-    """The logits (T, V) of the compiled step."""
-    (scratch,) = re.findall(r"float scratch\[(\d+)\];", source)
-    floats = sum(map(len, step.initial.values())) + int(scratch)
-    state = (ctypes.c_float * (floats + 1))()
-    logits = (ctypes.c_float * V)()
-    getattr(library, f"{name}_begin")(state)
-    rows = []
-    for token in ids:
-        getattr(library, f"{name}_step")(state, token, logits)
-        rows.append(np.array(logits, np.float32))
-    return np.stack(rows)
+        yield ctypes.CDLL(str(library))
