@@ -11,14 +11,38 @@ DOCS = Path(__file__).parents[1] / "docs"
 ENGLISH, KOREAN = (
     (DOCS / name).read_text(encoding="utf-8") for name in ("cells.md", "cells.ko.md")
 )
+DERIVATIONS = {path.name: path for path in (DOCS / "cells").glob("*.md")}
 
 
 def test_every_cell_is_on_the_pages_of_both_languages() -> None:
-    headings = [line for line in KOREAN.splitlines() if line.startswith("### ")]
-    named = [name for line in headings for name in re.findall(r"`(\w+)`", line)]
-    assert sorted(named) == sorted(CELLS)
-    rows = re.findall(r"^\| `(\w+)` \|", ENGLISH, re.MULTILINE)
-    assert sorted(set(rows) & set(CELLS)) == sorted(CELLS)
+    tables = [
+        re.findall(r"^\| `(\w+)` \|.*\|.*\|", page, re.MULTILINE) for page in (ENGLISH, KOREAN)
+    ]
+    cells = [[name for name in names if name in CELLS] for names in tables]
+    assert cells[0] == cells[1]
+    assert sorted(cells[0]) == sorted(CELLS)
+    headings = "".join(
+        line
+        for name, path in DERIVATIONS.items()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if name.endswith(".ko.md") and line.startswith("## ")
+    )
+    assert sorted(set(re.findall(r"`(\w+)`", headings))) == sorted(CELLS)
+
+
+def test_a_reader_of_korean_needs_no_english_page_for_the_mathematics() -> None:
+    for name in [n for n in DERIVATIONS if not n.endswith(".ko.md")]:
+        korean = DERIVATIONS[name.replace(".md", ".ko.md")].read_text(encoding="utf-8")
+        english = DERIVATIONS[name].read_text(encoding="utf-8")
+        # Every section, and its derivation: as many gradients, a few of them in a line of text.
+        assert korean.count("\n## ") == english.count("\n## "), name
+        assert korean.count("mathrm{d}") > 0.8 * english.count("mathrm{d}"), name
+        body = korean.split("\n", 3)[3]
+        assert not re.findall(r"\]\([^)]*(?<!\.ko)\.md", body), name
+    assert set(re.findall(r"\]\(([^)]*(?<!\.ko)\.md[^)]*)\)", KOREAN)) == {
+        "cells.md",
+        "cells.md#sources",
+    }
 
 
 def test_the_symbols_of_the_notes_are_those_of_the_code() -> None:

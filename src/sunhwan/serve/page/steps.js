@@ -53,6 +53,7 @@ function show() {
   find("stepsEmpty").hidden = Boolean(seen);
   if (!seen) return;
   find("stepsRow").replaceChildren(...seen.steps.map(column));
+  find("stepsLanes").hidden = !find("stepsRow").querySelector(".lanes");
   go(Math.min(at, last()));
 }
 
@@ -159,24 +160,31 @@ function forward(step) {
   return [...parts, output, element("p", { id: "stepsLoss" }, said)];
 }
 
+/** The cells of a matrix's row; the first keeps away from the matrix before it. */
+function numbers(row) {
+  const cells = row.map((v) => figure(v));
+  cells[0].classList.add("part");
+  return cells;
+}
+
 /** Weights, their gradient, and what one step of gradient descent makes of them. */
 function update() {
   const { rate, loss, layers } = seen.update;
   const tables = layers.flatMap((layer, k) => {
     const name = k < seen.cells.length ? say("layerName", { n: k + 1, cell: seen.cells[k] }) : say("stepsOutput");
     return Object.entries(layer).map(([matrix, parts]) => {
-      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${number(rate)} ∂L/∂${matrix}`].map((head, part) =>
+      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${number(rate, 2)} ∂L/∂${matrix}`].map((head, part) =>
         element("th", { scope: "colgroup", colspan: String(parts[part].first[0].length), class: "part" }, head),
       );
       const rows = parts[0].first.map((_, r) =>
-        element("tr", { "data-name": matrix }, ...parts.flatMap(({ first }) => first[r].map((v) => figure(v)))),
+        element("tr", { "data-name": matrix }, ...parts.flatMap(({ first }) => numbers(first[r]))),
       );
       const [high, wide] = parts[0].size;
       const cut = parts[0].first.length < high || parts[0].first[0].length < wide;
       return table(cut ? `${name} … ${number(high)} × ${number(wide)}` : name, rows, heads);
     });
   });
-  const words = { eta: number(rate), loss: number(seen.loss, 6), after: number(loss, 6) };
+  const words = { eta: number(rate, 2), loss: number(seen.loss, 6), after: number(loss, 6) };
   return [element("p", { id: "stepsUpdated" }, say("stepsUpdated", words)), ...tables];
 }
 
