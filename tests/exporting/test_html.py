@@ -1,9 +1,11 @@
 """Language models as one page: the model's numbers and texts, in a browser that may ask for nothing."""
 
+import importlib.util
 import math
 import re
 import shutil
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import torch
 import sunhwan
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops
+from sunhwan.exporting.html import build_products
+from sunhwan.exporting.html.build_products import COMPILER, build
 from sunhwan.tasks import LanguageModelTask
 from tests.exporting.test_onnx import small
 from tests.serve.page.browser import launched
@@ -33,31 +37,34 @@ def opened(browser, tmp_path):
     """Opens a model's page from the disk; a request of any kind, and an error, fails the test."""
     pages, asked, errors = [], [], []
 
-    def open_(model: str | LanguageModelTask, **options: Any) -> Any:
+    def open_(model: str | LanguageModelTask, hash: str = "", **options: Any) -> Any:
         source = GOLDEN / model if isinstance(model, str) else model
-        export(source, tmp_path / "notes.html", "html")
+        export(source, tmp_path / "notes.html", "html", "fp32")
         context = browser.new_context(offline=True, **options)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text))
-        page.goto((tmp_path / "notes.html").as_uri())
+        page.goto((tmp_path / "notes.html").as_uri() + hash)
         pages.append(page)
         return page
 
     yield open_
     for page in pages:
         page.context.close()
-    assert [url for url in asked if not url.endswith("/notes.html")] == []
+    assert [url for url in asked if "/notes.html" not in url] == []
     assert errors == []
 
 
 @needs_node
 @pytest.mark.parametrize("name", ["cells/slstm", "texts/dense"])
 def test_numbers(tmp_path, name):
-    found = export(GOLDEN / name, tmp_path / "notes.html", "html")
+    found = export(GOLDEN / name, tmp_path / "notes.html", "html", "fp32")
     assert found.deviation < 1e-5
     assert found.notes == ()
+    found = export(GOLDEN / name, tmp_path / "notes.html", "html")
+    assert found.weights == "fp16"
+    assert 0 < found.deviation < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -71,6 +78,32 @@ def test_it_writes_what_sample_writes(opened, name):
     for prompt in ("나는 the 사", "너느", ""):
         (wanted,) = task.sample(prompt, length=length, temperature=0, precision="fp32")
         assert page.evaluate("a => sunhwan.write(...a)", [prompt, length]) == wanted.text
+
+
+def test_without_webassembly_it_says_the_same(opened):
+    """The address ends with #js: plain JavaScript."""
+    task = small(cell=["lstm"], hidden_size=67)
+    (wanted,) = task.sample("나는", length=100, temperature=0, precision="fp32")
+    for hash, compiled in (("", True), ("#js", False)):
+        page = opened(task, hash)
+        assert page.evaluate("compiled") == compiled
+        assert page.evaluate("sunhwan.write('나는', 100)") == wanted.text
+    ran = """compiled => {
+        const { floats, accumulate } = machine(9 * 7 + 7 * 13 + 9 * 13, compiled ? COMPILED : null);
+        const A = floats(9 * 7), B = floats(7 * 13), C = floats(9 * 13);
+        [A, B, C].forEach((X, k) => X.forEach((_, n) => { X[n] = Math.sin(n * n + k); }));
+        accumulate(C, 13, A, 1, 1, 8, B, 0, 7, 7, 13);
+        return Array.from(C);
+    }"""
+    page = opened(task)
+    both = [page.evaluate(ran, compiled) for compiled in (True, False)]
+    assert both[0] == pytest.approx(both[1], abs=1e-6)
+
+
+def test_the_compiled_products_are_those_of_the_source():
+    if importlib.util.find_spec("ziglang") is None or version("ziglang") != COMPILER:
+        pytest.skip(f"ziglang {COMPILER} is not installed")
+    assert build() == (Path(build_products.__file__).parent / "products.wasm").read_bytes()
 
 
 def test_texts_and_tokens(opened):
@@ -252,10 +285,10 @@ def test_hostile_text_is_text(opened, browser, tmp_path, monkeypatch):
 
 
 def test_the_size(tmp_path):
-    """The weights, a third more in base64, and less than 150 kB."""
+    """The weights in float16, a third more in base64, and less than 150 kB."""
     task = small(cell=["gru"], hidden_size=64)
     export(task, tmp_path / "notes.html", "html")
-    weights = 4 * sum(p.numel() for p in task.model.parameters())
+    weights = 2 * sum(p.numel() for p in task.model.parameters())
     assert (tmp_path / "notes.html").stat().st_size < weights * 4 / 3 + 150_000
     page = (tmp_path / "notes.html").read_text(encoding="utf-8")
     assert not re.search(r"%%[A-Z]+%%|https?://", page)
@@ -271,7 +304,7 @@ def test_a_page_that_disagrees_is_not_written(tmp_path, monkeypatch):
 
 def test_without_node_it_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    found = export(small(cell=["gru"]), tmp_path / "out.html", "html")
+    found = export(small(cell=["gru"]), tmp_path / "out.html", "html", "fp32")
     assert found.deviation < 1e-5
     assert found.notes[0].startswith("the page's program was compared, not the page itself")
 

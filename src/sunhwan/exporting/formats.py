@@ -15,7 +15,7 @@ FORMATS = {
 }
 """By name; the function that writes a task with weights of a kind, as MODULE:FUNCTION."""
 
-WEIGHTS = {"onnx": ("fp32", "fp16", "int8"), "c": ("fp32", "int8"), "html": ("fp32",)}
+WEIGHTS = {"onnx": ("fp32", "fp16", "int8"), "c": ("fp32", "int8"), "html": ("fp16", "fp32")}
 """By format: what its weights may be kept in, and first what they are where nothing is said."""
 
 

@@ -45,9 +45,9 @@ C = Dialect(
 JAVASCRIPT = Dialect(
     "const", "let",
     {
-        "neg": "-{0}", "abs": "Math.abs({0})", "exp": "Math.exp({0})", "expm1": "Math.expm1({0})",
+        "neg": "-{0}", "abs": "Math.abs({0})", "exp": "exp({0})", "expm1": "Math.expm1({0})",
         "log": "Math.log({0})", "log1p": "Math.log1p({0})", "sqrt": "Math.sqrt({0})",
-        "tanh": "Math.tanh({0})", "sigmoid": "1 / (1 + Math.exp(-{0}))", "sin": "Math.sin({0})",
+        "tanh": "tanh({0})", "sigmoid": "1 / (1 + exp(-{0}))", "sin": "Math.sin({0})",
         "cos": "Math.cos({0})", "floor": "Math.floor({0})", "erf": "erf({0})", "add": "{0} + {1}",
         "sub": "{0} - {1}", "mul": "{0} * {1}", "div": "{0} / {1}", "pow": "{0} ** {1}",
         "maximum": "Math.max({0}, {1})", "minimum": "Math.min({0}, {1})",

@@ -1,26 +1,22 @@
 // The model: weights, a step of one token, texts and tokens. It touches nothing of the page.
+const STATE_SIZE = Object.values(MODEL.initial).reduce((sum, field) => sum + field.length, 0);
+const [FLOATS, HALVES] = MODEL.stored;
+const { floats, product, compiled } = machine(FLOATS + HALVES + STATE_SIZE + MODEL.vocabulary.tokens.length + %%SCRATCH%%);
+
+// Float32 numbers, and behind them those of float16, whose bits are moved into place and scaled.
 const WEIGHTS = (() => {
   const text = typeof WEIGHTS_TEXT === "string" ? WEIGHTS_TEXT : document.getElementById("weights").textContent;
-  const bytes = Uint8Array.from(atob(text.trim()), c => c.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+  const { buffer } = bytesOf(text), all = floats(FLOATS + HALVES), halves = new Uint16Array(buffer, 4 * FLOATS);
+  all.set(new Float32Array(buffer, 0, FLOATS));
+  const bits = new Uint32Array(all.buffer, all.byteOffset, all.length);
+  for (let n = 0, at = FLOATS; n < HALVES; n++, at++) {
+    bits[at] = (halves[n] & 0x8000) << 16 | (halves[n] & 0x7fff) << 13;
+    all[at] *= 2 ** 112;
+  }
+  return all;
 })();
 const array = name => WEIGHTS.subarray(...MODEL.arrays[name]);
 const TABLE = array("TABLE");
-
-// out (columns) = x (rows) times a matrix that is kept column by column.
-function product(out, o, x, p, W, w, rows, columns) {
-  for (let j = 0; j < columns; j++, w += rows) {
-    let a = 0, b = 0, c = 0, d = 0, i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      a += x[p + i] * W[w + i];
-      b += x[p + i + 1] * W[w + i + 1];
-      c += x[p + i + 2] * W[w + i + 2];
-      d += x[p + i + 3] * W[w + i + 3];
-    }
-    for (; i < rows; i++) a += x[p + i] * W[w + i];
-    out[o + j] = a + b + (c + d);
-  }
-}
 
 function erf(x) {
   let sum = x, term = x;
@@ -39,15 +35,18 @@ function begin() {
 const copied = state => Object.fromEntries(Object.entries(state).map(([name, v]) => [name, v.slice()]));
 
 %%ARRAYS%%
-const scratch = new Float32Array(%%SCRATCH%%);
-const vector = new Float32Array(MODEL.width);
+const scratch = floats(%%SCRATCH%%), logits = floats(MODEL.vocabulary.tokens.length);
+const FIELDS = Object.fromEntries(Object.entries(MODEL.initial).map(([name, v]) => [name, floats(v.length)]));
 
-// Reads a token: changes the state, and gives the logits of the next one.
-function step(state, token, logits) {
+// Reads a token: changes the state, and gives the logits of the next one. It computes in the machine's memory.
+function step(state, token, found) {
   const x = TABLE.subarray(token * MODEL.width, (token + 1) * MODEL.width);
+  for (const name in FIELDS) FIELDS[name].set(state[name]);
   %%STATES%%
 %%STEP%%
-  return logits;
+  for (const name in FIELDS) state[name].set(FIELDS[name]);
+  found.set(logits);
+  return found;
 }
 
 // Texts and tokens

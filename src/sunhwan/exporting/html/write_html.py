@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import loops
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.html.training import training
-from sunhwan.exporting.parity import Reading
+from sunhwan.exporting.parity import Reading, checked
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
@@ -31,14 +32,13 @@ from sunhwan.text import Vocabulary
 HERE = Path(__file__).parent
 
 PRINT = """
-const found = [], logits = new Float32Array(TOKENS.length), state = begin();
-for (const token of IDS_TO_READ) found.push(Array.from(step(state, token, logits)));
-console.log(JSON.stringify(found));
+const state = begin(), said = new Float32Array(TOKENS.length);
+console.log(JSON.stringify(IDS_TO_READ.map(token => Array.from(step(state, token, said)))));
 """
 
 
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
-    """Write the page of a language model, in float32, that says what the model says."""
+    """Write the page of a language model that says what the model says, with weights in fp16 or fp32."""
     language = task.as_language_model()
     if language is None:
         raise UsageError(
@@ -49,26 +49,28 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
             f"a page is written to a file: name one such as {path.stem or 'model'}.html"
         )
     model = copy.deepcopy(language.model).cpu().float().eval()
-    step = whole_step(model)
-    facts, engine, numbers = parts(step, language.vocabulary)
-    steps, lessons = training(model, arrays_of(step))
-    off, notes = _compare(model, step, facts, engine, numbers)
+    exact = whole_step(model)
+    step = rounded(exact) if weights == "fp16" else exact
+    facts, made, numbers = parts(step, language.vocabulary, weights)
+    compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
+    engine = f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{_source("products.js")}{made}'
+    script = f"const WEIGHTS_TEXT = {json.dumps(numbers)};\n{engine}"
+    off, notes = _compare(model, step, script, weights)
+    steps, lessons = training(model, arrays_of(exact))
     page = filled(
         "page.html",
         NAME=html.escape(path.stem),
         MADE=f"sunhwan {__version__}",
         WEIGHTS=numbers,
-        MODEL=facts,
         ENGINE=engine,
         PAGE=_source("page.js"),
         PANEL=_source("panel.js"),
-        PRODUCTS=_source("products.js"),
         TRAINER=_source("trainer.js"),
         STEPS=steps,
         TRAINING=_in_script(lessons),
     )
     write_text(path, page)
-    return Exported([path], off, notes)
+    return Exported([path], off, notes, weights)
 
 
 def filled(template: str, **values: str) -> str:
@@ -76,33 +78,61 @@ def filled(template: str, **values: str) -> str:
     return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], _source(template))
 
 
-def parts(step: WholeStep, vocabulary: Vocabulary) -> tuple[str, str, str]:
-    """What is known of the model (JSON), the engine (JavaScript), the weights (base64 of float32)."""
+def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tuple[str, str, str]:
+    """What is known of the model (JSON), the engine (JavaScript), the weights (base64).
+
+    Vectors lie there in float32; behind them, with weights of "fp16", the matrices in float16.
+    """
     made = loops.statements(step.program, loops.JAVASCRIPT)
     arrays = arrays_of(step, made)
+    halves = {"TABLE", *made.matrices} if weights == "fp16" else set()
     places, start, flat = {}, 0, []
-    for name, numbers in arrays.items():
+    stored = [0, 0]
+    for name in sorted(arrays, key=lambda name: name in halves):
+        numbers = arrays[name]
         places[name] = [start, start + numbers.size]
         start += numbers.size
-        flat.append(np.ascontiguousarray(numbers, np.dtype("<f4")).tobytes())
+        stored[name in halves] += numbers.size
+        kind = "<f2" if name in halves else "<f4"
+        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
     facts: dict[str, Any] = {
         "width": step.table.shape[1],
         "arrays": places,
+        "stored": stored,
         "initial": {name: field.tolist() for name, field in step.initial.items()},
         "before": start_tokens(vocabulary),
         "vocabulary": vocabulary.to_dict(),
     }
-    text = _in_script(facts)
     declared = [f'const {name} = array("{name}");' for name in made.arrays]
     declared += [f"const {name} = {numbers.tolist()};" for name, numbers in made.tables.items()]
     engine = filled(
         "engine.js",
         ARRAYS="\n".join(declared),
         SCRATCH=str(max(made.scratch, 1)),
-        STATES="const { " + ", ".join(step.initial) + " } = state;",
+        STATES="const { " + ", ".join(step.initial) + " } = FIELDS;",
         STEP="\n".join("  " + line.replace("\n", "\n  ") for line in made.lines),
     )
-    return text, engine, base64.b64encode(b"".join(flat)).decode()
+    return _in_script(facts), engine, base64.b64encode(b"".join(flat)).decode()
+
+
+def rounded(step: WholeStep) -> WholeStep:
+    """The same step with its matrices in float16; ConfigError where a number is too large for it."""
+    operations = list(step.program.operations)
+    for name in loops.statements(step.program, loops.JAVASCRIPT).matrices:
+        place = int(name.removeprefix("c"))
+        numbers = operations[place].numbers
+        assert numbers is not None
+        operations[place] = operations[place]._replace(numbers=_half(numbers))
+    program = step.program._replace(operations=tuple(operations))
+    return step._replace(program=program, table=_half(step.table))
+
+
+def _half(numbers: Numbers) -> Numbers:
+    with np.errstate(over="ignore"):
+        found = numbers.astype(np.float32).astype(np.float16).astype(np.float32)
+    if not np.isfinite(found).all():
+        raise ConfigError("a weight is too large for fp16: export the page with weights in fp32")
+    return found
 
 
 def arrays_of(step: WholeStep, made: loops.Statements | None = None) -> dict[str, Numbers]:
@@ -124,7 +154,7 @@ def _source(name: str) -> str:
 
 
 def _compare(
-    model: LanguageModel, step: WholeStep, facts: str, engine: str, weights: str
+    model: LanguageModel, step: WholeStep, engine: str, weights: str
 ) -> tuple[float, tuple[str, ...]]:
     """The largest deviation of the logits, of the page where there is Node.js, else of its program."""
     reading = Reading.of(model)
@@ -132,10 +162,9 @@ def _compare(
     notes: tuple[str, ...] = ()
     if node is None:
         notes = ("the page's program was compared, not the page itself: there is no Node.js here",)
-        found = _by_program(step, reading.tokens)
+        found = _by_program(step, reading.tokens, np.float32)
     else:
-        script = f"const WEIGHTS_TEXT = {json.dumps(weights)};\nconst MODEL = {facts};\n{engine}"
-        script += PRINT.replace("IDS_TO_READ", str(reading.tokens))
+        script = engine + PRINT.replace("IDS_TO_READ", str(reading.tokens))
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.js"
             file.write_text(script, encoding="utf-8")
@@ -143,13 +172,17 @@ def _compare(
         if done.returncode:
             raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
         found = np.array(json.loads(done.stdout), np.float32)
-    return reading.check("the page", found), notes
+    if weights != "fp32":  # the page computes exactly, with weights that are not
+        wanted = _by_program(step, reading.tokens, np.float32)
+        exact = partial(_by_program, step, reading.tokens, np.float64)
+        checked("the page", "its logits are", found, wanted, exact)
+    return reading.check("the page", found, weights), notes
 
 
-def _by_program(step: WholeStep, ids: list[int]) -> Numbers:
-    state = {name: field[None] for name, field in step.initial.items()}
+def _by_program(step: WholeStep, ids: list[int], kind: type[np.floating[Any]]) -> Numbers:
+    state = {name: field[None].astype(kind) for name, field in step.initial.items()}
     rows = []
     for token in ids:
-        state = evaluate(step.program, {"x": step.table[token][None], **state})
+        state = evaluate(step.program, {"x": step.table[token][None].astype(kind), **state})
         rows.append(state.pop("logits")[0])
     return np.stack(rows)
