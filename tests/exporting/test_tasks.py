@@ -9,8 +9,8 @@ import torch
 
 import sunhwan
 from sunhwan.config import Config
-from sunhwan.exporting import export
-from sunhwan.exporting.onnx import encoder_decoder_graphs, predictor_graphs
+from sunhwan.exporting import export, predictor_checks
+from sunhwan.exporting.onnx import encoder_decoder_graphs
 from sunhwan.exporting.onnx.write_onnx import PARTS
 from sunhwan.registry import TASKS
 from sunhwan.tasks import Task
@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "v1" / "tasks"
 @pytest.fixture(autouse=True)
 def few_shapes(monkeypatch):
     """Compared at fewer sizes than users' models are."""
-    for module in (predictor_graphs, encoder_decoder_graphs):
+    for module in (predictor_checks, encoder_decoder_graphs):
         monkeypatch.setattr(module, "BATCHES", (1, 3))
         monkeypatch.setattr(module, "LENGTHS", (1, 20))
 

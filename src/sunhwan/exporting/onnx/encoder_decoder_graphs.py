@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.data import Ragged
-from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, pool, run_encoder
 from sunhwan.exporting.onnx.example_programs import TRANSLATE, WRITE, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.language_model_graphs import (
@@ -20,6 +20,7 @@ from sunhwan.exporting.onnx.language_model_graphs import (
 from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.onnx.recurrent_nodes import run_stack
 from sunhwan.exporting.parity import Check, Numbers
+from sunhwan.exporting.predictor_checks import doubled, drawn
 from sunhwan.models.decoder import Decoder, DecoderState, _learned
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
@@ -182,9 +183,7 @@ def checks(model: EncoderDecoder) -> Iterator[Check]:
 
 
 def _exact(whole: EncoderDecoder, batch: Ragged, tokens: Tensor, n: int) -> Numbers:
-    values = batch.values
-    double = values.double() if values.is_floating_point() else values
-    return list(_said(whole, batch._replace(values=double), tokens))[n][1]
+    return list(_said(whole, doubled(batch), tokens))[n][1]
 
 
 @torch.no_grad()

@@ -6,14 +6,11 @@ Inputs are (N, T, …) with lengths (N), as a batch of the model is; inside, tim
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.recurrent_nodes import run_stack, turned, zero_state
-from sunhwan.exporting.parity import Numbers
 from sunhwan.layers import Attention, Pooling
 from sunhwan.models.encoder import Encoder
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
@@ -197,56 +194,3 @@ def attend(
     )
     context = graph.squeeze(graph.op("MatMul", graph.unsqueeze(weights, 1), keys), 1)
     return context, weights
-
-
-# What an input layer may be given, to compare with
-
-
-def drawn(
-    layer: InputLayer, rows: int, steps: int, draw: torch.Generator, suffix: str = ""
-) -> tuple[Ragged, Numbers]:
-    """A random batch for the model, and the same under the names of the graph's inputs."""
-    lengths = torch.randint(1, steps + 1, (rows,), generator=draw)
-    lengths[0] = steps
-    if rows > 1:
-        lengths[1] = 0  # a row of no steps
-    given: dict[str, Tensor] = {f"lengths{suffix}": lengths}
-    if isinstance(layer, TokenInput):
-        values = torch.randint(layer.embedding.num_embeddings, (rows, steps), generator=draw)
-        given[f"tokens{suffix}"] = values
-    elif isinstance(layer, FrameInput):
-        values = torch.randn(rows, steps, layer.linear.in_features, generator=draw)
-        given[f"frames{suffix}"] = values
-    elif isinstance(layer, WordInput):
-        words = torch.randint(layer.words.num_embeddings, (rows, steps, 1), generator=draw)
-        letters = torch.randint(layer.letters.num_embeddings, (rows, steps, 9), generator=draw)
-        spelled = torch.randint(10, (rows, steps, 1), generator=draw)
-        letters = torch.where(torch.arange(9) < spelled, letters, -1)
-        values = torch.cat((words, letters), -1)
-        given |= {f"words{suffix}": words[..., 0], f"letters{suffix}": letters}
-    else:
-        lengths = torch.ones(rows, dtype=torch.int64)
-        if isinstance(layer, LabelsInput):
-            columns = [
-                torch.randint(e.num_embeddings, (rows, 1), generator=draw) for e in _tables(layer)
-            ]
-            values, name = torch.cat(columns, 1), "labels"
-        else:
-            values = torch.randn(rows, _width(layer), generator=draw)
-            name = "numbers"
-        given = {f"{name}{suffix}": values}
-        values = values.unsqueeze(1)
-    return Ragged(values, lengths), {name: value.numpy() for name, value in given.items()}
-
-
-def _tables(layer: LabelsInput) -> list[nn.Embedding]:
-    return [e for e in layer.embeddings if isinstance(e, nn.Embedding)]
-
-
-def _width(layer: InputLayer) -> int:
-    if isinstance(layer, ImageInput):
-        return layer.side**2
-    assert isinstance(layer, VectorInput)
-    first = layer.layers[0]
-    assert isinstance(first, nn.Linear)
-    return first.in_features

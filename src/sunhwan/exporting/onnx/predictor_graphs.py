@@ -1,21 +1,14 @@
 """Classifiers, taggers and forecasters as one graph each: what is read → what is predicted."""
 
-import copy
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
-
 import numpy as np
 import torch
-from torch import nn
 
-from sunhwan.data import Ragged
-from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, drawn, pool, run_encoder
+from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, pool, run_encoder
 from sunhwan.exporting.onnx.example_programs import ANSWER, CLASSIFY, GIVEN, TAG, example
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.ngram_nodes import add_ngrams
 from sunhwan.exporting.onnx.parts import OnnxParts
-from sunhwan.exporting.parity import Check, Numbers, Wanted
+from sunhwan.exporting.predictor_checks import prediction_checks
 from sunhwan.layers.crf import CRF
 from sunhwan.models.forecaster import QUANTILES
 from sunhwan.tasks.answer.task import AnswerQuestions
@@ -26,8 +19,6 @@ from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
 
 FILE = "model.onnx"
-BATCHES, LENGTHS = (1, 3, 17), (1, 2, 50, 333)
-"""At which a file is compared with the model."""
 
 
 def classify_parts(task: Classify, weights: str) -> OnnxParts:
@@ -54,9 +45,6 @@ def classify_parts(task: Classify, weights: str) -> OnnxParts:
         logits = graph.op("Div", logits, graph.constant(model.temperature))
     graph.output("logits", logits, FLOAT, ["batch", len(task.labels)])
 
-    def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:
-        return {"logits": by(batches).numpy()}
-
     text = task.input_kind.kind == "text" and count == 1
     vocabulary = task.input_kind.vocabulary.kind if text and task.input_kind.vocabulary else ""
     script = (
@@ -64,7 +52,7 @@ def classify_parts(task: Classify, weights: str) -> OnnxParts:
         if text
         else example("The logits of inputs kept in a file.", "INPUTS.npz", GIVEN)
     )
-    checks = _checks(model, model.encoder.inputs, suffixes, answer)
+    checks = prediction_checks(task, FILE)
     return OnnxParts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
 
 
@@ -84,18 +72,7 @@ def tag_parts(task: Tag, weights: str) -> OnnxParts:
     graph.output("emissions", by_row, FLOAT, ["batch", "time", len(task.labels)])
     graph.output("labels", graph.op("Transpose", best, perm=[1, 0]), INT64, ["batch", "time"])
 
-    def answer(by: nn.Module, batches: list[Ragged]) -> dict[str, Wanted]:
-        (batch,) = batches
-
-        def decoded(found: Numbers) -> np.ndarray[Any, Any]:
-            """The labels of the file's own emissions, which nearly equal scores may not change."""
-            with torch.no_grad():
-                labels = model.decode(torch.from_numpy(found["emissions"]), batch.lengths)
-            return torch.where(batch.is_real(), labels, 0).numpy()
-
-        return {"emissions": by(batch).numpy(), "labels": decoded}
-
-    checks = _checks(model, model.encoder.inputs, [""], answer)
+    checks = prediction_checks(task, FILE)
     script = example("The labels of inputs kept in a file.", "INPUTS.npz", GIVEN)
     if isinstance(task.input_kind, WordsKind):
         script = example(
@@ -160,10 +137,7 @@ def answer_parts(task: AnswerQuestions, weights: str) -> OnnxParts:
     _, looked = attend(graph, model.attention, query, keys, projected, passage.lengths)
     graph.output("weights", looked, FLOAT, ["batch", "time"])
 
-    def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:
-        return {"weights": by(*batches).numpy()}
-
-    checks = _checks(model, model.encoder.inputs, ["", "_2"], answer)
+    checks = prediction_checks(task, FILE)
     script = example(
         "The word of a passage that answers a question.", '"A PASSAGE" "A QUESTION"', ANSWER,
         task.input_kind.letters.kind,
@@ -184,55 +158,11 @@ def forecast_parts(task: Forecast, weights: str) -> OnnxParts:
     ordered, _ = graph.ops("TopK", 2, said, graph.whole(Q), axis=-1, largest=0, sorted=1)
     graph.output("quantiles", ordered, FLOAT, ["batch", H, Q])
 
-    def answer(by: nn.Module, batches: list[Ragged]) -> Numbers:
-        return {"quantiles": by(batches[0]).numpy()}
-
     facts = {
         "quantiles": list(QUANTILES), "horizon": H, "season": task.season,
         "frames": "the columns of sunhwan.tasks.forecast.tracks.Window.inputs: the scaled series and the "
         "season before it; whether a step is ahead and how far; the calendar; the inputs",
     }  # fmt: skip
     script = example("The scaled quantiles of inputs kept in a file.", "INPUTS.npz", GIVEN)
-    checks = _checks(model, model.encoder.inputs, [""], answer, least=H)
+    checks = prediction_checks(task, FILE)
     return OnnxParts({FILE: graph}, checks, facts, task.preprocessing(), script)
-
-
-@torch.no_grad()
-def _checks(
-    model: nn.Module,
-    layer: Any,
-    suffixes: list[str],
-    answer: Callable[[nn.Module, list[Ragged]], Any],
-    least: int = 0,
-) -> Iterator[Check]:
-    """What the graph must say to random batches; least: steps that every row has."""
-    draw = torch.Generator().manual_seed(1)
-    whole = copy.deepcopy(model).double()
-    for N in BATCHES:
-        for T in LENGTHS:
-            batches: list[Ragged] = []
-            given: Numbers = {}
-            for suffix in suffixes:
-                batch, named = drawn(layer, N, T + least, draw, suffix)
-                if least:
-                    batch = batch._replace(lengths=batch.lengths.clamp(min=least + 1))
-                    named[f"lengths{suffix}"] = batch.lengths.numpy()
-                batches.append(batch)
-                given |= named
-            wanted = answer(model, batches)
-            exact = partial(_exact, answer, whole, batches)
-            yield Check(FILE, given, wanted, exact, f"batch {N}, {T + least} steps")
-
-
-@torch.no_grad()
-def _exact(
-    answer: Callable[[nn.Module, list[Ragged]], Any], whole: nn.Module, batches: list[Ragged]
-) -> Any:
-    """In float64."""
-    return answer(whole, [doubled(batch) for batch in batches])
-
-
-def doubled(batch: Ragged) -> Ragged:
-    """Floats in float64."""
-    values = batch.values
-    return batch._replace(values=values.double() if values.is_floating_point() else values)
