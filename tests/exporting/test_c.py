@@ -133,10 +133,10 @@ def test_values_share_room():
     ("name", "file", "error", "said"),
     [
         (
-            "tasks/classify",
+            "tasks/translate",
             "x.c",
             UsageError,
-            "cannot be exported to C, which is for language models",
+            "cannot be exported to C: export to ONNX",
         ),
         ("texts/subwords", "x.c", ConfigError, "a vocabulary of subwords cannot be exported to C"),
         ("texts/tied", "folder", UsageError, r"C is written to a file: name one such as folder\.c"),

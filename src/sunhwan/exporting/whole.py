@@ -9,10 +9,10 @@ from torch import nn
 from sunhwan.cells import Lagged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.layer_programs import program_of_layer
-from sunhwan.layers import Recurrent
+from sunhwan.layers import RecurrentLayer
 from sunhwan.layers.connections import Dense, Highway, Plain, Residual
 from sunhwan.models import LanguageModel
-from sunhwan.program import Program, folded
+from sunhwan.program import CellProgram, Program, folded
 from sunhwan.program.operations import Builder, Numbers
 
 
@@ -33,46 +33,56 @@ def whole_step(model: LanguageModel) -> WholeStep:
     builder = Builder()
     table = None if model.embedding is None else _numbers(model.embedding.weight)
     recurrent = model.recurrent
-    initial: dict[str, Numbers] = {}
-    results: dict[str, int] = {}
+    added = State({}, {})
     x = -1 if table is None else builder.input("x", table.shape[1], True)
     for depth, layer in enumerate(recurrent.stack):
         whole = program_of_layer(layer)
         norm, below, inputs = recurrent.norms[depth], x, whole.inputs
         if isinstance(norm, nn.LayerNorm):
-            x = _normalized(builder, norm, x)
+            x = normalized(builder, norm, x)
         if table is None and isinstance(layer.cell, Lagged):
             table = np.eye(model.vocabulary_size, dtype=np.float32)
             x = below = builder.input("x", table.shape[1], True)
         elif table is None:  # of a one-hot x the product is a row of W_x
             inputs, table = _looked_up(whole.inputs)
             x = below = builder.input("x", table.shape[1], True)
-        a = add(builder, inputs, {"x": x})["a"]
-        with torch.no_grad():
-            fields = {
-                name: field[0].float().numpy()
-                for name, field in layer.initial_state(1)._asdict().items()  # type: ignore[attr-defined]
-            }
-        before = {
-            name: builder.input(f"state_{depth}_{name}", len(field), True)
-            for name, field in fields.items()
-        }
-        after = add(builder, whole.step, {"a": a, **before})
-        for name, rate in zip(fields, (layer.zoneout, *[layer.zoneout_cell] * 9), strict=False):
-            if rate:
-                kept = builder.elementwise("mul", before[name], builder.constant(rate))
-                new = builder.elementwise("mul", after[name], builder.constant(1 - rate))
-                after[name] = builder.elementwise("add", kept, new)
-        initial |= {f"state_{depth}_{name}": field for name, field in fields.items()}
-        results |= {f"state_{depth}_{name}": after[name] for name in fields}
-        x = _connected(builder, recurrent, depth, below, after[next(iter(fields))])
-    weight = builder.constant(_numbers(model.output.weight).T)
-    logits = builder.product(x, weight)
-    results["logits"] = builder.elementwise(
-        "add", logits, builder.constant(_numbers(model.output.bias))
-    )
+        h = add_layer(builder, layer, whole._replace(inputs=inputs), x, f"state_{depth}", added)
+        x = connected(builder, recurrent.connections[depth], below, h)
+    added.results["logits"] = linear(builder, model.output, x)
     assert table is not None
-    return WholeStep(folded(Program(tuple(builder.operations), results), {}), table, initial)
+    program = folded(Program(tuple(builder.operations), added.results), {})
+    return WholeStep(program, table, added.initial)
+
+
+class State(NamedTuple):
+    """Fields of a state by name: before the first step, and after a step, as places in a program."""
+
+    initial: dict[str, Numbers]
+    results: dict[str, int]
+
+
+def add_layer(
+    builder: Builder, layer: RecurrentLayer, whole: CellProgram, x: int, name: str, state: State
+) -> int:
+    """Add a step of a layer and its state, `NAME_FIELD`, evaluation mode; the place of h."""
+    a = add(builder, whole.inputs, {"x": x})["a"]
+    with torch.no_grad():
+        fields = {
+            field: value[0].float().numpy()
+            for field, value in layer.initial_state(1)._asdict().items()  # type: ignore[attr-defined]
+        }
+    before = {
+        field: builder.input(f"{name}_{field}", len(value), True) for field, value in fields.items()
+    }
+    after = add(builder, whole.step, {"a": a, **before})
+    for field, rate in zip(fields, (layer.zoneout, *[layer.zoneout_cell] * 9), strict=False):
+        if rate:
+            kept = builder.elementwise("mul", before[field], builder.constant(rate))
+            new = builder.elementwise("mul", after[field], builder.constant(1 - rate))
+            after[field] = builder.elementwise("add", kept, new)
+    state.initial.update({f"{name}_{field}": value for field, value in fields.items()})
+    state.results.update({f"{name}_{field}": after[field] for field in fields})
+    return after[next(iter(fields))]
 
 
 def add(builder: Builder, program: Program, given: dict[str, int]) -> dict[str, int]:
@@ -105,7 +115,8 @@ def _looked_up(program: Program) -> tuple[Program, Numbers]:
     return folded(Program(tuple(operations), program.results), {}), rows.astype(np.float32)
 
 
-def _normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
+def normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
+    """Layer normalisation of a value."""
     size = builder.constant(builder.operations[x].size)
     mean = builder.elementwise("div", builder.reduce("sum", x, 1), size)
     centred = builder.elementwise("sub", x, mean)
@@ -118,8 +129,8 @@ def _normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
     return builder.elementwise("add", y, builder.constant(_numbers(norm.bias)))
 
 
-def _connected(builder: Builder, recurrent: Recurrent, depth: int, below: int, y: int) -> int:
-    connection = recurrent.connections[depth]
+def connected(builder: Builder, connection: nn.Module, below: int, y: int) -> int:
+    """What a layer passes on."""
     if type(connection) is Plain:
         return y
     if type(connection) is Residual:
@@ -128,14 +139,18 @@ def _connected(builder: Builder, recurrent: Recurrent, depth: int, below: int, y
         sizes = builder.operations[below].size + builder.operations[y].size
         return builder.take((below, y), np.arange(sizes))
     if type(connection) is Highway:
-        weight = builder.constant(_numbers(connection.gate.weight).T)
-        s = builder.elementwise(
-            "add", builder.product(below, weight), builder.constant(_numbers(connection.gate.bias))
-        )
+        s = linear(builder, connection.gate, below)
         moved = builder.elementwise("sub", y, below)
         moved = builder.elementwise("mul", builder.elementwise("sigmoid", s), moved)
         return builder.elementwise("add", below, moved)
     raise ConfigError(f"the connection {type(connection).__name__} has no program")
+
+
+def linear(builder: Builder, layer: nn.Linear, x: int) -> int:
+    """x Wᵀ + b."""
+    y = builder.product(x, builder.constant(_numbers(layer.weight).T))
+    bias: torch.Tensor | None = layer.bias
+    return y if bias is None else builder.elementwise("add", y, builder.constant(_numbers(bias)))
 
 
 def _numbers(value: torch.Tensor) -> Numbers:

@@ -1,1 +1,1 @@
-"""A language model as one C99 file."""
+"""A model as one C99 file."""

@@ -235,11 +235,24 @@ def named(code: str, name: str) -> str:
 
 def coding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding and decoding; ConfigError for a kind that has none in C."""
+    return _tokens(vocabulary) + named(_code(vocabulary), name)
+
+
+def encoding(vocabulary: Vocabulary, name: str) -> str:
+    """The tokens, and encoding alone."""
+    return _tokens(vocabulary) + named(_code(vocabulary).split("static void say")[0], name)
+
+
+def _code(vocabulary: Vocabulary) -> str:
     if vocabulary.kind not in KINDS:
         raise ConfigError(
             f"a vocabulary of {vocabulary.kind} cannot be exported to C: train with text.vocabulary "
             f"{', '.join(KINDS)}, or export to ONNX"
         )
+    return KINDS[vocabulary.kind]
+
+
+def _tokens(vocabulary: Vocabulary) -> str:
     unk, eos = vocabulary.unk_id, vocabulary.eos_id
     lines = [
         f"enum {{ UNKNOWN = {-1 if unk is None else unk}, EOS = {-1 if eos is None else eos} }};\n"
@@ -250,15 +263,15 @@ def coding(vocabulary: Vocabulary, name: str) -> str:
         order = sorted(ordinary, key=lambda n: tokens[n])
         lines += [
             "static const char *const TOKENS[] = {",
-            *(f"    {_quoted(t)}," for t in tokens),
+            *(f"    {quoted(t)}," for t in tokens),
             "};",
         ]
         places = [", ".join(map(str, order[n : n + 16])) for n in range(0, len(order), 16)]
         lines += ["static const int ORDER[] = {", *(f"    {line}," for line in places), "};\n"]
-    return "\n".join(lines) + "\n" + named(KINDS[vocabulary.kind], name)
+    return "\n".join(lines) + "\n"
 
 
-def _quoted(text: bytes) -> str:
+def quoted(text: bytes) -> str:
     """A string of C; three octal digits each, which no following digit can lengthen."""
     plain = set(range(32, 127)) - set(b'"\\?')
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text) + '"'

@@ -1,4 +1,4 @@
-"""A language model written as one C file, compiled and compared with the model before it is kept."""
+"""A model written as one C file, compiled and compared with the model before it is kept."""
 
 import copy
 import ctypes
@@ -16,39 +16,50 @@ import numpy as np
 
 from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
+from sunhwan.exporting import predictor_checks
+from sunhwan.exporting.c.predictors import ENDINGS, STEPS, compare, source_of
 from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
-from sunhwan.tasks import Task
+from sunhwan.tasks import LanguageModelTask, Task
 
 COMPILERS = ("cc", "gcc", "clang")
 
 
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
-    """Write the C file of a language model that says what the model says."""
-    language = task.as_language_model()
-    if language is None:
-        raise UsageError(
-            f"{task.title} cannot be exported to C, which is for language models: export to ONNX"
-        )
+    """Write the C file of a model that says what the model says."""
+    if task.as_language_model() is None and task.name not in ENDINGS:
+        raise UsageError(f"{task.title} cannot be exported to C: export to ONNX")
     if path.suffix != ".c" or path.is_dir():
         raise UsageError(f"C is written to a file: name one such as {path.stem or 'model'}.c")
     compiler = find_compiler()
-    model = copy.deepcopy(language.model).cpu().float().eval()
-    step = whole_step(model)
+    task = copy.copy(task)
+    task.model = copy.deepcopy(task.model).cpu().float().eval()
     name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_").lower() or "model"
     name = f"model_{name}" if name[0].isdigit() else name
-    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in model.recurrent.stack))
-    sizes = ", ".join(str(layer.hidden_size) for layer in model.recurrent.stack)
-    about = f"A language model: {cells} of {sizes} units over {language.vocabulary.kind}."
-    before = start_tokens(language.vocabulary)
-    source = c_source(name, about, step, language.vocabulary, before, weights)
-    off = _compare(compiler, name, source, model, weights)
+    language = task.as_language_model()
+    if language is not None:
+        source = _language_model(language, name, weights)
+        off = _compare(compiler, name, source, language.model, weights)
+    else:
+        source = source_of(task, name, weights)
+        most = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
+        with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={most}") as library:
+            off = compare(library, name, task, weights, source.struct * (most // STEPS + 2))
     write_text(path, source.text)
     return Exported([path], off, weights=weights)
+
+
+def _language_model(task: LanguageModelTask, name: str, weights: str) -> CSource:
+    model = task.model
+    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in model.recurrent.stack))
+    sizes = ", ".join(str(layer.hidden_size) for layer in model.recurrent.stack)
+    about = f"A language model: {cells} of {sizes} units over {task.vocabulary.kind}."
+    before = start_tokens(task.vocabulary)
+    return c_source(name, about, whole_step(model), task.vocabulary, before, weights)
 
 
 def find_compiler() -> list[str]:

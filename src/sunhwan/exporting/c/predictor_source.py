@@ -1,0 +1,350 @@
+"""The source of a classifier, a tagger or a forecaster in C99."""
+
+from typing import NamedTuple
+
+from sunhwan import __version__
+from sunhwan.exporting.c.coding import encoding, named, quoted
+from sunhwan.exporting.c.functions import (
+    PRODUCTS,
+    CFunction,
+    c_function,
+    floats,
+    in_bytes,
+    literal,
+)
+from sunhwan.exporting.c.source import CSource
+from sunhwan.exporting.predictor_programs import Level, Read
+from sunhwan.program import Program
+from sunhwan.program.operations import Numbers
+from sunhwan.text import Vocabulary
+
+HEAD = """\
+/* {about}
+ *
+ * Made by sunhwan {version}. C99, nothing but the standard library and libm, no allocation.
+ *
+ *   flash       {flash:,} bytes of weights
+ *   RAM         {ram:,} bytes: struct {name}, for at most {upper}_STEPS steps
+ *   operations  {operations:,} additions and multiplications a step in the matrix products
+ *
+ * The struct belongs to the caller; what it holds between calls is of no concern. For shorter inputs
+ * and less RAM, {row:,} bytes a step, compile with -D{upper}_STEPS=100, say.
+ *
+{usage}
+ */
+#ifndef {upper}_DECLARED
+#define {upper}_DECLARED
+
+#ifndef {upper}_STEPS
+#define {upper}_STEPS {steps}
+#endif
+{sizes}
+/* Room for a call. */
+struct {name} {{
+{fields}
+}};
+
+{declared}
+#endif
+#ifndef {upper}_HEADER
+
+#include <math.h>
+#include <string.h>
+
+"""
+
+POOLS = {
+    "last": """\
+    for (int j = 0; j < SIZE; j++) v[j] = steps ? y[(j < HALF ? steps - 1 : 0) * STRIDE + j] : 0.0f;
+""",
+    "mean": """\
+    for (int j = 0; j < SIZE; j++) v[j] = 0.0f;
+    for (int t = 0; t < steps; t++)
+        for (int j = 0; j < SIZE; j++) v[j] += y[t * STRIDE + j];
+    for (int j = 0; j < SIZE; j++) v[j] /= (float)(steps ? steps : 1);
+""",
+    "max": """\
+    for (int j = 0; j < SIZE; j++) v[j] = steps ? y[j] : 0.0f;
+    for (int t = 1; t < steps; t++)
+        for (int j = 0; j < SIZE; j++) v[j] = fmaxf(v[j], y[t * STRIDE + j]);
+""",
+    "attention": """\
+    float top = -INFINITY, total = 0.0f;
+    for (int j = 0; j < SIZE; j++) v[j] = 0.0f;
+    for (int t = 0; t < steps; t++) {
+        score(m, y + t * STRIDE, m->weights + t);
+        top = fmaxf(top, m->weights[t]);
+    }
+    for (int t = 0; t < steps; t++) {
+        m->weights[t] = expf(m->weights[t] - top);
+        total += m->weights[t];
+    }
+    for (int t = 0; t < steps; t++)
+        for (int j = 0; j < SIZE; j++) v[j] += m->weights[t] / total * y[t * STRIDE + j];
+""",
+}
+"""The body of each pooling: y (steps, STRIDE) → v (SIZE)."""
+
+CLASSIFY = """\
+int NAME_predict(struct NAME *m, GIVEN, float *logits)
+{
+    int best = 0;
+    if (steps < 0 || steps > UPPER_STEPS) return -1;
+    pool(m, run(m, read, steps), steps, m->v);
+    head(m, m->v, logits);
+    for (int n = 1; n < UPPER_LABELS; n++)
+        if (logits[n] > logits[best]) best = n;
+    return best;
+}
+
+"""
+
+CLASSIFY_TEXT = """\
+int NAME_text(struct NAME *m, const char *text, float *logits)
+{
+    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
+    return NAME_predict(m, m->tokens, steps, logits);
+}
+
+"""
+
+TAG = """\
+int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
+{
+    const float *y;
+    if (steps < 0 || steps > UPPER_STEPS) return -1;
+    y = run(m, read, steps);
+    for (int t = 0; t < steps; t++) head(m, y + t * STRIDE, emissions + t * UPPER_LABELS);
+    decode(m, emissions, steps, labels);
+    return steps;
+}
+
+"""
+
+BY_STEP = """\
+static void decode(struct NAME *m, const float *e, int steps, int *labels)
+{
+    (void)m;
+    for (int t = 0; t < steps; t++, e += UPPER_LABELS) {
+        labels[t] = 0;
+        for (int n = 1; n < UPPER_LABELS; n++)
+            if (e[n] > e[labels[t]]) labels[t] = n;
+    }
+}
+
+"""
+
+VITERBI = """\
+/* The labels with the largest score together (Viterbi's algorithm). */
+static void decode(struct NAME *m, const float *e, int steps, int *labels)
+{
+START
+MOVES
+END
+    float best[UPPER_LABELS], after[UPPER_LABELS];
+    int label = 0;
+    if (!steps) return;
+    for (int n = 0; n < UPPER_LABELS; n++) best[n] = start[n] + e[n];
+    for (int t = 1; t < steps; t++) {
+        for (int n = 0; n < UPPER_LABELS; n++) {
+            int from = 0;
+            for (int k = 1; k < UPPER_LABELS; k++)
+                if (best[k] + moves[k * UPPER_LABELS + n] > best[from] + moves[from * UPPER_LABELS + n])
+                    from = k;
+            m->origin[t * UPPER_LABELS + n] = (unsigned short)from;
+            after[n] = best[from] + moves[from * UPPER_LABELS + n] + e[t * UPPER_LABELS + n];
+        }
+        memcpy(best, after, sizeof best);
+    }
+    for (int n = 1; n < UPPER_LABELS; n++)
+        if (best[n] + end[n] > best[label] + end[label]) label = n;
+    for (int t = steps; t--; label = m->origin[t * UPPER_LABELS + label]) labels[t] = label;
+}
+
+"""
+
+FORECAST = """\
+int NAME_predict(struct NAME *m, GIVEN, float *quantiles)
+{
+    const float *y;
+    if (steps < UPPER_HORIZON || steps > UPPER_STEPS) return -1;
+    y = run(m, read, steps) + (steps - UPPER_HORIZON) * STRIDE;
+    for (int t = 0; t < UPPER_HORIZON; t++, quantiles += UPPER_QUANTILES) {
+        head(m, y + t * STRIDE, quantiles);
+        for (int n = 1; n < UPPER_QUANTILES; n++)
+            for (int k = n; k && quantiles[k] < quantiles[k - 1]; k--) {
+                const float other = quantiles[k];
+                quantiles[k] = quantiles[k - 1];
+                quantiles[k - 1] = other;
+            }
+    }
+    return UPPER_HORIZON;
+}
+
+"""
+
+
+class Network(NamedTuple):
+    """What all predictors have: the input, the recurrence, and the head for each step or each vector."""
+
+    read: Read
+    levels: list[Level]
+    head: Program
+
+
+class Ending(NamedTuple):
+    """What a task does with the outputs of the recurrence.
+
+    sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
+    and where its second half begins; score: of attention. fields: of the struct. labels: names, or none.
+    vocabulary: of texts.
+    """
+
+    sizes: dict[str, int]
+    usage: str
+    declared: str
+    code: str
+    fields: tuple[str, ...] = ()
+    pool: tuple[str, int, int] = ("", 0, 0)
+    score: Program | None = None
+    labels: tuple[str, ...] = ()
+    vocabulary: Vocabulary | None = None
+
+
+def predictor_source(
+    name: str, about: str, network: Network, ending: Ending, weights: str, steps: int
+) -> CSource:
+    """The file; steps: how many the struct has room for unless the compiler is told."""
+    read, levels, upper = network.read, network.levels, name.upper()
+    made: list[CFunction] = []
+
+    def ours(code: str) -> str:
+        return named(code.replace("UPPER_", f"{upper}_"), name)
+
+    parts: list[str] = [PRODUCTS[weights]]
+
+    def function(label: str, program: Program, state: dict[str, Numbers] | None = None) -> None:
+        head = f"static void {label}(struct NAME *m, const float *x, float *out)"
+        fields = [field for field in state or {} if field in program.results]
+        made.append(c_function(head, program, weights, (), fields))
+        parts.append(ours(made[-1].text))
+
+    flash = 0
+    if read.program is not None:
+        function("read_step", read.program)
+        given = "const float *read, int steps"
+        fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {levels[0].given});"
+    else:
+        assert read.table is not None
+        D, given = levels[0].given, "const int *read, int steps"
+        table, flash = _table(read.table, weights)
+        parts.append(table)
+        fill = f"for (int j = 0; j < {D}; j++) m->a[t * {D} + j] = "
+        factor = "TABLE_scale[read[t]] * " if weights == "int8" else ""
+        fill += f"{factor}TABLE[read[t] * {D} + j];"
+    calls = [_each(fill)]
+    rows = {"a": levels[0].given, "b": 0}
+    here, there = "a", "b"
+    for depth, level in enumerate(levels):
+        rows[there] = max(rows[there], level.output)
+        for direction, program in enumerate(level.directions):
+            label = f"level_{depth}" + "_back" * direction
+            function(label, program, level.initial)
+            first = level.directions[0].operations[level.directions[0].results["out"]].size
+            shift = f" + {first}" if direction and level.width > first else ""
+            call = f"{label}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output}{shift});"
+            calls.append(_each(call, direction == 1))
+        if level.connect is not None:
+            function(f"connect_{depth}", level.connect)
+            call = f"connect_{depth}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output});"
+            calls.append(_each(call))
+        here, there = there, here
+    stride = levels[-1].output
+    parts.append(ours(_run(given, levels, calls, here)))
+    if ending.score is not None:
+        function("score", ending.score)
+    function("head", network.head)
+    if ending.pool[0]:
+        parts.append(ours(_pool(ending.pool, stride)))
+    row = 4 * (rows["a"] + rows["b"] + (ending.score is not None))
+    fields = [
+        f"    float a[UPPER_STEPS * {rows['a']}];", f"    float b[UPPER_STEPS * {rows['b']}];",
+    ]  # fmt: skip
+    numbers = max([1, *(one.scratch for one in made)])
+    fields.append(f"    float scratch[{numbers}];")
+    for level in levels:
+        fields += [f"    float {field}[{len(v)}];" for field, v in level.initial.items()]
+        numbers += sum(map(len, level.initial.values()))
+    if ending.pool[0]:
+        fields.append(f"    float v[{_pooled(ending.pool)}];")
+        numbers += _pooled(ending.pool)
+    if ending.score is not None:
+        fields.append("    float weights[UPPER_STEPS];")
+    if ending.vocabulary is not None:
+        fields.append("    int tokens[UPPER_STEPS + 1];")
+        row, numbers = row + 4, numbers + 1
+    if "origin" in "".join(ending.fields):
+        row += 2 * ending.sizes["LABELS"]
+    fields += [f"    {field}" for field in ending.fields]
+    rounded = max(one.rounded for one in made)
+    if rounded:
+        fields.append(f"    signed char rounded[{rounded}];")
+    if ending.vocabulary is not None:
+        parts.append(encoding(ending.vocabulary, name))
+    if ending.labels:
+        quotes = ", ".join(quoted(label.encode()) for label in ending.labels)
+        parts.append(
+            f"const char *{name}_label(int number)\n{{\n"
+            f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
+        )
+    parts.append(ours(ending.code.replace("GIVEN", given).replace("STRIDE", str(stride))))
+    struct = row * steps + 4 * numbers + rounded
+    flash += sum(one.flash for one in made)
+    about_sizes = "".join(f"enum {{ {upper}_{key} = {n} }};\n" for key, n in ending.sizes.items())
+    head = HEAD.format(
+        about=about, version=__version__, flash=flash, ram=struct, name=name, upper=upper, row=row,
+        operations=sum(one.operations for one in made), usage=ours(ending.usage), steps=steps,
+        sizes=about_sizes, fields=ours("\n".join(fields)),
+        declared=ours(ending.declared.replace("GIVEN", given)),
+    )  # fmt: skip
+    return CSource("\n".join([head, *parts, "#endif\n"]), struct)
+
+
+def _table(table: Numbers, weights: str) -> tuple[str, int]:
+    if weights == "int8":
+        text, size = in_bytes("TABLE", table)
+        return text + "\n", size
+    return floats("TABLE", table) + "\n", 4 * table.size
+
+
+def _each(call: str, back: bool = False) -> str:
+    head = "for (int t = steps; t--;)" if back else "for (int t = 0; t < steps; t++)"
+    return f"    {head} {call}"
+
+
+def _run(given: str, levels: list[Level], calls: list[str], last: str) -> str:
+    begin = []
+    for level in levels:
+        for field, values in level.initial.items():
+            begin.append(f"    memset(m->{field}, 0, sizeof m->{field});")
+            begin += [f"    m->{field}[{n}] = {literal(v)};" for n, v in enumerate(values) if v]
+    lines = [
+        "/* The outputs of the recurrence at every step. */",
+        f"static const float *run(struct NAME *m, {given})", "{",
+        *begin, *calls, f"    return m->{last};", "}", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _pooled(pool: tuple[str, int, int]) -> int:
+    return 3 * pool[1] if pool[0] == "concat" else pool[1]
+
+
+def _pool(pool: tuple[str, int, int], stride: int) -> str:
+    kind, size, half = pool
+    names = ("last", "mean", "max") if kind == "concat" else (kind,)
+    body = "    v += SIZE;\n".join(POOLS[name] for name in names)
+    for word, value in (("SIZE", size), ("HALF", half), ("STRIDE", stride)):
+        body = body.replace(word, str(value))
+    head = "static void pool(struct NAME *m, const float *y, int steps, float *v)"
+    return f"{head}\n{{\n    (void)m;\n{body}}}\n"

@@ -1,0 +1,211 @@
+"""Classifiers, taggers and forecasters in C: what of each goes into the file, and its comparison."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from sunhwan.errors import ConfigError
+from sunhwan.exporting.c.functions import floats
+from sunhwan.exporting.c.predictor_source import (
+    BY_STEP,
+    CLASSIFY,
+    CLASSIFY_TEXT,
+    FORECAST,
+    TAG,
+    VITERBI,
+    Ending,
+    Network,
+    predictor_source,
+)
+from sunhwan.exporting.c.source import CSource
+from sunhwan.exporting.parity import Check, Numbers, checked
+from sunhwan.exporting.predictor_checks import Scale, prediction_checks
+from sunhwan.exporting.predictor_programs import (
+    head_program,
+    levels_of,
+    read_program,
+    score_program,
+)
+from sunhwan.models.forecaster import QUANTILES
+from sunhwan.models.inputs import TokenInput
+from sunhwan.tasks import Task
+from sunhwan.tasks.classify.task import Classify
+from sunhwan.tasks.common.input_kinds import FramesKind
+from sunhwan.tasks.common.vector_input import VectorKind
+from sunhwan.tasks.forecast.task import Forecast
+from sunhwan.tasks.tag.task import Tag
+
+STEPS = 256
+"""For so many the struct has room unless the compiler is told."""
+
+
+def _classify(task: Classify) -> Ending:
+    model = task.model
+    if task.input_kind.sequences(len(task.columns.inputs)) != 1:
+        raise ConfigError("a classifier of pairs has no form in C: export to ONNX")
+    if model.linear is not None:
+        raise ConfigError(
+            "a classifier with a linear model of n-grams has no form in C: train with model.linear none, "
+            "or export to ONNX"
+        )
+    text = isinstance(model.encoder.inputs, TokenInput)
+    vocabulary = task.input_kind.vocabulary if text else None
+    pooling = model.pooling
+    usage = [
+        " *   static struct NAME m;", " *   static float logits[UPPER_LABELS];",
+        ' *   NAME_label(NAME_text(&m, "a text", logits));   the label of a text in UTF-8, form NFC'
+        if text else " *   NAME_label(NAME_predict(&m, numbers, steps, logits));   as read, not scaled",
+    ]  # fmt: skip
+    declared = [
+        "/* The number of the likeliest label, and the logits of all; -1 for too many steps. */",
+        "int NAME_predict(struct NAME *m, GIVEN, float *logits);",
+        "const char *NAME_label(int number);",
+    ]
+    if text:
+        declared += [
+            "", "/* The tokens of a text, at most so many as there is room for; how many they are. */",
+            "int NAME_encode(const char *text, int *tokens, int room);",
+            "int NAME_text(struct NAME *m, const char *text, float *logits);",
+        ]  # fmt: skip
+    return Ending(
+        {"LABELS": len(task.labels)},
+        "\n".join(usage),
+        "\n".join(declared) + "\n",
+        CLASSIFY + (CLASSIFY_TEXT if text else ""),
+        pool=(pooling.kind, pooling.size, pooling.size // pooling.directions),
+        score=score_program(pooling) if pooling.kind == "attention" else None,
+        labels=tuple(task.labels),
+        vocabulary=vocabulary,
+    )
+
+
+def _tag(task: Tag) -> Ending:
+    usage = [
+        " *   static struct NAME m;", " *   static float emissions[UPPER_STEPS * UPPER_LABELS];",
+        " *   static int labels[UPPER_STEPS];",
+        " *   NAME_predict(&m, frames, steps, emissions, labels);   frames as read, not scaled",
+    ]  # fmt: skip
+    declared = [
+        "/* The label of each step, and the scores of all; -1 for too many steps. */",
+        "int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels);",
+        "const char *NAME_label(int number);",
+    ]
+    decode, fields = BY_STEP, tuple[str, ...]()
+    if task.model.crf is not None:
+        with torch.no_grad():
+            scores = task.model.crf._scores(constrained=True)
+        decode = VITERBI
+        for word, name, part in zip(
+            ("START", "MOVES", "END"), ("start", "moves", "end"), scores, strict=True
+        ):
+            numbers = floats(name, part.detach().float().numpy()).replace("\n", "\n    ")
+            decode = decode.replace(word + "\n", f"    {numbers}\n", 1)
+        fields = ("unsigned short origin[UPPER_STEPS * UPPER_LABELS];",)
+    return Ending(
+        {"LABELS": len(task.labels)}, "\n".join(usage), "\n".join(declared) + "\n", decode + TAG,
+        fields, labels=tuple(task.labels),
+    )  # fmt: skip
+
+
+def _forecast(task: Forecast) -> Ending:
+    usage = [
+        " *   static struct NAME m;", " *   static float quantiles[UPPER_HORIZON * UPPER_QUANTILES];",
+        " *   NAME_predict(&m, frames, steps, quantiles);",
+        " *", " * frames: the columns of sunhwan.tasks.forecast.tracks, the future ones among them.",
+    ]  # fmt: skip
+    declared = [
+        "/* Quantiles of the last UPPER_HORIZON steps, scaled, in ascending order; -1 for too many or too",
+        " * few steps. */",
+        "int NAME_predict(struct NAME *m, GIVEN, float *quantiles);",
+    ]
+    return Ending(
+        {"HORIZON": task.horizon, "QUANTILES": len(QUANTILES)}, "\n".join(usage),
+        "\n".join(declared) + "\n", FORECAST,
+    )  # fmt: skip
+
+
+ENDINGS: dict[str, Callable[[Any], Ending]] = {
+    "classify": _classify, "tag": _tag, "forecast": _forecast,
+}  # fmt: skip
+"""By task."""
+
+
+def scale_of(task: Task) -> Scale | None:
+    """What the file applies to numbers before the model reads them."""
+    kind = getattr(task, "input_kind", None)
+    return Scale(kind.mean, kind.deviation) if isinstance(kind, FramesKind | VectorKind) else None
+
+
+def source_of(task: Any, name: str, weights: str) -> CSource:
+    """The file of a predictor; ConfigError for what has no form in C."""
+    model, ending = task.model, ENDINGS[task.name](task)
+    read = read_program(model.encoder.inputs, scale_of(task))
+    head = head_program(model.output, getattr(model, "temperature", 1.0))
+    network = Network(read, levels_of(model.encoder.recurrent), head)
+    stack = model.encoder.recurrent.stack
+    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in stack))
+    about = f"{task.title.capitalize()}: {cells} of {', '.join(str(x.hidden_size) for x in stack)} units."
+    steps = max(STEPS, 2 * ending.sizes.get("HORIZON", 0))
+    return predictor_source(name, about, network, ending, weights, steps)
+
+
+def compare(library: ctypes.CDLL, name: str, task: Any, weights: str, struct: int) -> float:
+    """The largest deviation of what the compiled file says; ConfigError where it is too large.
+
+    struct: bytes of the struct at most.
+    """
+    predict, largest = getattr(library, f"{name}_predict"), 0.0
+    room = ctypes.create_string_buffer(struct)
+    for check in prediction_checks(task, f"{name}.c", scale_of(task)):
+        found = _said(predict, room, check)
+        for label, wanted in check.wanted.items():
+            answer = wanted(found) if callable(wanted) else wanted
+
+            def exact(check: Check = check, label: str = label) -> Any:
+                value = check.exact()[label]
+                return value if isinstance(value, np.ndarray) else None
+
+            where = f" at {check.where}"
+            off = checked(
+                f"{name}.c",
+                f"{label} is",
+                found[label],
+                answer,
+                exact,
+                where=where,
+                weights=weights,
+            )
+            largest = max(largest, off)
+    return largest
+
+
+def _said(predict: Any, room: Any, check: Check) -> Numbers:
+    """What the function says to each row of a batch; behind a row's end stands what is wanted."""
+    given = dict(check.given)
+    lengths = given.pop("lengths", None)
+    (values,) = given.values()
+    names = list(check.wanted)
+    first = check.wanted[names[0]]
+    assert isinstance(first, np.ndarray)
+    found = {names[0]: first.copy()}
+    if len(names) > 1:
+        found[names[1]] = np.zeros(first.shape[:2], np.int64)
+    for row in range(len(values)):
+        steps = 1 if lengths is None else int(lengths[row])
+        read = np.ascontiguousarray(
+            values[row], np.int32 if values.dtype == np.int64 else np.float32
+        )
+        numbers = np.zeros(max(first[row].size, 1), np.float32)
+        labels = np.zeros(max(steps, 1), np.int32)
+        outputs = [numbers.ctypes, labels.ctypes][: len(names)]
+        predict(room, read.ctypes, steps, *outputs)
+        if len(names) == 1:
+            found[names[0]][row] = numbers.reshape(first[row].shape)
+        else:
+            size = steps * first.shape[2]
+            found[names[0]][row, :steps] = numbers[:size].reshape(steps, first.shape[2])
+            found[names[1]][row, :steps] = labels[:steps]
+    return found

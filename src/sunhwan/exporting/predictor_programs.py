@@ -1,0 +1,126 @@
+"""Predictors as programs of one step each: what is read, the levels of the recurrence, what is said."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import nn
+
+from sunhwan.errors import ConfigError
+from sunhwan.exporting.layer_programs import program_of_layer
+from sunhwan.exporting.predictor_checks import Scale
+from sunhwan.exporting.whole import State, add_layer, connected, linear, normalized
+from sunhwan.layers import Pooling, Recurrent
+from sunhwan.layers.connections import Plain
+from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
+from sunhwan.models.readers import VectorInput
+from sunhwan.program import Program, folded
+from sunhwan.program.operations import Builder, Numbers
+
+
+class Level(NamedTuple):
+    """A layer of the recurrence, in one direction or two.
+
+    directions: "x" and the state → "out" and the state; the second adds to "out" where both are summed.
+    connect: "x" and "out", the outputs of all directions → "out"; None where it changes nothing.
+    initial: the state before the first step. given, width, output: sizes of "x", of "out" before and
+    after `connect`.
+    """
+
+    directions: tuple[Program, ...]
+    connect: Program | None
+    initial: dict[str, Numbers]
+    given: int
+    width: int
+    output: int
+
+
+class Read(NamedTuple):
+    """The input: a table of vectors by token, or a program "x" → "out" of numbers of this many."""
+
+    table: Numbers | None
+    program: Program | None
+    numbers: int
+
+
+def read_program(layer: InputLayer, scale: Scale | None) -> Read:
+    """What the input layer makes of a step; ConfigError for one that has no program."""
+    if isinstance(layer, TokenInput):
+        table: Any = layer.embedding.weight.detach().float().numpy()
+        return Read(table, None, 0)
+    if isinstance(layer, FrameInput):
+        modules: list[nn.Module] = [layer.linear]
+    elif isinstance(layer, VectorInput):
+        modules = list(layer.layers.children())
+    else:
+        raise ConfigError(
+            f"what reads {type(layer).__name__.removesuffix('Input').lower()}s has no form in C: "
+            "export to ONNX"
+        )
+    first = modules[0]
+    assert isinstance(first, nn.Linear)
+    builder = Builder()
+    x = builder.input("x", first.in_features, True)
+    if scale is not None:
+        size = first.in_features
+        mean, deviation = (np.broadcast_to(np.asarray(part), (size,)) for part in scale)
+        x = builder.elementwise("sub", x, builder.constant(mean))
+        x = builder.elementwise("div", x, builder.constant(deviation))
+    for module in modules:
+        if isinstance(module, nn.Linear):
+            x = linear(builder, module, x)
+        elif isinstance(module, nn.ReLU):
+            x = builder.elementwise("maximum", x, builder.constant(0.0))
+    return Read(None, _program(builder, x), first.in_features)
+
+
+def levels_of(recurrent: Recurrent) -> list[Level]:
+    """The layers of a recurrence, from the input to the output."""
+    found, given = [], recurrent.stack[0].input_size
+    for depth, connection in enumerate(recurrent.connections):
+        programs, width = [], 0
+        initial: dict[str, Numbers] = {}
+        for direction in range(recurrent.directions):
+            layer = recurrent.stack[recurrent.directions * depth + direction]
+            builder, state = Builder(), State({}, {})
+            x = builder.input("x", given, True)
+            norm = recurrent.norms[depth]
+            if isinstance(norm, nn.LayerNorm):
+                x = normalized(builder, norm, x)
+            name = f"state_{depth}" + "_back" * direction
+            h = add_layer(builder, layer, program_of_layer(layer), x, name, state)
+            size = builder.operations[h].size
+            if direction and recurrent.merge == "sum":
+                h = builder.elementwise("add", builder.input("out", size, True), h)
+            else:
+                width += size
+            programs.append(_program(builder, h, state.results))
+            initial |= state.initial
+        connect, output = None, width
+        if type(connection) is not Plain:
+            builder = Builder()
+            below, y = builder.input("x", given, True), builder.input("out", width, True)
+            y = connected(builder, connection, below, y)
+            connect, output = _program(builder, y), builder.operations[y].size
+        found.append(Level(tuple(programs), connect, initial, given, width, output))
+        given = output
+    return found
+
+
+def head_program(output: nn.Linear, temperature: float = 1.0) -> Program:
+    """ "x" → "out", the logits."""
+    builder = Builder()
+    y = linear(builder, output, builder.input("x", output.in_features, True))
+    if temperature != 1.0:
+        y = builder.elementwise("div", y, builder.constant(temperature))
+    return _program(builder, y)
+
+
+def score_program(pooling: Pooling) -> Program:
+    """ "x" → "out", how much a step weighs before the softmax over time."""
+    builder = Builder()
+    hidden = linear(builder, pooling.hidden, builder.input("x", pooling.size, True))
+    return _program(builder, linear(builder, pooling.score, builder.elementwise("tanh", hidden)))
+
+
+def _program(builder: Builder, out: int, results: dict[str, int] | None = None) -> Program:
+    return folded(Program(tuple(builder.operations), {"out": out, **(results or {})}), {})
