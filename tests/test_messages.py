@@ -84,6 +84,12 @@ def test_every_message_of_the_command_line_is_used_and_every_one_used_is_there()
         assert made or f'"{key}"' in source, key
 
 
+def test_every_message_of_the_laboratory_is_used_and_every_one_used_is_there() -> None:
+    source = sources("lab", "cli/lab.py", "cli/lab_grid.py", "cli/lab_tables.py")
+    for key in catalogue()["lab"]:
+        assert re.search(rf"[\"']{key}[\"']", source), key
+
+
 def test_names_of_figures_are_those_of_the_tasks() -> None:
     source = sources("tasks", "metrics.py", "training", "comparison")
     for key, texts in catalogue()["figures"].items():

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sunhwan.cells import CELLS
-from sunhwan.cli.lab import FINDING
 from sunhwan.lab import figures, memory
 from sunhwan.lab.memory import DELAYS, Settings
+from sunhwan.messages import message
 from tests.conftest import Command
 
 TINY = ("--steps=1", "--hidden-size=4", "--batch-size=2", "--threads=1", "--delays=2,3")
@@ -151,5 +151,5 @@ def test_the_finding_is_the_table_s() -> None:
         f"{solved['elman', 'uniform']} from one in ±1/√H",
         f"lstm {solved['lstm', 'uniform']} from either",
     ):
-        assert said in FINDING
+        assert said in message("lab", "finding", "en")
     assert solved["lstm", "uniform"] == solved["lstm", "orthogonal"]

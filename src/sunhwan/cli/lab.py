@@ -1,6 +1,6 @@
 """`sunhwan lab`: experiments with the cells."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -10,15 +10,16 @@ import typer
 
 from sunhwan.cli.help_texts import Command, Group
 from sunhwan.cli.lab_grid import grid
+from sunhwan.cli.lab_tables import gradient_tables, lab_say, line_of, memory_table
+from sunhwan.cli.language import language
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
 from sunhwan.errors import UsageError
+from sunhwan.messages import message
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-    from sunhwan.lab.gradients import GradientAnatomy
     from sunhwan.lab.memory import Point, Settings, Watcher
 
 app = typer.Typer(
@@ -30,13 +31,6 @@ app = typer.Typer(
 
 QUICK = ("elman", "gru", "lstm", "irnn", "mingru")
 """The cells that are measured when none is named: as many as a coffee break allows."""
-
-
-FINDING = (
-    "the textbook: a simple RNN remembers about 7 steps, an LSTM about 100; found on recall, median of "
-    "three seeds: elman 50 from an orthogonal W_h, 10 from one in ±1/√H; lstm 20 from either"
-)
-"""The claim, and what benchmarks/results/starts.md has of it."""
 
 
 @app.callback()
@@ -107,9 +101,9 @@ def memory(
                 watcher,
             )
         except KeyboardInterrupt:
-            target.print(f"what was measured is in {out}: the same command continues")
+            target.print(lab_say("continues", folder=out))
             raise
-    draw_memory(points, settings, out / "memory.png")
+    draw_memory(points, settings, out / "memory.png", language())
     if as_json:
         values = {
             "folder": str(out),
@@ -121,9 +115,9 @@ def memory(
         return
     for name in TASKS:
         if mine := [point for point in points if point.task == name]:
-            target.print(_table(name, mine))
-    target.print(FINDING)
-    target.print(f"everything is in {out}")
+            target.print(memory_table(name, mine))
+    target.print(lab_say("finding"))
+    target.print(message("cli", "everything", language(), folder=out))
 
 
 @app.command("gradients", cls=Command)
@@ -206,11 +200,11 @@ def gradients(
     except OSError as error:
         raise UsageError(f"cannot make {out}: {error.strerror or error}") from None
     write_text(out / "results.json", json.dumps(values, indent=1) + "\n")
-    draw_gradients(found, settings, out / "gradients.png")
+    draw_gradients(found, settings, out / "gradients.png", language())
     target = console(stderr=as_json)
-    for table in _gradient_tables(found, settings.lags):
+    for table in gradient_tables(found, settings.lags):
         target.print(table)
-    target.print(f"everything is in {out}")
+    target.print(message("cli", "everything", language(), folder=out))
     if as_json:
         echo_json(values)
 
@@ -223,44 +217,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise UsageError(f"--scale must be numbers with commas between, not {text!r}") from None
-
-
-def _gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Table, Table]":
-    """Variants down: what is left of the gradient at some lags, and what limiting its norm does."""
-    from rich.table import Table
-
-    curves = Table(
-        title="gradient of the state by lag, as a share of its start; W_h: its spectral radius",
-        title_justify="left", box=None,
-    )  # fmt: skip
-    limits = Table(
-        title="gradient of all parameters: its norm, that after clipping, the cosine between the two; "
-        "how far the shares' sum is from the gradient",
-        title_justify="left", box=None,
-    )  # fmt: skip
-    shown = [lag for lag in (1, 5, 10, 20, 50, 100) if lag <= lags]
-    for table in (curves, limits):
-        table.add_column("network", no_wrap=True)
-    for name in ("W_h", *map(str, shown), "< 1 %"):
-        curves.add_column(name, justify="right", no_wrap=True)
-    for name in ("norm", "clipped", "cosine", "sum off by"):
-        limits.add_column(name, justify="right")
-    for one in found:
-        start = max(one.curve[:2]) or 1.0
-        curves.add_row(
-            one.label,
-            "" if one.radius is None else f"{one.radius:.2f}",
-            *(f"{one.curve[lag] / start:.1g}" for lag in shown),
-            f"> {lags}" if one.horizon is None else f"{one.horizon}",
-        )
-        limits.add_row(
-            one.label,
-            f"{one.clipped.norm:.3g}",
-            f"{one.clipped.limited:.3g}",
-            f"{one.clipped.cosine:.6f}",
-            f"{one.sum_error:.0e}",
-        )
-    return curves, limits
 
 
 def _list(text: str, option: str) -> list[str]:
@@ -313,45 +269,7 @@ def _display(console: "Console", settings: "Settings") -> Iterator["Watcher"]:
             progress.update(self.bar, completed=step, description=text + so_far)
 
         def measured(self, point: "Point", fresh: bool) -> None:
-            console.print(_line(point) + ("" if fresh else "  (from before)"))
+            console.print(line_of(point) + ("" if fresh else lab_say("from_before")))
 
     with progress:
         yield Display()
-
-
-def _line(point: "Point") -> str:
-    end = "solved" if point.solved else "diverged" if point.diverged else "not solved"
-    return (
-        f"{point.task}  {point.cell:<12} delay {point.delay:>4,}  score {_score(point):>7}  "
-        f"{end} after {point.steps:,} steps at {point.learning_rate:g}  {point.seconds:.1f} s"
-    )
-
-
-def _score(point: "Point") -> str:
-    return "none" if point.score is None else f"{point.score:.4f}"
-
-
-def _table(task: str, points: "Sequence[Point]") -> "Table":
-    """Cells down, delays across; the scores, * where solved, and the horizon."""
-    from rich.table import Table
-
-    from sunhwan.lab.memory import horizons
-    from sunhwan.lab.tasks import TASKS
-
-    table = Table(
-        title=f"{task}: {TASKS[task].measure} by delay, * solved", title_justify="left", box=None
-    )
-    delays = sorted({point.delay for point in points})
-    scores = {(point.cell, point.delay): point for point in points}
-    table.add_column("cell")
-    for delay in delays:
-        table.add_column(f"{delay:,} ", justify="right")
-    table.add_column("horizon", justify="right")
-    for one in horizons(points):
-        row = []
-        for delay in delays:
-            point = scores.get((one.cell, delay))
-            row.append("" if point is None else _score(point) + ("*" if point.solved else " "))
-        longest = f"{one.delay:,}" if one.delay else "none"
-        table.add_row(one.cell, *row, f"≥ {longest}" if one.bounded else longest)
-    return table

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.lab_tables import lab_say
+from sunhwan.cli.language import language
 from sunhwan.cli.output import echo_json
 
 if TYPE_CHECKING:
@@ -30,20 +32,19 @@ def grid(
 
     found = laid_out(length, batch, block, bptt_length)
     if out is not None:
-        draw_grid(found, out)
+        draw_grid(found, out, language())
     if as_json:
         echo_json(found.to_dict())
         return
     target = console()
-    target.print(summary(found))
+    target.print(summary(found, language()))
     target.print(_table(found))
     if found.bptt_length > found.block_length:
-        reached = f"{found.bptt_length:,} steps, over the border of a block"
+        target.print(lab_say("reach_over", back=f"{found.bptt_length:,}"))
     else:
-        reached = "to the start of its block and no further"
-    target.print(f"the state goes on from block to block; the gradient goes back {reached}")
+        target.print(lab_say("reach_block"))
     if out is not None:
-        target.print(f"the picture is in {out}")
+        target.print(lab_say("picture", path=out))
 
 
 def _table(found: "Grid") -> "Table":
@@ -57,8 +58,8 @@ def _table(found: "Grid") -> "Table":
     blocks = sorted({cell.block for cell in found.cells})
     for place, block in enumerate(blocks):
         gap = place > 0 and blocks[place - 1] < block - 1
-        table.add_column(f"{'… ' if gap else ''}block {block + 1:,}", no_wrap=True)
+        table.add_column(("… " if gap else "") + lab_say("block", n=f"{block + 1:,}"), no_wrap=True)
     for row in sorted({cell.row for cell in found.cells}):
         mine = [cell for cell in found.cells if cell.row == row]
-        table.add_row(f"row {row + 1:,}", *map(named, mine))
+        table.add_row(lab_say("row", n=f"{row + 1:,}"), *map(named, mine))
     return table

@@ -1,6 +1,7 @@
 """The picture of a memory measurement: scores by delay, and beside them how far each cell got."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from sunhwan.lab.memory import Horizon, Point, Settings, horizons
 from sunhwan.lab.tasks import TASKS
+from sunhwan.messages import message
 from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
 
@@ -24,8 +26,6 @@ FAMILIES = {"lstm": "Blues", "gru": "Greens", "rnn": "Oranges", "linear": "Purpl
 MARKERS = "osD^vPX<>ph*"
 
 GREY, TITLE_PAD = "#6b7785", 20
-
-NOTE = "Filled: solved; hollow: not. Pale bar: to the next delay that was tried, which failed."
 
 
 class Style(NamedTuple):
@@ -55,11 +55,14 @@ def styles(cells: Sequence[str]) -> dict[str, Style]:
     return found
 
 
-def draw_memory(points: Sequence[Point], settings: Settings, path: Path) -> None:
+def draw_memory(
+    points: Sequence[Point], settings: Settings, path: Path, language: str = "en"
+) -> None:
     """Draw a PNG with a row for each task: the scores by delay, and the horizons.
 
     The bars, with the colour and the marker of their cells, are the legend of both.
     """
+    say = partial(message, "lab", language=language)
     tasks = [name for name in TASKS if any(point.task == name for point in points)]
     style = styles(sorted({point.cell for point in points}))
     ranked = {name: _ranked(points, name) for name in tasks}
@@ -72,13 +75,13 @@ def draw_memory(points: Sequence[Point], settings: Settings, path: Path) -> None
         )
         for name, (scores, bars) in zip(tasks, panels, strict=True):
             mine = [point for point in points if point.task == name]
-            _draw_scores(scores, mine, style)
-            _draw_horizons(bars, ranked[name], style, sorted({point.delay for point in mine}))
-        note = (
-            f"{settings.hidden_size:,} hidden units, batches of {settings.batch_size:,}, "
-            f"{settings.steps:,} training steps at most at a learning rate, seed {settings.seed}. "
-        )
-        figure.supxlabel(note + NOTE, x=0.01, ha="left", color=GREY, fontsize=8)
+            _draw_scores(scores, mine, style, say)
+            _draw_horizons(bars, ranked[name], style, sorted({point.delay for point in mine}), say)
+        note = say(
+            "memory_note", hidden=f"{settings.hidden_size:,}", batch=f"{settings.batch_size:,}",
+            steps=f"{settings.steps:,}", seed=settings.seed,
+        )  # fmt: skip
+        figure.supxlabel(note, x=0.01, ha="left", color=GREY, fontsize=8)
         write_bytes(path, png_of(figure, 130))
 
 
@@ -88,9 +91,11 @@ def _ranked(points: Sequence[Point], task: str) -> list[Horizon]:
     return sorted(found, key=lambda one: (-one.delay, one.failed or 0, one.cell))
 
 
-def _draw_scores(axes: Axes, points: Sequence[Point], style: Mapping[str, Style]) -> None:
+def _draw_scores(
+    axes: Axes, points: Sequence[Point], style: Mapping[str, Style], say: Callable[..., str]
+) -> None:
     task = TASKS[points[0].task]
-    for level, label in ((task.threshold, "solved"), (task.chance, "no memory")):
+    for level, label in ((task.threshold, say("solved")), (task.chance, say("no_memory"))):
         axes.axhline(level, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
         axes.annotate(
             label, (1, level), xycoords=("axes fraction", "data"), xytext=(3, 0),
@@ -115,13 +120,17 @@ def _draw_scores(axes: Axes, points: Sequence[Point], style: Mapping[str, Style]
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.invert_yaxis()
-        axes.set_ylabel(f"{task.measure} (up is better)")
-    axes.set_title(f"{task.name}: score by delay", loc="left", color=INK, pad=TITLE_PAD)
-    _steps(axes, sorted({point.delay for point in points}))
+        axes.set_ylabel(say("better_up", measure=task.measure))
+    axes.set_title(say("scores", task=task.name), loc="left", color=INK, pad=TITLE_PAD)
+    _steps(axes, sorted({point.delay for point in points}), say)
 
 
 def _draw_horizons(
-    axes: Axes, ranked: Sequence[Horizon], style: Mapping[str, Style], delays: Sequence[int]
+    axes: Axes,
+    ranked: Sequence[Horizon],
+    style: Mapping[str, Style],
+    delays: Sequence[int],
+    say: Callable[..., str],
 ) -> None:
     start = min(*delays, *TEXTBOOK.values()) / 2
     for row, one in enumerate(ranked):
@@ -133,7 +142,7 @@ def _draw_horizons(
         end = one.delay or start
         axes.plot(end, row, how.marker, color=how.color, markersize=7, markeredgecolor="white",
                   clip_on=False, zorder=4)  # fmt: skip
-        text = f"≥ {one.delay:,}" if one.bounded else f"{one.delay:,}" if one.delay else "none"
+        text = f"≥ {one.delay:,}" if one.bounded else f"{one.delay:,}" if one.delay else say("none")
         axes.annotate(
             text, (one.failed or end, row), xytext=(8, 0), textcoords="offset points",
             va="center", color=INK, fontsize=8, zorder=4,
@@ -142,23 +151,23 @@ def _draw_horizons(
     for name, steps in TEXTBOOK.items():
         axes.axvline(steps, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=3)
         axes.annotate(
-            f"textbook {name}: {steps}", (steps, 1), xycoords=("data", "axes fraction"),
+            say("textbook", name=name, steps=steps), (steps, 1), xycoords=("data", "axes fraction"),
             xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", color=INK,
             fontsize=8,
         )  # fmt: skip
     axes.set_yticks(range(len(ranked)), [one.cell for one in ranked])
     axes.set_ylim(max(len(ranked), 4) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, pad=8)
-    axes.set_title("horizon: the longest delay solved", loc="left", color=INK, pad=TITLE_PAD)
+    axes.set_title(say("horizons"), loc="left", color=INK, pad=TITLE_PAD)
     axes.set_xlim(start, max(*delays, *TEXTBOOK.values()) * 1.9)
-    _steps(axes, delays)
+    _steps(axes, delays, say)
 
 
-def _steps(axes: Axes, delays: Sequence[int]) -> None:
+def _steps(axes: Axes, delays: Sequence[int], say: Callable[..., str]) -> None:
     """A logarithmic axis of steps with a tick at each delay, or at eight or so of many."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(delays[:: -(-len(delays) // 8)]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_xlabel("delay (steps)")
+    axes.set_xlabel(say("delay"))
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,6 +1,7 @@
 """The picture of gradients taken apart: the curve over the lag, the shares, the derivatives."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from sunhwan.lab.figures import GREY, TITLE_PAD
 from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings
+from sunhwan.messages import message
 from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
 
@@ -20,9 +22,13 @@ SHOWN = 20
 
 
 def draw_gradients(
-    found: Sequence[GradientAnatomy], settings: GradientSettings, path: Path
+    found: Sequence[GradientAnatomy],
+    settings: GradientSettings,
+    path: Path,
+    language: str = "en",
 ) -> None:
     """Draw a PNG: all curves with W_h's powers dotted beside them, then a row for each variant."""
+    say = partial(message, "lab", language=language)
     colors = [
         colormaps["turbo"](0.08 + 0.84 * k / max(len(found) - 1, 1)) for k in range(len(found))
     ]
@@ -37,7 +43,7 @@ def draw_gradients(
             figsize=(11, sum(rows)), layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1)
         )
         grid = figure.add_gridspec(len(rows), 2, height_ratios=rows, width_ratios=[2, 1])
-        curves = figure.add_subplot(grid[0, :])
+        curves, legend = (figure.add_subplot(grid[0, column]) for column in (0, 1))
         curves.axhline(FORGOTTEN, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         for one, color in zip(found, colors, strict=True):
             start = max(one.curve[:2]) or 1.0
@@ -48,34 +54,33 @@ def draw_gradients(
         curves.set_yscale("log")
         curves.set_ylim(1e-6, 1e6)
         curves.yaxis.set_major_formatter("{x:g}")
-        curves.set_xlabel("lag (steps back)")
-        curves.set_title(
-            "gradient of the state by lag, as a share of its start; dotted: the norm of W_h to that power",
-            loc="left", color=INK, pad=TITLE_PAD,
-        )  # fmt: skip
-        curves.legend(frameon=False, fontsize=8, loc="upper right", ncols=2)
+        curves.set_xlabel(say("lag"))
+        curves.set_title(say("curves"), loc="left", color=INK, pad=TITLE_PAD)
+        legend.legend(
+            *curves.get_legend_handles_labels(), frameon=False, fontsize=8, loc="upper left"
+        )
+        legend.set_axis_off()
         for row, (one, color) in enumerate(zip(found, colors, strict=True), 1):
             bars = figure.add_subplot(grid[row, 0])
             shares = [share.share for share in one.shares[:SHOWN]]
             bars.bar(range(len(shares)), shares, color=color)
             bars.xaxis.set_major_locator(MaxNLocator(integer=True))
             rest = sum(share.share for share in one.shares[SHOWN:])
-            bars.set_title(
-                f"{one.label}: share of each step in the gradient of {one.parameter}; beyond: {rest:.2g}",
-                loc="left", color=INK,
-            )  # fmt: skip
+            title = say("shares", label=one.label, parameter=one.parameter, rest=f"{rest:.2g}")
+            bars.set_title(title, loc="left", color=INK)
             derivatives = figure.add_subplot(grid[row, 1])
             if one.derivatives:
                 edges = [(k + 0.5) / BINS for k in range(BINS)]
                 derivatives.bar(edges, one.derivatives, width=0.9 / BINS, color=color)
             derivatives.set_xlim(0, 1)
-            named = "derivative of the activation" if "elman" in one.label else "gate that keeps"
+            named = "derivative" if "elman" in one.label else "keeps"
             derivatives.set_title(
-                named if one.derivatives else "no such gate", loc="left", color=INK
+                say(named if one.derivatives else "no_gate"), loc="left", color=INK
             )
-        note = (
-            f"{settings.source}, {settings.hidden_size:,} hidden units, {settings.rows:,} sequences, "
-            f"{settings.steps:,} training steps, seed {settings.seed}."
-        )
+        bars.set_xlabel(say("lag"))
+        note = say(
+            "gradients_note", source=settings.source, seed=settings.seed,
+            hidden=f"{settings.hidden_size:,}", rows=f"{settings.rows:,}", steps=f"{settings.steps:,}",
+        )  # fmt: skip
         figure.supxlabel(note, x=0.01, ha="left", color=GREY, fontsize=8)
         write_bytes(path, png_of(figure, 110))

@@ -1,0 +1,96 @@
+"""Tables of the laboratory, in the language of the command line."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sunhwan.cli.language import language, named_figure
+from sunhwan.messages import message
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sunhwan.lab.gradients import GradientAnatomy
+    from sunhwan.lab.memory import Point
+
+
+def lab_say(key: str, **values: object) -> str:
+    """The message of a key of the catalogue's part "lab"."""
+    return message("lab", key, language(), **values)
+
+
+def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Table, Table]":
+    """Variants down: what is left of the gradient at some lags, and what limiting its norm does."""
+    from rich.table import Table
+
+    curves = Table(
+        title=lab_say("curve_table"),
+        title_justify="left", box=None,
+    )  # fmt: skip
+    limits = Table(
+        title=lab_say("clip_table"),
+        title_justify="left", box=None,
+    )  # fmt: skip
+    shown = [lag for lag in (1, 5, 10, 20, 50, 100) if lag <= lags]
+    for table in (curves, limits):
+        table.add_column(lab_say("network"))
+    for name in ("W_h", *map(str, shown), "< 1 %"):
+        curves.add_column(name, justify="right", no_wrap=True)
+    for name in ("norm", "clipped", "cosine", "sum_off"):
+        limits.add_column(lab_say(name), justify="right")
+    for one in found:
+        start = max(one.curve[:2]) or 1.0
+        curves.add_row(
+            one.label,
+            "" if one.radius is None else f"{one.radius:.2f}",
+            *(f"{one.curve[lag] / start:.1g}" for lag in shown),
+            f"> {lags}" if one.horizon is None else f"{one.horizon}",
+        )
+        limits.add_row(
+            one.label,
+            f"{one.clipped.norm:.3g}",
+            f"{one.clipped.limited:.3g}",
+            f"{one.clipped.cosine:.6f}",
+            f"{one.sum_error:.0e}",
+        )
+    return curves, limits
+
+
+def line_of(point: "Point") -> str:
+    end = "solved" if point.solved else "diverged" if point.diverged else "not_solved"
+    return lab_say(
+        "point", task=point.task, cell=f"{point.cell:<12}", delay=f"{point.delay:>4,}",
+        score=f"{_score(point):>7}", end=lab_say(end), steps=f"{point.steps:,}",
+        rate=f"{point.learning_rate:g}", seconds=f"{point.seconds:.1f}",
+    )  # fmt: skip
+
+
+def _score(point: "Point") -> str:
+    return "none" if point.score is None else f"{point.score:.4f}"
+
+
+def memory_table(task: str, points: "Sequence[Point]") -> "Table":
+    """Cells down, delays across; the scores, * where solved, and the horizon."""
+    from rich.table import Table
+
+    from sunhwan.lab.memory import horizons
+    from sunhwan.lab.tasks import TASKS
+
+    table = Table(
+        title=lab_say("memory_table", task=task, measure=named_figure(TASKS[task].measure)),
+        title_justify="left",
+        box=None,
+    )
+    delays = sorted({point.delay for point in points})
+    scores = {(point.cell, point.delay): point for point in points}
+    table.add_column(lab_say("cell"))
+    for delay in delays:
+        table.add_column(f"{delay:,} ", justify="right")
+    table.add_column(lab_say("horizon"), justify="right")
+    for one in horizons(points):
+        row = []
+        for delay in delays:
+            point = scores.get((one.cell, delay))
+            row.append("" if point is None else _score(point) + ("*" if point.solved else " "))
+        longest = f"{one.delay:,}" if one.delay else lab_say("none")
+        table.add_row(one.cell, *row, f"≥ {longest}" if one.bounded else longest)
+    return table
