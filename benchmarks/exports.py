@@ -1,11 +1,15 @@
 """What can be exported: task × cell × format, each written, run and compared with its model.
 
 Models are small and fresh, those of the golden ones with each cell in turn; an entry is how far the
-numbers of the files are from the model's at most, or why nothing was written.
-`python -m benchmarks.exports [--cells gru,lstm] [--json FILE] [--markdown FILE]`
+numbers of the files are from the model's, or why nothing was written.
+`python -m benchmarks.exports [--cells gru,lstm] [--formats onnx,c] [--json FILE] [--markdown FILE]`;
+rows of other formats are those that FILE holds.
 """
 
+import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +19,34 @@ import sunhwan
 from benchmarks.measure import arguments_of, publish, table
 from sunhwan.cells import CELLS
 from sunhwan.errors import SunhwanError
-from sunhwan.exporting import FORMATS, export
+from sunhwan.exporting import export, predictor_checks
+from sunhwan.exporting.formats import WEIGHTS
+from sunhwan.exporting.onnx import encoder_decoder_graphs, language_model_graphs
 from sunhwan.tasks import Task
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "v1"
 MODELS = {
     "language model": "texts/tied",
+    "language model, lag": "texts/tied",
     "classify": "tasks/classify",
+    "classify (frames)": "tasks/classify_frames",
     "tag (softmax)": "tasks/tag_softmax",
     "tag (CRF)": "tasks/tag",
     "translate": "tasks/translate",
     "describe": "tasks/describe",
     "forecast": "tasks/forecast",
+    "answer": "../v7/tasks/answer",
 }
 """By what the table calls them."""
 
 
-def fresh(golden: str, cell: str) -> Task:
+def fresh(name: str, cell: str) -> Task:
     """A new model of a golden one's task with another cell."""
+    golden = MODELS[name]
     task = sunhwan.load(GOLDEN / golden)
     settings: dict[str, Any] = {"model.cell": [cell], "model.hidden_size": [16]}
     if golden == "texts/tied":
-        settings["model.tied"] = False
+        settings |= {"model.tied": False, "model.lag": 3 if name.endswith("lag") else 0}
     torch.manual_seed(1)
     made = type(task).restored(task.config.override(settings), task.preprocessing())
     with torch.no_grad():
@@ -49,38 +59,59 @@ def fresh(golden: str, cell: str) -> Task:
 SUFFIXES = {"onnx": "out", "c": "out.c", "html": "out.html"}
 
 
-def entry(task: Task, form: str) -> str:
-    """The largest deviation, or the sentence of the refusal."""
+def entry(task: Task, form: str, weights: str) -> str:
+    """The deviation, or the sentence of the refusal."""
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = export(task, Path(folder) / SUFFIXES[form], form)
+            found = export(task, Path(folder) / SUFFIXES[form], form, weights)
         except SunhwanError as error:
             return str(error).replace(folder, "…")
-    return f"{found.deviation:.0e}"
+    return f"{found.deviation:.0e}" if weights == "fp32" else f"{found.deviation:.2%}"
 
 
 def main() -> None:
     """Print and publish the table."""
     parser = arguments_of(__doc__)
     parser.add_argument("--cells", default=",".join(CELLS))
+    parser.add_argument("--formats", default=",".join(WEIGHTS))
     arguments = parser.parse_args()
-    rows, refusals = [], list[str]()
-    for form in FORMATS:
-        for cell in arguments.cells.split(","):
-            line = [form, cell]
-            for golden in MODELS.values():
-                found = entry(fresh(golden, cell), form)
-                if not found[0].isdigit():
-                    if found not in refusals:
-                        refusals.append(found)
-                    found = f"refused ({refusals.index(found) + 1})"
-                line.append(found)
-            print(*line, flush=True)
-            rows.append(line)
-    text = table(["format", "cell", *MODELS], rows)
+    asked = arguments.formats.split(",")
+    rows: list[list[str]] = []
+    for form, kinds in WEIGHTS.items():
+        if form not in asked:
+            kept = json.loads(arguments.json.read_text(encoding="utf-8"))
+            rows += [row for row in kept if row[0] == form]
+            continue
+        for weights in kinds:
+            with few_shapes(weights != "fp32"):
+                for cell in arguments.cells.split(","):
+                    found = (entry(fresh(name, cell), form, weights) for name in MODELS)
+                    rows.append([form, weights, cell, *found])
+                    print(*rows[-1], flush=True)
+    refusals = list(dict.fromkeys(e for row in rows for e in row[3:] if not e[0].isdigit()))
+    numbered = {reason: f"refused ({n})" for n, reason in enumerate(refusals, 1)}
+    shown = [[numbered.get(one, one) for one in row] for row in rows]
+    text = table(["format", "weights", "cell", *MODELS], shown)
     notes = [f"({number}) {reason}." for number, reason in enumerate(refusals, 1)]
-    text += "\nEntries: the largest difference between a number of the files and the model's.\n"
+    text += (
+        "\nEntries: the largest difference between a number of the files and the model's; with smaller "
+        "weights the root mean square of all differences, of that of the numbers."
+    )
     publish("\n\n".join([text, *notes]) + "\n", rows, arguments)
+
+
+@contextmanager
+def few_shapes(few: bool) -> Iterator[None]:
+    """Compare at one size alone: with smaller weights the share that is off is much the same at all."""
+    modules = (predictor_checks, encoder_decoder_graphs, language_model_graphs)
+    kept = [(module, module.BATCHES, module.LENGTHS) for module in modules]
+    for module in modules if few else ():
+        module.BATCHES, module.LENGTHS = (3,), (50,)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for module, batches, lengths in kept:
+            module.BATCHES, module.LENGTHS = batches, lengths  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
     namespace: dict[str, Any] = {}
     with ExitStack() as open_:
         port = 8000
-        if page.name.startswith(("inside", "serve")):
+        if page.name.startswith(("inside", "serve", "deploy")):
             notes = run_of_notes(tmp_path)
         if page.name.startswith("serve"):
             server = open_.enter_context(server_of([notes]))
