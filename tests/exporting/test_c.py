@@ -14,9 +14,10 @@ import sunhwan
 from sunhwan.cells import OWN
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops, parity
-from sunhwan.exporting.c import write_c
+from sunhwan.exporting.c import coding, write_c
 from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
+from sunhwan.text import build_vocabulary
 from tests.exporting import test_onnx
 from tests.exporting.test_onnx import small
 from tests.laws import test_own_structure as own
@@ -81,6 +82,50 @@ def test_bytes(tmp_path):
     assert said(run, "나", "40") == wanted.prompt + wanted.text + "\n"
 
 
+HOSTILE = (
+    "너느 the 사과 7 pears", "  two  spaces",
+    " \n\n\t a", "don't!! 12,345.67 (ok) ", "x" * 70 + " " * 70 + "y",
+    "\u3000\u2028 끝\u00a0\u2003-\u2029a", "😀 the 힣☃\ufffd", "", " ",
+)  # fmt: skip
+
+
+def test_subwords(tmp_path):
+    """Cut and merged as the vocabulary does it, whatever the text."""
+    task = sunhwan.load(GOLDEN / "texts" / "subwords")
+    assert isinstance(task, LanguageModelTask)
+    export(task, tmp_path / "parts.c", "c")
+    run = program(tmp_path / "parts.c", "-fsanitize=address,undefined")
+    (wanted,) = task.sample("the 사", length=60, temperature=0, precision="fp32")
+    assert said(run, "the 사", "60") == wanted.prompt + wanted.text + "\n"
+    strange = "".join(HOSTILE)
+    for vocabulary in (task.vocabulary, build_vocabulary("subwords", [strange * 9], max_size=90)):
+        check_encoding(tmp_path, vocabulary)
+
+
+def check_encoding(folder, vocabulary):
+    source = CODER.replace("CODING", coding.encoding(vocabulary, "NAME"))
+    (folder / "coder.c").write_text(source, encoding="utf-8")
+    command = [compiler, *STRICT, str(folder / "coder.c"), "-o", str(folder / "coder")]
+    subprocess.run(command, check=True)
+    for text in HOSTILE:
+        ids = vocabulary.encode(text).tolist()
+        assert said(folder / "coder", text).split() == list(map(str, ids))
+
+
+CODER = """
+#include <stdio.h>
+#include <string.h>
+CODING
+int main(int count, char **texts)
+{
+    int tokens[500];
+    const int n = NAME_encode(texts[count - 1], tokens, 500);
+    for (int k = 0; k < n; k++) printf("%d ", tokens[k]);
+    return 0;
+}
+"""
+
+
 def test_ten_thousand_steps_under_sanitizers(tmp_path):
     """Also drawn ones: the same seed draws the same text."""
     export(GOLDEN / "cells" / "lstm", tmp_path / "lstm.c", "c")
@@ -138,7 +183,6 @@ def test_values_share_room():
             UsageError,
             "cannot be exported to C: export to ONNX",
         ),
-        ("texts/subwords", "x.c", ConfigError, "a vocabulary of subwords cannot be exported to C"),
         ("texts/tied", "folder", UsageError, r"C is written to a file: name one such as folder\.c"),
     ],
 )

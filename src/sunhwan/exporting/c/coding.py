@@ -2,8 +2,9 @@
 
 import re
 
-from sunhwan.errors import ConfigError
+from sunhwan.exporting.c.subwords import SUBWORDS, merges
 from sunhwan.text import Vocabulary
+from sunhwan.text.subwords import SubwordVocabulary
 
 LOOK_UP = """\
 /* The token of these bytes; UNKNOWN where there is none. */
@@ -51,6 +52,16 @@ static int joins(const struct NAME *m, int token)
 """
 """Each token is a text of its own: none waits for the next, none joins the one before."""
 
+SAY = """\
+static void say(struct NAME *m, int token, NAME_put put, void *to)
+{
+    (void)m;
+    if (token != EOS) put(token == UNKNOWN ? "\\357\\277\\275" : TOKENS[token], to);
+}
+
+"""
+"""A token is its text."""
+
 CHARACTERS = (
     LOOK_UP
     + CHARACTER
@@ -66,13 +77,8 @@ int NAME_encode(const char *text, int *tokens, int room)
     return n;
 }
 
-static void say(struct NAME *m, int token, NAME_put put, void *to)
-{
-    (void)m;
-    if (token != EOS) put(token == UNKNOWN ? "\\357\\277\\275" : TOKENS[token], to);
-}
-
 """
+    + SAY
     + AT_ONCE
 )
 
@@ -225,7 +231,13 @@ static int joins(const struct NAME *m, int token)
 """
 )
 
-KINDS = {"characters": CHARACTERS, "jamo": JAMO, "bytes": BYTES, "words": WORDS}
+KINDS = {
+    "characters": CHARACTERS,
+    "jamo": JAMO,
+    "bytes": BYTES,
+    "words": WORDS,
+    "subwords": LOOK_UP + CHARACTER + SUBWORDS + SAY + AT_ONCE,
+}
 
 
 def named(code: str, name: str) -> str:
@@ -234,22 +246,13 @@ def named(code: str, name: str) -> str:
 
 
 def coding(vocabulary: Vocabulary, name: str) -> str:
-    """The tokens, and encoding and decoding; ConfigError for a kind that has none in C."""
-    return _tokens(vocabulary) + named(_code(vocabulary), name)
+    """The tokens, and encoding and decoding."""
+    return _tokens(vocabulary) + named(KINDS[vocabulary.kind], name)
 
 
 def encoding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding alone."""
-    return _tokens(vocabulary) + named(_code(vocabulary).split("static void say")[0], name)
-
-
-def _code(vocabulary: Vocabulary) -> str:
-    if vocabulary.kind not in KINDS:
-        raise ConfigError(
-            f"a vocabulary of {vocabulary.kind} cannot be exported to C: train with text.vocabulary "
-            f"{', '.join(KINDS)}, or export to ONNX"
-        )
-    return KINDS[vocabulary.kind]
+    return _tokens(vocabulary) + named(KINDS[vocabulary.kind].split("static void say")[0], name)
 
 
 def _tokens(vocabulary: Vocabulary) -> str:
@@ -268,6 +271,8 @@ def _tokens(vocabulary: Vocabulary) -> str:
         ]
         places = [", ".join(map(str, order[n : n + 16])) for n in range(0, len(order), 16)]
         lines += ["static const int ORDER[] = {", *(f"    {line}," for line in places), "};\n"]
+    if isinstance(vocabulary, SubwordVocabulary):
+        lines.append(merges(vocabulary))
     return "\n".join(lines) + "\n"
 
 
