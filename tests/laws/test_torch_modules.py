@@ -143,6 +143,30 @@ def test_from_torch(kind):
 
 
 @each_kind
+def test_from_weights_alone(kind):
+    """The kind of the network is read off their shapes."""
+    module = kind.module()
+    if getattr(module, "nonlinearity", "") == "relu":
+        return  # which no weight tells
+    layers = Recurrent.from_torch(module.state_dict())
+    assert layers.layers[0].cell == CELL_OF[kind.name]
+    assert_same_network(kind, module, layers)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"fc.weight": torch.zeros(2, 3)}, "not the weights of a torch.nn.RNN, GRU or LSTM"),
+        ({"weight_ih_l0": torch.zeros(6, 3), "weight_hh_l0": torch.zeros(4, 2)}, "not the weights"),
+        ({**torch.nn.GRU(3, 2).state_dict(), "fc": torch.zeros(2)}, "have fc, which this network has not"),
+    ],
+)  # fmt: skip
+def test_other_weights_are_refused(weights, said):
+    with pytest.raises(ConfigError, match=said):
+        Recurrent.from_torch(weights)
+
+
+@each_kind
 def test_to_torch(kind):
     to_torch(kind)
 

@@ -362,12 +362,13 @@ class Recurrent(nn.Module):
         return "\n".join(lines)
 
     @classmethod
-    def from_torch(cls, module: nn.RNNBase) -> Self:
-        """The same network as a `torch.nn.RNN`, `GRU` or `LSTM`, bidirectional and projected too.
+    def from_torch(cls, module: nn.RNNBase | Mapping[str, Tensor]) -> Self:
+        """The same network as a `torch.nn.RNN`, `GRU` or `LSTM`, or as the one of a `state_dict`.
 
         It reads (N, T, D) whatever `batch_first` of the module is: exchange the first two axes of a
-        time-major input.
+        time-major input. Of weights alone it is not known whether an RNN has ReLU: it gets tanh.
         """
+        module = torch_modules.as_module(module)
         options: dict[str, Any] = torch_modules.options_of(module)
         like = cast(Tensor, module.weight_hh_l0)
         recurrent = cls(**options, device="meta", dtype=like.dtype).to_empty(device=like.device)

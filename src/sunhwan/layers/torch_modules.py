@@ -29,6 +29,33 @@ KINDS: dict[type[Cell], Any] = {
 }
 
 
+def as_module(given: nn.RNNBase | Mapping[str, Tensor]) -> nn.RNNBase:
+    """A module, or the one that has these weights; ConfigError where there is none."""
+    if not isinstance(given, Mapping):
+        return given
+    try:
+        W_x, W_h = given["weight_ih_l0"], given["weight_hh_l0"]
+        R = given.get("weight_hr_l0")
+        H = W_h.shape[1] if R is None else R.shape[1]
+        kind = {1: nn.RNN, 3: nn.GRU, 4: nn.LSTM}[W_h.shape[0] // H]
+        D = W_x.shape[1]
+    except (AttributeError, IndexError, KeyError):
+        raise ConfigError(
+            "these are not the weights of a torch.nn.RNN, GRU or LSTM, which begin with weight_ih_l0 and "
+            "weight_hh_l0: of a larger network give those of its recurrent module, without its name"
+        ) from None
+    module: nn.RNNBase = kind(
+        D,
+        H,
+        sum(name.startswith("weight_ih_l") and name[11:].isdigit() for name in given),
+        bias="bias_ih_l0" in given,
+        bidirectional="weight_ih_l0_reverse" in given,
+        **({} if R is None else {"proj_size": R.shape[0]}),
+    ).to(W_x)
+    load(module, given)
+    return module.eval()
+
+
 def options_of(module: nn.RNNBase) -> dict[str, Any]:
     """The arguments of `Recurrent` for the network of a module."""
     if not isinstance(module, nn.RNN | nn.GRU | nn.LSTM):
