@@ -219,3 +219,12 @@ def test_a_finger_takes_the_grey_text(visit: Visitor) -> None:
     )
     here.page.touchscreen.tap(*box)
     here.wait("grey => document.getElementById('text').value === 'ab' + grey", grey)
+    # Writing happens in sight, and so does the button that stops it.
+    here.page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    here.page.tap("#write")
+    for name in ("text", "write"):
+        here.wait(
+            "name => { const { top, bottom } = document.getElementById(name).getBoundingClientRect();"
+            " return top >= 0 && bottom <= innerHeight; }",
+            name,
+        )

@@ -145,7 +145,9 @@ function press(event) {
 /** A finger on the grey text takes it, as Tab does. */
 function tap({ pointerType, clientX: x, clientY: y }) {
   if (pointerType === "mouse" || !text.ghostText() || !text.atEnd()) return;
-  const within = ({ left, right, top, bottom }) => x >= left && x <= right && y >= top && y <= bottom;
+  const near = 8; // pixels between two lines
+  const within = ({ left, right, top, bottom }) =>
+    x >= left - near && x <= right + near && y >= top - near && y <= bottom + near;
   if (text.ghostBoxes().some(within)) text.insert(text.ghostText());
 }
 

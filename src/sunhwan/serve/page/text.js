@@ -46,6 +46,12 @@ export function insert(text, start = area.selectionStart) {
   }
 }
 
+/** Scroll to the text where it is out of sight. */
+export function reveal() {
+  const { top, bottom } = area.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) area.scrollIntoView({ block: "center" });
+}
+
 /** Put text behind all that is there. */
 export function append(text) {
   area.setRangeText(text, area.value.length, area.value.length, "end");

@@ -42,6 +42,7 @@ async function write() {
   const stopper = running;
   text.lock(true);
   text.setGhost("");
+  text.reveal();
   showButton();
   const seed = find("seed").value.trim();
   const question = {
