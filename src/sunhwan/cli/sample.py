@@ -59,7 +59,7 @@ def sample(
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
     name_cells(cell)
     language = load_language(run)
-    model, vocabulary = language.model, language.vocabulary
+    vocabulary = language.vocabulary
     if until_eos and vocabulary.eos_id is None:
         raise UsageError(
             "--until-eos: the vocabulary of this model has no EOS, for it was trained on one document: "
@@ -67,11 +67,14 @@ def sample(
         )
     if n == 1 and not as_json:
         echo(shown(prompt), end="")
-        for piece in generation.stream(model, vocabulary, prompt, seed=seed, **options):
+        for piece in language.stream(prompt, seed=seed, **options):
             echo(shown(piece), end="")
         echo()
         return
-    for one in generation.samples(model, vocabulary, prompt, n=n, seed=seed, **options):
+    for one in generation.samples(
+        language.model, vocabulary, prompt,
+        n=n, seed=seed, line_break=language.line_break, **options,
+    ):  # fmt: skip
         if as_json:
             echo_json(one._asdict())
         else:

@@ -16,18 +16,24 @@ _PIECE = 1 << 20
 """Ids that are looked through at once."""
 
 
+def line_break_of(vocabulary: Vocabulary) -> int | None:
+    """The token of a line break, where that is a single one which is known."""
+    breaks = vocabulary.encode("\n").tolist()
+    return breaks[0] if len(breaks) == 1 and breaks[0] != vocabulary.unk_id else None
+
+
 def sentence_starts(tokens: Tokens, vocabulary: Vocabulary) -> Tensor:
     """Positions in the ids at which a sentence begins, ascending: (S,) int64.
 
     A sentence begins at a document's start, and with the line break before its line, from which its
     first token is predicted; it ends by predicting the next line break, or EOS.
     """
-    breaks = vocabulary.encode("\n").tolist()
+    line_break = line_break_of(vocabulary)
     found = [tokens.starts]
-    if len(breaks) == 1 and breaks[0] != vocabulary.unk_id:
+    if line_break is not None:
         for start in range(0, tokens.targets, _PIECE):
             piece = tokens.ids[start : min(start + _PIECE, tokens.targets)]
-            found.append((piece == breaks[0]).nonzero().flatten() + start)
+            found.append((piece == line_break).nonzero().flatten() + start)
     every = torch.cat([*found, torch.zeros(1, dtype=torch.int64)])
     starts: Tensor = torch.unique(every[every < tokens.targets])
     return starts

@@ -3,6 +3,7 @@
 from sunhwan.generation.choice import bits_lost, engine_for, stepper_for
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.job import Job, JobUpdate, TokenScore
+from sunhwan.generation.lines import LineBreak
 from sunhwan.generation.prompt import DECODER_LOOKBACK, PromptContext, start_tokens
 from sunhwan.generation.sampling import (
     PRECISIONS,
@@ -35,6 +36,7 @@ __all__ = [
     "Engine",
     "Job",
     "JobUpdate",
+    "LineBreak",
     "ModelStepper",
     "PromptContext",
     "RowRequest",

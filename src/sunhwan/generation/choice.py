@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from sunhwan.errors import UsageError
 from sunhwan.generation.engine import Engine
+from sunhwan.generation.lines import LineBreak, LineStepper
 from sunhwan.generation.sampling import PRECISIONS, SamplingFilters
 from sunhwan.generation.stepper import ModelStepper, RowRequest, Stepper
 from sunhwan.generation.support import unsupported
@@ -51,10 +52,18 @@ MOST_LOST = 0.001
 
 
 def stepper_for(
-    model: LanguageModel, precision: str = "auto", lock: AbstractContextManager[Any] | None = None
+    model: LanguageModel,
+    precision: str = "auto",
+    lock: AbstractContextManager[Any] | None = None,
+    *,
+    line_break: LineBreak | None = None,
 ) -> Stepper:
-    """What writes with a model: the engine of `engine_for`, or PyTorch under the lock."""
-    return engine_for(model, precision)[0] or ModelStepper(model, lock)
+    """What writes with a model: the engine of `engine_for`, or PyTorch under the lock.
+
+    line_break: where the state begins anew.
+    """
+    stepper = engine_for(model, precision)[0] or ModelStepper(model, lock)
+    return stepper if line_break is None else LineStepper(stepper, line_break)
 
 
 def bits_lost(whole: Engine, less: Engine) -> float:

@@ -7,6 +7,7 @@ import torch
 
 from sunhwan.generation.choice import stepper_for
 from sunhwan.generation.job import Job, advance
+from sunhwan.generation.lines import LineBreak
 from sunhwan.generation.prompt import PromptContext, start_tokens
 from sunhwan.generation.sampling import Sampling
 from sunhwan.models import LanguageModel
@@ -33,7 +34,12 @@ class ScoredLine(NamedTuple):
 
 
 def score_lines(
-    model: LanguageModel, vocabulary: Vocabulary, lines: Sequence[str], *, end: bool = True
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    lines: Sequence[str],
+    *,
+    end: bool = True,
+    line_break: LineBreak | None = None,
 ) -> Iterator[ScoredLine]:
     """The log-probability of each line, each read from the initial state.
 
@@ -42,7 +48,7 @@ def score_lines(
     of a sentence does not always beat the sentence. Where the vocabulary has neither, the first token
     goes unscored and so does the end. end: False leaves the end out.
     """
-    stepper = stepper_for(model, "fp32")
+    stepper = stepper_for(model, "fp32", line_break=line_break)
     for line in map(normalize, lines):
         job = scoring_job(vocabulary, vocabulary.encode(line).tolist(), end=end)
         while not job.done:

@@ -8,6 +8,7 @@ import torch
 
 from sunhwan.generation.choice import stepper_for
 from sunhwan.generation.job import Job, run
+from sunhwan.generation.lines import LineBreak
 from sunhwan.generation.prompt import PromptContext
 from sunhwan.generation.sampling import Sampling, SamplingFilters
 from sunhwan.generation.stepper import RowRequest, Stepper
@@ -27,17 +28,23 @@ class Sample(NamedTuple):
 
 
 def stream(
-    model: LanguageModel, vocabulary: Vocabulary, prompt: str = "", **options: Any
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    prompt: str = "",
+    *,
+    line_break: LineBreak | None = None,
+    **options: Any,
 ) -> Iterator[str]:
     """Yield the generated text piece by piece, the prompt not included; the options of `Sampling`.
 
     At most `length` tokens, fewer when `until_eos` is set and the model ends the text, which one
     whose vocabulary has no EOS never does. UNK is never drawn, nor a letter that would change the
     prompt's last syllable. The same seed gives the same text; no other random number is touched.
+    line_break: where the state begins anew, of a model that was trained line by line.
     """
     sampling = Sampling(**options)
     job = Job(vocabulary, PromptContext.of(vocabulary, prompt), sampling)
-    return _pieces(stepper_for(model, sampling.precision), job)
+    return _pieces(stepper_for(model, sampling.precision, line_break=line_break), job)
 
 
 def _pieces(stepper: Stepper, job: Job) -> Iterator[str]:
@@ -50,13 +57,19 @@ def _pieces(stepper: Stepper, job: Job) -> Iterator[str]:
 
 
 def samples(
-    model: LanguageModel, vocabulary: Vocabulary, prompt: str = "", *, n: int = 1, **options: Any
+    model: LanguageModel,
+    vocabulary: Vocabulary,
+    prompt: str = "",
+    *,
+    n: int = 1,
+    line_break: LineBreak | None = None,
+    **options: Any,
 ) -> Iterator[Sample]:
     """n texts, with the seeds seed, seed + 1, …: each is what that seed gives alone."""
     sampling = Sampling(**options)
     replace(sampling, seed=sampling.seed + max(n, 1) - 1)  # or a UsageError now
     context = PromptContext.of(vocabulary, prompt)
-    stepper = stepper_for(model, sampling.precision)
+    stepper = stepper_for(model, sampling.precision, line_break=line_break)
     together = min(TOGETHER if stepper.gains_from_rows else 1, n)
     read, state = _read_before(stepper, context.ids) if together > 1 else (0, None)
     for start in range(0, n, max(together, 1)):

@@ -44,7 +44,11 @@ class Loaded:
         self.sessions = Sessions(limits.sessions)
         self.language = task.as_language_model()
         if self.language:
-            self.batcher = Batcher(stepper_for(self.language.model, precision, self._lock))
+            self.batcher = Batcher(
+                stepper_for(
+                    self.language.model, precision, self._lock, line_break=self.language.line_break
+                )
+            )
 
     async def apart(self, work: Callable[[], Value]) -> Value:
         """Do this in the model's own thread; given up where it has not begun when nobody waits."""

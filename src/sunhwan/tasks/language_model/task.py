@@ -12,9 +12,9 @@ from sunhwan import generation
 from sunhwan.baselines.ngrams import KneserNey
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import Batches, Block, Streams, Tokens, encode
-from sunhwan.data.sentences import by_sentence, sentence_batches
+from sunhwan.data.sentences import by_sentence, line_break_of, sentence_batches
 from sunhwan.errors import UsageError
-from sunhwan.generation import Sample, ScoredLine, engine_for, score_lines
+from sunhwan.generation import LineBreak, Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, scored_places, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
@@ -79,6 +79,12 @@ class LanguageModelTask(Task):
         # A model folder has no settings of data: it holds the fact.
         return "sentences" in (self.config.data.batches, self.training.get("batches"))
 
+    @property
+    def line_break(self) -> LineBreak | None:
+        """Where the state begins anew in what is read and written; None: nowhere."""
+        token = line_break_of(self.vocabulary) if self.reads_sentences else None
+        return None if token is None else LineBreak(token, opens=self.vocabulary.eos_id is None)
+
     def loss(self, batch: Block, state: Any, training: TrainingConfig) -> Loss:
         found = self.model.loss(
             to_device(batch, self.device),
@@ -109,7 +115,7 @@ class LanguageModelTask(Task):
 
     def validation_sample(self, data: Any, length: int) -> str:
         # In fp32 whatever the model has become: the precision stays from one validation to the next.
-        (sample,) = generation.sample(self.model, self.vocabulary, length=length, precision="fp32")
+        (sample,) = self.sample(length=length, precision="fp32")
         return sample.text
 
     def data_facts(self, train: Tokens) -> dict[str, Any]:
@@ -141,15 +147,19 @@ class LanguageModelTask(Task):
 
     def sample(self, prompt: str = "", **options: Any) -> list[Sample]:
         """Write texts; the options are those of `sunhwan.generation.sample` (n, length, seed …)."""
-        return generation.sample(self.model, self.vocabulary, prompt, **options)
+        return generation.sample(
+            self.model, self.vocabulary, prompt, line_break=self.line_break, **options
+        )
 
     def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
         """Write a text piece by piece; the options are those of `sunhwan.generation.stream`."""
-        return generation.stream(self.model, self.vocabulary, prompt, **options)
+        return generation.stream(
+            self.model, self.vocabulary, prompt, line_break=self.line_break, **options
+        )
 
     def score(self, lines: Sequence[str], *, end: bool = True) -> Iterator[ScoredLine]:
         """Compute the log-probability of each line; see `sunhwan.generation.score_lines`."""
-        return score_lines(self.model, self.vocabulary, lines, end=end)
+        return score_lines(self.model, self.vocabulary, lines, end=end, line_break=self.line_break)
 
     def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
