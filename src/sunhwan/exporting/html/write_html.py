@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     exact = whole_step(model)
     step = rounded(exact) if weights == "fp16" else exact
     facts, made, numbers = parts(step, language.vocabulary, weights)
-    compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
-    engine = f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{_source("products.js")}{made}'
+    engine = foundation(facts) + made
     script = f"const WEIGHTS_TEXT = {json.dumps(numbers)};\n{engine}"
     off, notes = _compare(model, step, script, weights)
     steps, lessons = training(model, arrays_of(exact))
@@ -63,11 +63,12 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         MADE=f"sunhwan {__version__}",
         WEIGHTS=numbers,
         ENGINE=engine,
-        PAGE=_source("page.js"),
-        PANEL=_source("panel.js"),
-        TRAINER=_source("trainer.js"),
+        STYLE=source("page.css"),
+        PAGE=source("page.js"),
+        PANEL=source("panel.js"),
+        TRAINER=source("trainer.js"),
         STEPS=steps,
-        TRAINING=_in_script(lessons),
+        TRAINING=in_script(lessons),
     )
     write_text(path, page)
     return Exported([path], off, notes, weights)
@@ -75,7 +76,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
 
 def filled(template: str, **values: str) -> str:
     """A template with its %%WORDS%% replaced; what is put in is not looked at again."""
-    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], _source(template))
+    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], source(template))
 
 
 def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tuple[str, str, str]:
@@ -86,19 +87,12 @@ def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tup
     made = loops.statements(step.program, loops.JAVASCRIPT)
     arrays = arrays_of(step, made)
     halves = {"TABLE", *made.matrices} if weights == "fp16" else set()
-    places, start, flat = {}, 0, []
-    stored = [0, 0]
-    for name in sorted(arrays, key=lambda name: name in halves):
-        numbers = arrays[name]
-        places[name] = [start, start + numbers.size]
-        start += numbers.size
-        stored[name in halves] += numbers.size
-        kind = "<f2" if name in halves else "<f4"
-        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
+    places, stored, text = laid_out(arrays, halves)
     facts: dict[str, Any] = {
         "width": step.table.shape[1],
         "arrays": places,
         "stored": stored,
+        "room": made.scratch + len(vocabulary) + sum(map(len, step.initial.values())) + 1,
         "initial": {name: field.tolist() for name, field in step.initial.items()},
         "before": start_tokens(vocabulary),
         "vocabulary": vocabulary.to_dict(),
@@ -112,7 +106,24 @@ def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tup
         STATES="const { " + ", ".join(step.initial) + " } = FIELDS;",
         STEP="\n".join("  " + line.replace("\n", "\n  ") for line in made.lines),
     )
-    return _in_script(facts), engine, base64.b64encode(b"".join(flat)).decode()
+    return in_script(facts), engine, text
+
+
+def laid_out(
+    arrays: Mapping[str, Numbers], halves: Container[str]
+) -> tuple[dict[str, list[int]], list[int], str]:
+    """Where each array begins and ends, how many numbers of both kinds there are, and all in base64.
+
+    Those in `halves` are kept in float16, behind the others, which are in float32.
+    """
+    places, stored, flat = dict[str, list[int]](), [0, 0], []
+    for name in sorted(arrays, key=lambda name: name in halves):
+        numbers, start = arrays[name], sum(stored)
+        places[name] = [start, start + numbers.size]
+        stored[name in halves] += numbers.size
+        kind = "<f2" if name in halves else "<f4"
+        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
+    return places, stored, base64.b64encode(b"".join(flat)).decode()
 
 
 def rounded(step: WholeStep) -> WholeStep:
@@ -144,12 +155,30 @@ def arrays_of(step: WholeStep, made: loops.Statements | None = None) -> dict[str
     return arrays
 
 
-def _in_script(facts: dict[str, Any]) -> str:
+def foundation(facts: str) -> str:
+    """What every engine stands on: products, weights, texts."""
+    compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
+    parts = "\n".join(source(name) for name in ("products.js", "weights.js", "texts.js"))
+    return f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{parts}\n'
+
+
+def run_in_node(node: str, script: str) -> Any:
+    """What a script prints, as JSON; ConfigError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.js"
+        file.write_text(script, encoding="utf-8")
+        done = subprocess.run([node, str(file)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout)
+
+
+def in_script(facts: dict[str, Any]) -> str:
     """JSON in which no text ends the script that it stands in."""
     return json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c")
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
 
 
@@ -165,13 +194,7 @@ def _compare(
         found = _by_program(step, reading.tokens, np.float32)
     else:
         script = engine + PRINT.replace("IDS_TO_READ", str(reading.tokens))
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "model.js"
-            file.write_text(script, encoding="utf-8")
-            done = subprocess.run([node, str(file)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
-        found = np.array(json.loads(done.stdout), np.float32)
+        found = np.array(run_in_node(node, script), np.float32)
     if weights != "fp32":  # the page computes exactly, with weights that are not
         wanted = _by_program(step, reading.tokens, np.float32)
         exact = partial(_by_program, step, reading.tokens, np.float64)

@@ -1,0 +1,62 @@
+// Texts and tokens.
+const normal = text => text.replace(/\r\n?/g, "\n").normalize("NFC");
+const SIGN = "!-/:-@\\[-`{-~\\u00a1-\\u00bf\\u2010-\\u2bff\\u3001-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20";
+const PIECE = new RegExp(` ?[^\\s0-9${SIGN}\\ufffd]{1,64}| ?[0-9]{1,64}| ?[${SIGN}]{1,64}|\\s{1,64}(?!\\S)|\\s{1,64}|\\ufffd`, "gu");
+
+// Characters, of Hangul syllables their letters; and syllables of letters.
+const letters = text => [...text].flatMap(c => c >= "가" && c <= "힣" ? [...c.normalize("NFD")] : [c]);
+const composed = text => text.replace(/[\u1100-\u1112][\u1161-\u1175][\u11a8-\u11c2]?/g, s => s.normalize("NFC"));
+
+// A vocabulary: encode and decode, and the places of its tokens.
+function texts({ tokens, unk_id: unk, eos_id: eos, kind, merges = [] }) {
+  const places = new Map(tokens.map((token, n) => [token, n]).filter(([, n]) => n !== unk && n !== eos));
+  const rank = new Map(merges.map(([a, b], n) => [a + "\u0000" + b, n]).reverse());
+
+  function merged(piece) {
+    const parts = [...piece];
+    while (parts.length > 1) {
+      let best = -1, least = Infinity;
+      for (let n = 0; n + 1 < parts.length; n++) {
+        const found = rank.get(parts[n] + "\u0000" + parts[n + 1]);
+        if (found !== undefined && found < least) [best, least] = [n, found];
+      }
+      if (best < 0) break;
+      parts.splice(best, 2, parts[best] + parts[best + 1]);
+    }
+    return parts;
+  }
+
+  function encode(text) {
+    text = normal(text);
+    if (kind === "bytes") return [...new TextEncoder().encode(text)];
+    let parts;
+    if (kind === "words") {
+      const lines = eos === null ? [text] : text.split("\n");
+      parts = lines.flatMap((line, n) => [...(n ? [null] : []), ...line.split(/\s+/).filter(Boolean)]);
+      return parts.map(part => part === null ? eos : places.get(part) ?? unk).filter(n => n !== null);
+    }
+    if (kind === "subwords") {
+      text = normal([...text].map(c => places.has(c) ? c : unk === null ? "" : "\ufffd").join(""));
+      parts = (text.match(PIECE) || []).flatMap(merged);
+    } else {
+      parts = kind === "jamo" ? letters(text) : [...text];
+    }
+    return parts.map(part => places.get(part) ?? unk).filter(n => n !== null);
+  }
+
+  function decode(ids) {
+    if (kind === "bytes") {
+      const pieces = [[]];
+      for (const n of ids) n === 256 ? pieces.push([]) : pieces.at(-1).push(n);
+      return pieces.map(piece => new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(piece))).join("");
+    }
+    if (kind === "words") {
+      const joined = ids.map(n => n === eos ? "\n" : tokens[n]).join(" ");
+      return joined.replaceAll(" \n", "\n").replaceAll("\n ", "\n");
+    }
+    const text = ids.map(n => n === eos ? "\u0000" : n === unk ? "\ufffd" : tokens[n]).join("");
+    return (kind === "jamo" ? composed(text) : text).replaceAll("\u0000", "");
+  }
+
+  return { encode, decode, places };
+}
