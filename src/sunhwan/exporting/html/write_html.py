@@ -1,14 +1,8 @@
 """A language model written as one HTML file, run and compared with the model where there is Node.js."""
 
-import base64
 import copy
 import html
 import json
-import re
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Container, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +14,17 @@ from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import loops
 from sunhwan.exporting.formats import Exported
+from sunhwan.exporting.html.page_parts import (
+    filled,
+    foundation,
+    in_script,
+    laid_out,
+    node_or_none,
+    run_in_node,
+    source,
+)
 from sunhwan.exporting.html.training import training
+from sunhwan.exporting.html.write_answers import answer_page, serves
 from sunhwan.exporting.parity import Reading, checked
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.prompt import start_tokens
@@ -28,9 +32,9 @@ from sunhwan.models import LanguageModel
 from sunhwan.program import evaluate
 from sunhwan.program.operations import Numbers
 from sunhwan.tasks import Task
+from sunhwan.tasks.classify.task import Classify
+from sunhwan.tasks.tag.task import Tag
 from sunhwan.text import Vocabulary
-
-HERE = Path(__file__).parent
 
 PRINT = """
 const state = begin(), said = new Float32Array(TOKENS.length);
@@ -39,16 +43,23 @@ console.log(JSON.stringify(IDS_TO_READ.map(token => Array.from(step(state, token
 
 
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
-    """Write the page of a language model that says what the model says, with weights in fp16 or fp32."""
+    """Write a page that says what the model says, with weights in fp16 or fp32."""
     language = task.as_language_model()
-    if language is None:
+    if language is None and not serves(task):
         raise UsageError(
-            f"{task.title} cannot be exported as a page, which is for language models: export to ONNX"
+            f"{task.title} cannot be exported as a page with inputs of this kind: pages are for language "
+            "models, for classifiers of one text and for taggers of words; export to ONNX"
         )
     if path.suffix not in (".html", ".htm") or path.is_dir():
         raise UsageError(
             f"a page is written to a file: name one such as {path.stem or 'model'}.html"
         )
+    title, made_by = html.escape(path.stem), f"sunhwan {__version__}"
+    if language is None:
+        assert isinstance(task, Classify | Tag)
+        page, off = answer_page(task, title, made_by, weights)
+        write_text(path, page)
+        return Exported([path], off, (), weights)
     model = copy.deepcopy(language.model).cpu().float().eval()
     exact = whole_step(model)
     step = rounded(exact) if weights == "fp16" else exact
@@ -59,8 +70,8 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     steps, lessons = training(model, arrays_of(exact))
     page = filled(
         "page.html",
-        NAME=html.escape(path.stem),
-        MADE=f"sunhwan {__version__}",
+        NAME=title,
+        MADE=made_by,
         WEIGHTS=numbers,
         ENGINE=engine,
         STYLE=source("page.css"),
@@ -72,11 +83,6 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     )
     write_text(path, page)
     return Exported([path], off, notes, weights)
-
-
-def filled(template: str, **values: str) -> str:
-    """A template with its %%WORDS%% replaced; what is put in is not looked at again."""
-    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], source(template))
 
 
 def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tuple[str, str, str]:
@@ -109,23 +115,6 @@ def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tup
     return in_script(facts), engine, text
 
 
-def laid_out(
-    arrays: Mapping[str, Numbers], halves: Container[str]
-) -> tuple[dict[str, list[int]], list[int], str]:
-    """Where each array begins and ends, how many numbers of both kinds there are, and all in base64.
-
-    Those in `halves` are kept in float16, behind the others, which are in float32.
-    """
-    places, stored, flat = dict[str, list[int]](), [0, 0], []
-    for name in sorted(arrays, key=lambda name: name in halves):
-        numbers, start = arrays[name], sum(stored)
-        places[name] = [start, start + numbers.size]
-        stored[name in halves] += numbers.size
-        kind = "<f2" if name in halves else "<f4"
-        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
-    return places, stored, base64.b64encode(b"".join(flat)).decode()
-
-
 def rounded(step: WholeStep) -> WholeStep:
     """The same step with its matrices in float16; ConfigError where a number is too large for it."""
     operations = list(step.program.operations)
@@ -155,39 +144,12 @@ def arrays_of(step: WholeStep, made: loops.Statements | None = None) -> dict[str
     return arrays
 
 
-def foundation(facts: str) -> str:
-    """What every engine stands on: products, weights, texts."""
-    compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
-    parts = "\n".join(source(name) for name in ("products.js", "weights.js", "texts.js"))
-    return f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{parts}\n'
-
-
-def run_in_node(node: str, script: str) -> Any:
-    """What a script prints, as JSON; ConfigError where it fails."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.js"
-        file.write_text(script, encoding="utf-8")
-        done = subprocess.run([node, str(file)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
-    return json.loads(done.stdout)
-
-
-def in_script(facts: dict[str, Any]) -> str:
-    """JSON in which no text ends the script that it stands in."""
-    return json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c")
-
-
-def source(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
-
-
 def _compare(
     model: LanguageModel, step: WholeStep, engine: str, weights: str
 ) -> tuple[float, tuple[str, ...]]:
     """The largest deviation of the logits, of the page where there is Node.js, else of its program."""
     reading = Reading.of(model)
-    node = shutil.which("node")
+    node = node_or_none()
     notes: tuple[str, ...] = ()
     if node is None:
         notes = ("the page's program was compared, not the page itself: there is no Node.js here",)

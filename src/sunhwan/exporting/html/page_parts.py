@@ -1,0 +1,72 @@
+"""What every page is made of: its template, its engine's foundation, its weights, and a run in Node.js."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sunhwan.errors import ConfigError
+from sunhwan.program.operations import Numbers
+
+HERE = Path(__file__).parent
+
+
+def filled(template: str, **values: str) -> str:
+    """A template with its %%WORDS%% replaced; what is put in is not looked at again."""
+    return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], source(template))
+
+
+def foundation(facts: str) -> str:
+    """What every engine stands on: products, weights, texts."""
+    compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
+    parts = "\n".join(source(name) for name in ("products.js", "weights.js", "texts.js"))
+    return f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{parts}\n'
+
+
+def run_in_node(node: str, script: str) -> Any:
+    """What a script prints, as JSON; ConfigError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.js"
+        file.write_text(script, encoding="utf-8")
+        done = subprocess.run([node, str(file)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"the page is not written, it fails: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout)
+
+
+def laid_out(
+    arrays: Mapping[str, Numbers], halves: Container[str]
+) -> tuple[dict[str, list[int]], list[int], str]:
+    """Where each array begins and ends, how many numbers of both kinds there are, and all in base64.
+
+    Those in `halves` are kept in float16, behind the others, which are in float32.
+    """
+    places, stored, flat = dict[str, list[int]](), [0, 0], []
+    for name in sorted(arrays, key=lambda name: name in halves):
+        numbers, start = arrays[name], sum(stored)
+        places[name] = [start, start + numbers.size]
+        stored[name in halves] += numbers.size
+        kind = "<f2" if name in halves else "<f4"
+        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
+    return places, stored, base64.b64encode(b"".join(flat)).decode()
+
+
+def in_script(facts: dict[str, Any]) -> str:
+    """JSON in which no text ends the script that it stands in."""
+    return json.dumps(facts, ensure_ascii=True).replace("<", "\\u003c")
+
+
+def source(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def node_or_none() -> str | None:
+    """The program of Node.js."""
+    return shutil.which("node")
