@@ -1,4 +1,4 @@
-"""Speed of exported pages in headless Chromium, with products in WebAssembly and in plain JavaScript by turns.
+"""Speed of exported pages in headless Chromium, with products in WebAssembly and in JavaScript by turns.
 
 Tokens a second that a page of a language model writes, and that its panel learns from.
 `python -m benchmarks.pages [--json FILE] [--markdown FILE]`

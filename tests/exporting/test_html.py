@@ -89,6 +89,20 @@ def test_it_writes_what_sample_writes(opened, name):
         assert page.evaluate("a => sunhwan.write(...a)", [prompt, length]) == wanted.text
 
 
+def test_a_model_of_sentences_begins_each_line_anew(opened):
+    plain = small(cell=["gru"])
+    task = LanguageModelTask(
+        plain.config.override({"data.batches": "sentences"}), plain.vocabulary, plain.model
+    )
+    page = opened(task)
+    for prompt in ("the", "the cat\n나", ""):
+        (wanted,) = task.sample(prompt, length=60, temperature=0, precision="fp32")
+        assert page.evaluate("prompt => sunhwan.write(prompt, 60)", prompt) == wanted.text
+    page.fill("#text", "the cat\nthe")
+    titles = [span.get_attribute("title") for span in page.locator("#look span").all()]
+    assert titles[:3] == titles[8:]
+
+
 def test_without_webassembly_it_says_the_same(opened):
     """The address ends with #js: plain JavaScript."""
     task = small(cell=["lstm"], hidden_size=67)

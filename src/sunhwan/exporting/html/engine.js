@@ -24,9 +24,15 @@ function step(state, token, found) {
   return found;
 }
 
-// What is read before a text: EOS, or before an empty one a line break.
+// The same of a text: a model of sentences begins each line anew.
+function next(state, token, found) {
+  if (token === MODEL.line) Object.assign(state, begin());
+  return step(state, token, found);
+}
+
+// What is read before a text: EOS, or before an empty one, and before every one of sentences, a line break.
 function before(ids) {
-  return EOS !== null || !ids.length ? MODEL.before : [];
+  return EOS !== null || MODEL.line !== null || !ids.length ? MODEL.before : [];
 }
 
 // Tokens that may not come next: UNK, and after a prompt of jamo what would change its last syllable.
@@ -54,11 +60,11 @@ function chosen(logits, never, temperature) {
 // Goes on from a prompt: what is written, without the prompt.
 function write(prompt, length, temperature = 0) {
   const ids = encode(prompt), state = begin(), logits = new Float32Array(TOKENS.length), written = [];
-  for (const token of [...before(ids), ...ids]) step(state, token, logits);
+  for (const token of [...before(ids), ...ids]) next(state, token, logits);
   for (let n = 0; n < length; n++) {
     const token = chosen(logits, forbidden(ids, n === 0), temperature);
     written.push(token);
-    if (n + 1 < length) step(state, token, logits);
+    if (n + 1 < length) next(state, token, logits);
   }
   return decode([...ids, ...written]).slice(decode(ids).length);
 }

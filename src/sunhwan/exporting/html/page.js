@@ -12,7 +12,7 @@ let ids = [], marks = [], running = false, composing = false;
 
 const start = () => {
   const state = begin(), logits = new Float32Array(TOKENS.length);
-  for (const token of before(ids)) step(state, token, logits);
+  for (const token of before(ids)) next(state, token, logits);
   return { state, logits };
 };
 
@@ -26,24 +26,24 @@ function bits(logits, token) {
 function push(token) {
   const last = marks.at(-1), state = copied(last.state);
   const surprise = bits(last.logits, token);
-  marks.push({ state, surprise, logits: step(state, token, new Float32Array(TOKENS.length)) });
+  marks.push({ state, surprise, logits: next(state, token, new Float32Array(TOKENS.length)) });
   ids.push(token);
 }
 
 // Read a text anew from where it differs from the one before.
 function read(text) {
-  const next = encode(text);
+  const now = encode(text);
   let same = 0;
-  while (same < ids.length && ids[same] === next[same]) same++;
+  while (same < ids.length && ids[same] === now[same]) same++;
   if (!marks.length || !same) {
-    ids = next.slice(0, 0);
+    ids = [];
     marks = [start()];
-    if (next.length && EOS === null) marks = [{ state: begin(), logits: new Float32Array(TOKENS.length) }];
+    if (now.length && EOS === null && MODEL.line === null) marks = [{ state: begin(), logits: new Float32Array(TOKENS.length) }];
     same = 0;
   }
   ids.length = same;
   marks.length = same + 1;
-  for (const token of next.slice(same)) push(token);
+  for (const token of now.slice(same)) push(token);
 }
 
 function label(token) {

@@ -27,6 +27,7 @@ from sunhwan.exporting.html.training import training
 from sunhwan.exporting.html.write_answers import answer_page, serves
 from sunhwan.exporting.parity import Reading, checked
 from sunhwan.exporting.whole import WholeStep, whole_step
+from sunhwan.generation.lines import LineBreak
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
 from sunhwan.program import evaluate
@@ -63,7 +64,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     model = copy.deepcopy(language.model).cpu().float().eval()
     exact = whole_step(model)
     step = rounded(exact) if weights == "fp16" else exact
-    facts, made, numbers = parts(step, language.vocabulary, weights)
+    facts, made, numbers = parts(step, language.vocabulary, weights, language.line_break)
     engine = foundation(facts) + made
     script = f"const WEIGHTS_TEXT = {json.dumps(numbers)};\n{engine}"
     off, notes = _compare(model, step, script, weights)
@@ -85,7 +86,9 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     return Exported([path], off, notes, weights)
 
 
-def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tuple[str, str, str]:
+def parts(
+    step: WholeStep, vocabulary: Vocabulary, weights: str, line_break: LineBreak | None
+) -> tuple[str, str, str]:
     """What is known of the model (JSON), the engine (JavaScript), the weights (base64).
 
     Vectors lie there in float32; behind them, with weights of "fp16", the matrices in float16.
@@ -101,6 +104,7 @@ def parts(step: WholeStep, vocabulary: Vocabulary, weights: str = "fp32") -> tup
         "room": made.scratch + len(vocabulary) + sum(map(len, step.initial.values())) + 1,
         "initial": {name: field.tolist() for name, field in step.initial.items()},
         "before": start_tokens(vocabulary),
+        "line": None if line_break is None else line_break.token,
         "vocabulary": vocabulary.to_dict(),
     }
     declared = [f'const {name} = array("{name}");' for name in made.arrays]
