@@ -3,10 +3,10 @@
 Models are small and fresh, those of the golden ones with each cell in turn; an entry is how far the
 numbers of the files are from the model's, or why nothing was written.
 `python -m benchmarks.exports [--cells gru,lstm] [--formats onnx,c] [--json FILE] [--markdown FILE]`;
-rows of other formats are those that FILE holds.
+rows of other formats are those that FILE, of Markdown, holds.
 """
 
-import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +79,7 @@ def main() -> None:
     rows: list[list[str]] = []
     for form, kinds in WEIGHTS.items():
         if form not in asked:
-            kept = json.loads(arguments.json.read_text(encoding="utf-8"))
-            rows += [row for row in kept if row[0] == form]
+            rows += [row for row in kept_rows(arguments.markdown) if row[0] == form]
             continue
         for weights in kinds:
             with few_shapes(weights != "fp32"):
@@ -98,6 +97,16 @@ def main() -> None:
         "weights the root mean square of all differences, of that of the numbers."
     )
     publish("\n\n".join([text, *notes]) + "\n", rows, arguments)
+
+
+def kept_rows(file: Path) -> list[list[str]]:
+    """The rows of a table that was published, with the sentences of refusals."""
+    text = file.read_text(encoding="utf-8")
+    notes = {
+        f"refused ({n})": reason for n, reason in re.findall(r"^\((\d+)\) (.*)\.$", text, re.M)
+    }
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return [[notes.get(one, one) for one in line] for line in lines[2:]]
 
 
 @contextmanager

@@ -79,6 +79,7 @@ def checked(
     *,
     where: str = "",
     weights: str = "fp32",
+    bound: float = BOUND,
 ) -> float:
     """The deviation of an output; ConfigError where neither the bound nor the model's rounding allows it.
 
@@ -87,9 +88,9 @@ def checked(
     if weights in SHARES:
         return _checked_share(file, what, found, wanted, where, weights)
     off = deviation(found, wanted)
-    if off <= BOUND:
+    if off <= bound:
         return off
-    true, allowed = exact(), BOUND
+    true, allowed = exact(), bound
     if true is not None:
         allowed += ROUNDING * deviation(wanted.astype(np.float64), true)
     if not off <= allowed:
@@ -131,9 +132,13 @@ class Reading(NamedTuple):
         ids = torch.randint(model.vocabulary_size, (1, steps), generator=draw)
         return cls(model, ids[0].tolist(), model(ids)[0][0].numpy())
 
-    def check(self, file: str, found: npt.NDArray[Any], weights: str = "fp32") -> float:
+    def check(
+        self, file: str, found: npt.NDArray[Any], weights: str = "fp32", bound: float = BOUND
+    ) -> float:
         """The deviation of what a file says to the same tokens, see `checked`."""
-        return checked(file, "its logits are", found, self.logits, self._exact, weights=weights)
+        return checked(
+            file, "its logits are", found, self.logits, self._exact, weights=weights, bound=bound
+        )
 
     @torch.no_grad()
     def _exact(self) -> npt.NDArray[Any]:

@@ -38,6 +38,8 @@ from sunhwan.tasks.common.vector_input import VectorKind
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
 
+BOUND = 1e-6
+"""How far a number may be off in float32, see `parity.checked`: there are no operators of others."""
 STEPS = 256
 """For so many the struct has room unless the compiler is told."""
 

@@ -17,7 +17,7 @@ import numpy as np
 from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import predictor_checks
-from sunhwan.exporting.c.predictors import ENDINGS, STEPS, compare, source_of
+from sunhwan.exporting.c.predictors import BOUND, ENDINGS, STEPS, compare, source_of
 from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading
@@ -88,7 +88,7 @@ def _compare(
         for token in reading.tokens:
             getattr(library, f"{name}_step")(state, token, logits)
             rows.append(np.array(logits, np.float32))
-    return reading.check(f"{name}.c", np.stack(rows), weights)
+    return reading.check(f"{name}.c", np.stack(rows), weights, BOUND)
 
 
 @contextmanager
