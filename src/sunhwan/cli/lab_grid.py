@@ -61,5 +61,5 @@ def _table(found: "Grid") -> "Table":
         table.add_column(("… " if gap else "") + lab_say("block", n=f"{block + 1:,}"), no_wrap=True)
     for row in sorted({cell.row for cell in found.cells}):
         mine = [cell for cell in found.cells if cell.row == row]
-        table.add_row(lab_say("row", n=f"{row + 1:,}"), *map(named, mine))
+        table.add_row(lab_say("row", n=f"{row + 1:,}"), *(named(cell, lab_say) for cell in mine))
     return table

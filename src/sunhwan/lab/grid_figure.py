@@ -70,10 +70,10 @@ def summary(grid: Grid, language: str = "en") -> str:
     return say("grid", **{name: f"{number:,}" for name, number in numbers.items()}) + rest
 
 
-def named(cell: Cell) -> str:
+def named(cell: Cell, say: Callable[..., str]) -> str:
     """The steps of a cell by their first and last, with the row into which they flow."""
     steps = f"x{cell.first}" if cell.first == cell.last else f"x{cell.first} … x{cell.last}"
-    return steps if cell.next_row is None else f"{steps} (row {cell.next_row + 1})"
+    return steps if cell.next_row is None else f"{steps} ({say('row', n=cell.next_row + 1)})"
 
 
 def _draw_cell(
@@ -85,7 +85,7 @@ def _draw_cell(
             facecolor=SOFT, edgecolor=SOFT, alpha=0.25,
         )
     )  # fmt: skip
-    axes.text(x + 0.8, y, named(cell), ha="center", va="center", color=INK, parse_math=False)
+    axes.text(x + 0.8, y, named(cell, say), ha="center", va="center", color=INK, parse_math=False)
     if cell.block:
         where = x - (0.5 if not gap else 0.3)
         axes.annotate(
