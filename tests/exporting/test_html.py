@@ -9,13 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import sunhwan
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops
-from sunhwan.exporting.html import build_products
+from sunhwan.exporting.html import build_products, packing
 from sunhwan.exporting.html.build_products import COMPILER, build
 from sunhwan.tasks import LanguageModelTask, Task
 from tests.exporting.test_onnx import small
@@ -308,13 +309,24 @@ def test_hostile_text_is_text(opened, browser, tmp_path, monkeypatch):
 
 
 def test_the_size(tmp_path):
-    """The weights in float16, a third more in base64, and less than 150 kB."""
-    task = small(cell=["gru"], hidden_size=64)
+    """The weights in float16, and less than 150 kB; half of that is code."""
+    task = small(cell=["gru"], hidden_size=256)
     export(task, tmp_path / "notes.html", "html")
     weights = 2 * sum(p.numel() for p in task.model.parameters())
-    assert (tmp_path / "notes.html").stat().st_size < weights * 4 / 3 + 150_000
+    assert (tmp_path / "notes.html").stat().st_size < weights + 75_000
     page = (tmp_path / "notes.html").read_text(encoding="utf-8")
     assert not re.search(r"%%[A-Z]+%%|https?://", page)
+
+
+def test_codes_are_short_enough():
+    """Frequencies like Fibonacci's numbers make the longest codes; one symbol alone has one, too."""
+    counts = np.array([0, 1, 1, *(round(1.618**k) for k in range(2, 25))])
+    lengths = packing.code_lengths(counts)
+    assert lengths[0] == 0
+    assert lengths.max() <= packing.LONGEST
+    assert sum(2.0**-n for n in lengths[1:]) == 1
+    assert packing.code_lengths(np.array([0, 7])).tolist() == [0, 1]
+    assert packing.code_lengths(np.zeros(3, int)).tolist() == [0, 0, 0]
 
 
 @needs_node

@@ -8,11 +8,12 @@ import subprocess
 import tempfile
 from collections.abc import Container, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sunhwan.errors import ConfigError
+from sunhwan.exporting.html.packing import packed
 from sunhwan.program.operations import Numbers
 
 HERE = Path(__file__).parent
@@ -41,21 +42,30 @@ def run_in_node(node: str, script: str) -> Any:
     return json.loads(done.stdout)
 
 
-def laid_out(
-    arrays: Mapping[str, Numbers], halves: Container[str]
-) -> tuple[dict[str, list[int]], list[int], str]:
-    """Where each array begins and ends, how many numbers of both kinds there are, and all in base64.
+class Stored(NamedTuple):
+    """Weights as a page holds them. facts: where each array begins and ends, how many numbers there are
+    of float32 and of float16, the lengths of the code. text: all of them, see `packing`."""
 
-    Those in `halves` are kept in float16, behind the others, which are in float32.
-    """
-    places, stored, flat = dict[str, list[int]](), [0, 0], []
+    facts: dict[str, Any]
+    text: str
+
+
+def laid_out(arrays: Mapping[str, Numbers], halves: Container[str]) -> Stored:
+    """Arrays in one text; those in `halves` in float16, behind the others."""
+    places = dict[str, list[int]]()
+    floats, small, start = [np.zeros(0, "<f4")], [np.zeros(0, np.float16)], 0
     for name in sorted(arrays, key=lambda name: name in halves):
-        numbers, start = arrays[name], sum(stored)
+        numbers = np.ascontiguousarray(arrays[name]).reshape(-1)
         places[name] = [start, start + numbers.size]
-        stored[name in halves] += numbers.size
-        kind = "<f2" if name in halves else "<f4"
-        flat.append(np.ascontiguousarray(numbers, np.dtype(kind)).tobytes())
-    return places, stored, base64.b64encode(b"".join(flat)).decode()
+        start += numbers.size
+        if name in halves:
+            small.append(numbers.astype(np.float16))
+        else:
+            floats.append(numbers.astype("<f4"))
+    all_floats, all_small = np.concatenate(floats), np.concatenate(small)
+    text, code = packed(all_floats.view(np.uint8), all_small)
+    stored = [len(all_floats), len(all_small)]
+    return Stored({"arrays": places, "stored": stored, "code": code}, text)
 
 
 def in_script(facts: dict[str, Any]) -> str:

@@ -85,7 +85,7 @@ def _round(model: nn.Module) -> None:
 
 
 def _parts(task: Classify | Tag, model: nn.Module, weights: str) -> tuple[str, str, str]:
-    """What is known of the model (JSON), its steps (JavaScript), its weights (base64)."""
+    """What is known of the model (JSON), its steps (JavaScript), its weights (`packing`)."""
     assert isinstance(model, Classifier | Tagger)
     parts = Parts()
     facts: dict[str, Any] = {
@@ -108,9 +108,9 @@ def _parts(task: Classify | Tag, model: nn.Module, weights: str) -> tuple[str, s
         for name, numbers in parts.arrays.items()
         if weights == "fp16" and np.array_equal(numbers, numbers.astype(np.float16))
     ]
-    places, stored, numbers = laid_out(parts.arrays, halves)
-    facts |= {"arrays": places, "stored": stored, "room": parts.room}
-    return in_script(facts), parts.source(), numbers
+    stored = laid_out(parts.arrays, halves)
+    facts |= {**stored.facts, "room": parts.room}
+    return in_script(facts), parts.source(), stored.text
 
 
 def _compare(

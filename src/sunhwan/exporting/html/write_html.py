@@ -89,18 +89,17 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
 def parts(
     step: WholeStep, vocabulary: Vocabulary, weights: str, line_break: LineBreak | None
 ) -> tuple[str, str, str]:
-    """What is known of the model (JSON), the engine (JavaScript), the weights (base64).
+    """What is known of the model (JSON), the engine (JavaScript), the weights (`packing`).
 
     Vectors lie there in float32; behind them, with weights of "fp16", the matrices in float16.
     """
     made = loops.statements(step.program, loops.JAVASCRIPT)
     arrays = arrays_of(step, made)
     halves = {"TABLE", *made.matrices} if weights == "fp16" else set()
-    places, stored, text = laid_out(arrays, halves)
+    stored = laid_out(arrays, halves)
     facts: dict[str, Any] = {
         "width": step.table.shape[1],
-        "arrays": places,
-        "stored": stored,
+        **stored.facts,
         "room": made.scratch + len(vocabulary) + sum(map(len, step.initial.values())) + 1,
         "initial": {name: field.tolist() for name, field in step.initial.items()},
         "before": start_tokens(vocabulary),
@@ -116,7 +115,7 @@ def parts(
         STATES="const { " + ", ".join(step.initial) + " } = FIELDS;",
         STEP="\n".join("  " + line.replace("\n", "\n  ") for line in made.lines),
     )
-    return in_script(facts), engine, text
+    return in_script(facts), engine, stored.text
 
 
 def rounded(step: WholeStep) -> WholeStep:
