@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import sunhwan
-from sunhwan.errors import ConfigError
+from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import STRICT, compiler
 from tests.exporting.test_tasks import GOLDEN, other
@@ -38,6 +38,7 @@ def tagger(output_layer: str):
         lambda: sunhwan.load(GOLDEN / "forecast"),
         lambda: tagger("crf"),
         lambda: tagger("softmax"),
+        lambda: other("tag", direction="both", cell=["gru_layer_norm"]),
         lambda: other(
             "classify", pooling="concat", direction="both", num_layers=2, connection="residual", lag=2
         ),
@@ -55,55 +56,82 @@ def test_numbers(tmp_path, task, weights):
 
 
 MAIN = """
-#include "NAME.c"
+#include "notes.c"
 #include <stdio.h>
 int main(int count, char **texts)
 {
     static struct notes m;
+    BODY
+    printf("%lu\\n", (unsigned long)sizeof m);
+    return 0;
+}
+"""
+CLASSIFY = """
     static float logits[NOTES_LABELS];
     for (int n = 1; n < count; n++) {
         const int label = notes_text(&m, texts[n], logits);
         puts(label < 0 ? "too long" : notes_label(label));
     }
-    printf("%lu\\n", (unsigned long)sizeof m);
-    return 0;
-}
+"""
+TAG = """
+    static float emissions[NOTES_STEPS * NOTES_LABELS];
+    static int labels[NOTES_STEPS];
+    for (int n = 1; n < count; n++) {
+        const int words = notes_text(&m, texts[n], emissions, labels);
+        for (int k = 0; k < words; k++) printf("%s ", notes_label(labels[k]));
+        puts(words < 0 ? "too long" : "");
+    }
 """
 
 
+def lines_of(folder, body, texts):
+    """What the file says to texts, under sanitizers; and the RAM that its comment tells, in bytes."""
+    (folder / "main.c").write_text(MAIN.replace("BODY", body), encoding="utf-8")
+    command = [compiler, *STRICT, "-fsanitize=address,undefined", str(folder / "main.c"), "-lm"]
+    subprocess.run([*command, "-o", folder / "run"], check=True)
+    done = subprocess.run([folder / "run", *texts], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    *lines, size = done.stdout.splitlines()
+    told = re.search(r"RAM +([\d,]+) ", (folder / "notes.c").read_text(encoding="utf-8"))
+    assert told
+    assert size == told[1].replace(",", "")
+    return lines
+
+
 def test_labels_of_texts(tmp_path):
-    """Under sanitizers; a text that is too long is no text that was read in part."""
+    """A text that is too long is no text that was read in part."""
     task = sunhwan.load(GOLDEN / "classify")
     export(task, tmp_path / "notes.c", "c")
-    (tmp_path / "main.c").write_text(MAIN.replace("NAME", "notes"), encoding="utf-8")
-    run = tmp_path / "run"
-    command = [
-        compiler,
-        *STRICT,
-        "-fsanitize=address,undefined",
-        str(tmp_path / "main.c"),
-        "-lm",
-        "-o",
-        run,
-    ]
-    subprocess.run(command, check=True)
     texts = ["the 사과 7", "a cow", "", "나" * 256, "나" * 257]
-    done = subprocess.run([run, *texts], capture_output=True, text=True, check=False)
-    assert done.stderr == ""
     wanted = [answer.values["label"] for answer in task.predict(texts[:4])]
-    told = re.search(r"RAM +([\d,]+) ", (tmp_path / "notes.c").read_text(encoding="utf-8"))
-    assert told
-    assert done.stdout.splitlines() == [*wanted, "too long", told[1].replace(",", "")]
+    assert lines_of(tmp_path, CLASSIFY, texts) == [*wanted, "too long"]
+
+
+def test_labels_of_words(tmp_path):
+    """By Viterbi's algorithm; a long word is read at both its ends."""
+    task = sunhwan.load(GOLDEN / "tag")
+    export(task, tmp_path / "notes.c", "c")
+    texts = [
+        "김 민수가 New York",
+        "Bo 오늘  Oslo 이\t영희가",
+        "",
+        "민" * 50 + "abc" * 9 + " Bo",
+        "a " * 257,
+    ]
+    answers = (answer.cells[0].split() for answer in task.predict(texts[:4]))
+    wanted = ["".join(word.rpartition("/")[2] + " " for word in words) for words in answers]
+    assert lines_of(tmp_path, TAG, texts) == [*wanted, "too long"]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("tag", "what reads words has no form in C: export to ONNX"),
-        ("classify_pair", "a classifier of pairs has no form in C: export to ONNX"),
+        ("v1/tasks/describe", "model to describe cannot be exported to C: export to ONNX"),
+        ("v1/tasks/classify_pair", "a classifier of pairs has no form in C: export to ONNX"),
+        ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],
 )
 def test_refusals(tmp_path, name, said):
-    with pytest.raises(ConfigError, match=said):
-        export(GOLDEN / name, tmp_path / "out.c", "c")
+    with pytest.raises(SunhwanError, match=said):
+        export(GOLDEN.parents[1] / name, tmp_path / "out.c", "c")
     assert list(tmp_path.iterdir()) == []

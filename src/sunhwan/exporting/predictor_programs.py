@@ -1,6 +1,6 @@
 """Predictors as programs of one step each: what is read, the levels of the recurrence, what is said."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import nn
@@ -11,7 +11,7 @@ from sunhwan.exporting.predictor_checks import Scale
 from sunhwan.exporting.whole import State, add_layer, connected, linear, normalized
 from sunhwan.layers import Pooling, Recurrent
 from sunhwan.layers.connections import Plain
-from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput
+from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import VectorInput
 from sunhwan.program import Program, folded
 from sunhwan.program.operations import Builder, Numbers
@@ -34,19 +34,31 @@ class Level(NamedTuple):
     output: int
 
 
-class Read(NamedTuple):
-    """The input: a table of vectors by token, or a program "x" → "out" of numbers of this many."""
+class Words(NamedTuple):
+    """Words by their own vectors and by those of their letters, which two readers go over."""
 
-    table: Numbers | None
-    program: Program | None
-    numbers: int
+    table: Numbers
+    letters: Numbers
+    onward: Level
+    back: Level
+
+
+class Read(NamedTuple):
+    """The input: a table of vectors by token, a program "x" → "out" of so many numbers, or words."""
+
+    table: Numbers | None = None
+    program: Program | None = None
+    numbers: int = 0
+    words: Words | None = None
 
 
 def read_program(layer: InputLayer, scale: Scale | None) -> Read:
     """What the input layer makes of a step; ConfigError for one that has no program."""
     if isinstance(layer, TokenInput):
-        table: Any = layer.embedding.weight.detach().float().numpy()
-        return Read(table, None, 0)
+        return Read(_table(layer.embedding))
+    if isinstance(layer, WordInput):
+        ((onward,), (back,)) = levels_of(layer.onward, "onward"), levels_of(layer.back, "backward")
+        return Read(words=Words(_table(layer.words), _table(layer.letters), onward, back))
     if isinstance(layer, FrameInput):
         modules: list[nn.Module] = [layer.linear]
     elif isinstance(layer, VectorInput):
@@ -73,8 +85,13 @@ def read_program(layer: InputLayer, scale: Scale | None) -> Read:
     return Read(None, _program(builder, x), first.in_features)
 
 
-def levels_of(recurrent: Recurrent) -> list[Level]:
-    """The layers of a recurrence, from the input to the output."""
+def _table(embedding: nn.Embedding) -> Numbers:
+    numbers: Numbers = embedding.weight.detach().float().numpy()
+    return numbers
+
+
+def levels_of(recurrent: Recurrent, prefix: str = "state") -> list[Level]:
+    """The layers of a recurrence, from the input to the output; the state's names begin with a prefix."""
     found, given = [], recurrent.stack[0].input_size
     for depth, connection in enumerate(recurrent.connections):
         programs, width = [], 0
@@ -86,7 +103,7 @@ def levels_of(recurrent: Recurrent) -> list[Level]:
             norm = recurrent.norms[depth]
             if isinstance(norm, nn.LayerNorm):
                 x = normalized(builder, norm, x)
-            name = f"state_{depth}" + "_back" * direction
+            name = f"{prefix}_{depth}" + "_back" * direction
             h = add_layer(builder, layer, program_of_layer(layer), x, name, state)
             size = builder.operations[h].size
             if direction and recurrent.merge == "sum":

@@ -247,30 +247,36 @@ def named(code: str, name: str) -> str:
 
 def coding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding and decoding."""
-    return _tokens(vocabulary) + named(KINDS[vocabulary.kind], name)
+    return tokens(vocabulary) + named(KINDS[vocabulary.kind], name)
 
 
 def encoding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding alone."""
-    return _tokens(vocabulary) + named(KINDS[vocabulary.kind].split("static void say")[0], name)
+    return tokens(vocabulary) + named(KINDS[vocabulary.kind].split("static void say")[0], name)
 
 
-def _tokens(vocabulary: Vocabulary) -> str:
+def tokens(vocabulary: Vocabulary, prefix: str = "") -> str:
+    """The tokens of a vocabulary, and their order; the names begin with a prefix."""
     unk, eos = vocabulary.unk_id, vocabulary.eos_id
     lines = [
-        f"enum {{ UNKNOWN = {-1 if unk is None else unk}, EOS = {-1 if eos is None else eos} }};\n"
+        f"enum {{ {prefix}UNKNOWN = {-1 if unk is None else unk}, "
+        f"{prefix}EOS = {-1 if eos is None else eos} }};\n"
     ]
     if vocabulary.kind != "bytes":
-        tokens = [token.encode() for token in vocabulary.tokens]
-        ordinary = [n for n in range(len(tokens)) if n not in (unk, eos)]
-        order = sorted(ordinary, key=lambda n: tokens[n])
+        texts = [token.encode() for token in vocabulary.tokens]
+        ordinary = [n for n in range(len(texts)) if n not in (unk, eos)]
+        order = sorted(ordinary, key=lambda n: texts[n])
         lines += [
-            "static const char *const TOKENS[] = {",
-            *(f"    {quoted(t)}," for t in tokens),
+            f"static const char *const {prefix}TOKENS[] = {{",
+            *(f"    {quoted(t)}," for t in texts),
             "};",
         ]
         places = [", ".join(map(str, order[n : n + 16])) for n in range(0, len(order), 16)]
-        lines += ["static const int ORDER[] = {", *(f"    {line}," for line in places), "};\n"]
+        lines += [
+            f"static const int {prefix}ORDER[] = {{",
+            *(f"    {line}," for line in places),
+            "};\n",
+        ]
     if isinstance(vocabulary, SubwordVocabulary):
         lines.append(merges(vocabulary))
     return "\n".join(lines) + "\n"

@@ -13,9 +13,11 @@ from sunhwan.exporting.c.functions import (
     literal,
 )
 from sunhwan.exporting.c.source import CSource
+from sunhwan.exporting.c.words import read_code, vocabularies
 from sunhwan.exporting.predictor_programs import Level, Read
 from sunhwan.program import Program
 from sunhwan.program.operations import Numbers
+from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.text import Vocabulary
 
 HEAD = """\
@@ -90,7 +92,8 @@ int NAME_predict(struct NAME *m, GIVEN, float *logits)
 {
     int best = 0;
     if (steps < 0 || steps > UPPER_STEPS) return -1;
-    pool(m, run(m, read, steps), steps, m->v);
+    fill(m, PASSED);
+    pool(m, run(m, steps), steps, m->v);
     head(m, m->v, logits);
     for (int n = 1; n < UPPER_LABELS; n++)
         if (logits[n] > logits[best]) best = n;
@@ -109,14 +112,19 @@ int NAME_text(struct NAME *m, const char *text, float *logits)
 """
 
 TAG = """\
-int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
+static int finish(struct NAME *m, int steps, float *emissions, int *labels)
 {
-    const float *y;
-    if (steps < 0 || steps > UPPER_STEPS) return -1;
-    y = run(m, read, steps);
+    const float *y = run(m, steps);
     for (int t = 0; t < steps; t++) head(m, y + t * STRIDE, emissions + t * UPPER_LABELS);
     decode(m, emissions, steps, labels);
     return steps;
+}
+
+int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
+{
+    if (steps < 0 || steps > UPPER_STEPS) return -1;
+    fill(m, PASSED);
+    return finish(m, steps, emissions, labels);
 }
 
 """
@@ -168,7 +176,8 @@ int NAME_predict(struct NAME *m, GIVEN, float *quantiles)
 {
     const float *y;
     if (steps < UPPER_HORIZON || steps > UPPER_STEPS) return -1;
-    y = run(m, read, steps) + (steps - UPPER_HORIZON) * STRIDE;
+    fill(m, PASSED);
+    y = run(m, steps) + (steps - UPPER_HORIZON) * STRIDE;
     for (int t = 0; t < UPPER_HORIZON; t++, quantiles += UPPER_QUANTILES) {
         head(m, y + t * STRIDE, quantiles);
         for (int n = 1; n < UPPER_QUANTILES; n++)
@@ -197,7 +206,7 @@ class Ending(NamedTuple):
 
     sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
     and where its second half begins; score: of attention. fields: of the struct. labels: names, or none.
-    vocabulary: of texts.
+    vocabulary: of texts; words: of words that are spelled, too.
     """
 
     sizes: dict[str, int]
@@ -209,6 +218,7 @@ class Ending(NamedTuple):
     score: Program | None = None
     labels: tuple[str, ...] = ()
     vocabulary: Vocabulary | None = None
+    words: WordsKind | None = None
 
 
 def predictor_source(
@@ -229,20 +239,33 @@ def predictor_source(
         made.append(c_function(head, program, weights, (), fields))
         parts.append(ours(made[-1].text))
 
-    flash = 0
+    flash, D, passed, readers = 0, levels[0].given, "read, steps", list[Level]()
     if read.program is not None:
         function("read_step", read.program)
         given = "const float *read, int steps"
-        fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {levels[0].given});"
+        fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {D});"
+    elif read.words is not None:
+        words, readers = read.words, [read.words.onward, read.words.back]
+        given, passed = "const int *words, const int *letters, int steps", "words, letters, steps"
+        table, flash = _table(words.table, weights)
+        parts.append(table)
+        flash += 4 * words.letters.size
+        function("onward", words.onward.directions[0], words.onward.initial)
+        function("backward", words.back.directions[0], words.back.initial)
+        factor = "TABLE_scale[word] * " if weights == "int8" else ""
+        parts.append(ours(read_code(words, "\n".join(_begin(readers)), factor)))
+        fill = f"read_word(m, words[t], letters + t * UPPER_LETTERS, m->a + t * {D});"
     else:
         assert read.table is not None
-        D, given = levels[0].given, "const int *read, int steps"
+        given = "const int *read, int steps"
         table, flash = _table(read.table, weights)
         parts.append(table)
         fill = f"for (int j = 0; j < {D}; j++) m->a[t * {D} + j] = "
         factor = "TABLE_scale[read[t]] * " if weights == "int8" else ""
         fill += f"{factor}TABLE[read[t] * {D} + j];"
-    calls = [_each(fill)]
+    head = f"static void fill(struct NAME *m, {given})"
+    parts.append(ours(f"{head}\n{{\n{_each(fill)}\n}}\n"))
+    calls: list[str] = []
     rows = {"a": levels[0].given, "b": 0}
     here, there = "a", "b"
     for depth, level in enumerate(levels):
@@ -260,7 +283,7 @@ def predictor_source(
             calls.append(_each(call))
         here, there = there, here
     stride = levels[-1].output
-    parts.append(ours(_run(given, levels, calls, here)))
+    parts.append(ours(_run(levels, calls, here)))
     if ending.score is not None:
         function("score", ending.score)
     function("head", network.head)
@@ -272,7 +295,7 @@ def predictor_source(
     ]  # fmt: skip
     numbers = max([1, *(one.scratch for one in made)])
     fields.append(f"    float scratch[{numbers}];")
-    for level in levels:
+    for level in [*readers, *levels]:
         fields += [f"    float {field}[{len(v)}];" for field, v in level.initial.items()]
         numbers += sum(map(len, level.initial.values()))
     if ending.pool[0]:
@@ -291,13 +314,17 @@ def predictor_source(
         fields.append(f"    signed char rounded[{rounded}];")
     if ending.vocabulary is not None:
         parts.append(encoding(ending.vocabulary, name))
+    if ending.words is not None:
+        parts.append(vocabularies(ending.words, name))
     if ending.labels:
         quotes = ", ".join(quoted(label.encode()) for label in ending.labels)
         parts.append(
             f"const char *{name}_label(int number)\n{{\n"
             f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
         )
-    parts.append(ours(ending.code.replace("GIVEN", given).replace("STRIDE", str(stride))))
+    code = ending.code.replace("GIVEN", given).replace("PASSED", passed)
+    code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride))
+    parts.append(ours(code))
     struct = row * steps + 4 * numbers + rounded
     flash += sum(one.flash for one in made)
     about_sizes = "".join(f"enum {{ {upper}_{key} = {n} }};\n" for key, n in ending.sizes.items())
@@ -322,16 +349,20 @@ def _each(call: str, back: bool = False) -> str:
     return f"    {head} {call}"
 
 
-def _run(given: str, levels: list[Level], calls: list[str], last: str) -> str:
+def _begin(levels: list[Level]) -> list[str]:
     begin = []
     for level in levels:
         for field, values in level.initial.items():
             begin.append(f"    memset(m->{field}, 0, sizeof m->{field});")
             begin += [f"    m->{field}[{n}] = {literal(v)};" for n, v in enumerate(values) if v]
+    return begin
+
+
+def _run(levels: list[Level], calls: list[str], last: str) -> str:
     lines = [
-        "/* The outputs of the recurrence at every step. */",
-        f"static const float *run(struct NAME *m, {given})", "{",
-        *begin, *calls, f"    return m->{last};", "}", "",
+        "/* The outputs of the recurrence at every step of m->a. */",
+        "static const float *run(struct NAME *m, int steps)", "{",
+        *_begin(levels), *calls, f"    return m->{last};", "}", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

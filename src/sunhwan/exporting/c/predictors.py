@@ -21,6 +21,7 @@ from sunhwan.exporting.c.predictor_source import (
     predictor_source,
 )
 from sunhwan.exporting.c.source import CSource
+from sunhwan.exporting.c.words import TEXT
 from sunhwan.exporting.parity import Check, Numbers, checked
 from sunhwan.exporting.predictor_checks import Scale, prediction_checks
 from sunhwan.exporting.predictor_programs import (
@@ -35,6 +36,7 @@ from sunhwan.tasks import Task
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.input_kinds import FramesKind
 from sunhwan.tasks.common.vector_input import VectorKind
+from sunhwan.tasks.common.word_input import SPELLED, WordsKind
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
 
@@ -85,12 +87,19 @@ def _classify(task: Classify) -> Ending:
 
 
 def _tag(task: Tag) -> Ending:
+    words = task.input_kind if isinstance(task.input_kind, WordsKind) else None
     usage = [
         " *   static struct NAME m;", " *   static float emissions[UPPER_STEPS * UPPER_LABELS];",
         " *   static int labels[UPPER_STEPS];",
+        ' *   NAME_text(&m, "some words", emissions, labels);   words in UTF-8, form NFC' if words else
         " *   NAME_predict(&m, frames, steps, emissions, labels);   frames as read, not scaled",
     ]  # fmt: skip
-    declared = [
+    declared = [] if words is None else [
+        "/* How many words there are, and the label of each; -1 for too many. */",
+        "int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels);", "",
+        "/* The same of numbers of words and of letters, UPPER_LETTERS a word, -1 behind the last. */",
+    ]  # fmt: skip
+    declared += [
         "/* The label of each step, and the scores of all; -1 for too many steps. */",
         "int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels);",
         "const char *NAME_label(int number);",
@@ -106,9 +115,10 @@ def _tag(task: Tag) -> Ending:
             numbers = floats(name, part.detach().float().numpy()).replace("\n", "\n    ")
             decode = decode.replace(word + "\n", f"    {numbers}\n", 1)
         fields = ("unsigned short origin[UPPER_STEPS * UPPER_LABELS];",)
+    sizes = {"LABELS": len(task.labels)} | ({"LETTERS": SPELLED} if words else {})
     return Ending(
-        {"LABELS": len(task.labels)}, "\n".join(usage), "\n".join(declared) + "\n", decode + TAG,
-        fields, labels=tuple(task.labels),
+        sizes, "\n".join(usage), "\n".join(declared) + "\n", decode + TAG + (TEXT if words else ""),
+        fields, labels=tuple(task.labels), words=words,
     )  # fmt: skip
 
 
@@ -188,7 +198,11 @@ def _said(predict: Any, room: Any, check: Check) -> Numbers:
     """What the function says to each row of a batch; behind a row's end stands what is wanted."""
     given = dict(check.given)
     lengths = given.pop("lengths", None)
+    letters = given.pop("letters", None)
     (values,) = given.values()
+    if letters is not None:
+        empty = SPELLED - letters.shape[2]
+        letters = np.pad(letters, ((0, 0), (0, 0), (0, empty)), constant_values=-1).astype(np.int32)
     names = list(check.wanted)
     first = check.wanted[names[0]]
     assert isinstance(first, np.ndarray)
@@ -203,7 +217,8 @@ def _said(predict: Any, room: Any, check: Check) -> Numbers:
         numbers = np.zeros(max(first[row].size, 1), np.float32)
         labels = np.zeros(max(steps, 1), np.int32)
         outputs = [numbers.ctypes, labels.ctypes][: len(names)]
-        predict(room, read.ctypes, steps, *outputs)
+        spelled = [] if letters is None else [np.ascontiguousarray(letters[row]).ctypes]
+        predict(room, read.ctypes, *spelled, steps, *outputs)
         if len(names) == 1:
             found[names[0]][row] = numbers.reshape(first[row].shape)
         else:
