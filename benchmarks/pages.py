@@ -100,7 +100,8 @@ def main() -> None:
         rows = speeds(Path(folder))
     text = table(["page", "tokens/s, WebAssembly", "tokens/s, JavaScript"], rows)
     text += "\nBest stretches of 3 rounds by turns in headless Chromium, one core, "
-    text += f"weights in float16 made float32; {processor()}.\n"
+    load = f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
+    text += f"weights in float16 made float32; {processor()}, {load}.\n"
     publish(text, rows, arguments)
 
 
