@@ -1,5 +1,5 @@
-// Every cell's kernel, for one instruction set: the build compiles this file once for each. The cells are
-// those that the headers in cells/ declare with SUNHWAN_CELL.
+// Every cell's kernel, for one instruction set and one type of numbers: the build compiles this file once for
+// each pair. The cells are those that the headers in cells/ declare with SUNHWAN_CELL.
 
 #include <cstring>
 
@@ -9,30 +9,27 @@
 namespace sunhwan {
 namespace SUNHWAN_ISA {
 
+template <class T>
+const Kernel* find(const char* cell);
+
 namespace {
 
-struct Named {
-    Kernel single, twice;
-};
-
-template <template <class, class> class Driver, template <class> class Cell>
-constexpr Named named(const char* name) {
-    return {Driver<float, Cell<float>>::kernel(name), Driver<double, Cell<double>>::kernel(name)};
-}
+using Number = SUNHWAN_NUMBER;
 
 #undef SUNHWAN_CELL
-#define SUNHWAN_CELL(name, Functor, Driver) named<Driver, Functor>(name),
-constexpr Named kKernels[] = {
+#define SUNHWAN_CELL(name, Functor, Driver) Driver<Number, Functor<Number>>::kernel(name),
+constexpr Kernel kKernels[] = {
 #include "cell_list.inc"
-    {Programmed<float>::kernel("program"), Programmed<double>::kernel("program")},  // any cell
+    Programmed<Number>::kernel("program"),  // any cell
 };
 
 }  // namespace
 
 // Null where the cell has none.
-const Kernel* find(const char* cell, bool twice) {
+template <>
+const Kernel* find<Number>(const char* cell) {
     for (const auto& kernel : kKernels)
-        if (!std::strcmp(kernel.single.name, cell)) return twice ? &kernel.twice : &kernel.single;
+        if (!std::strcmp(kernel.name, cell)) return &kernel;
     return nullptr;
 }
 

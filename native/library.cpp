@@ -17,7 +17,8 @@ namespace sunhwan {
 
 #define SUNHWAN_DECLARE(isa)                            \
     namespace isa {                                     \
-    const Kernel* find(const char* cell, bool twice);   \
+    template <class T>                                  \
+    const Kernel* find(const char* cell);               \
     bool generates(const char* cell);                   \
     bool generates_fast(int64_t precision);             \
     Engine* make_engine(const Model& model);            \
@@ -33,7 +34,8 @@ namespace {
 struct InstructionSet {
     const char* name;
     bool (*usable)();
-    const Kernel* (*find)(const char*, bool);
+    const Kernel* (*single)(const char*);
+    const Kernel* (*twice)(const char*);
     bool (*generates)(const char*);
     bool (*generates_fast)(int64_t);
     Engine* (*make_engine)(const Model&);
@@ -41,12 +43,12 @@ struct InstructionSet {
 
 const InstructionSet kSets[] = {
 #if defined(SUNHWAN_X86)
-    {"avx512", [] { return Processor().avx512; }, avx512::find, avx512::generates, avx512::generates_fast,
+    {"avx512", [] { return Processor().avx512; }, avx512::find<float>, avx512::find<double>, avx512::generates, avx512::generates_fast,
      avx512::make_engine},
-    {"avx2", [] { return Processor().avx2; }, avx2::find, avx2::generates, avx2::generates_fast,
+    {"avx2", [] { return Processor().avx2; }, avx2::find<float>, avx2::find<double>, avx2::generates, avx2::generates_fast,
      avx2::make_engine},
 #endif
-    {"portable", [] { return true; }, portable::find, portable::generates, portable::generates_fast,
+    {"portable", [] { return true; }, portable::find<float>, portable::find<double>, portable::generates, portable::generates_fast,
      portable::make_engine},
 };
 
@@ -91,7 +93,8 @@ SUNHWAN_PUBLIC void sunhwan_use_openmp(void* parallel, void* thread_num, void* n
 
 // The kernel of a cell, float64 if `twice`; null where there is none.
 SUNHWAN_PUBLIC const void* sunhwan_kernel(const char* cell, int twice) {
-    return chosen ? chosen->find(cell, twice != 0) : nullptr;
+    if (!chosen) return nullptr;
+    return twice ? chosen->twice(cell) : chosen->single(cell);
 }
 
 SUNHWAN_PUBLIC void sunhwan_forward(const Kernel* kernel, const Recurrence* r) {
