@@ -1,7 +1,9 @@
 """The table: every cell with every option, one row each, that the laws are applied to.
 
 `ROWS` are the options of a layer in full; `PAIRS` of them so many that any two values of two options
-meet; `ON_BACKENDS` two rows on every implementation; `STACKS` what can be put around layers.
+meet; `ENDS` two with both values of each; `ON_BACKENDS` these on every implementation; `STACKS` what can
+be put around layers. What `each_row`, `each_pair` and `each_backend` have besides the table before them
+is in the deep tier.
 """
 
 from itertools import product
@@ -21,6 +23,7 @@ from sunhwan.laws.case import (
     resets_for,
 )
 from sunhwan.laws.compare import assert_equal, assert_identical, leaves, objective, results
+from tests.tiers import and_deep
 
 OPTIONS = list(product((True, False), (False, True), (1, 2)))
 """Bias, learned initial state, layers."""
@@ -32,6 +35,13 @@ ROWS = [Case(name, *options) for name in CELLS for options in OPTIONS]
 PAIRS = [Case(name, *options) for name in CELLS for options in PAIRED]
 ENDS = [Case(name, *options) for name in CELLS for options in BOTH_ENDS]
 ON_BACKENDS = [case.but(backend=backend) for case in ENDS for backend in case.backends]
+ON_ONE = [
+    Case(name, *BOTH_ENDS[k % 2]).but(backend=backend)
+    for name in CELLS
+    for k, backend in enumerate(Case(name).backends)
+]
+"""Every implementation of every cell, with one of the two rows."""
+
 ON_OTHERS = [case for case in ON_BACKENDS if case.backend != "reference" and case.layers == 2]
 """Two layers on what is not the reference, which has all its rows anyway."""
 
@@ -47,11 +57,11 @@ STACKS = [
     Case("rglru", layers=2, backend="scan").but(zoneout=0.3, bidirectional=True),
 ]
 
-each_row = pytest.mark.parametrize("case", ROWS, ids=str)
-each_pair = pytest.mark.parametrize("case", PAIRS, ids=str)
+each_row = pytest.mark.parametrize("case", and_deep(PAIRS, ROWS), ids=str)
+each_pair = pytest.mark.parametrize("case", and_deep(ENDS, PAIRS), ids=str)
 each_end = pytest.mark.parametrize("case", ENDS, ids=str)
 each_cell = pytest.mark.parametrize("case", [Case(name) for name in CELLS], ids=str)
-each_backend = pytest.mark.parametrize("case", ON_BACKENDS, ids=str)
+each_backend = pytest.mark.parametrize("case", and_deep(ON_ONE, ON_BACKENDS), ids=str)
 each_stack = pytest.mark.parametrize("case", STACKS, ids=str)
 
 __all__ = [

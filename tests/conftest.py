@@ -38,19 +38,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="one case of every test, and no slow ones: what one runs while working",
     )
+    parser.addoption("--deep", action="store_true", help="every case of every test")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --quick: the case in the middle of each test's, for the first is often the simplest."""
-    if not config.getoption("--quick"):
-        return
-    cases: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        if item.get_closest_marker("slow") is None:
-            cases.setdefault(item.nodeid.split("[")[0], []).append(item)
-    kept = {id(found[len(found) // 2]) for found in cases.values()}
-    config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
-    items[:] = [item for item in items if id(item) in kept]
+    """Without --deep none of the deep tier; with --quick the case in the middle of each test's, for the
+    first is often the simplest."""
+    kept = items
+    if not config.getoption("--deep"):
+        kept = [item for item in items if item.get_closest_marker("deep") is None]
+    if config.getoption("--quick"):
+        cases: dict[str, list[pytest.Item]] = {}
+        for item in kept:
+            if item.get_closest_marker("slow") is None:
+                cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+        kept = [found[len(found) // 2] for found in cases.values()]
+    chosen = {id(item) for item in kept}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) not in chosen])
+    items[:] = kept
 
 
 class Outcome(NamedTuple):

@@ -18,20 +18,19 @@ from benchmarks.capabilities import (
 )
 
 from tests.citizen.isolation import assert_sentence, isolated
+from tests.tiers import deep
 
 RISKY = ("meta", "FakeTensorMode", "state", "weights", "input on another device", "stateful")
 """Words of capabilities where memory could be read that is not there."""
 
-CELLS = os.environ.get(
-    "SUNHWAN_CAPABILITIES", "elman,gru,gru_reset_before,lstm,slstm,mingru"
-).split(",")
+CELLS = os.environ.get("SUNHWAN_CAPABILITIES", "elman,gru,lstm,slstm").split(",")
 """Whose uses are tested; `python -m benchmarks.capabilities` looks at every cell on every backend."""
 
 CHEAP = [(cell, name) for cell in CELLS for name, c in CAPABILITIES.items() if not c.dear]
 FORCED = [(cell, backend, name)
           for cell, backend in (("lstm", "fused"), ("gru", "reference"), ("rglru", "scan"))
           for name, c in CAPABILITIES.items() if not c.dear]  # fmt: skip
-DEAR = [(cell, name) for cell in ("lstm", "minlstm") for name, c in CAPABILITIES.items() if c.dear]
+DEAR = [("lstm", name) for name, c in CAPABILITIES.items() if c.dear]
 
 pytestmark = [
     # PyTorch's forward mode calls its own deprecated function.
@@ -86,7 +85,7 @@ def test_a_dear_use(cell, name):
     check(cell, name)
 
 
-@pytest.mark.slow
+@deep
 def test_the_table_survives_a_crash():
     """Entries of a process that ends are those of a crash, and the rest comes from a new one."""
     names = ["forward", "no such use", "double backward through the input"]

@@ -8,6 +8,7 @@ import pytest
 
 from sunhwan.cells import CELLS
 from sunhwan.laws import LAWS
+from tests.tiers import deep
 
 SIMPLE = '''
 import torch
@@ -116,7 +117,7 @@ def test_all_in_json_names_what_is_broken(command, monkeypatch, own, few_laws):
     assert "✗ ugrnn" not in done.out
 
 
-@pytest.mark.slow
+@deep
 def test_a_cell_of_the_users_own(command, own):
     done = command("check-cell", own("Simple"), "--json")
     assert done.code == 0, done.out

@@ -1,6 +1,7 @@
 """`sunhwan inspect`: a page for a model of any task, and a sentence for a mistake."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ from tests.tasks.cases import CASES
 
 
 @pytest.fixture(autouse=True)
-def few_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out most pictures, which take longer than all else; they have tests of their own."""
-    drawn = writing.pictures_of
+    drawn, shape = writing.pictures_of, cache(writing.svg)
 
     def one(report: Any, words: Any) -> dict[str, Any]:
         without = {"spectrum": None, "traces": None, "probes": None, "memory": None}
         found = drawn(report._replace(**without, clipping=None, unrolled=None), words)
         return dict.fromkeys(PICTURES, found["flow"])
 
-    if "every_picture" not in request.fixturenames:
-        monkeypatch.setattr(writing, "pictures_of", one)
-        monkeypatch.setattr(writing, "png", lambda figure: b"")
+    monkeypatch.setattr(writing, "pictures_of", one)
+    monkeypatch.setattr(writing, "svg", lambda figure, name: shape(figure, "flow"))
+    monkeypatch.setattr(writing, "png", lambda figure: b"")
 
 
 PICTURES = (
@@ -34,18 +35,11 @@ PICTURES = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def every_picture() -> None:
-    """Of a test that wants them all."""
-
-
 QUICK = ("--quick", "--limit=300")
 
 
 @pytest.mark.slow
-def test_a_page_and_what_was_found(
-    command: Command, runs: dict[str, Path], tmp_path: Path, every_picture: None
-) -> None:
+def test_a_page_and_what_was_found(command: Command, runs: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "report"
     done = command(
         "inspect", runs["documents"], "--out", out, "--with", runs["characters"],
@@ -58,7 +52,7 @@ def test_a_page_and_what_was_found(
     assert "Inside run-documents" in (out / "report.html").read_text("utf-8")
     data = json.loads((out / "report.json").read_text("utf-8"))
     assert list(data["others"]) == [runs["characters"].name]
-    assert (out / "pictures" / "flow.png").stat().st_size > 1000
+    assert (out / "pictures" / "flow.svg").stat().st_size > 1000
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from sunhwan.cli.live_line import LiveLine, Part, Progress, clock
 from sunhwan.cli.progress import LiveReporter, PlainReporter
 from sunhwan.training.reporter import StepReport
 from tests.conftest import TINY
+from tests.tiers import and_deep
 
 REPORT = StepReport(
     step=0, total=None, loss=3.0, grad_norm=1.0, clipped=True, learning_rate=0.01, epoch=0.0,
@@ -98,7 +99,7 @@ def test_a_pipe_gets_plain_lines() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo terminal")
-@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("width", and_deep([60], [80]))
 def test_in_a_terminal_no_word_is_broken(text_file: Path, tmp_path: Path, width: int) -> None:
     import fcntl
     import pty

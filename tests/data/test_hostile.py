@@ -26,17 +26,17 @@ def test_a_long_cell_is_no_number_at_once(cell: str) -> None:
 
 def test_many_columns_take_no_longer_each(tmp_path: Path) -> None:
     path = tmp_path / "wide.csv"
-    names = [f"c{n}" for n in range(20_000)]
-    path.write_text("\n".join([",".join(names), *[",".join(["1.5"] * 20_000)] * 2]))
+    names = [f"c{n}" for n in range(5_000)]
+    path.write_text("\n".join([",".join(names), *[",".join(["1.5"] * 5_000)] * 2]))
     begun = time.process_time()
     series = read_series(path)
-    assert time.process_time() - begun < 10
-    assert series.values.shape == (2, 20_000)
+    assert time.process_time() - begun < 4
+    assert series.values.shape == (2, 5_000)
     assert len(series.said) < 1000
     with pytest.raises(DataError) as caught:
         read_series(path, columns=["none"])
     assert len(str(caught.value)) < 1000
-    path.write_text(",".join([*names, "c7"]) + "\n" + ",".join(["1"] * 20_001))
+    path.write_text(",".join([*names, "c7"]) + "\n" + ",".join(["1"] * 5_001))
     with pytest.raises(DataError, match="two columns are named 'c7'"):
         read_table(path, header=True)
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,17 @@ from sunhwan.store import Run
 from tests.conftest import TEXT, TINY
 from tests.faults.test_resume import outcome
 from tests.tasks.cases import CASES
+from tests.tiers import and_deep
 
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("SUNHWAN_KILLS", "3"))
-"""Of a language model, and a third as many of a classifier; with more of every other task too."""
-
-TASKS = ["language_model", *(CASES if KILLS > 3 else ["classify"])]
+"""Of a language model, and a third as many of each other task."""
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", and_deep(["language_model"], CASES))
 def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path, task: str) -> None:
     kills = KILLS if task == "language_model" else max(KILLS // 3, 1)
     corpus = tmp_path / "corpus"
@@ -53,7 +51,9 @@ def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path, 
         assert outcome(tmp_path / str(number)) == wanted
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+@pytest.mark.parametrize(
+    "number", and_deep([signal.SIGTERM], [signal.SIGINT]), ids=lambda s: s.name
+)
 def test_asked_to_stop_it_saves_and_ends_well(
     tmp_path: Path, text_file: Path, number: signal.Signals
 ) -> None:
@@ -67,10 +67,8 @@ def test_asked_to_stop_it_saves_and_ends_well(
     for line in process.stderr:
         if "step " in line:
             break
-    asked = time.monotonic()
     process.send_signal(number)
     printed, errors = process.communicate(timeout=60)
-    assert time.monotonic() - asked < 5 + 5, "5 seconds, and as much again for a busy machine"
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     report = json.loads(printed.splitlines()[-1])

@@ -5,15 +5,18 @@ And each piece of a checkpoint is needed for that: left out, the outcome is anot
 
 import os
 import random
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
+import sunhwan.plots
 from sunhwan.config import Config
 from sunhwan.errors import NonFiniteError, StoreError, SunhwanError, TextError
 from sunhwan.store import Run, read_tensors, write_tensors
@@ -23,21 +26,50 @@ from sunhwan.training.schedule import Plan
 from tests.conftest import losses
 
 STEPS = 40
-pytestmark = pytest.mark.usefixtures("no_picture")
 
 
-@pytest.fixture
-def corpus(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Several documents to learn, and noise to validate on, on which learning does harm."""
     rng = random.Random(1)
-    folder = tmp_path / "corpus"
+    folder = tmp_path_factory.mktemp("resume") / "corpus"
     folder.mkdir()
     for number in range(5):
         words = [rng.choice(["the ", "fox ", "dog ", "over ", "jumps\n"]) for _ in range(30)]
         (folder / f"{number}.txt").write_text("".join(words))
     noise = "".join(rng.choice("thefoxdgvrjumps \n") for _ in range(120))
-    (tmp_path / "noise.txt").write_text(noise)
+    (folder.parent / "noise.txt").write_text(noise)
     return folder
+
+
+class Straight(NamedTuple):
+    """A run that nothing interrupted: what it gave and what it left."""
+
+    result: Result
+    outcome: dict[str, Any]
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    """Without the picture of losses, and with a log whose window is not empty at a validation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
+        patch.setattr(Plan, "log_every", property(lambda plan: 3))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def quickly() -> Iterator[None]:
+    with quick():
+        yield
+
+
+@pytest.fixture(scope="module")
+def straight(corpus: Path) -> Straight:
+    """The run that nothing interrupts."""
+    with quick():
+        made = train(config(corpus), corpus.parent / "straight")
+    return Straight(made, outcome(corpus.parent / "straight"))
 
 
 def config(corpus: Path, **changes: Any) -> Config:
@@ -146,7 +178,7 @@ def test_interrupted_and_resumed_is_uninterrupted(
     assert straight.stopped in ("budget", "early stopping")
     assert straight.steps >= 15
     # Before, at and after a validation; a checkpoint was written at step 6.
-    for number, step in enumerate((1, 5, 6, 13) if variant == "everything" else (5, 13)):
+    for number, step in enumerate((1, 5, 6, 13) if variant == "everything" else (13,)):
         out = tmp_path / f"crashed{number}"
         with pytest.raises(Stopped):
             train(settings, out, reporter=At(step, stop))
@@ -154,9 +186,8 @@ def test_interrupted_and_resumed_is_uninterrupted(
         assert outcome(out) == wanted, step
 
 
-def test_interrupted_again_and_again(corpus: Path, tmp_path: Path) -> None:
+def test_interrupted_again_and_again(corpus: Path, tmp_path: Path, straight: Straight) -> None:
     settings = config(corpus)
-    straight = train(settings, tmp_path / "straight")
     out = tmp_path / "run"
     parts = [train(settings, out, reporter=At(3, kill(signal.SIGTERM)))]
     for step, number in ((4, signal.SIGINT), (10, signal.SIGTERM), (15, signal.SIGINT)):
@@ -165,15 +196,16 @@ def test_interrupted_again_and_again(corpus: Path, tmp_path: Path) -> None:
         resume(out, reporter=At(20, stop))
     assert [part.steps for part in parts] == [3, 4, 10, 15]
     assert {part.stopped for part in parts} == {"interrupted"}
-    assert result(resume(out)) == result(straight)
-    assert outcome(out) == outcome(tmp_path / "straight")
+    assert result(resume(out)) == result(straight.result)
+    assert outcome(out) == straight.outcome
 
 
 @pytest.mark.parametrize("validating", [1, 2])
-def test_interrupted_inside_a_validation(corpus: Path, tmp_path: Path, validating: int) -> None:
+def test_interrupted_inside_a_validation(
+    corpus: Path, tmp_path: Path, straight: Straight, validating: int
+) -> None:
     """A signal or an exception while the model is being scored or writes its sample."""
     settings = config(corpus)
-    train(settings, tmp_path / "straight")
     out = tmp_path / "run"
     act = kill(signal.SIGTERM) if validating == 1 else stop
     try:
@@ -181,16 +213,15 @@ def test_interrupted_inside_a_validation(corpus: Path, tmp_path: Path, validatin
     except Stopped:
         assert validating == 2
     resume(out)
-    assert outcome(out) == outcome(tmp_path / "straight")
+    assert outcome(out) == straight.outcome
 
 
 def test_a_signal_during_the_scoring_is_heard(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, straight: Straight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sunhwan.tasks.language_model import task as language
 
     settings = config(corpus)
-    train(settings, tmp_path / "straight")
     real = language.evaluate_tokens
 
     def signalled(*arguments: Any, **options: Any) -> Any:
@@ -202,7 +233,7 @@ def test_a_signal_during_the_scoring_is_heard(
     assert (first.stopped, first.steps) == ("interrupted", 5)
     monkeypatch.undo()
     resume(tmp_path / "run")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "straight")
+    assert outcome(tmp_path / "run") == straight.outcome
 
 
 @pytest.mark.parametrize("stopping", [0, 6])
@@ -269,17 +300,21 @@ PARTS = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def stopped(corpus: Path) -> Path:
+    """Stopped at a step of which a validation is due, when the log's window is not empty."""
+    out = corpus.parent / "stopped"
+    with quick():
+        train(config(corpus), out, reporter=At(20, kill(signal.SIGTERM)))
+    return out
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_each_piece_of_a_checkpoint_is_needed(
-    corpus: Path, tmp_path: Path, part: str, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, straight: Straight, stopped: Path, part: str
 ) -> None:
-    monkeypatch.setattr(Plan, "log_every", property(lambda plan: 3))
-    settings = config(corpus)
-    straight = result(train(settings, tmp_path / "straight"))
-    wanted = outcome(tmp_path / "straight")
     out = tmp_path / "run"
-    # At a step of which a validation is due, and the log's window is not empty.
-    train(settings, out, reporter=At(20, kill(signal.SIGTERM)))
+    shutil.copytree(stopped, out)
     newest, *older = Run.open(out).checkpoints()
     for path in older:
         path.unlink()
@@ -288,7 +323,7 @@ def test_each_piece_of_a_checkpoint_is_needed(
         change(part)(tensors, state)
         write_tensors(newest, tensors, state)
     try:
-        same = result(resume(out)) == straight and outcome(out) == wanted
+        same = result(resume(out)) == result(straight.result) and outcome(out) == straight.outcome
     except (SunhwanError, KeyError):
         same = False
     assert same == (part == "nothing")
@@ -300,9 +335,10 @@ def damage(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_damaged_checkpoint_is_told_and_the_one_before_used(corpus: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_told_and_the_one_before_used(
+    corpus: Path, tmp_path: Path, straight: Straight
+) -> None:
     settings = config(corpus)
-    train(settings, tmp_path / "straight")
     out = tmp_path / "run"
     train(settings, out, reporter=At(14, kill(signal.SIGTERM)))
     newest, older = Run.open(out).checkpoints()
@@ -311,7 +347,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_used(corpus: Path, tmp_
     resume(out, reporter=reporter)
     assert len(reporter.said) == 1
     assert newest.name in reporter.said[0]
-    assert outcome(out) == outcome(tmp_path / "straight")
+    assert outcome(out) == straight.outcome
 
     assert older not in Run.open(out).checkpoints()
     for path in Run.open(out).checkpoints():
@@ -321,6 +357,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_used(corpus: Path, tmp_
 
 
 def test_another_corpus_is_refused(corpus: Path, tmp_path: Path) -> None:
+    corpus = Path(shutil.copytree(corpus.parent, tmp_path / "copy")) / corpus.name
     out = tmp_path / "run"
     train(config(corpus), out, reporter=At(14, kill(signal.SIGTERM)))
     before = outcome(out)
@@ -375,12 +412,11 @@ class Poison(Reporter):
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_a_run_that_is_not_finite_updates_nothing_and_can_go_on(
-    corpus: Path, tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, tmp_path: Path, straight: Straight, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sunhwan.models import LanguageModel
 
     settings = config(corpus)
-    train(settings, tmp_path / "straight")
     real = LanguageModel.loss
     seen: dict[str, Any] = {}
 
@@ -406,12 +442,13 @@ def test_a_run_that_is_not_finite_updates_nothing_and_can_go_on(
     )
     monkeypatch.setattr(LanguageModel, "loss", real)
     resume(tmp_path / "run")
-    assert outcome(tmp_path / "run") == outcome(tmp_path / "straight")
+    assert outcome(tmp_path / "run") == straight.outcome
 
 
-def test_a_second_trainer_is_refused_and_does_no_harm(corpus: Path, tmp_path: Path) -> None:
+def test_a_second_trainer_is_refused_and_does_no_harm(
+    corpus: Path, tmp_path: Path, straight: Straight
+) -> None:
     settings = config(corpus)
-    train(settings, tmp_path / "straight")
     out = tmp_path / "run"
     refused: list[str] = []
 
@@ -426,4 +463,4 @@ def test_a_second_trainer_is_refused_and_does_no_harm(corpus: Path, tmp_path: Pa
 
     train(settings, out, reporter=At(8, second))
     assert len(refused) == 1
-    assert outcome(out) == outcome(tmp_path / "straight")
+    assert outcome(out) == straight.outcome

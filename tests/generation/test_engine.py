@@ -254,7 +254,7 @@ def same_texts(
 def test_the_same_seed_gives_the_same_text_without_the_library(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    same_texts(monkeypatch, ENGLISH, "a", {"n": 1, "length": 600} | settings)
+    same_texts(monkeypatch, ENGLISH, "a", {"n": 1, "length": 150} | settings)
 
 
 @built

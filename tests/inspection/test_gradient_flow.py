@@ -122,7 +122,7 @@ def test_it_is_what_nudging_a_state_does(name: str, tmp_path: Path) -> None:
         def loss(which: int = which) -> float:
             return float(subject.observe([passage], Look.STATES).losses[0, which])
 
-        for lag in (0, 1, 2, LAGS):
+        for lag in (0, 1, LAGS):
             t = step_of(subject, passage, curve, lag)
             found = curve.norms[0, lag]
             if t < 0:
@@ -132,7 +132,7 @@ def test_it_is_what_nudging_a_state_does(name: str, tmp_path: Path) -> None:
                 wanted = by_nudging(layer, t, field, loss)
             assert found == pytest.approx(wanted, rel=1e-5, abs=1e-9)
             compared += wanted > 1e-7
-    assert compared >= 2 * len(flow.curves) - 2
+    assert compared >= len(flow.curves)
     assert subject.task.model.training, "the mode comes back"
 
 

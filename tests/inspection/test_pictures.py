@@ -33,6 +33,7 @@ from sunhwan.inspection.report.pictures.flow import known, relative
 from sunhwan.inspection.report.pictures.spectrum import moved
 from tests.inspection import reports
 from tests.inspection.reports import HOSTILE, PIECES, H, T
+from tests.tiers import and_deep
 
 REPORT = reports.report()
 WORDS = Phrases("en", {"recurrent": 1})
@@ -56,7 +57,7 @@ PICTURES: dict[str, Callable[[Phrases], Figure]] = {
 }
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
+@pytest.mark.parametrize("language", and_deep(["ko"], ["en"]))
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_needs_no_font_and_does_no_harm(name: str, language: str) -> None:
     """Warnings are errors: nothing collapses, and no letter is missing."""

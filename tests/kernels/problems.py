@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from random import Random
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from sunhwan.ops import native, operators
 from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.reference import Noise, Outcome, input_products
+from tests.tiers import and_deep
 
 built = pytest.mark.skipif(library() is None, reason="sunhwan was installed without its library")
 each_cell = pytest.mark.parametrize("name", CELLS)
@@ -318,4 +320,16 @@ def usable() -> tuple[str, ...]:
     return () if found is None else found.usable
 
 
-each_set = pytest.mark.parametrize("instruction_set", usable())
+def _cells_and_sets() -> list[tuple[str, str]]:
+    """Every cell on the best instruction set, a third of them on each other."""
+    return [
+        (name, found)
+        for k, found in enumerate(usable())
+        for number, name in enumerate(CELLS)
+        if k == 0 or number % 3 == k % 3
+    ]
+
+
+each_cell_and_set = pytest.mark.parametrize(
+    ("name", "instruction_set"), and_deep(_cells_and_sets(), product(CELLS, usable()))
+)

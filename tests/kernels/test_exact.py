@@ -11,7 +11,7 @@ from tests.kernels.problems import (
     Shape,
     built,
     each_cell,
-    each_set,
+    each_cell_and_set,
     given,
     instructions,
     outputs,
@@ -26,8 +26,7 @@ WHOLE, RAGGED = (9, 64), (11, 75)
 """Rows and units: of whole vectors, and not."""
 
 
-@each_cell
-@each_set
+@each_cell_and_set
 @pytest.mark.parametrize(("N", "H"), [(1, 1), (3, 200), (49, 37)])
 def test_threads_change_no_bit(name, instruction_set, N, H, monkeypatch):
     """However few units there are: some threads then have none. Many rows are what threads share."""
@@ -57,8 +56,7 @@ WIDE = ("indrnn", "mingru", "minlstm", "rglru")
 """Without a product."""
 
 
-@each_cell
-@each_set
+@each_cell_and_set
 def test_a_row_is_the_same_alone_and_among_others(name, instruction_set):
     N, H = RAGGED
     posed = given(Shape(name, 4, N, H, 3, hold="mixed", drop=True))
@@ -68,8 +66,7 @@ def test_a_row_is_the_same_alone_and_among_others(name, instruction_set):
             same_bits(posed.rows(start, end).run(), rows_of(whole, start, end))
 
 
-@each_cell
-@each_set
+@each_cell_and_set
 @pytest.mark.parametrize(("N", "H", "bad"), [(*WHOLE, torch.nan), (*RAGGED, torch.inf)])
 def test_a_row_gone_bad_leaves_the_others_alone(name, instruction_set, N, H, bad):
     posed = given(Shape(name, 4, N, H, 3))
@@ -117,8 +114,7 @@ class Guarded:
         return all(bool(wall.isnan().all()) for pair in ends for wall in pair)
 
 
-@each_cell
-@each_set
+@each_cell_and_set
 @pytest.mark.parametrize(("hold", "threads"), [(None, 2), ("mixed", 1), ("rows", 2)])
 def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monkeypatch):
     """They write what they should and nothing else, and read nothing that was not written."""

@@ -7,12 +7,14 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from sunhwan.cells import CELLS
 from sunhwan.errors import ShapeError
 from sunhwan.ops import description, native, operators
 from sunhwan.ops.description import series
 from sunhwan.ops.reference import Noise
 from tests.kernels.problems import Given, Shape, built, each_cell, given, same_bits
 from tests.kernels.test_exact import Guarded
+from tests.tiers import and_deep
 
 pytestmark = built
 
@@ -22,16 +24,22 @@ FEW, MANY = (37, 33, 20, 20, 1), (35, *range(34, 17, -1), *[17] * 6, *[2] * 3)
 each_noise = pytest.mark.parametrize(("hold", "drop"), [(None, False), ("mixed", True)])
 
 
-each_case = pytest.mark.parametrize(
-    ("lengths", "H", "hold", "drop", "dtype"),
-    [
+CASES: list[Any] = [
         (FEW, 33, "mixed", True, torch.float32), (FEW, 33, None, False, torch.float64),
         (FEW, 5, None, False, torch.float32), (MANY, 19, None, False, torch.float32),
         (MANY, 19, "mixed", True, torch.float64), ((3, 1), 64, "mixed", True, torch.float64),
         ((1,), 9, "mixed", True, torch.float32),
-    ],
+    ]  # fmt: skip
+"""Lengths, units, hold, drop, type."""
+
+each_case = pytest.mark.parametrize(
+    ("name", "lengths", "H", "hold", "drop", "dtype"),
+    and_deep(
+        [(name, *CASES[(k + i) % len(CASES)]) for k, name in enumerate(CELLS) for i in (0, 3)],
+        [(name, *case) for name in CELLS for case in CASES],
+    ),
     ids=str,
-)  # fmt: skip
+)
 
 
 class Found(NamedTuple):
@@ -141,7 +149,6 @@ def compare(posed: Given, lengths: tuple[int, ...], found: Found) -> None:
         assert error <= scale * (1e-12 if dtype == torch.float64 else 1e-5), name
 
 
-@each_cell
 @each_case
 def test_a_packed_row_is_the_same_alone(name, lengths, H, hold, drop, dtype, monkeypatch):
     monkeypatch.setattr(description, "SHARED", -1)

@@ -11,6 +11,7 @@ from sunhwan.cells import CELLS, Cell, HiddenState, LinearCell, TwoProductCell, 
 from sunhwan.laws import LAWS, Case, LawBroken, check, verdict
 from sunhwan.laws.case import generator, random_state
 from sunhwan.laws.compare import assert_equal, assert_identical
+from tests.tiers import and_deep
 
 
 class Counter(NamedTuple):
@@ -89,7 +90,7 @@ class Sorting(Cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", [Mixing(), Twice()])
+@pytest.mark.parametrize("cell", and_deep([Twice()], [Mixing()]))
 def test_the_laws_hold_for_other_shapes(cell):
     found = check(cell, "own")
     assert [v for v in found if v.passed is False] == []

@@ -12,6 +12,7 @@ from tests.laws.test_numpy_rnn import (
     time_rnn_differences,
     time_rnn_is_the_layer,
 )
+from tests.tiers import and_deep
 
 IN_NUMPY = [
     Fault(RNN, "backward", "self.Wh.T", "self.Wh", rnn_differences),
@@ -25,7 +26,7 @@ IN_MODULES = (in_cells, in_steps, in_programs, in_loops, in_layers)
 FAULTS = [fault for module in IN_MODULES for fault in module.FAULTS] + IN_NUMPY
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("fault", and_deep(FAULTS[::3], FAULTS), ids=str)
 def test_a_planted_fault_is_caught(fault):
     forget_what_was_derived()
     fault.check()  # Without the fault the law holds, so it is the fault that is caught.

@@ -10,6 +10,7 @@ from sunhwan.laws.inside import (
     no_rate_is_nothing,
 )
 from tests.cases import CELLS, Case, each_backend, each_cell, each_end
+from tests.tiers import and_deep
 
 
 @each_cell
@@ -17,7 +18,7 @@ def test_gradients_are_finite_differences_for_what_was_drawn(case):
     gradients_inside(case)
 
 
-@pytest.mark.parametrize("name", ["gru", "lstm_projected", "rglru"])
+@pytest.mark.parametrize("name", and_deep(["rglru"], ["gru", "lstm_projected"]))
 def test_gradients_on_other_backends(name):
     for backend in Case(name).backends:
         gradients_inside(Case(name, backend=backend, layers=2))

@@ -1,5 +1,6 @@
 """Cells of the user's own are differentiated rightly, whichever units they let meet."""
 
+import itertools
 import random
 import re
 from pathlib import Path
@@ -15,6 +16,7 @@ from sunhwan.cells.structure import is_unitwise
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.ops import choose
 from tests.laws.test_check import Counting, Mixing
+from tests.tiers import and_deep
 
 SIZES = (4, 5, 7, 16)
 ROOT = Path(__file__).parents[2]
@@ -296,8 +298,13 @@ def own_cells_are_right():
         check_gradients(cell, 5, "reference")
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("cell", [*UNITS_MEET, *UNITS_APART, OddOnly()], ids=name_of)
+STEPS = (*UNITS_MEET, *UNITS_APART, OddOnly())
+TWO_SIZES = [(cell, size) for k, cell in enumerate(STEPS) for size in SIZES[k % 2 :: 2]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "size"), and_deep(TWO_SIZES, itertools.product(STEPS, SIZES)), ids=name_of
+)
 def test_gradients_are_right_whichever_units_meet(cell, size):
     assert choose(cell, torch.device("cpu"), torch.float64, onlooker=True).backend == "reference"
     if isinstance(cell, NEED_EVEN) and size % 2:

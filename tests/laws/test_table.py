@@ -4,7 +4,7 @@ import inspect
 
 from sunhwan.cells import CELLS
 from sunhwan.layers import Recurrent, RecurrentLayer
-from tests.cases import ENDS, ON_BACKENDS, PAIRS, ROWS, STACKS
+from tests.cases import ENDS, ON_ONE, PAIRS, ROWS, STACKS
 from tests.laws.test_equations import EQUATIONS
 from tests.laws.test_initialisation import INITIAL
 
@@ -23,7 +23,7 @@ def test_every_cell_has_every_row():
             rows = [row for row in table if row.name == name]
             for option in ("bias", "learned", "layers"):
                 assert len({getattr(row, option) for row in rows}) == 2, f"{name}: {option}"
-        backends = {row.backend for row in ON_BACKENDS if row.name == name}
+        backends = {row.backend for row in ON_ONE if row.name == name}
         assert backends == set(ROWS[0].but(name=name).backends) >= {"reference", "unrolled"}
 
 

@@ -15,6 +15,7 @@ from sunhwan.training import Reporter, resume, train
 from sunhwan.training.reporter import StepReport
 from tests.conftest import Outcome, losses
 from tests.tasks.cases import CASES
+from tests.tiers import deep
 
 STEPS = 24
 QUICKER = {"answer": {"training.learning_rate": 0.05}}
@@ -71,7 +72,11 @@ def test_every_task_has_a_case() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("stops", [(1,), (7, 13), (6, 12, 23)], ids=str)
+@pytest.mark.parametrize(
+    "stops",
+    [(7, 13), pytest.param((1,), marks=deep), pytest.param((6, 12, 23), marks=deep)],
+    ids=str,
+)
 def test_a_resumed_run_is_the_run_that_never_stopped(
     name: str, stops: tuple[int, ...], straight: dict[str, Path], tmp_path: Path
 ) -> None:

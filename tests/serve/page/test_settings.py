@@ -1,8 +1,11 @@
 """Language, colours, keys and narrow screens."""
 
+from itertools import product
+
 import pytest
 
 from tests.serve.page.conftest import MARKUP, Visitor
+from tests.tiers import and_deep
 
 TABS = ("gates", "learning", "findings")
 
@@ -59,9 +62,13 @@ def test_colours_follow_the_system_until_they_are_chosen(visit: Visitor, scheme:
     assert theme.get_attribute("data-theme") == scheme, "the choice is kept"
 
 
-@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+MODELS = ("characters", "classify", "tag", "translate", "forecast", MARKUP)
+LOCALES = ("en-US", "ko-KR")
+
+
 @pytest.mark.parametrize(
-    "model", ["characters", "classify", "tag", "translate", "forecast", MARKUP]
+    ("model", "locale"),
+    and_deep(zip(MODELS, LOCALES * 3, strict=True), product(MODELS, LOCALES)),
 )
 def test_a_phone_shows_all_without_sideways_scroll(visit: Visitor, model: str, locale: str) -> None:
     here = visit(model, locale=locale, viewport={"width": 360, "height": 740})

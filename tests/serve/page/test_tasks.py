@@ -1,8 +1,11 @@
 """Models of the other tasks: what they answer, and what it came from."""
 
+from itertools import product
+
 import pytest
 
 from tests.serve.page.conftest import Visitor
+from tests.tiers import and_deep
 
 
 def test_labels_come_with_their_probabilities(visit: Visitor) -> None:
@@ -107,8 +110,12 @@ SERIES = "\n".join(f"{n % 4}.5\t{1000 - n}" for n in range(40))
 """Of the two columns that the model reads."""
 
 
-@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("locale", "scheme"),
+    and_deep(
+        [("en-US", "light"), ("ko-KR", "dark")], product(["en-US", "ko-KR"], ["light", "dark"])
+    ),
+)
 def test_a_forecast_goes_on_from_what_is_typed(visit: Visitor, locale: str, scheme: str) -> None:
     here = visit("forecast", locale=locale, color_scheme=scheme)
     page = here.page

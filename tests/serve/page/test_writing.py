@@ -80,8 +80,7 @@ def test_a_letter_is_inserted_as_the_model_reads_it(visit: Visitor) -> None:
     assert found["labels"][-2:] == ["␣", first["label"]]
 
 
-@pytest.mark.parametrize("by", ["click", "key"])
-@pytest.mark.parametrize("typed", ["난 다", "난 \u1103\u1161"])
+@pytest.mark.parametrize(("by", "typed"), [("click", "난 다"), ("key", "난 \u1103\u1161")])
 def test_a_letter_completes_the_syllable_before_it(visit: Visitor, by: str, typed: str) -> None:
     here = visit("jamo")
     here.page.fill("#text", typed)
