@@ -40,7 +40,7 @@ def test_random_files_are_read_or_refused(folder: Path, reader: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "count"), [("commands", 150), ("settings", 25)])
+@pytest.mark.parametrize(("kind", "count"), [("commands", 60), ("settings", 15)])
 def test_random_commands_and_settings_end_in_answers_or_sentences(
     folder: Path, kind: str, count: int
 ) -> None:

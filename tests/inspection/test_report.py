@@ -42,6 +42,7 @@ from sunhwan.store import Run, save_model
 from tests.inspection import reports
 from tests.inspection.reports import HOSTILE
 from tests.inspection.subjects import NAMES, Made, make
+from tests.tiers import and_deep
 
 ROOT = Path(sunhwan.__file__).parent
 
@@ -67,7 +68,7 @@ class Read(HTMLParser):
         self.texts.append((self.tags[-1][0] if self.tags else "", data))
 
 
-@pytest.fixture(scope="module", params=["en", "ko"])
+@pytest.fixture(scope="module", params=and_deep(["ko"], ["en"]))
 def html(request: pytest.FixtureRequest) -> str:
     report = reports.report()
     words = Phrases(request.param, report.about.directions)

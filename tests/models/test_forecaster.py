@@ -7,6 +7,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import pad
 from sunhwan.models import Forecaster
 from sunhwan.models.forecaster import QUANTILES, Windows, pinball
+from tests.tiers import and_deep
 
 CONFIG = ModelConfig(hidden_size=5, num_layers=1, embedding_size=4, dropout=0.0)
 
@@ -59,7 +60,7 @@ def test_quantiles_ascend_and_padding_is_not_seen() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("horizon", [1, 3])
+@pytest.mark.parametrize("horizon", and_deep([3], [1]))
 def test_the_gradient_of_the_loss(horizon: int) -> None:
     model = forecaster(horizon)
     targets = torch.randn(2, horizon, dtype=torch.float64)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sunhwan.ops.allocation import OWN
+from tests.tiers import deep
 
 FAULTS = """
 import resource
@@ -49,6 +50,7 @@ def outcome(**environment: str) -> tuple[bool, int]:
     return kept == "True", int(pages)
 
 
+@deep
 @glibc
 def test_a_step_asks_the_system_for_nothing_that_the_last_one_had() -> None:
     kept, pages = outcome()
@@ -56,6 +58,7 @@ def test_a_step_asks_the_system_for_nothing_that_the_last_one_had() -> None:
     assert pages < 100
 
 
+@deep
 @glibc
 def test_who_tunes_the_allocator_is_left_alone() -> None:
     kept, pages = outcome(MALLOC_MMAP_MAX_="65536")

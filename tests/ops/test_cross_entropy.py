@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sunhwan.ops import cross_entropy, output_cross_entropy
 from sunhwan.ops.cross_entropy import ChunkedCrossEntropy
+from tests.tiers import deep
 
 H = 3
 
@@ -132,7 +133,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.slow
+@deep
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
 def test_a_vocabulary_of_50_000_fits() -> None:
     """Of 0.8 GB of logits, as many again of their logarithms and of gradients, nearly nothing."""

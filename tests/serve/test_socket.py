@@ -20,6 +20,7 @@ import pytest
 from sunhwan import generation
 from sunhwan.api import load_language
 from tests.serve.helpers import Address, events, server_of, until
+from tests.tiers import and_deep
 
 COMPLETIONS: dict[str, Any] = {"model": "characters", "prompt": "ab", "seed": 3}
 
@@ -376,7 +377,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", and_deep(["SIGINT"], ["SIGTERM"]))
 def test_the_command_serves_until_it_is_told_to_stop(language_runs: list[Path], name: str) -> None:
     process = started(str(language_runs[0]), str(language_runs[1]), "--port", "0", "--threads", "1")
     assert process.stdout is not None
