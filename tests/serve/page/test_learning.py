@@ -84,7 +84,7 @@ def test_what_was_found_is_shown_and_its_units_colour_the_text(visit: Visitor) -
     page.fill("#text", "abc xyz.")
     page.click("#tab-findings")
     here.wait(DRAWN.format("flowPicture", 1))
-    assert "21단계부터 1% 미만" in page.inner_text("#horizons")
+    assert "21걸음부터 1% 미만" in page.inner_text("#horizons")
     row = page.locator("#probeRows tr").first
     assert row.locator("th").inner_text() == "한 characters"
     assert row.locator("td.figure").all_inner_texts() == ["0.750", "0.250"]
