@@ -19,7 +19,8 @@ Object.assign(SAY.ko, { train: "신경망 학습", from: "시작", random: "무�
 // Why the model is not trained on, in Korean; what is not here stays as it is.
 const REASONS = { "its embedding is not a layer of its own": "임베딩이 따로 있는 층이 아닙니다", "its gates have no biases": "게이트에 편향이 없습니다",
   "something goes around its layers": "층을 건너뛰는 연결이 있습니다", "it normalises between its layers": "층 사이에서 정규화합니다",
-  "its layers read what they gave some steps before": "몇 단계 앞의 출력을 다시 읽습니다", "it is trained with zoneout": "존아웃으로 학습했습니다" };
+  "its layers read what they gave some steps before": "몇 단계 앞의 출력을 다시 읽습니다", "it is trained with zoneout": "존아웃으로 학습했습니다",
+  "its step is computed from other numbers than are learned": "학습하는 수를 바꾸어 계산에 씁니다" };
 
 let lesson = null, learning = false;
 // lesson: what is being trained: the trainer, ids, decode, position, the losses, the time used.

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from sunhwan.cells import CELLS, Cell, Lagged
-from sunhwan.errors import ConfigError
 from sunhwan.exporting import loops
 from sunhwan.exporting.layer_programs import numbers_of
 from sunhwan.layers.connections import Plain
@@ -227,9 +226,12 @@ def training(model: LanguageModel, arrays: Mapping[str, Numbers]) -> tuple[str, 
             lacking[name] = str(error)
     facts: dict[str, Any] = {"lessons": lessons}
     why = why_not(model) or next((lacking[name] for name in names if name in lacking), None)
+    places = _found(_weights(model), arrays) if why is None else {}
+    if not all(place is not None for place in places.values()):
+        why = "its step is computed from other numbers than are learned"
     if why is None:
         layers = [[name, layer.hidden_size] for name, layer in zip(names, stack, strict=True)]
-        facts["model"] = {"layers": layers, "weights": _found(_weights(model), arrays)}
+        facts["model"] = {"layers": layers, "weights": places}
     else:
         facts["why"] = why
     steps = ",\n".join(f"{json.dumps(key)}: {source}" for key, source in sources.items())
@@ -269,7 +271,10 @@ def _weights(model: LanguageModel) -> dict[str, Numbers]:
 
 
 def _found(weights: Mapping[str, Numbers], arrays: Mapping[str, Numbers]) -> dict[str, Any]:
-    """Where each parameter lies in the page: its array, and whether transposed; [] for zeros."""
+    """Where each parameter lies in the page: its array, and whether transposed; [] for zeros.
+
+    None where only what is made of it lies there.
+    """
     found: dict[str, Any] = {}
     for name, value in weights.items():
         flat = {False: value.reshape(-1), True: value.T.reshape(-1)}
@@ -280,6 +285,4 @@ def _found(weights: Mapping[str, Numbers], arrays: Mapping[str, Numbers]) -> dic
             if np.array_equal(mine, numbers.reshape(-1).astype(np.float32))
         )
         found[name] = next(places, None) if value.any() else []
-        if found[name] is None:
-            raise ConfigError(f"the page has no array for {name}")
     return found
