@@ -118,6 +118,22 @@ def test_a_matrix_of_one_s_own_learns():
     assert all(bool(p.grad.abs().sum() > 0) for p in layer.parameters())
 
 
+class Solved(Cell):
+    """A step with an operation that programs have not."""
+
+    gates = ("n",)
+    state_type = HiddenState
+
+    def pointwise(self, a, u, state):
+        pair = (a + u)[..., :2, None]
+        solved = torch.linalg.solve(torch.eye(2, dtype=a.dtype).expand(len(a), 2, 2), pair)
+        return HiddenState(torch.tanh(a + u) + solved[..., 0].sum(-1, keepdim=True)), ()
+
+
+def test_why_a_step_is_no_program_is_told():
+    assert "linalg_solve_ex.default is no operation" in Recurrent(Solved(), 3, 8).explain()
+
+
 class Straight(Cell):
     """A step function whose gradient is that of a line: the derivative is not that of the values."""
 

@@ -18,7 +18,7 @@ from sunhwan.cells import (
     why_not_derived,
 )
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.ops import fused, lagged, native, operators, reference, scan
+from sunhwan.ops import fused, lagged, native, operators, program_kernels, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
@@ -122,7 +122,10 @@ def choose(
             "unrolled", f"no backward step, and {why_not_derived(cell)}: autograd step by step"
         )
     if not has_backward(cell):
-        return Choice("reference", "the backward step is derived from the forward one")
+        reason = "the backward step is derived from the forward one"
+        if device.type == "cpu" and (why := program_kernels.why_not(cell, hidden_size)):
+            reason += f"; it is no program for the compiled library: {why}"
+        return Choice("reference", reason)
     if not fused.supports(cell):
         return Choice("reference", f"PyTorch has no fused {type(cell).__name__}")
     if inside:
