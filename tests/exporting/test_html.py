@@ -67,7 +67,9 @@ def opened(browser, written, tmp_path_factory):
 
 
 @needs_node
-@pytest.mark.parametrize("name", ["cells/slstm", "texts/dense"])
+@pytest.mark.parametrize(
+    "name", ["cells/slstm", pytest.param("texts/dense", marks=pytest.mark.deep)]
+)
 def test_numbers(tmp_path, name):
     found = export(GOLDEN / name, tmp_path / "notes.html", "html", "fp32")
     assert found.deviation < 1e-5
@@ -78,7 +80,8 @@ def test_numbers(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["cells/antisymmetric", "texts/subwords", "texts/bytes"]
+    "name",
+    ["cells/antisymmetric", "texts/subwords", pytest.param("texts/bytes", marks=pytest.mark.deep)],
 )  # fmt: skip
 def test_it_writes_what_sample_writes(opened, name):
     """Of every kind of vocabulary; greedily."""
@@ -365,6 +368,7 @@ def test_a_classifier_answers(opened):
     assert part == f"{100 * (whole[label] - without[label]):.1f}%"
 
 
+@pytest.mark.deep
 @needs_node
 def test_layers_of_a_classifier(tmp_path):
     task = sunhwan.load(GOLDEN / "tasks" / "classify")
