@@ -13,6 +13,7 @@ from sunhwan.config import Config
 from sunhwan.data import pad
 from sunhwan.errors import ConfigError, StoreError
 from sunhwan.exporting import export
+from sunhwan.inspection import encode_texts
 from sunhwan.models.ngrams import BASE, PRIME, NgramLinear
 from sunhwan.tasks import Classify
 from sunhwan.training import train
@@ -91,6 +92,19 @@ def test_it_is_fitted_kept_and_exported(learned: tuple[Path, Path], tmp_path: Pa
     stored = task.preprocessing()
     with pytest.raises(StoreError, match="linear part is damaged"):
         Classify.restored(task.config, stored | {"buckets": -1})
+
+
+def test_a_text_s_vector_holds_its_logits_behind_the_network_s(learned: tuple[Path, Path]) -> None:
+    task = sunhwan.load(learned[0])
+    assert isinstance(task, Classify)
+    (found,) = encode_texts(task, ["a good film"])
+    K, L = task.model.pooling.output_size, len(task.labels)
+    assert found.vector.shape == (K + L,)
+    network, linear = torch.from_numpy(found.vector).split([K, L])
+    with torch.no_grad():
+        logits = (task.model.output(network) + linear) / task.model.temperature
+    (said,) = task.predict(["a good film"])
+    assert said.named["probability"] == pytest.approx(float(logits.softmax(0).max()), rel=1e-4)
 
 
 def test_each_row_has_what_a_fit_without_it_says(learned: tuple[Path, Path]) -> None:

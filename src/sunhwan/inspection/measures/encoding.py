@@ -32,7 +32,8 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
     """Read each text by itself, from the initial state, as the first recurrent stack of the model does.
 
     pooling: how a text's vector is made of the outputs at its tokens, one of `POOLINGS` but attention;
-    "": as the model does, and where it has no pooling, their mean. UsageError where a text is empty to the
+    "": as the model does, with the logits of a linear part behind it, and where it has no pooling, their
+    mean. UsageError where a text is empty to the
     model, or the model reads none.
     """
     if pooling not in ("", *POOLINGS[:-1]):
@@ -60,7 +61,10 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
             places = order[start : start + ROWS]
             seen = subject.observe([passages[k] for k in places], Look.STATES)
             run = seen.runs[subject.main]
-            vectors = pool.to(run.traced.output)(run.traced.output, run.lengths).cpu().numpy()
+            pooled = pool.to(run.traced.output)(run.traced.output, run.lengths)
+            others = None if pooling else subject.beside([passages[k] for k in places])
+            made = pooled if others is None else torch.cat((pooled, others), 1)
+            vectors = made.cpu().numpy()
             output = run.traced.output.cpu().numpy()
             for row, place in enumerate(places):
                 T = int(run.lengths[row])

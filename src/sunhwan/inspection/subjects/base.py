@@ -86,6 +86,10 @@ class Subject(ABC):
         """The same, where only what is read counts and the answer may be any."""
         return self.passages(text)[0]
 
+    def beside(self, passages: Sequence[Passage]) -> Tensor | None:
+        """What the model says of each text beside its recurrent stacks, (N, L); None: nothing."""
+        return None
+
     @abstractmethod
     def read(self, path: Path) -> list[Passage]:
         """A file of the kind the model learned from."""

@@ -34,6 +34,10 @@ class ClassifierSubject(ExampleSubject):
     def to_encode(self, text: str) -> Passage:
         return self.of_example(self._example(text)._replace(target=torch.tensor(0)))
 
+    def beside(self, passages: Sequence[Passage]) -> Tensor | None:
+        linear = self.task.model.linear
+        return None if linear is None else linear(self._batch(passages).inputs[0])
+
     def _example(self, text: str) -> Example:
         question = question_of(text, len(self.task.columns.inputs), "the question")
         return Example(question.where, self.source.read(question), None, question.cells)
