@@ -32,20 +32,19 @@ def tagger(output_layer: str):
 
 
 @pytest.mark.parametrize(
-    "task",
+    ("weights", "task"),
     [
-        lambda: sunhwan.load(GOLDEN / "classify_frames"),
-        lambda: sunhwan.load(GOLDEN / "forecast"),
-        lambda: tagger("crf"),
-        lambda: tagger("softmax"),
-        lambda: other("tag", direction="both", cell=["gru_layer_norm"]),
-        lambda: other(
-            "classify", pooling="concat", direction="both", num_layers=2, connection="residual", lag=2
-        ),
-        lambda: other("classify", pooling="attention", cell=["slstm"], learned_initial_state=True),
+        ("fp32", lambda: sunhwan.load(GOLDEN / "classify_frames")),
+        ("int8", lambda: sunhwan.load(GOLDEN / "forecast")),
+        ("fp32", lambda: tagger("crf")),
+        ("fp32", lambda: tagger("softmax")),
+        ("int8", lambda: other("tag", direction="both", cell=["gru_layer_norm"])),
+        ("fp32", lambda: other("classify", pooling="concat", direction="both", num_layers=2,
+                               connection="residual", lag=2)),
+        ("int8", lambda: other("classify", pooling="attention", cell=["slstm"],
+                               learned_initial_state=True)),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("weights", ["fp32", "int8"])
 def test_numbers(tmp_path, task, weights):
     """Pooling, directions, levels, Viterbi, quantiles; no warning."""
     found = export(task(), tmp_path / "out.c", "c", weights)
