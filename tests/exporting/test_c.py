@@ -64,6 +64,15 @@ def test_it_writes_what_sample_writes(tmp_path, name):
         assert said(run, prompt, str(length)) == wanted.prompt + wanted.text + "\n"
 
 
+def test_a_model_of_sentences_begins_each_line_anew(tmp_path):
+    task = test_onnx.of_sentences(test_onnx.small(kind="jamo", cell=["gru"]))
+    export(task, tmp_path / "lines.c", "c")
+    run = program(tmp_path / "lines.c", "-O1")
+    for prompt in ("the", "the cat\n나", ""):
+        (wanted,) = task.sample(prompt, length=60, temperature=0, precision="fp32")
+        assert said(run, prompt, "60") == wanted.prompt + wanted.text + "\n"
+
+
 def test_hostile_words(tmp_path, monkeypatch):
     """Words that look like C, in strings of C."""
     monkeypatch.setattr(test_onnx, "TEXT", 'NAME "quoted" \\\\ */ ??/ %s NAME_put 각 \\n0')

@@ -19,7 +19,7 @@ from sunhwan.exporting import export, loops
 from sunhwan.exporting.html import build_products, packing
 from sunhwan.exporting.html.build_products import COMPILER, build
 from sunhwan.tasks import LanguageModelTask, Task
-from tests.exporting.test_onnx import small
+from tests.exporting.test_onnx import of_sentences, small
 from tests.serve.page.browser import launched
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
@@ -94,10 +94,7 @@ def test_it_writes_what_sample_writes(opened, name):
 
 
 def test_a_model_of_sentences_begins_each_line_anew(opened):
-    plain = small(cell=["gru"])
-    task = LanguageModelTask(
-        plain.config.override({"data.batches": "sentences"}), plain.vocabulary, plain.model
-    )
+    task = of_sentences(small(cell=["gru"]))
     page = opened(task)
     for prompt in ("the", "the cat\n나", ""):
         (wanted,) = task.sample(prompt, length=60, temperature=0, precision="fp32")

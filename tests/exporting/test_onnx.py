@@ -54,6 +54,12 @@ def nodes(file: Path) -> set[str]:
     return found
 
 
+def of_sentences(task: LanguageModelTask) -> LanguageModelTask:
+    """The same model as if it had learned line by line."""
+    config = task.config.override({"data.batches": "sentences"})
+    return LanguageModelTask(config, task.vocabulary, task.model)
+
+
 def unread(file: Path) -> set[str]:
     """The weights of a graph that no node reads."""
     graph = onnx.load(file).graph
@@ -125,6 +131,19 @@ def test_the_example_writes_what_sample_writes(tmp_path, name):
             encoding="utf-8", check=False,
         )  # fmt: skip
         assert done.stderr == ""
+        assert done.stdout == wanted.prompt + wanted.text + "\n"
+
+
+def test_a_model_of_sentences_begins_each_line_anew(tmp_path):
+    task = of_sentences(small(cell=["gru"]))
+    sunhwan.export(task, tmp_path / "out")
+    for prompt in ("the cat\n나", ""):
+        (wanted,) = task.sample(prompt, length=60, temperature=0, precision="fp32")
+        assert "\n" in prompt + wanted.text
+        done = subprocess.run(
+            [sys.executable, "-I", "-X", "utf8", tmp_path / "out" / "example.py", prompt, "60"],
+            capture_output=True, text=True, encoding="utf-8", check=True,
+        )  # fmt: skip
         assert done.stdout == wanted.prompt + wanted.text + "\n"
 
 

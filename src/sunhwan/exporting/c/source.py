@@ -6,6 +6,7 @@ from sunhwan import __version__
 from sunhwan.exporting.c.coding import coding, named
 from sunhwan.exporting.c.functions import PRODUCTS, c_function, floats, in_bytes, literal
 from sunhwan.exporting.whole import WholeStep
+from sunhwan.generation import LineBreak
 from sunhwan.text import Vocabulary
 
 HEAD = """\
@@ -103,6 +104,12 @@ static int chosen(float *logits, float temperature, unsigned *seed)
     return best;
 }}
 
+/* The step of a text{line_comment}. */
+static void next_of(struct NAME *m, int token, float *logits)
+{{
+{line}    NAME_step(m, token, logits);
+}}
+
 void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperature, unsigned seed,
                 NAME_put put, void *to)
 {{
@@ -113,9 +120,9 @@ void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperatur
     NAME_begin(m);
     for (int n = 0; n < {upper}_VOCABULARY; n++) logits[n] = 0.0f;
     for (int n = 0; n < {befores}; n++)
-        if ({always} || !count) NAME_step(m, before[n], logits);
+        if ({always} || !count) next_of(m, before[n], logits);
     for (int n = 0; n < count; n++) {{
-        NAME_step(m, read[n], logits);
+        next_of(m, read[n], logits);
         say(m, read[n], silent, to);
     }}
     for (int n = 0; n < tokens; n++) {{
@@ -125,7 +132,7 @@ void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperatur
         token = chosen(logits, temperature, &seed);
         if (!n) forget(m);
         say(m, token, put, to);
-        if (n + 1 < tokens) NAME_step(m, token, logits);
+        if (n + 1 < tokens) next_of(m, token, logits);
     }}
     say_rest(m, put, to);
 }}
@@ -151,6 +158,14 @@ int main(int count, char **arguments)
 }}
 #endif
 #endif
+"""
+
+ANEW = """\
+    if (token == LINE) {
+        const int held = m->held;
+        NAME_begin(m);
+        m->held = held;
+    }
 """
 
 SILENT = """\
@@ -181,10 +196,15 @@ def c_source(
     step: WholeStep,
     vocabulary: Vocabulary,
     before: list[int],
+    line_break: LineBreak | None,
     weights: str = "fp32",
 ) -> CSource:
-    """The file. name: of the functions; before: tokens that are read before a text (EOS), or before
-    an empty one where the vocabulary has no EOS."""
+    """The file.
+
+    name: of the functions; before: tokens that are read before a text (EOS), or before an empty one
+    where the vocabulary has no EOS; line_break: where the state begins anew, and what then begins
+    every text without EOS.
+    """
     V, D = step.table.shape
     if weights == "int8":
         table, size = in_bytes("TABLE", step.table)
@@ -217,7 +237,9 @@ def c_source(
     begin += ["}", ""]
     write = named(WRITE, name).format(
         upper=upper, before=", ".join(map(str, before or [0])), befores=len(before),
-        always=int(vocabulary.eos_id is not None),
+        always=int(vocabulary.eos_id is not None or line_break is not None),
+        line="" if line_break is None else named(ANEW, name).replace("LINE", str(line_break.token)),
+        line_comment="" if line_break is None else ": each line begins anew, as it did in training",
     )  # fmt: skip
     silent = SILENT.replace("FORGET", "m->held = 0" if vocabulary.kind == "jamo" else "(void)m")
     code = [named(part, name) for part in (PRODUCTS[weights], made.text, "\n".join(begin), silent)]

@@ -58,8 +58,14 @@ def _language_model(task: LanguageModelTask, name: str, weights: str) -> CSource
     cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in model.recurrent.stack))
     sizes = ", ".join(str(layer.hidden_size) for layer in model.recurrent.stack)
     about = f"A language model: {cells} of {sizes} units over {task.vocabulary.kind}."
+    if task.line_break is not None:
+        about += (
+            f"\n * Each line begins anew: before token {task.line_break.token} call {name}_begin."
+        )
     before = start_tokens(task.vocabulary)
-    return c_source(name, about, whole_step(model), task.vocabulary, before, weights)
+    return c_source(
+        name, about, whole_step(model), task.vocabulary, before, task.line_break, weights
+    )
 
 
 def find_compiler() -> list[str]:

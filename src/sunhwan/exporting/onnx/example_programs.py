@@ -144,11 +144,13 @@ first = {n for n in range(len(tokenizer["tokens"])) if about["joins"]
          and not decode([*ids, n], tokenizer).startswith(decode(ids, tokenizer))}
 read = about["begin"] + ids if about["begin"] or ids else encode("\\n", tokenizer)
 step = opened("step.onnx")
-state = {field["input"]: np.zeros((1, field["size"]), np.float32) + np.float32(field["initial"])
-         for field in about["state"]}
-written = []
+initial = {field["input"]: np.zeros((1, field["size"]), np.float32) + np.float32(field["initial"])
+           for field in about["state"]}
+state, written = initial, []
 while len(written) < length:
     for token in read:
+        if token == about["line_break"]:  # of a model that learned each line by itself
+            state = initial
         logits, *after = step.run(None, {"tokens": np.array([token]), **state})
         state = dict(zip(state, after))
     logits[0, [n for n in (tokenizer["unk_id"], *first) if n is not None]] = -np.inf

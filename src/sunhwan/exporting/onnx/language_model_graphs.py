@@ -14,6 +14,7 @@ from sunhwan.exporting.onnx.graph import FLOAT, INT64, Axis, Graph
 from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.onnx.recurrent_nodes import States, initial_numbers, run_stack
 from sunhwan.exporting.parity import Check, Numbers
+from sunhwan.generation.prompt import start_tokens
 from sunhwan.layers import Recurrent
 from sunhwan.models import LanguageModel
 from sunhwan.tasks import LanguageModelTask
@@ -22,10 +23,12 @@ from sunhwan.tasks import LanguageModelTask
 def parts(task: LanguageModelTask, weights: str) -> OnnxParts:
     """What is written of a language model."""
     vocabulary, model = task.vocabulary, task.model
-    eos = vocabulary.eos_id
+    line = task.line_break
+    begins = vocabulary.eos_id is not None or line is not None
     facts = {
         "state": state_facts(model.recurrent),
-        "begin": [] if eos is None else [eos],
+        "begin": start_tokens(vocabulary) if begins else [],
+        "line_break": None if line is None else line.token,
         "joins": vocabulary.kind == "jamo",
     }
     script = example("Writes on, always the likeliest token.", "PROMPT [TOKENS]", LANGUAGE_MODEL,
