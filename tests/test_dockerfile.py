@@ -11,7 +11,7 @@ import time
 import tomllib
 from pathlib import Path
 
-import pytest
+from tests.tiers import deep
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
@@ -40,7 +40,7 @@ def test_the_user_has_no_rights() -> None:
     assert "--no-create-home" in last
 
 
-@pytest.mark.slow
+@deep
 def test_the_command_serves_and_the_check_sees_it(tmp_path: Path) -> None:
     """Without a home, from folders that are only read; stopped as Docker stops it."""
     (tmp_path / words_of("CMD")[0]).symlink_to(ROOT / "tests" / "golden" / "v1" / "cells" / "gru")

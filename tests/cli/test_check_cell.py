@@ -70,7 +70,7 @@ def verdicts(out: str) -> dict[str, dict]:
     return {verdict["law"]: verdict for verdict in cell["laws"]}
 
 
-@pytest.mark.slow
+@deep
 def test_a_cell_of_ours(command):
     done = command("check-cell", "gru")
     assert done.code == 0

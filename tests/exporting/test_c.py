@@ -21,6 +21,7 @@ from sunhwan.text import build_vocabulary
 from tests.exporting import test_onnx
 from tests.exporting.test_onnx import small
 from tests.laws import test_own_structure as own
+from tests.tiers import deep
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
@@ -263,6 +264,7 @@ def test_other_machines(both, tmp_path, target, weights):
     crossed(both / f"{weights}.c", tmp_path / "model.o", target, "-c")
 
 
+@deep
 def test_web_assembly(both, tmp_path):
     """Under wasmtime it writes what `sample` writes."""
     wasmtime = pytest.importorskip("wasmtime")

@@ -23,6 +23,7 @@ from sunhwan.text import (
     vocabulary_from_dict,
 )
 from tests.text.random_text import random_text
+from tests.tiers import deep
 
 KOREAN = load_corpus("korean").documents[0].text
 ENGLISH = "the cat and the other cat sat there; the thin hat, the bathtub and that\n" * 3
@@ -192,6 +193,7 @@ def test_training_prints_nothing_nor_does_a_fork_after_it() -> None:
     assert (done.stdout, done.stderr) == (b"", b"")
 
 
+@deep
 def test_many_short_lines_take_a_few_seconds() -> None:
     rng = random.Random(7)
     syllables = sorted({c for c in KOREAN if "가" <= c <= "힣"})

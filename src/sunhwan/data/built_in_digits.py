@@ -1,6 +1,7 @@
 """Handwritten digits, which come with scikit-learn, described in words."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ def in_korean(digit: int) -> str:
     return f"손으로 쓴 {name}{particle} {'홀수' if digit % 2 else '짝수'}다"
 
 
+@cache
 def load_digits(name: str) -> DescribedImages:
     """1,797 images under a name of `BUILT_IN_DIGITS`, described in its language.
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.serve.page.browser import Visit
 from tests.serve.page.conftest import MARKUP, Visitor
+from tests.tiers import and_deep
 
 TEXTS = {
     "script": "<script>alert(1)</script>",
@@ -32,8 +33,10 @@ def unharmed(here: Visit) -> None:
 
 @pytest.mark.parametrize(
     ("model", "mode"),
-    [("characters", "surprise"), ("jamo", "unit"), ("classify", "mattered"), ("tag", "unit"),
-     ("translate", "mattered")],
+    and_deep(
+        [("characters", "surprise"), ("translate", "mattered")],
+        [("jamo", "unit"), ("classify", "mattered"), ("tag", "unit")],
+    ),
 )  # fmt: skip
 def test_a_text_is_a_text(visit: Visitor, model: str, mode: str) -> None:
     here = visit(model)
