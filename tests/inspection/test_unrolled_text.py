@@ -152,7 +152,8 @@ def test_the_end_has_a_target_only_when_it_is_told(hello: LanguageModelTask) -> 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"text": "XYZ"}, "nothing to read"),
+        ({"text": "XYZ"}, "does not know 'X'"),
+        ({"text": ""}, "nothing to read"),
         ({"text": "hell", "block_length": 0}, "at least 1 step"),
         ({"text": "hell", "block_length": 3, "bptt_length": 2}, "goes back 3 at least"),
         ({"text": "hell", "bptt_length": 2}, "length of a block"),
@@ -202,3 +203,15 @@ def test_a_mistake_is_one_sentence(command: Command, tmp_path: Path) -> None:
         done = command("show", *arguments)
         assert (done.code != 0, done.out) == (True, "")
         assert said in done.sentence
+
+
+@pytest.mark.parametrize("options", [{"text": "hellz"}, {"text": "hell", "then": "z"}])
+def test_a_letter_that_would_be_left_out_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="does not know 'z'"):
+        unroll_text(hello_model(trained=False), **options)
+
+
+@pytest.mark.parametrize("rate", [float("nan"), -1.0, 1e300])
+def test_a_rate_that_is_none_is_refused(rate: float) -> None:
+    with pytest.raises(UsageError, match="from 0 to 1,000"):
+        unroll_text(hello_model(trained=False), "hell", learning_rate=rate)

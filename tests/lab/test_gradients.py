@@ -118,9 +118,11 @@ def test_a_cell_without_w_h_comes_once() -> None:
 
 
 def test_a_horizon_is_where_a_curve_stays_low() -> None:
-    assert horizon([1.0, 0.005, 0.5, 0.005]) == 3
-    assert horizon([0.0, 1.0, 0.5]) is None
-    assert horizon([0.0, 0.0]) == 0
+    assert horizon("h", [1.0, 0.005, 0.5, 0.005]) == 3
+    assert horizon("h", [1.0, 1.2, 0.011, 0.009]) == 3
+    assert horizon("h", [1.0, 1e300, float("inf"), float("nan")]) is None
+    assert horizon("c", [0.0, 1.0, 0.5]) is None
+    assert horizon("c", [0.0, 0.0]) == 0
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -196,3 +198,11 @@ def test_a_short_text_is_refused() -> None:
     (one,) = variants(["tanh"], [], [], [])
     with pytest.raises(UsageError, match="at least 11"):
         take_apart(one, SMALL, "너무 짧다")
+
+
+def test_what_grows_beyond_all_numbers_is_refused(command, tmp_path):
+    done = command(
+        "lab", "gradients", "--scale=1e9", "--activation=identity", "--lags=40", "--rows=2",
+        "--start=orthogonal", "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert "grows beyond all numbers" in done.sentence

@@ -22,6 +22,8 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
     """Variants down: what is left of the gradient at some lags, and what limiting its norm does."""
     from rich.table import Table
 
+    from sunhwan.lab.gradients import start_of
+
     curves = Table(
         title=lab_say("curve_table"),
         title_justify="left", box=None,
@@ -38,11 +40,11 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
     for name in ("norm", "clipped", "cosine", "sum_off"):
         limits.add_column(lab_say(name), justify="right")
     for one in found:
-        start = max(one.curve[:2]) or 1.0
+        start = start_of(one.field, one.curve) or 1.0
         curves.add_row(
             one.label,
             "" if one.radius is None else f"{one.radius:.2f}",
-            *(f"{one.curve[lag] / start:.1g}" for lag in shown),
+            *(f"{one.curve[lag] / start:.2g}" for lag in shown),
             f"> {lags}" if one.horizon is None else f"{one.horizon}",
         )
         limits.add_row(

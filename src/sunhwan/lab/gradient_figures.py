@@ -12,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sunhwan.lab.figures import GREY, TITLE_PAD
-from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings
+from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings, start_of
 from sunhwan.messages import message
 from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
@@ -46,7 +46,7 @@ def draw_gradients(
         curves, legend = (figure.add_subplot(grid[0, column]) for column in (0, 1))
         curves.axhline(FORGOTTEN, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
         for one, color in zip(found, colors, strict=True):
-            start = max(one.curve[:2]) or 1.0
+            start = start_of(one.field, one.curve) or 1.0
             share = [value / start or np.nan for value in one.curve]
             curves.plot(share, color=color, label=one.label)
             powers = [value or np.nan for value in one.powers]

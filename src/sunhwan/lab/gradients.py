@@ -149,9 +149,9 @@ class GradientAnatomy:
 
     field: of the state, whose gradient is followed: c where there is one, else h. curve: the median over
     the rows of ‖∂L/∂field_{t−k}‖, k = 0 … lags. horizon: the first lag from which on it stays under 1 %
-    of its largest value at lags 0 and 1; None: not within the lags. shares: of W_h (W_x where there is
-    none), by lag. sum_error: largest difference between the shares' sum and the gradient, by the
-    gradient's largest entry. radius, norm, powers: of W_h, its spectral radius, its largest singular
+    of its start (`start_of`); None: not within the lags. shares: of W_h (W_x where there is none), by
+    lag. sum_error: largest difference between the shares' sum and the gradient, by the gradient's
+    largest entry. radius, norm, powers: of W_h, its spectral radius, its largest singular
     value and ‖W_h^k‖₂; None and empty where it is not one square block. derivatives: a histogram of
     [0, 1] in 20 bins: of φ′ in an Elman network, of the gate that keeps the memory in others; empty
     where there is neither.
@@ -253,6 +253,7 @@ def take_apart(variant: Variant, settings: GradientSettings, text: str = "") -> 
     place = names.index(name)
     rows = torch.stack([d[place] for d in reversed(run.d_states)]) * len(losses)
     curve = rows.norm(dim=2).median(1).values[: settings.lags + 1].tolist()
+    _check_finite(variant, curve)
     cell = variant.cell
     parameter = "W_h" if cell.gates_of_W_h else "W_x"
     parts = [p[parameter] for p in parameter_shares(run)]
@@ -268,6 +269,8 @@ def take_apart(variant: Variant, settings: GradientSettings, text: str = "") -> 
     if square is not None:
         eigenvalues, singular = values_of(square)
         radius, norm = float(eigenvalues.abs().max()), float(singular[0])
+    powers = [] if square is None else _powers(square, settings.lags)
+    _check_finite(variant, powers)
     return GradientAnatomy(
         label=variant.label,
         cell=variant.name,
@@ -276,26 +279,33 @@ def take_apart(variant: Variant, settings: GradientSettings, text: str = "") -> 
         field=name,
         loss=loss.item(),
         curve=curve,
-        horizon=horizon(curve),
+        horizon=horizon(name, curve),
         parameter=parameter,
         shares=shares_of(parts)[::-1][: settings.lags + 1],
         sum_error=error,
         radius=radius,
         norm=norm,
         clipped=clip(network, settings.clip_norm),
-        powers=[] if square is None else _powers(square, settings.lags),
+        powers=powers,
         derivatives=_histogram(_derivatives(cell, traced.layers[0])),
     )
 
 
-def horizon(curve: Sequence[float]) -> int | None:
+def start_of(field: str, curve: Sequence[float]) -> float:
+    """What a curve is told as a share of: its value at lag 0; of another field than h, at lag 1 where
+    that is larger, for at lag 0 only its own step's output leads there."""
+    return curve[0] if field == "h" else max(curve[:2])
+
+
+def horizon(field: str, curve: Sequence[float]) -> int | None:
     """The first lag from which on a curve stays under 1 % of its start; None: not within its lags."""
-    # Of c nothing arrives at lag 0 but through its own step's output, which the next lag has too.
-    start = max(curve[:2])
+    start = start_of(field, curve)
     values = np.array(curve)
     if not start:
         return 0
-    beyond = int(np.flatnonzero(values >= FORGOTTEN * start)[-1]) + 1
+    beyond = (
+        int(np.flatnonzero(~(values < FORGOTTEN * start))[-1]) + 1
+    )  # what overflows is not under it
     return beyond if beyond < len(values) else None
 
 
@@ -319,11 +329,20 @@ def _train(network: _Network, settings: GradientSettings, text: str, generator: 
         optimizer.step()
 
 
+def _check_finite(variant: Variant, numbers: Sequence[float]) -> None:
+    if not all(map(math.isfinite, numbers)):
+        raise UsageError(
+            f"the gradient of {variant.label} grows beyond all numbers: choose a smaller --scale or fewer "
+            "--lags"
+        )
+
+
 def _powers(W: Tensor, lags: int) -> list[float]:
     """‖W^k‖₂ for k = 0 … lags."""
     power, found = torch.eye(len(W), dtype=W.dtype), []
     for _ in range(lags + 1):
-        found.append(float(torch.linalg.matrix_norm(power, 2)))
+        whole = bool(power.isfinite().all())
+        found.append(float(torch.linalg.matrix_norm(power, 2)) if whole else math.inf)
         power = power @ W
     return found
 

@@ -25,6 +25,7 @@ from sunhwan.layers.shares import LayerSteps, Share, layer_steps, parameter_shar
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
+from sunhwan.text import Vocabulary
 
 Values = np.ndarray
 """float64."""
@@ -123,12 +124,19 @@ def unroll_text(
     block_length: T of truncated backpropagation through time: the state passes a border, no gradient does;
     with a longer bptt_length the gradient of a block's losses goes back so many steps from its end.
     learning_rate: η of the update.
-    UsageError where the model is no language model, nothing is read, or there are too many steps.
+    UsageError where the model is no language model, nothing is read, a letter is unknown that the model
+    has no token for, the rate is no number from 0 to 1,000, or there are too many steps.
     """
     language = model.as_language_model()
     if language is None:
         raise UsageError(f"a text is unrolled by a language model: this is a {model.title}")
     vocabulary = language.vocabulary
+    for part in (text, then):
+        _check_known(vocabulary, part)
+    if not 0 <= learning_rate <= 1000:
+        raise UsageError(
+            f"the learning rate must be a number from 0 to 1,000, not {learning_rate:g}"
+        )
     ids = [*start_tokens(vocabulary), *vocabulary.encode(text).tolist()]
     following = vocabulary.encode(then).tolist()[:1]
     T = len(ids)
@@ -209,6 +217,15 @@ def unroll_text(
         output_weights=output_weights,
         update=Update(learning_rate, loss, *_weights(network)),
     )
+
+
+def _check_known(vocabulary: Vocabulary, text: str) -> None:
+    """UsageError for a letter that a vocabulary of letters would leave out."""
+    if vocabulary.unk_id is not None or vocabulary.kind not in ("characters", "jamo"):
+        return
+    unknown = [letter for letter in text if not len(vocabulary.encode(letter))]
+    if unknown:
+        raise UsageError(f"the model does not know {unknown[0]!r}: give letters that it learned")
 
 
 def _weights(network: LanguageModel) -> tuple[list[dict[str, Values]], dict[str, Values]]:
