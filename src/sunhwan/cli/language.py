@@ -15,6 +15,7 @@ def choose_language(arguments: Sequence[str]) -> list[str]:
     Gives the other arguments; `inspect`, whose report has a language too, keeps the option.
     """
     named, others, left = language_of_computer(), list[str](), list(arguments)
+    _chosen[0] = named  # which a refusal here is told in
     while left:
         argument = left.pop(0)
         if argument == "--":
