@@ -12,14 +12,14 @@ Object.assign(SAY.en, { train: "Train a network", from: "Start from", random: "r
 Object.assign(SAY.ko, { train: "신경망 학습", from: "시작", random: "무작위 가중치", model: "이 모델",
   cell: "셀", units: "유닛 수", rate: "학습률", lesson: "학습할 글", start: "시작", on: "계속", halt: "멈춤", anew: "처음부터",
   download: "가중치", loss: "손실(토큰당 비트)", state: "은닉 상태: 세로는 유닛, 가로는 토큰",
-  lag: "시간을 거슬러 가는 기울기: 몇 단계 앞 ‖∂ 손실 / ∂ h‖, 마지막 단계 대비", samples: "지금 쓰는 글",
-  step: "단계", bits: "비트/토큰", tokens: "토큰/초", short: "글에 토큰이 둘 이상 있어야 합니다.",
+  lag: "시간을 거슬러 가는 기울기: 몇 걸음 앞 ‖∂ 손실 / ∂ h‖, 마지막 걸음 대비", samples: "지금 쓰는 글",
+  step: "걸음", bits: "비트/토큰", tokens: "토큰/초", short: "글에 토큰이 둘 이상 있어야 합니다.",
   unknown: "모델 어휘에 없음", why: "이 모델은 여기서 이어 학습할 수 없습니다:" });
 
 // Why the model is not trained on, in Korean; what is not here stays as it is.
 const REASONS = { "its embedding is not a layer of its own": "임베딩이 따로 있는 층이 아닙니다", "its gates have no biases": "게이트에 편향이 없습니다",
   "something goes around its layers": "층을 건너뛰는 연결이 있습니다", "it normalises between its layers": "층 사이에서 정규화합니다",
-  "its layers read what they gave some steps before": "몇 단계 앞의 출력을 다시 읽습니다", "it is trained with zoneout": "존아웃으로 학습했습니다",
+  "its layers read what they gave some steps before": "몇 걸음 앞의 출력을 다시 읽습니다", "it is trained with zoneout": "존아웃으로 학습했습니다",
   "its step is computed from other numbers than are learned": "학습하는 수를 바꾸어 계산에 씁니다" };
 
 let lesson = null, learning = false;
