@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,22 @@ HERE = Path(__file__).parent
 def filled(template: str, **values: str) -> str:
     """A template with its %%WORDS%% replaced; what is put in is not looked at again."""
     return re.sub(r"%%([A-Z]+)%%", lambda found: values[found[1]], source(template))
+
+
+def framed(
+    body: str, *, title: str, made_by: str, weights: str, engine: str, scripts: Sequence[str]
+) -> str:
+    """A whole page. body, scripts: the names of its files; engine: what they stand on (JavaScript)."""
+    return filled(
+        "frame.html",
+        NAME=title,
+        MADE=made_by,
+        STYLE=source("page.css"),
+        BODY=source(body),
+        WEIGHTS=weights,
+        ENGINE=engine,
+        PAGE="\n".join(map(source, scripts)),
+    )
 
 
 def foundation(facts: str) -> str:

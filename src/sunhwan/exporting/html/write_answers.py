@@ -14,8 +14,8 @@ from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.page_parts import (
-    filled,
     foundation,
+    framed,
     in_script,
     laid_out,
     node_or_none,
@@ -62,15 +62,10 @@ def answer_page(task: Classify | Tag, title: str, made: str, weights: str) -> tu
     facts, steps, numbers = _parts(task, kept, weights)
     engine = foundation(facts) + steps + source("encoder.js")
     off = _compare(node, task.input_kind, model, kept, numbers, engine, weights)
-    page = filled(
-        "answers.html",
-        NAME=title,
-        MADE=made,
-        STYLE=source("page.css"),
-        WEIGHTS=numbers,
-        ENGINE=engine,
-        PAGE=source("answers.js"),
-    )
+    page = framed(
+        "answers.html", title=title, made_by=made, weights=numbers, engine=engine,
+        scripts=["answers.js"],
+    )  # fmt: skip
     return page, off
 
 

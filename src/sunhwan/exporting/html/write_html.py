@@ -17,6 +17,7 @@ from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.html.page_parts import (
     filled,
     foundation,
+    framed,
     in_script,
     laid_out,
     node_or_none,
@@ -69,19 +70,11 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     script = f"const WEIGHTS_TEXT = {json.dumps(numbers)};\n{engine}"
     off, notes = _compare(model, step, script, weights)
     steps, lessons = training(model, arrays_of(exact))
-    page = filled(
-        "page.html",
-        NAME=title,
-        MADE=made_by,
-        WEIGHTS=numbers,
-        ENGINE=engine,
-        STYLE=source("page.css"),
-        PAGE=source("page.js"),
-        PANEL=source("panel.js"),
-        TRAINER=source("trainer.js"),
-        STEPS=steps,
-        TRAINING=in_script(lessons),
-    )
+    training_engine = f"const TRAINING = {in_script(lessons)};\n{steps}\n{source('trainer.js')}"
+    page = framed(
+        "page.html", title=title, made_by=made_by, weights=numbers,
+        engine=f"{engine}\n{training_engine}", scripts=["page.js", "panel.js"],
+    )  # fmt: skip
     write_text(path, page)
     return Exported([path], off, notes, weights)
 
