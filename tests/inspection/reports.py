@@ -130,5 +130,6 @@ def report() -> Report:
         (trace,),
         tuple(ChosenPrediction(kind, HOSTILE, 2, matter) for kind in ("surprising", "sure", "last")),
         unrolling(),
+        None,
         {"memory": HOSTILE},
     )  # fmt: skip

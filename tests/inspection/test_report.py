@@ -48,7 +48,7 @@ ROOT = Path(sunhwan.__file__).parent
 
 KEYS = {
     "about", "flow", "others", "clipping", "memory", "spectrum", "probes", "excerpt", "traces",
-    "attribution", "unrolled", "missing",
+    "attribution", "unrolled", "lags", "missing",
 }  # fmt: skip
 
 
@@ -350,7 +350,8 @@ def test_everything_is_found_or_its_reason(tmp_path: Path, monkeypatch: pytest.M
     assert [curve.field for curve in found.flow.curves] == ["h", "c"]
     assert list(found.others) == ["run′"]
     assert found.to_dict().keys() == KEYS
-    assert list(dict.fromkeys(section for section, _ in told)) == list(build.SECTIONS)
+    shown = [name for name in build.SECTIONS if name not in build.OF_SERIES]
+    assert list(dict.fromkeys(section for section, _ in told)) == shown
     shares = [done for _, done in told]
     assert shares == sorted(shares)
     assert found.about.layers[0][1:] == (0, "LSTM", 5)

@@ -333,8 +333,11 @@ def test_nothing_held_out_is_said(tmp_path: Path) -> None:
 
 
 def test_what_reads_no_steps_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="forecast"):
-        make("forecast", tmp_path)
+    path = tmp_path / "vectors.csv"
+    rows = [f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(40)]
+    path.write_text("\n".join(("x,y,label", *rows)) + "\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="nothing to look into"):
+        make("classify", tmp_path, data__source=str(path))
 
 
 # Windows.

@@ -9,13 +9,20 @@ from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.attribution import Attribution, attribute
 from sunhwan.inspection.measures.encoding import EncodedText, encode_texts
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve, flow_of, gradient_flow
+from sunhwan.inspection.measures.lag_influence import LagInfluence, lag_influence
 from sunhwan.inspection.measures.memory_use import MemoryUse, memory_use
 from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
 from sunhwan.inspection.measures.spectrum import Spectrum, jacobian, spectrum
 from sunhwan.inspection.measures.traces import Trace, trace
 from sunhwan.inspection.measures.unrolled_text import UnrolledText, unroll_text
 from sunhwan.inspection.measures.unrolling import Unrolling, unrolled
-from sunhwan.inspection.subjects import Observation, Passage, Subject, subject_of
+from sunhwan.inspection.subjects import (
+    ForecasterSubject,
+    Observation,
+    Passage,
+    Subject,
+    subject_of,
+)
 from sunhwan.layers import Look, observing
 
 __all__ = [
@@ -25,6 +32,8 @@ __all__ = [
     "Feature",
     "Flow",
     "FlowCurve",
+    "ForecasterSubject",
+    "LagInfluence",
     "Look",
     "MemoryUse",
     "Observation",
@@ -44,6 +53,7 @@ __all__ = [
     "hello_model",
     "jacobian",
     "json_values",
+    "lag_influence",
     "load_feature",
     "memory_use",
     "observing",

@@ -82,10 +82,10 @@ class Loaded:
     @cached_property
     def stacks(self) -> list[dict[str, Any]]:
         """The recurrent stacks that can be looked into, with their layers."""
-        from sunhwan.inspection.subjects import subject_of
+        from sunhwan.inspection.subjects import text_subject_of
 
         try:
-            stacks = subject_of(self.task).recurrents
+            stacks = text_subject_of(self.task).recurrents
         except UsageError:
             return []
         return [{"name": name, "layers": _layers(stack)} for name, stack in stacks.items()]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sunhwan.errors import UsageError
-from sunhwan.inspection.subjects import subject_of
+from sunhwan.inspection.subjects import text_subject_of
 from sunhwan.layers import Look, Pooling
 from sunhwan.layers.pooling import POOLINGS
 from sunhwan.tasks import Task
@@ -40,7 +40,7 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
         raise UsageError(
             f"--pooling must be one of {', '.join(POOLINGS[:-1])}, not {pooling!r}: attention is learned"
         )
-    subject = subject_of(task)
+    subject = text_subject_of(task)
     stack = subject.recurrents[subject.main]
     own: Any = getattr(task.model, "pooling", None)
     pool = own if own is not None and not pooling else None

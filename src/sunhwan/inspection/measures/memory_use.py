@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from sunhwan.errors import UsageError
 from sunhwan.inspection.measures.context_losses import ContextReader, draw_places
 from sunhwan.inspection.progress import Progress, no_progress
-from sunhwan.inspection.subjects import Passage, Subject
+from sunhwan.inspection.subjects import Observation, Passage, Subject
 from sunhwan.layers import Look
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks.common.examples import Example
@@ -27,12 +27,13 @@ SHARE, NATS = 0.01, 0.01
 
 
 class MemoryUse(NamedTuple):
-    """The loss in nats at the same places, by how many steps before them a model may read.
+    """The loss at the same places, by how many steps before them a model may read.
 
     unit: of a step. contexts: (C), rising. losses: (C, places); mean and error, the mean's standard
     error: (C). shuffled: (C, places), the longest context read, everything beyond the context in
-    another order. used: the shortest context with a mean within 1 % or 0.01 nats of the longest
-    one's; None where only the longest itself has it, and more might have helped.
+    another order. used: the shortest context with a mean within 1 % of the longest one's, or of a
+    measure in nats within 0.01; None where only the longest itself has it, and more might have helped.
+    measure: of the loss.
     """
 
     unit: str
@@ -42,6 +43,7 @@ class MemoryUse(NamedTuple):
     error: np.ndarray
     shuffled: np.ndarray
     used: int | None
+    measure: str = "nats"
 
 
 def memory_use(
@@ -57,7 +59,8 @@ def memory_use(
 
     Of a text: the loss of a token after the last c tokens before it, read from the initial state.
     Of a tagger's step: with c steps before it, and all behind it; of a classifier: with the last c
-    steps of the question. Where the answer needs all of a question there is no such place: None.
+    steps of the question; of a forecast: with the last c steps of the past, the horizon's mean loss.
+    Where the answer needs all of a question there is no such place: None.
 
     Of a text the steps beyond 50 are shuffled from one context to the next, each stretch within
     itself, so that what one context read serves the others too: the order is lost, and not about how
@@ -85,13 +88,20 @@ def memory_use(
     mean = losses.mean(1)
     error = losses.std(1, ddof=1) / math.sqrt(losses.shape[1]) if losses.shape[1] > 1 else 0 * mean
     return MemoryUse(
-        subject.unit, shortened, losses, mean, error, np.stack(shuffled), used(shortened, mean)
+        subject.unit,
+        shortened,
+        losses,
+        mean,
+        error,
+        np.stack(shuffled),
+        used(shortened, mean, NATS if subject.measure == "nats" else 0.0),
+        subject.measure,
     )
 
 
-def used(contexts: Sequence[int], mean: np.ndarray) -> int | None:
+def used(contexts: Sequence[int], mean: np.ndarray, least: float = NATS) -> int | None:
     """The shortest context that does as well as the longest; None where that is the longest itself."""
-    enough = mean <= mean[-1] + max(SHARE * mean[-1], NATS)
+    enough = mean <= mean[-1] + max(SHARE * mean[-1], least)
     first = int(np.flatnonzero(enough)[0])
     return contexts[first] if first < len(contexts) - 1 else None
 
@@ -144,7 +154,8 @@ def _of_examples(
     rows = [places[k] for k in drawn]
     if not rows:
         raise UsageError("there are no examples to see how much of them the model uses: give some")
-    most = max(place if place is not None else example.steps for example, place in rows)
+    ahead = subject.steps_ahead
+    most = max(place if place is not None else example.steps - ahead for example, place in rows)
     fitting = tuple(c for c in sorted(set(contexts)) if c < most)
     if len(fitting) < len(set(contexts)):
         fitting = (*fitting, most)
@@ -156,14 +167,13 @@ def _of_examples(
         found = []
         for start in range(0, len(rows), PART):
             part = [
-                _reduced(example, place, known, shuffling)
+                _reduced(example, place, known, shuffling, ahead)
                 for example, place in rows[start : start + PART]
             ]
             with torch.no_grad():
                 given = [Passage("", (), (), "", example) for example, _ in part]
-                seen = subject.observe(given, Look.STATES).losses.cpu()
-            columns = torch.tensor([column for _, column in part]).unsqueeze(1)
-            found.append(seen.gather(1, columns).squeeze(1).double().numpy())
+                seen = subject.observe(given, Look.STATES)
+            found.append(_chosen(subject, seen, [column for _, column in part]))
         done += 1
         progress(done / (2 * len(fitting)))
         return np.concatenate(found)
@@ -171,6 +181,17 @@ def _of_examples(
     whole = [losses(context) for context in fitting]
     shuffled = [losses(context, generator) for context in fitting[:-1]]
     return fitting, whole, [*shuffled, whole[-1]]
+
+
+def _chosen(subject: Subject, seen: Observation, columns: Sequence[int]) -> np.ndarray:
+    """Of each row the loss of a column; of a forecast the mean of the steps whose value is known."""
+    losses, real = seen.losses.cpu().double(), seen.real.cpu()
+    if subject.steps_ahead:
+        found = losses.sum(1) / real.sum(1).clamp(min=1)
+    else:
+        found = losses.gather(1, torch.tensor(columns).unsqueeze(1)).squeeze(1)
+    values: np.ndarray = found.numpy()
+    return values
 
 
 Place = tuple[Example, int | None]
@@ -185,11 +206,20 @@ def _places(subject: Subject, example: Example) -> list[Place]:
 
 
 def _reduced(
-    example: Example, place: int | None, contexts: Sequence[int], shuffling: Generator | None
+    example: Example,
+    place: int | None,
+    contexts: Sequence[int],
+    shuffling: Generator | None,
+    ahead: int,
 ) -> tuple[Example, int]:
-    """The example with the steps that may be read, and the column of its loss then."""
+    """The example with the steps that may be read, and the column of its loss then.
+
+    ahead: steps at the end that are read in any case.
+    """
     if place is None:
-        inputs = tuple(x[_steps(len(x), len(x), contexts, shuffling)] for x in example.inputs)
+        inputs = tuple(
+            x[_steps(len(x), len(x) - ahead, contexts, shuffling)] for x in example.inputs
+        )
         return example._replace(inputs=inputs), 0
     (x,), target = example.inputs, example.target
     assert target is not None

@@ -13,6 +13,7 @@ from sunhwan.inspection.measures.chosen_predictions import choose_predictions
 from sunhwan.inspection.measures.clipping import clipping
 from sunhwan.inspection.measures.excerpt import excerpt, varied
 from sunhwan.inspection.measures.gradient_flow import Flow, gradient_flow
+from sunhwan.inspection.measures.lag_influence import lag_influence
 from sunhwan.inspection.measures.memory_use import memory_use
 from sunhwan.inspection.measures.probes import ProbeResult, Probes, probe
 from sunhwan.inspection.measures.spectrum import Spectrum, spectrum, spectrum_history
@@ -36,13 +37,17 @@ SECTIONS = {
     "flow": 0.15,
     "memory": 0.25,
     "spectrum": 0.12,
-    "probes": 0.38,
+    "probes": 0.36,
     "excerpt": 0.02,
     "traces": 0.02,
     "attribution": 0.05,
+    "lags": 0.02,
     "unrolled": 0.01,
 }
 """The sections in the order of work, with the share of the time that each takes."""
+
+OF_TEXT, OF_SERIES = ("probes", "excerpt", "attribution"), ("lags",)
+"""Sections that only a model of texts has, and only one that forecasts."""
 
 
 def inspect(
@@ -59,7 +64,7 @@ def inspect(
     text: files to read; none: what the run kept for validation. others: runs whose gradient flow is
     measured beside it. features: to probe for, besides those of FEATURES.
 
-    Raises UsageError for a model that reads no sequence of tokens, or when there is no text.
+    Raises UsageError for a model that reads no sequence, or when there is no text.
     """
     limits = limits or Limits()
     compared = {other: _subject(other) for other in others}
@@ -126,13 +131,16 @@ class _Work:
             "attribution",
             lambda told: choose_predictions(subject, self._asked_about(), progress=told),
         )
+        lags = self._section("lags", lambda told: lag_influence(subject, passages, progress=told))
         rolled = self._section("unrolled", lambda _: unrolled(subject, self._configured()))
         return Report(
             self._about(), flow, flows, clipped, memory, spectra, probes, cut, traces, attribution,
-            rolled, self.missing,
+            rolled, lags, self.missing,
         )  # fmt: skip
 
     def _section(self, name: str, find: Callable[[Progress], Found]) -> Found | None:
+        if name in (OF_TEXT if self.subject.reads_series else OF_SERIES):
+            return None
         names = list(SECTIONS)
         before = sum(list(SECTIONS.values())[: names.index(name)]) if name in names else 0.0
         share = SECTIONS.get(name, 0.0)

@@ -7,6 +7,7 @@ from sunhwan.inspection.measures.chosen_predictions import ChosenPrediction
 from sunhwan.inspection.measures.clipping import Clipping
 from sunhwan.inspection.measures.excerpt import Excerpt
 from sunhwan.inspection.measures.gradient_flow import Flow
+from sunhwan.inspection.measures.lag_influence import LagInfluence
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.probes import Probes
 from sunhwan.inspection.measures.spectrum import Spectrum
@@ -66,6 +67,7 @@ class Report(NamedTuple):
     traces: tuple[Trace, ...] | None
     attribution: tuple[ChosenPrediction, ...] | None
     unrolled: Unrolling | None
+    lags: LagInfluence | None
     missing: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sunhwan.inspection.measures.chosen_predictions import ChosenPrediction
 from sunhwan.inspection.measures.gradient_flow import Flow, FlowCurve
+from sunhwan.inspection.measures.lag_influence import LagInfluence
 from sunhwan.inspection.measures.memory_use import MemoryUse
 from sunhwan.inspection.measures.spectrum import JacobianSpectrum
 from sunhwan.inspection.measures.unrolling import Unrolling
@@ -41,11 +42,28 @@ def memory_lead(memory: MemoryUse, words: Phrases) -> str:
         "first": f"{mean[0]:.2f}",
         "last": f"{mean[-1]:.2f}",
     }
+    end = "_series" if memory.measure == "pinball" else ""
     if mean[-1] >= mean[0]:
-        return words("memory.lead_none", **values)
+        return words(f"memory.lead_none{end}", **values)
     if memory.used is None or memory.used >= memory.contexts[-1]:
-        return words("memory.lead_all", **values)
-    return words("memory.lead", used=words.count(memory.used), **values)
+        return words(f"memory.lead_all{end}", **values)
+    return words(f"memory.lead{end}", used=words.count(memory.used), **values)
+
+
+def lags_lead(lags: LagInfluence, words: Phrases) -> str:
+    """Which value counts most for the first step ahead and for the last one."""
+    sentences = []
+    for place in dict.fromkeys((0, len(lags.ahead) - 1)):
+        most = int(np.argmax(lags.sizes[place]))
+        sentences.append(
+            words(
+                "lags.lead",
+                ahead=words.count(lags.ahead[place]),
+                lag=words.count(lags.lags[most]),
+                slope=f"{lags.slopes[place, most]:.2f}",
+            )
+        )
+    return " ".join(sentences)
 
 
 def jacobian_radii(jacobians: Sequence[JacobianSpectrum], words: Phrases) -> dict[str, list[float]]:

@@ -33,6 +33,16 @@ class Phrases:
         found = self(f"unit.{name}")
         return found.removesuffix("s") if count == 1 and self.language == "en" else found
 
+    def input(self, name: str) -> str:
+        """What a forecaster reads, as `Layout.columns` names it; a column of the file by its own name."""
+        for key, end in (("lags.time_of", "time of "), ("lags.steps_before", " steps before")):
+            if name.startswith(end) or (name.endswith(end) and end.startswith(" ")):
+                rest = name.replace(end, "")
+                known = f"lags.{rest}" in catalogue()["report"]
+                return self(key, what=self(f"lags.{rest}") if known else rest)
+        key = f"lags.{name.replace(' ', '_')}"
+        return self(key) if key in catalogue()["report"] else name
+
     def layer(self, one: Any, *, stack: bool = True) -> str:
         """The layer, counted from 1, of anything that has `stack`, `layer` and `direction`."""
         named = [self.stack(one.stack)] if stack else []

@@ -22,15 +22,20 @@ from sunhwan.inspection.report.lead_sentences import (
     attribution_lead,
     flow_lead,
     jacobian_radii,
+    lags_lead,
     memory_lead,
     unrolled_lead,
 )
 from sunhwan.inspection.report.phrases import Phrases
 from sunhwan.inspection.report.pictures.flow import known
 from sunhwan.inspection.report.pictures.spectrum import moved
+from sunhwan.tasks import TASKS
 
 NATS = 8.0
 """A surprise from which on the colour is the deepest."""
+
+TEXT_SECTIONS = ("flow", "memory", "spectrum", "probes", "traces", "attribution", "unrolled")
+SERIES_SECTIONS = ("lags", "flow", "memory", "spectrum", "traces", "unrolled")
 
 
 class Sections:
@@ -41,23 +46,30 @@ class Sections:
 
     def all(self) -> dict[str, list[Block]]:
         """The sections in their order: title → blocks."""
-        return {
-            self.words(f"{name}.title"): list(getattr(self, name)())
-            for name in (
-                "flow",
-                "memory",
-                "spectrum",
-                "probes",
-                "traces",
-                "attribution",
-                "unrolled",
-            )
-        }
+        series = TASKS[self.report.about.task].forecasts
+        names = SERIES_SECTIONS if series else TEXT_SECTIONS
+        return {self.words(f"{name}.title"): list(getattr(self, name)()) for name in names}
 
     def _missing(self, name: str) -> Paragraph:
         reason = self.report.missing.get(name)
         said = self.words("missing", reason=reason) if reason else self.words(f"{name}.absent")
         return Paragraph(said, "missing")
+
+    def lags(self) -> Iterator[Block]:
+        """Of a forecaster: which values of the past its median moves with, and what else counts."""
+        words, lags = self.words, self.report.lags
+        if lags is None:
+            yield self._missing("lags")
+            return
+        yield Paragraph(lags_lead(lags, words))
+        season = words("lags.season", season=words.count(lags.season)) if lags.season > 1 else ""
+        yield Picture("lags", words("lags.what", windows=words.count(lags.windows), season=season))
+        if lags.inputs:
+            yield Heading(words("lags.inputs"))
+            yield Paragraph(words("lags.inputs_what"), "what")
+            ranked = sorted(lags.inputs.items(), key=lambda item: -item[1])
+            rows = [(words.input(name), f"{100 * rise:+.1f} %") for name, rise in ranked]
+            yield Table([words("lags.input"), words("lags.rise")], rows, (1,))
 
     def flow(self) -> Iterator[Block]:
         """1: how far the gradient reaches, and how often it was clipped."""
@@ -111,9 +123,8 @@ class Sections:
         longest = words.count(memory.contexts[-1])
         positions = words.count(np.asarray(memory.losses).shape[1])
         unit = words.unit(memory.unit)
-        yield Picture(
-            "memory", words("memory.what", positions=positions, longest=longest, unit=unit)
-        )
+        what = "memory.what_series" if memory.measure == "pinball" else "memory.what"
+        yield Picture("memory", words(what, positions=positions, longest=longest, unit=unit))
 
     def spectrum(self) -> Iterator[Block]:
         """3: eigenvalues and singular values of the recurrence."""

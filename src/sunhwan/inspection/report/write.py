@@ -21,6 +21,7 @@ from sunhwan.inspection.report.pictures import (
     draw_history,
     draw_jacobians,
     draw_kept,
+    draw_lags,
     draw_looks,
     draw_matrices,
     draw_memory,
@@ -114,6 +115,8 @@ def pictures_of(report: Report, words: Phrases) -> dict[str, Figure]:
         figures["history"] = draw_history(report.spectrum.history, words)
     if report.probes and report.probes.results:
         figures["probes"] = draw_probes(report.probes.results, words)
+    if report.lags:
+        figures["lags"] = draw_lags(report.lags, words)
     if report.unrolled:
         figures["unrolled"] = draw_unrolled(
             report.unrolled, words, pooled=TASKS[report.about.task].pools_outputs

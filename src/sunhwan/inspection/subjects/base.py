@@ -55,13 +55,19 @@ class Observation(NamedTuple):
 
 
 class Subject(ABC):
-    """A model of any task that reads or writes tokens; all is done in evaluation mode."""
+    """A model of any task with a recurrent stack; all is done in evaluation mode."""
 
     task: Task
     recurrents: dict[str, Recurrent]
     """Its recurrent stacks by name; the first is the one whose steps are those of a passage."""
     unit = "tokens"
     """What a step reads."""
+    measure = "nats"
+    """In what a prediction's loss is."""
+    reads_series = False
+    """Whether it forecasts a series, of which nothing is text and nothing has a probability."""
+    steps_ahead = 0
+    """Steps at the end of a passage that are read whatever is known of the past: a horizon."""
     running_text = False
     """Whether passages are cut from one running text; else each is an example of its own."""
     predicts_each_step = False

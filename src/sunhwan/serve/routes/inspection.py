@@ -14,9 +14,9 @@ async def traced(service: Service, loaded: Loaded, body: TraceOf) -> bytes:
     def work() -> bytes:
         from sunhwan.inspection.json_values import json_values
         from sunhwan.inspection.measures.traces import trace
-        from sunhwan.inspection.subjects import subject_of
+        from sunhwan.inspection.subjects import text_subject_of
 
-        subject = subject_of(loaded.task)
+        subject = text_subject_of(loaded.task)
         passage = subject.passages(body.text)[0]
         stack = subject.recurrents.get(body.stack or subject.main)
         H = max(layer.hidden_size for layer in stack.stack) if stack else 1
@@ -53,9 +53,9 @@ async def attributed(service: Service, loaded: Loaded, body: AttributionOf) -> b
     def work() -> bytes:
         from sunhwan.inspection.json_values import json_values
         from sunhwan.inspection.measures.attribution import attribute
-        from sunhwan.inspection.subjects import subject_of
+        from sunhwan.inspection.subjects import text_subject_of
 
-        subject = subject_of(loaded.task)
+        subject = text_subject_of(loaded.task)
         place, writes = body.position, subject.running_text
         if place is None:
             # Of an answer its first piece, rather than its end.

@@ -67,6 +67,16 @@ class Layout:
         beside = len(self.inputs) + len(self.future) + sum(len(words) for _, words in self.static)
         return 4 + 2 * len(self.cycles) + beside + int(self.gaps) + 2 * len(self.longer)
 
+    @property
+    def columns(self) -> dict[str, list[int]]:
+        """Which of these numbers belong together, by what they tell."""
+        names = ["the series"] * 2 + ["how far ahead"] * 2
+        names += [f"time of {cycle}" for cycle in self.cycles] * 2 + list(self.future)
+        names += [name for name, words in self.static for _ in words] + list(self.inputs)
+        names += ["gaps"] * self.gaps
+        names += [f"{longer} steps before" for longer in self.longer for _ in range(2)]
+        return {name: [n for n, own in enumerate(names) if own == name] for name in names}
+
     def wanted(self, settings: ForecastConfig) -> Wanted:
         """The columns of a file that is read by a trained model."""
         return replace(

@@ -251,6 +251,10 @@ class Forecast(ExampleTask):
     def data_facts(self, train: Sequence[Any]) -> dict[str, Any]:
         return {"windows": len(train)}
 
+    @property
+    def subject(self) -> str:
+        return "sunhwan.inspection.subjects.forecaster:ForecasterSubject"
+
     def about(self) -> dict[str, Any]:
         context = self.settings.context
         sizes = {"season": self.season, "context": context, "horizon": self.horizon}

@@ -2,6 +2,7 @@
 
 from sunhwan.inspection.report.pictures.flow import draw_clipping, draw_flow
 from sunhwan.inspection.report.pictures.kept import draw_kept
+from sunhwan.inspection.report.pictures.lags import draw_lags
 from sunhwan.inspection.report.pictures.memory import draw_memory
 from sunhwan.inspection.report.pictures.probes import draw_probes
 from sunhwan.inspection.report.pictures.spectrum import draw_history, draw_jacobians, draw_matrices
@@ -17,6 +18,7 @@ __all__ = [
     "draw_history",
     "draw_jacobians",
     "draw_kept",
+    "draw_lags",
     "draw_looks",
     "draw_matrices",
     "draw_memory",

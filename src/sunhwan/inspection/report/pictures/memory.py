@@ -39,7 +39,7 @@ def draw_memory(memory: MemoryUse, flow: Flow | None, words: Phrases) -> Figure:
             xycoords=("data", "axes fraction"), xytext=(4, -9), textcoords="offset points",
             color=INK, fontsize=8,
         )  # fmt: skip
-    losses.set_ylabel(words("memory.loss"))
+    losses.set_ylabel(words("memory.loss_series" if memory.measure == "pinball" else "memory.loss"))
     losses.legend(loc="lower left")
     if flow:
         for number, curve in enumerate(curve for curve in flow.curves if curve.start):
