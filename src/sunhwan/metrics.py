@@ -14,6 +14,7 @@ from torch.nn import functional
 from sunhwan.data import Block, Tokens, warm_blocks
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
+from sunhwan.models.softmax import AdaptiveSoftmax
 
 
 def perplexity(loss: float) -> float:
@@ -122,11 +123,11 @@ def evaluate_tokens(
     loss = torch.zeros((), dtype=torch.float64)
     right = count = 0
     with evaluating(model):
-        for logits, targets, scored in _scored_blocks(model, tokens, rows, limit, read):
+        for nats, ranked_first, scored in _scored_blocks(model, tokens, rows, limit, read):
             if interrupted():
                 raise InterruptedError("the evaluation was interrupted")
-            loss += token_losses(logits, targets)[scored].double().sum().cpu()
-            right += int((logits.argmax(-1) == targets)[scored].sum())
+            loss += nats[scored].double().sum().cpu()
+            right += int(ranked_first[scored].sum())
             count += int(scored.sum())
         characters = round(tokens.characters * count / tokens.targets)
         return Scores(loss.item() / count, right / count, count, characters, tokens.unknown)
@@ -142,8 +143,8 @@ def piece_losses(model: LanguageModel, tokens: Tokens) -> NDArray[np.float64]:
     rows = max(1, min(PIECE_ROWS, tokens.targets // PIECE_TOKENS))
     found = []
     with evaluating(model):
-        for logits, targets, scored in _scored_blocks(model, tokens, rows, 0, None, PIECE_TOKENS):
-            nats = torch.where(scored, token_losses(logits, targets), 0.0).double().sum(1)
+        for losses, _, scored in _scored_blocks(model, tokens, rows, 0, None, PIECE_TOKENS):
+            nats = torch.where(scored, losses, 0.0).double().sum(1)
             found.append(torch.stack((nats, scored.sum(1).double()), 1).cpu())
     pieces = torch.cat(found)
     return np.asarray(pieces[pieces[:, 1] > 0].numpy())
@@ -157,18 +158,26 @@ def _scored_blocks(
     read: Callable[..., tuple[Tensor, Any]] | None = None,
     longest: int = 2048,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Logits (N, T, V), targets (N, T) and which of them count (N, T), block by block."""
+    """Of each block −log p of the targets, which are the likeliest, and which count, all (N, T)."""
     block_length = min(longest, max(64, 8192 // rows))
-    # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
-    block_length = min(block_length, max(8, LOGITS // (rows * model.vocabulary_size)))
-    device, read = model.output.weight.device, read or model
-    state: Any = None
+    adaptive = model.output if isinstance(model.output, AdaptiveSoftmax) else None
+    if adaptive is None:
+        # Of a large vocabulary shorter blocks, for each gives (rows, block_length, V) logits.
+        block_length = min(block_length, max(1, LOGITS // (rows * model.vocabulary_size)))
+    device, state = model.like.device, None
     for block, scored in warm_blocks(
         tokens, rows=rows, block_length=block_length, limit=limit or None
     ):
         block = to_device(block, device)
-        logits, state = read(block.inputs, state, block.resets)
-        yield logits, block.targets, scored.to(device)
+        given = block.inputs, state, block.resets
+        if adaptive is None:
+            logits, state = (read or model)(*given)
+            nats, right = token_losses(logits, block.targets), logits.argmax(-1) == block.targets
+        else:
+            y, state = model.read(*given)
+            flat = adaptive.judge(y.transpose(0, 1).flatten(0, 1), block.targets.flatten())
+            nats, right = (value.view_as(block.targets) for value in flat)
+        yield nats, right, scored.to(device)
 
 
 def scored_places(tokens: Tokens, rows: int, limit: int) -> Tensor:

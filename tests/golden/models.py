@@ -116,6 +116,9 @@ MODELS: dict[str, Golden] = {
     ),
     "texts/tied": _text(model__tied=True, model__cell="gru"),
     "texts/one_hot": _text(model__input="one-hot", model__bias=False),
+    "texts/adaptive": _text(
+        text__vocabulary="words", model__softmax="adaptive", model__softmax_cutoffs=5
+    ),
     "texts/two_cells": _text(
         model__cell=["gru", "lstm"],
         model__hidden_size=[3, 4],

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.api import load
-from sunhwan.errors import UsageError, listed
+from sunhwan.errors import ConfigError, UsageError, listed
+from sunhwan.models.softmax import AdaptiveSoftmax
 from sunhwan.tasks import Task
 
 FORMATS = {
@@ -55,6 +56,10 @@ def export(
             f"there is no format {to!r} to export to: choose from {listed(list(FORMATS))}"
         )
     task = run if isinstance(run, Task) else load(run)
+    if isinstance(getattr(task.model, "output", None), AdaptiveSoftmax):
+        raise ConfigError(
+            "an adaptive softmax is not exported: train the model with model.softmax 'full' or 'sampled'"
+        )
     weights = WEIGHTS[to][0] if weights is None else weights
     if weights not in WEIGHTS[to]:
         raise UsageError(

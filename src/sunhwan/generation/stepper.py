@@ -82,7 +82,7 @@ class ModelStepper:
 
     @torch.no_grad()
     def _run(self, request: RowRequest) -> RowResult:
-        device, filters = self.model.output.weight.device, request.filters
+        device, filters = self.model.like.device, request.filters
         drawn: list[int] = []
         with self._lock, evaluating(self.model):
             logits, state = self.model(torch.tensor([request.ids], device=device), request.state)
@@ -113,10 +113,10 @@ def next_token_logits(
 
     Nothing read: every token is as likely as any other.
     """
-    weight = model.output.weight
-    logits = weight.new_zeros(1, 1, len(weight))
+    like = model.like
+    logits = like.new_zeros(1, 1, model.vocabulary_size)
     state = model.initial_state(1) if state is None else state
-    row = torch.tensor([list(ids)], dtype=torch.int64, device=weight.device)
+    row = torch.tensor([list(ids)], dtype=torch.int64, device=like.device)
     for start in range(0, len(ids), PART):
         logits, state = model(row[:, start : start + PART], state)
     return logits[0, -1].clone(), state

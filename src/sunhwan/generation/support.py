@@ -15,13 +15,15 @@ def unsupported(model: LanguageModel, precision: str = "fp32") -> str:
     """Why the engine cannot run a model, in one clause; empty where it can."""
     found = library()
     recurrent = model.recurrent
-    weight = model.output.weight
+    like = model.like
     if found is None:
         return f"the compiled library was {why_missing()}"
     if type(model) is not LanguageModel or type(recurrent) is not Recurrent:
         return f"{type(model).__name__} may compute something else"
-    if weight.dtype != torch.float32 or weight.device.type != "cpu":
-        return f"its parameters are {weight.dtype} on {weight.device.type}"
+    if not isinstance(model.output, nn.Linear):
+        return "its softmax is adaptive"
+    if like.dtype != torch.float32 or like.device.type != "cpu":
+        return f"its parameters are {like.dtype} on {like.device.type}"
     if recurrent.bidirectional:
         return "a bidirectional layer reads from the end"
     if any(type(norm) is not nn.Identity for norm in recurrent.norms):

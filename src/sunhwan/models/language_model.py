@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from sunhwan.layers import Masks, mask
 from sunhwan.layers.sequences import is_padding
 from sunhwan.models.loss import Loss
 from sunhwan.models.recurrence import recurrence
-from sunhwan.ops import Embedded, output_cross_entropy, pays
+from sunhwan.models.softmax import FULL, AdaptiveSoftmax, Softmax
+from sunhwan.ops import Embedded, output_cross_entropy, pays, sampled_cross_entropy
 
 
 class SequenceMasks(NamedTuple):
@@ -41,9 +42,15 @@ class LanguageModel(nn.Module):
     output (Zaremba et al. 2014), not on the entries of an embedding: among so few tokens a lost one is
     a lost input. For words there is `embedding_dropout`, which drops whole tokens (Gal and Ghahramani
     2016).
+
+    softmax: over many tokens an adaptive one, whose logits are log p, or one that is trained on sampled
+    tokens; of both a step touches few rows of E, and its gradient is sparse.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
+    output: Any
+    """An `nn.Linear`, or an `AdaptiveSoftmax`: y (…, H) → logits (…, V)."""
+
+    def __init__(self, config: ModelConfig, vocabulary_size: int, softmax: Softmax = FULL) -> None:
         super().__init__()
         V = vocabulary_size
         sizes = config.sizes
@@ -67,9 +74,19 @@ class LanguageModel(nn.Module):
                 "model.tied needs outputs of the embedding's size, which dense connections add to: "
                 "set model.connection to another or model.tied to false"
             )
+        if softmax.sparse and (one_hot or number):
+            raise ConfigError(
+                f"model.softmax {softmax.kind!r} is for many tokens, and they need an embedding: set "
+                "model.input to 'embedding' or model.softmax to 'full'"
+            )
+        if softmax.kind == "adaptive" and config.tied:
+            raise ConfigError(
+                "the vectors of an adaptive softmax have several sizes, and no embedding has: set "
+                "model.tied to false or model.softmax to 'sampled'"
+            )
         last = get_cell(config.cells[-1]).output_size(sizes[-1])
         D = V if one_hot else last if config.tied else 1 if number else config.embedding_size
-        self.config, self.vocabulary_size = config, V
+        self.config, self.vocabulary_size, self.softmax = config, V, softmax
         self.embedding = None if one_hot else nn.Embedding(V, D)
         if self.embedding is not None:
             # Tied, the same rows are output weights, whose scale must not grow with H.
@@ -80,12 +97,33 @@ class LanguageModel(nn.Module):
             self.embedding.weight = nn.Parameter(places, requires_grad=False)
         self.dropout = nn.Dropout(config.dropout)
         self.recurrent = recurrence(config, D, bidirectional=False)
-        self.output = nn.Linear(self.recurrent.output_size, V)
+        H = self.recurrent.output_size
+        if softmax.kind == "adaptive":
+            self.output = AdaptiveSoftmax(H, V, softmax.cutoffs)
+            return
+        # Of many tokens a second table is not made for nothing.
+        self.output = nn.Linear(H, 1 if softmax.sparse and config.tied else V)
         if config.tied and self.embedding is not None:
             self.output.weight = self.embedding.weight
+            self.output.out_features = V
         else:
             nn.init.xavier_uniform_(self.output.weight)
+        if len(self.output.bias) < V:
+            self.output.bias = nn.Parameter(self.output.bias.new_empty(V))
         nn.init.zeros_(self.output.bias)
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor of the type and on the device of the parameters."""
+        return next(self.parameters())
+
+    @property
+    def sparse_parameters(self) -> list[nn.Parameter]:
+        """Tables of which a step touches few rows: their gradients are sparse."""
+        if not self.softmax.sparse or self.embedding is None:
+            return []
+        sampled = isinstance(self.output, nn.Linear) and not self.config.tied
+        return [self.embedding.weight, *([self.output.weight] if sampled else [])]
 
     def initial_state(self, batch_size: int) -> list[State]:
         """The state before the first token, one NamedTuple of (N, H) a layer."""
@@ -97,10 +135,10 @@ class LanguageModel(nn.Module):
         layers = self.recurrent.draw_masks(batch_size)
         if not self.training:
             return SequenceMasks(None, layers, None)
-        weight = self.output.weight
+        like, H = self.like, self.recurrent.output_size
         locked = config.dropout if config.locked_dropout else 0.0
-        tokens = mask(config.embedding_dropout, weight, (self.vocabulary_size, 1))
-        return SequenceMasks(tokens, layers, mask(locked, weight, (1, batch_size, weight.shape[1])))
+        tokens = mask(config.embedding_dropout, like, (self.vocabulary_size, 1))
+        return SequenceMasks(tokens, layers, mask(locked, like, (1, batch_size, H)))
 
     def forward(
         self, ids: Tensor, state: Sequence[State] | None = None, resets: Tensor | None = None
@@ -143,7 +181,7 @@ class LanguageModel(nn.Module):
         length = T if bptt_memory == "full" else math.isqrt(max(T - 1, 0)) + 1
         new = T - block.overlap
         before: Tensor | None = None
-        totals: list[Tensor] = [self.output.bias.new_zeros(())] * 3
+        totals: list[Tensor] = [self.like.new_zeros(())] * 3
         carried = now
         for start, end in pairwise(sorted({*range(0, T, length), new, T})):
             part = block.part(start, end)
@@ -190,7 +228,7 @@ class LanguageModel(nn.Module):
         real = None if block.lengths is None else ~is_padding(len(y), block.lengths)
         if real is not None:
             rows, targets = rows[real.flatten()], targets[real.flatten()]
-        nats = output_cross_entropy(rows, self.output.weight, self.output.bias, targets)
+        nats = self._nats(rows, targets)
         changes = nats.new_zeros(())
         if temporal:
             steps, first = y[1:] - y[:-1], None if before is None else y[0] - before
@@ -205,6 +243,16 @@ class LanguageModel(nn.Module):
         squares = kept.square().sum() if activation else nats.new_zeros(())
         # A copy, which does not keep all of y alive.
         return (nats, squares, changes), y[-1].clone(), last
+
+    def _nats(self, y: Tensor, targets: Tensor) -> Tensor:
+        """y (R, H), targets (R) → Σ −log p(target); an estimate where tokens are sampled in training."""
+        output = self.output
+        if isinstance(output, AdaptiveSoftmax):
+            return output.nats(y, targets)
+        if self.softmax.kind == "sampled" and self.training:
+            samples = self.softmax.samples
+            return sampled_cross_entropy(y, output.weight, output.bias, targets, samples)
+        return output_cross_entropy(y, output.weight, output.bias, targets)
 
     def _read(
         self,
@@ -228,9 +276,12 @@ class LanguageModel(nn.Module):
 
     def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor | Embedded:
         if self.embedding is None:
-            V, like = self.vocabulary_size, self.output.weight
+            V, like = self.vocabulary_size, self.like
             if pays(V, ids.numel()):
                 return Embedded(ids, torch.eye(V, dtype=like.dtype, device=like.device))
             return functional.one_hot(ids, V).to(like.dtype)
         weight = self.embedding.weight
+        if self.softmax.sparse:
+            x = functional.embedding(ids, weight, sparse=True)
+            return x if dropped_tokens is None else x * dropped_tokens[ids]
         return Embedded(ids, weight if dropped_tokens is None else weight * dropped_tokens)

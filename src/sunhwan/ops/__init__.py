@@ -14,6 +14,7 @@ from sunhwan.ops.dispatch import (
 from sunhwan.ops.embedded import Embedded, materialised, pays
 from sunhwan.ops.precision import fast_products
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
+from sunhwan.ops.sampled_cross_entropy import sampled_cross_entropy
 
 __all__ = [
     "BACKENDS",
@@ -31,5 +32,6 @@ __all__ = [
     "pays",
     "recur",
     "recur_packed",
+    "sampled_cross_entropy",
     "supports",
 ]

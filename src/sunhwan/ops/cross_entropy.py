@@ -1,5 +1,6 @@
 """The cross-entropy of an output layer, without logits of a large vocabulary all at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,16 +17,19 @@ PIECE, FEWEST = 2**21, 256
 """Logits held together beyond that, but no fewer rows: each piece reads and writes all of d weight."""
 
 
-def output_cross_entropy(y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+def output_cross_entropy(
+    y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, *, fewest: int = 0
+) -> Tensor:
     r"""y (R, H), weight (V, H), bias (V), targets (R) → Σ_r −log softmax(y_r Wᵀ + b)[target_r].
 
     Where R · V is large, loss and gradients are made together, rows in pieces, and only the
     gradients of y, weight and bias are kept: O(R · H + V · H) of memory instead of O(R · V).
+    fewest: rows of a piece at least, 0: `FEWEST`; where H is small, fewer stay in the processor's caches.
     """
     if len(y) * len(bias) <= WHOLE:
         return _whole(y, weight, bias, targets)
     total: Tensor = ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        y, weight, bias, targets
+        y, weight, bias, targets, fewest or FEWEST
     )
     return total
 
@@ -41,14 +45,17 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, fewest: int
+    ) -> Tensor:
         device = y.device.type
         low = torch.is_autocast_enabled(device)
         dtype = torch.get_autocast_dtype(device) if low else weight.dtype
         with torch.autocast(device, enabled=False):
             total, gradients = _sums(
-                y.detach().to(dtype), weight.detach().to(dtype), bias, targets, ctx.needs_input_grad
-            )
+                y.detach().to(dtype), weight.detach().to(dtype), bias, targets, fewest,
+                ctx.needs_input_grad,
+            )  # fmt: skip
         ctx.types = y.dtype, weight.dtype, bias.dtype
         ctx.low = low
         ctx.save_for_backward(y, weight, bias, targets, *gradients)
@@ -63,15 +70,15 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             device = inputs[0].device.type
             with torch.autocast(device, enabled=ctx.low):
                 found = differentiable_gradients(
-                    lambda *given: (_whole(*given),), inputs, (d_total,), ctx.needs_input_grad
+                    lambda *given: (_whole(*given),), inputs, (d_total,), ctx.needs_input_grad[:4]
                 )
-            return tuple(found)
+            return *found, None
         pairs = zip(gradients, ctx.types, strict=True)
-        return *(None if g is None else (d_total * g).to(dtype) for g, dtype in pairs), None
+        return *(None if g is None else (d_total * g).to(dtype) for g, dtype in pairs), None, None
 
 
 def _sums(
-    y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, wanted: tuple[bool, ...]
+    y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, fewest: int, wanted: Sequence[bool]
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Σ cross-entropy, and the gradients of y, weight and bias that are wanted."""
     total = bias.new_zeros(())
@@ -80,7 +87,7 @@ def _sums(
         for value, need in zip((y, weight, bias), wanted, strict=False)
     )
     low = weight.dtype != bias.dtype
-    rows = max(FEWEST, PIECE // len(bias))
+    rows = max(fewest, PIECE // len(bias))
     for start in range(0, len(y), rows):
         piece = slice(start, start + rows)
         logits = functional.linear(y[piece], weight).to(bias.dtype).add_(bias)

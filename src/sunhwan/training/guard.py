@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,19 +24,38 @@ def clip(parameters: Iterable[Tensor], config: TrainingConfig) -> Clipped:
     By norm: g ← g · min(1, clip_norm / ‖g‖), ‖g‖ over all parameters together, which keeps the
     direction. Each limit of 0 is off.
     """
-    parameters = [parameter for parameter in parameters if parameter.grad is not None]
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    holders: list[Any] = [_Holder(numbers) for numbers in gradient_numbers(parameters)]
+    gradients = [holder.grad for holder in holders]
     total = nn.utils.get_total_norm(gradients)
     norm = float(total)
     acted = False
     if math.isfinite(norm):
         if config.clip_norm and norm > config.clip_norm:
-            nn.utils.clip_grads_with_norm_(parameters, config.clip_norm, total)
+            nn.utils.clip_grads_with_norm_(holders, config.clip_norm, total)
             acted = True
         if config.clip_value:
             acted = acted or any(float(g.abs().max()) > config.clip_value for g in gradients)
-            nn.utils.clip_grad_value_(parameters, config.clip_value)
+            nn.utils.clip_grad_value_(holders, config.clip_value)
     return Clipped(norm, acted)
+
+
+class _Holder(NamedTuple):
+    """A gradient, where PyTorch's functions look for it."""
+
+    grad: Tensor
+
+
+def gradient_numbers(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """The gradient of each parameter that has one, to be changed in place; of a sparse one its rows."""
+    found = []
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and gradient.is_sparse:
+            parameter.grad = gradient = gradient.coalesce()
+            gradient = gradient.values()
+        if gradient is not None:
+            found.append(gradient)
+    return found
 
 
 def check_finite(
@@ -51,7 +70,7 @@ def check_finite(
         ("the weight", model.named_parameters()),
         (
             "the gradient of",
-            ((n, p.grad) for n, p in model.named_parameters() if p.grad is not None),
+            ((n, g) for n, p in model.named_parameters() for g in gradient_numbers([p])),
         ),
     ):
         if math.isfinite(loss) or what == "the weight":

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from sunhwan.config import TrainingConfig
+from sunhwan.errors import ConfigError
 from sunhwan.layers.layer import RecurrentLayer
 from sunhwan.models import LanguageModel
 from sunhwan.training.muon import Muon
+from sunhwan.training.row_adam import RowAdam
 
 JSON_VALUE = (int, float, bool, str)
 
@@ -21,13 +23,21 @@ class Optimizers:
     recurrent layers; embeddings, output layer, biases and initial states go to AdamW beside it. Its
     step is scaled to the size of AdamW's (Liu et al. 2025), so one learning rate serves both.
     Weight decay acts on recurrent matrices alone, for on embeddings and output layer it was measured to
-    harm, and where it is decoupled from the gradient: under muon and adamw.
+    harm, and where it is decoupled from the gradient: under muon and adamw. Tables with sparse gradients
+    go to `RowAdam`, whatever the others go to.
     """
 
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         named = dict(model.named_parameters())
         self._names: dict[Tensor, str] = {p: name for name, p in named.items()}
         matrices = _recurrent_matrices(model)
+        tables = model.sparse_parameters if isinstance(model, LanguageModel) else []
+        if tables and config.optimizer == "sgd":
+            raise ConfigError(
+                "momentum has no meaning for rows that seldom have a gradient: with model.softmax "
+                "other than 'full' set training.optimizer to 'muon', 'adam' or 'adamw'"
+            )
+        named = {name: p for name, p in named.items() if all(p is not table for table in tables)}
         chosen = {id(matrix) for matrix in matrices}
         rest = [parameter for parameter in named.values() if id(parameter) not in chosen]
         decay, lr = config.weight_decay, config.learning_rate
@@ -58,6 +68,8 @@ class Optimizers:
                 )
                 for _ in matrices[:1]
             ]
+
+        self.optimizers += [RowAdam(tables, lr) for _ in tables[:1]]
 
     def step(self, learning_rate: float) -> None:
         """Update every parameter with this step size."""

@@ -14,10 +14,11 @@ from typing import Any, NoReturn, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from sunhwan.errors import ConfigError, StoreError, SunhwanError, UsageError
 from sunhwan.models.loss import Loss
+from sunhwan.training.guard import gradient_numbers
 
 RENDEZVOUS = "SUNHWAN_RENDEZVOUS"
 """Names the file through which processes of one machine find each other."""
@@ -128,9 +129,13 @@ class Processes:
         parameters = [p for p in model.parameters() if p.requires_grad]
         facts = [summed.weight, summed.terms, summed.nats]
         if self.count == 1:
-            torch._foreach_div_([p.grad for p in parameters if p.grad is not None], summed.weight)
+            torch._foreach_div_(gradient_numbers(parameters), summed.weight)
             return summed.nats / summed.terms
-        own = [(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters]
+        own = [
+            (torch.zeros_like(p) if p.grad is None else _dense(p.grad)).flatten()
+            for p in parameters
+        ]
+        sparse = [p.grad is not None and p.grad.is_sparse for p in parameters]
         gradient = torch.cat(own)
         told = torch.tensor(
             [*facts, *(p.grad is not None for p in parameters)], dtype=torch.float64
@@ -140,8 +145,10 @@ class Processes:
         total, terms, nats, *known = told.tolist()
         gradient /= total
         parts = torch.split(gradient, [p.numel() for p in parameters])
-        for p, part, there in zip(parameters, parts, known, strict=True):
+        for p, part, there, rows in zip(parameters, parts, known, sparse, strict=True):
             p.grad = part.view_as(p) if there else None
+            if rows and p.grad is not None:
+                p.grad = p.grad.to_sparse(1)
         return float(nats / terms)
 
     def share_weights(self, model: nn.Module) -> None:
@@ -155,6 +162,10 @@ class Processes:
             collective(*arguments, **options)
         except (RuntimeError, ValueError) as error:
             _lost(error)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    return gradient.to_dense() if gradient.is_sparse else gradient
 
 
 def _lost(error: Exception) -> NoReturn:

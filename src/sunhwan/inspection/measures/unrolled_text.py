@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.cells import Cell, Lagged
@@ -130,6 +130,10 @@ def unroll_text(
     language = model.as_language_model()
     if language is None:
         raise UsageError(f"a text is unrolled by a language model: this is a {model.title}")
+    if not isinstance(language.model.output, nn.Linear):
+        raise UsageError(
+            "an adaptive softmax has no one output matrix to draw: unroll another model"
+        )
     vocabulary = language.vocabulary
     for part in (text, then):
         _check_known(vocabulary, part)

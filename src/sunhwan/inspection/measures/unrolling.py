@@ -14,6 +14,7 @@ from sunhwan.inspection.measures.saved_values import (
     saved_by_output,
 )
 from sunhwan.inspection.subjects import Subject
+from sunhwan.models.softmax import FULL
 from sunhwan.ops import pays
 
 
@@ -110,7 +111,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
         layers=layers,
         tokens=tokens,
         input_size=layers[0].input_size,
-        output_size=output.out_features,
+        output_size=output.out_features if isinstance(output, nn.Linear) else tokens,
         parameters=parameters | {"others": total - sum(parameters.values())},
         total=total,
         batch_size=config.data.batch_size,
@@ -121,7 +122,7 @@ def unrolled(subject: Subject, config: Config) -> Unrolling:
         pieces=kept.pieces,
         output_saved=kept.output_saved,
         bytes=kept.bytes,
-        memory=_by_length(subject, config, back) if back else None,
+        memory=_by_length(subject, config, back) if back and kept.bytes else None,
     )
 
 
@@ -154,6 +155,8 @@ def _kept(subject: Subject, config: Config, T: int | None, memory: str) -> _Kept
     if not (T and piece):
         return _Kept(layers, None, 1, None, None)
     pieces = len({*range(0, T, piece), (new or T) % T})
+    if getattr(model, "softmax", FULL).sparse or not isinstance(output, nn.Linear):
+        return _Kept(layers, piece, pieces, None, None)  # as much as the tokens of a block ask for
     output_saved, gradients = saved_by_output(model.recurrent, output, config.model, N * counted)
     size = output.weight.element_size()
     # Two ids a step, of 8 bytes: what is read and what comes next.

@@ -146,7 +146,7 @@ class Subject(ABC):
 
     @property
     @abstractmethod
-    def output_layer(self) -> nn.Linear:
+    def output_layer(self) -> nn.Module:
         """The layer that makes logits."""
 
     @property

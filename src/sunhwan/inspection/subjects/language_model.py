@@ -117,8 +117,9 @@ class LanguageModelSubject(Subject):
         return not passage.pieces[prediction + 1].strip()
 
     @property
-    def output_layer(self) -> nn.Linear:
-        return self.task.model.output
+    def output_layer(self) -> nn.Module:
+        output: nn.Module = self.task.model.output
+        return output
 
     @property
     def input_layers(self) -> tuple[int, list[nn.Module]]:

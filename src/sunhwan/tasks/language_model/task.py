@@ -7,20 +7,23 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from sunhwan import generation
 from sunhwan.baselines.ngrams import KneserNey
-from sunhwan.config import Config, TrainingConfig
+from sunhwan.config import Config, ModelConfig, TrainingConfig
 from sunhwan.data import Batches, Block, Streams, Tokens, encode
 from sunhwan.data.sentences import by_sentence, line_break_of, sentence_batches
-from sunhwan.errors import UsageError
+from sunhwan.errors import ConfigError, UsageError
 from sunhwan.generation import LineBreak, Sample, ScoredLine, engine_for, score_lines
 from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, scored_places, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
+from sunhwan.models.softmax import Softmax
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
 from sunhwan.tasks.common.results import Answer, Baselines, Review
 from sunhwan.tasks.language_model.corpus import read_corpus
+from sunhwan.tasks.language_model.settings import LanguageModelConfig
 from sunhwan.text import (
     BUILT_IN,
     Document,
@@ -52,7 +55,9 @@ class LanguageModelTask(Task):
         self, config: Config, vocabulary: Vocabulary, model: LanguageModel | None = None
     ) -> None:
         self.config, self.vocabulary = config, vocabulary
-        self.model: LanguageModel = model or LanguageModel(config.model, len(vocabulary))
+        self.model: LanguageModel = model or LanguageModel(
+            config.model, len(vocabulary), _softmax(config.model, vocabulary)
+        )
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
@@ -141,9 +146,11 @@ class LanguageModelTask(Task):
         model = self.model
         if model.embedding is None or model.config.input == "number":
             return []
-        rows = (model.embedding.weight, model.output.weight, model.output.bias)
-        tied = model.config.tied
-        return [PretrainedParts(self.vocabulary, rows[::2] if tied else rows, model.recurrent)]
+        rows: tuple[Tensor, ...] = (model.embedding.weight,)
+        if isinstance(model.output, nn.Linear):
+            written = (model.output.weight, model.output.bias)
+            rows += written[1:] if model.config.tied else written
+        return [PretrainedParts(self.vocabulary, rows, model.recurrent)]
 
     def sample(self, prompt: str = "", **options: Any) -> list[Sample]:
         """Write texts; the options are those of `sunhwan.generation.sample` (n, length, seed …)."""
@@ -258,6 +265,20 @@ class LanguageModelTask(Task):
     @property
     def columns_asked(self) -> list[str]:
         return []
+
+
+def _softmax(config: ModelConfig, vocabulary: Vocabulary) -> Softmax:
+    """The output's kind; ConfigError where the order of the tokens is not that of their frequency."""
+    if not isinstance(config, LanguageModelConfig) or config.softmax == "full":
+        return Softmax()
+    if vocabulary.kind != "words":
+        raise ConfigError(
+            f"model.softmax {config.softmax!r} needs tokens by falling frequency, as words are, and the "
+            f"vocabulary is of {vocabulary.kind}: set text.vocabulary to 'words' or model.softmax to 'full'"
+        )
+    cutoffs = config.softmax_cutoffs
+    chosen = cutoffs if isinstance(cutoffs, tuple) else (cutoffs,) * (cutoffs > 0)
+    return Softmax(config.softmax, chosen, config.softmax_samples)
 
 
 FIGURES = ("perplexity", "bits_per_character")
