@@ -135,8 +135,8 @@ def settings(corpus: Path, softmax: str, **more: Any) -> Config:
             "text.corpus": [str(corpus)], "text.vocabulary": "words", "model.softmax": softmax,
             "model.softmax_cutoffs": [8, 20], "model.softmax_samples": 16, "model.hidden_size": 16,
             "model.tied": softmax == "sampled", "training.steps": 30,
-            "training.learning_rate": 0.03, "training.warmup": 0, "data.batch_size": 4, "data.block_length": 8,
-            "training.checkpoint_every": 5, "training.accumulate": 2,
+            "training.learning_rate": 0.03, "training.warmup": 0, "data.batch_size": 4,
+            "data.block_length": 8, "training.checkpoint_every": 5, "training.accumulate": 2,
             "training.baselines": False, "training.validations": 2,
         }
         | more

@@ -29,7 +29,7 @@ def output_cross_entropy(
     if len(y) * len(bias) <= WHOLE:
         return _whole(y, weight, bias, targets)
     total: Tensor = ChunkedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        y, weight, bias, targets, fewest or FEWEST
+        y, weight, bias, targets, fewest
     )
     return total
 
@@ -46,7 +46,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, fewest: int
+        ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, targets: Tensor, fewest: int = 0
     ) -> Tensor:
         device = y.device.type
         low = torch.is_autocast_enabled(device)
@@ -87,7 +87,7 @@ def _sums(
         for value, need in zip((y, weight, bias), wanted, strict=False)
     )
     low = weight.dtype != bias.dtype
-    rows = max(fewest, PIECE // len(bias))
+    rows = max(fewest or FEWEST, PIECE // len(bias))
     for start in range(0, len(y), rows):
         piece = slice(start, start + rows)
         logits = functional.linear(y[piece], weight).to(bias.dtype).add_(bias)
