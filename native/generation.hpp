@@ -14,6 +14,7 @@ enum Precision : int64_t { kFloat32, kFloat16, kInt8 };
 // A recurrent layer, float32. Null: the model has none.
 struct LayerOfModel {
     const char* cell;
+    const void* program;  // a StepProgram, in the place of the cell and all but D and the table
     int64_t D, H;  // inputs and units
     const float* table;  // (V, G H), x W_x + b of every token, in the place of x, W_x and b
     Matrix W_x, W_h;     // (D, G H), (H, G H)
@@ -23,11 +24,43 @@ struct LayerOfModel {
     int64_t residual;  // whether the layer gives x + h
 };
 
+// A step as a program, in numbers of 64 bits (engine_program.py): first this, then the lists it tells of,
+// each at a distance from its beginning. Every value has its place among the `numbers` of a row; image:
+// what stands there before the first step, the constants.
+struct ProgramSlot {
+    int64_t at, size;
+};
+
+struct ProgramCopy {
+    int64_t from, to, size;
+};
+
+// from: the place of what is multiplied, -1: x. exact: in float32, whatever the precision of weights.
+struct ProgramProduct {
+    int64_t from, K, out, columns, exact;
+    const float* W;
+    int64_t row, column;
+};
+
+// Inputs are copies from x or the token's row of the table, outputs those of one place to another.
+struct ProgramStage {
+    int64_t products_at, products;
+    ProgramPass pass;
+};
+
+struct StepProgram {
+    int64_t words, numbers, table;  // table: numbers of a row of the table
+    const float* image;
+    int64_t stages_at, stages, fields_at, fields;
+    ProgramSlot output;
+};
+
 struct Model {
     int64_t V, layers, precision, threads;
     const LayerOfModel* layer;
     const float* embedding;  // (V, D) where the first layer has no table
-    Matrix W;  // (H, V), of the output
+    Matrix W;  // (K, V), of the output
+    int64_t K;
     const float* b;
 };
 

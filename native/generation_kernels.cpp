@@ -8,221 +8,18 @@
 #include <limits>
 #include <numeric>
 #include <type_traits>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "cell_headers.inc"
-#include "threads.hpp"
-#include "weights.hpp"
+#include "generation_layers.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
 
 namespace {
 
-using V = Vec<float>;
-constexpr int L = kWidth;
-constexpr int64_t kPage = int64_t(1) << 21;
-
-int vectors_of(int64_t size) { return int((size + L - 1) / L); }
-int64_t padded(int64_t size) { return int64_t(vectors_of(size)) * L; }
-
-struct FreePages {
-    void operator()(char* p) const { ::operator delete(p, std::align_val_t(kPage)); }
-};
-using Pages = std::unique_ptr<char[], FreePages>;
-
-// Memory in large pages where the system has them.
-Pages allocate_pages(int64_t bytes) {
-    const int64_t rounded = (bytes + kPage - 1) / kPage * kPage;
-    char* memory = static_cast<char*>(::operator new(size_t(rounded), std::align_val_t(kPage)));
-#if defined(__linux__)
-    madvise(memory, rounded, MADV_HUGEPAGE);
-#endif
-    return Pages(memory);
-}
-
-Memory<float> zeros(int64_t count) {
-    auto memory = allocate<float>(count);
-    std::fill(memory.get(), memory.get() + count, 0.0f);
-    return memory;
-}
-
-// (blocks, size) with every block padded to whole vectors.
-Memory<float> padded_copy(const float* from, int64_t blocks, int64_t size) {
-    if (!from) return nullptr;
-    auto memory = zeros(blocks * padded(size));
-    for (int64_t b = 0; b < blocks; ++b)
-        std::copy(from + b * size, from + (b + 1) * size, memory.get() + b * padded(size));
-    return memory;
-}
-
-// What a thread alone writes: sums of products, and rows as whole numbers.
-struct Scratch {
-    Memory<float> a, u;
-    std::vector<uint8_t> q[2];
-    std::vector<float> low[2], step[2];
-    DrawScratch draw;
-
-    explicit Scratch(int64_t N)
-        : a(allocate<float>(N * kVectors * L)), u(allocate<float>(N * kVectors * L)) {}
-
-    Rows rows(int place, int64_t precision, const float* data, int64_t row, int64_t K, int64_t N) {
-        Rows x{K, data, row, nullptr, nullptr, nullptr};
-        if (precision != kInt8 || K == 0) {
-            // Other threads have written of them: fetched together they are here sooner.
-            for (int64_t n = 0; n < N; ++n)
-                for (int64_t k = 0; k < K; k += L) prefetch(data + n * row + k);
-            return x;
-        }
-        const int64_t width = (K + 3) / 4 * 4;
-        q[place].resize(N * width), low[place].resize(N), step[place].resize(N);
-        for (int64_t n = 0; n < N; ++n)
-            quantise(data + n * row, K, q[place].data() + n * width, low[place][n], step[place][n]);
-        x.q = q[place].data(), x.low = low[place].data(), x.step = step[place].data();
-        return x;
-    }
-};
-
-// The panels of one matrix or two that a thread owns: block by block those of the first, of the second.
-class OwnPanels {
-public:
-    struct Piece {
-        Block block;
-        int64_t first, second;
-    };
-
-    // The columns are G blocks of H; a panel has all blocks of a few vectors of units.
-    OwnPanels(const Matrix& first, int64_t K1, const Matrix& second, int64_t K2, int G, int64_t H)
-        : first_(first), second_(second), K1_(K1), K2_(K2), G_(G), H_(H) {}
-
-    // Lay out the panels of a thread from an offset on; the offset behind them.
-    int64_t plan(int thread, int threads, int64_t precision, int64_t offset) {
-        for (const auto& block : blocks_of(vectors_of(H_), std::max(1, kVectors / G_), thread, threads)) {
-            const int vectors = block.count * G_;
-            const int64_t second = offset + panel_bytes(precision, K1_, vectors);
-            pieces_.push_back({block, offset, second});
-            offset = second + panel_bytes(precision, K2_, vectors);
-        }
-        return offset;
-    }
-
-    void fill(int64_t precision, char* memory) const {
-        for (const auto& piece : pieces_) {
-            const auto index = [&](int64_t c) -> int64_t {
-                const int64_t vector = c / L, unit = (piece.block.start + vector / G_) * L + c % L;
-                return unit < H_ ? vector % G_ * H_ + unit : -1;
-            };
-            const int vectors = piece.block.count * G_;
-            pack(precision, memory + piece.first, first_, K1_, vectors, index);
-            pack(precision, memory + piece.second, second_, K2_, vectors, index);
-        }
-    }
-
-    const std::vector<Piece>& pieces() const { return pieces_; }
-
-private:
-    Matrix first_, second_;
-    int64_t K1_, K2_;
-    int G_;
-    int64_t H_;
-    std::vector<Piece> pieces_;
-};
-
-// A step of a layer: rows of its input; its state before and after.
-struct Step {
-    int64_t N;
-    const int64_t* tokens;  // negative: the row has ended, and its state stays
-    const float* x;
-    int64_t x_row;
-    const float* h_before;
-    float* h;
-    float* const* fields;  // beyond h, changed in place
-    float* sum;  // x + h, where the layer gives that
-};
-
-class Layer {
-public:
-    virtual ~Layer() = default;
-    virtual void step(int thread, const char* weights, const Step& s, Scratch& scratch) const = 0;
-
-    std::vector<OwnPanels> panels;  // one a thread
-    int64_t D = 0, H = 0;
-    int fields = 0;
-    bool residual = false;
-};
-
-template <template <class> class Functor>
-class LayerOf final : public Layer {
-    using Cell = Functor<float>;
-    static constexpr int G = Cell::gates, F = Cell::fields, S = Cell::saved, E = Cell::extra;
-
-public:
-    LayerOf(const LayerOfModel& m, const Model& model) : precision_(model.precision), constant_(float(m.constant)) {
-        H = m.H, D = m.table ? 0 : m.D, fields = F, residual = m.residual;
-        width_ = padded(H), K_ = m.W_h.data ? H : 0;
-        table_ = padded_copy(m.table, m.table ? model.V * G : 0, H);
-        b_ = padded_copy(m.b, G, H), b_h_ = padded_copy(m.b_h, G, H), extra_ = padded_copy(m.extra, E, H);
-        for (int f = 0; f < F; ++f) hold_[f] = float(m.hold[f]), holds_ |= m.hold[f] != 0;
-        for (int64_t i = 0; i < model.threads; ++i) panels.emplace_back(m.W_x, D, m.W_h, K_, G, H);
-    }
-
-    void step(int thread, const char* weights, const Step& s, Scratch& scratch) const override {
-        const Rows x = scratch.rows(0, precision_, s.x, s.x_row, D, s.N);
-        const Rows h = scratch.rows(1, precision_, s.h_before, width_, K_, s.N);
-        for (const auto& piece : panels[thread].pieces()) {
-            const int vectors = piece.block.count * G;
-            const Product product = product_of(precision_, vectors);
-            if (D) product(weights + piece.first, x, s.N, scratch.a.get());
-            if (K_) product(weights + piece.second, h, s.N, scratch.u.get());
-            for (int64_t n = 0; n < s.N; ++n)
-                for (int i = 0; i < piece.block.count; ++i) {
-                    const int64_t at = (n * vectors + i * G) * L;
-                    unit(s, n, int64_t(piece.block.start + i) * L, scratch.a.get() + at,
-                         scratch.u.get() + at);
-                }
-        }
-    }
-
-private:
-    SUNHWAN_INLINE void unit(const Step& s, int64_t n, int64_t at, const float* sums,
-                             const float* recurrent) const {
-        const int64_t place = n * width_ + at;
-        if (s.tokens[n] < 0) return store(s.h + place, load(s.h_before + place));
-        V a[G], u[G], prev[F], extra[E + 1], next[F], saved[S + 1];
-        const float* row = table_ ? table_.get() + s.tokens[n] * G * width_ : nullptr;
-        for (int g = 0; g < G; ++g) {
-            a[g] = row ? load(row + g * width_ + at) : load(sums + g * L);
-            if (b_) a[g] += load(b_.get() + g * width_ + at);
-            u[g] = K_ ? load(recurrent + g * L) : V{};
-            if (b_h_) u[g] += load(b_h_.get() + g * width_ + at);
-        }
-        for (int e = 0; e < E; ++e) extra[e] = load(extra_.get() + e * width_ + at);
-        extra[E] = broadcast<float>(constant_);
-        prev[0] = load(s.h_before + place);
-        for (int f = 1; f < F; ++f) prev[f] = load(s.fields[f] + place);
-        Cell::forward(a, u, prev, extra, next, saved);
-        if (holds_)
-            for (int f = 0; f < F; ++f) next[f] += hold_[f] * (prev[f] - next[f]);
-        store(s.h + place, next[0]);
-        for (int f = 1; f < F; ++f) store(s.fields[f] + place, next[f]);
-        if (residual) store(s.sum + place, load(s.x + n * s.x_row + at) + next[0]);
-    }
-
-    int64_t precision_, width_, K_;
-    float constant_, hold_[F];
-    bool holds_ = false;
-    Memory<float> table_, b_, b_h_, extra_;
-};
-
 // State and signals of a run: rows of whole vectors.
 struct Work {
-    struct State {
-        Memory<float> h[2], fields[kFields], sum;
-        float* pointers[kFields];
-    };
-    std::vector<State> layers;
+    std::vector<LayerState> layers;
     Memory<float> x, logits;
     std::vector<uint8_t> ended;
     int64_t steps = 0;  // done
@@ -236,14 +33,14 @@ public:
         const Layer& first = *layers_.front();
         if (first.D) embedding_.assign(m.embedding, m.embedding + m.V * first.D);
         for (int i = 0; i < threads_; ++i)
-            output_.emplace_back(m.W, layers_.back()->H, Matrix{}, 0, 1, m.V);
+            output_.emplace_back(m.W, m.K, Matrix{}, 0, 1, m.V);
         parallel(threads_, [&](int thread, Barrier&, int threads) {
             for (int i = thread; i < threads_; i += threads) {
                 int64_t bytes = 0;
-                for (auto& layer : layers_) bytes = layer->panels[i].plan(i, threads_, precision_, bytes);
+                for (auto& layer : layers_) bytes = layer->plan(i, threads_, bytes);
                 bytes = output_[i].plan(i, threads_, precision_, bytes);
                 memory_[i] = allocate_pages(bytes_[i] = bytes);
-                for (auto& layer : layers_) layer->panels[i].fill(precision_, memory_[i].get());
+                for (auto& layer : layers_) layer->fill(i, memory_[i].get());
                 output_[i].fill(precision_, memory_[i].get());
             }
         });
@@ -275,14 +72,14 @@ public:
                     embed(N, tokens.data(), thread, threads, work);
                     barrier->wait();
                 }
+                const Team team{thread, threads, threads_, barrier, memory_.data()};
                 for (size_t l = 0; l < layers_.size(); ++l) {
-                    const Step s = step_of(int(l), t, N, tokens.data(), work);
-                    for (int i = thread; i < threads_; i += threads)
-                        layers_[l]->step(i, memory_[i].get(), s, scratch);
+                    const Signal x = l ? output_of(l - 1, t, work) : embedded(work);
+                    layers_[l]->step(team, Step{N, t, tokens.data(), x, work.layers[l]}, scratch);
                     barrier->wait();
                 }
                 if (!wanted(rows, N, t)) continue;
-                for (int i = thread; i < threads_; i += threads) output(i, t, N, work, scratch);
+                output(team, t, N, work, scratch);
                 barrier->wait();
                 for (int64_t n = thread; n < N; n += threads)
                     if (tokens[n] >= 0) use(rows[n], n, t, work, scratch);
@@ -354,45 +151,35 @@ private:
                 std::copy_n(embedding_.data() + tokens[n] * D, D, work.x.get() + n * padded(D));
     }
 
-    Step step_of(int l, int64_t t, int64_t N, const int64_t* tokens, Work& work) const {
-        auto& state = work.layers[l];
-        Step s{N, tokens, work.x.get(), padded(layers_[l]->D), state.h[t % 2].get(),
-               state.h[1 - t % 2].get(), state.pointers, state.sum.get()};
-        if (l > 0) s.x = output_of(l - 1, t, work);
-        return s;
+    Signal embedded(const Work& work) const {
+        const int64_t D = layers_.front()->D;
+        return {work.x.get(), padded(D), D};
     }
 
     // What a layer gives at step t.
-    const float* output_of(int l, int64_t t, const Work& work) const {
-        const auto& state = work.layers[l];
-        return (layers_[l]->residual ? state.sum : state.h[1 - t % 2]).get();
+    Signal output_of(size_t l, int64_t t, const Work& work) const {
+        return layers_[l]->output(work.layers[l], t);
     }
 
-    void output(int thread, int64_t t, int64_t N, Work& work, Scratch& scratch) const {
-        const int last = int(layers_.size()) - 1;
-        const int64_t H = layers_[last]->H, width = padded(V_);
-        const Rows y = scratch.rows(0, precision_, output_of(last, t, work), padded(H), H, N);
-        for (const auto& piece : output_[thread].pieces()) {
-            const int64_t columns = int64_t(piece.block.count) * L, start = int64_t(piece.block.start) * L;
-            product_of(precision_, piece.block.count)(memory_[thread].get() + piece.first, y, N,
-                                                      scratch.a.get());
-            for (int64_t n = 0; n < N; ++n)
-                for (int64_t c = 0; c < columns; ++c)
-                    work.logits[n * width + start + c] =
-                        scratch.a[n * columns + c] + output_bias_[start + c];
-        }
+    void output(const Team& team, int64_t t, int64_t N, Work& work, Scratch& scratch) const {
+        const Signal last = output_of(layers_.size() - 1, t, work);
+        const int64_t width = padded(V_);
+        const Rows y = scratch.rows(0, precision_, last.data, last.row, last.K, N);
+        team.each_part([&](int part, const char* weights) {
+            for (const auto& piece : output_[part].pieces()) {
+                const int64_t columns = int64_t(piece.block.count) * L, start = int64_t(piece.block.start) * L;
+                product_of(precision_, piece.block.count)(weights + piece.first, y, N, scratch.a.get());
+                for (int64_t n = 0; n < N; ++n)
+                    for (int64_t c = 0; c < columns; ++c)
+                        work.logits[n * width + start + c] =
+                            scratch.a[n * columns + c] + output_bias_[start + c];
+            }
+        });
     }
 
     Work work_for(const Row* rows, int64_t N) const {
         Work work;
-        for (const auto& layer : layers_) {
-            auto& state = work.layers.emplace_back();
-            const int64_t size = N * padded(layer->H);
-            state.h[0] = zeros(size), state.h[1] = zeros(size);
-            for (int f = 1; f < layer->fields; ++f)
-                state.pointers[f] = (state.fields[f] = zeros(size)).get();
-            if (layer->residual) state.sum = zeros(size);
-        }
+        for (const auto& layer : layers_) layer->prepare(work.layers.emplace_back(), N);
         if (layers_.front()->D) work.x = zeros(N * padded(layers_.front()->D));
         work.logits = zeros(N * padded(V_));
         work.ended.assign(N, 0);
@@ -405,11 +192,11 @@ private:
         for (int64_t n = 0; n < N; ++n) {
             float* outside = rows[n].state;
             for (size_t l = 0; l < layers_.size(); ++l)
-                for (int f = 0; f < layers_[l]->fields; ++f, outside += layers_[l]->H) {
-                    const auto& state = work.layers[l];
-                    float* inside = (f ? state.fields[f] : state.h[t % 2]).get() + n * padded(layers_[l]->H);
-                    const size_t bytes = layers_[l]->H * sizeof(float);
-                    in ? std::memcpy(inside, outside, bytes) : std::memcpy(outside, inside, bytes);
+                for (int f = 0; f < layers_[l]->fields; ++f) {
+                    float* inside = layers_[l]->field(work.layers[l], f, n, t);
+                    const int64_t size = layers_[l]->size(f);
+                    in ? std::copy_n(outside, size, inside) : std::copy_n(inside, size, outside);
+                    outside += size;
                 }
         }
     }
@@ -464,6 +251,10 @@ bool generates_fast(int64_t precision) { return fast(precision); }
 Engine* make_engine(const Model& model) {
     std::vector<std::unique_ptr<Layer>> layers;
     for (int64_t l = 0; l < model.layers; ++l) {
+        if (model.layer[l].program) {
+            layers.push_back(std::make_unique<ProgramLayer>(model.layer[l], model));
+            continue;
+        }
         const Known* one = find_layer(model.layer[l].cell);
         if (!one) return nullptr;
         layers.push_back(one->make(model.layer[l], model));

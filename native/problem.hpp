@@ -13,7 +13,7 @@ constexpr int kExtra = 4;
 
 // The version of all records, those of generation.hpp too: another one whenever one of them changes, also
 // where its size does not.
-constexpr int64_t kVersion = 5;
+constexpr int64_t kVersion = 6;
 
 // Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
 // is data[(start[t] + n) * row + unit]. Null: there are none.

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS
+from sunhwan.cells import CELLS, Cell
+from sunhwan.cells.own import OWN
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import NonFiniteError, UsageError
 from sunhwan.generation import (
@@ -34,6 +36,16 @@ from sunhwan.models import LanguageModel
 from sunhwan.ops.library import library, why_missing
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import Vocabulary, build_vocabulary
+from tests.laws import test_own_structure
+from tests.program.test_program import OWN as CELLS_OF_ONES_OWN
+from tests.program.test_program import Attending, Functions, Heads
+from tests.program.test_program_kernels import Leaky, Scaled
+from tests.tiers import and_deep
+
+STEPS = and_deep(
+    [Leaky(), Heads(), Attending(), test_own_structure.SumUp(), test_own_structure.Gains()],
+    (kind() for kind in CELLS_OF_ONES_OWN if kind not in (Functions, Heads, Attending)),
+)
 
 built = pytest.mark.skipif(library() is None, reason="the compiled library is not there")
 
@@ -51,6 +63,12 @@ def build(V: int = 7, **options: Any) -> LanguageModel:
     return model.eval()
 
 
+def own(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> LanguageModel:
+    """A model of a cell of one's own."""
+    monkeypatch.setitem(OWN, "test.py:Own", cell)
+    return build(len(ENGLISH), cell="test.py:Own", hidden_size=16)
+
+
 def ids_for(model: LanguageModel, N: int = 3, T: int = 11) -> Tensor:
     draw = torch.Generator().manual_seed(2)
     return torch.randint(model.vocabulary_size, (N, T), generator=draw)
@@ -66,16 +84,23 @@ OPTIONS: list[dict[str, Any]] = [
     {"cell": ("gru", "lstm"), "hidden_size": (8, 12)},
     {"hidden_size": 130, "num_layers": 1, "V": 1},
 ]
-GENERATED = [] if library() is None else [n for n in CELLS if not unsupported(build(cell=n))]
-OPTIONS += [{"cell": name, "hidden_size": 21} for name in GENERATED]
-
-
-TWO_PRODUCTS = {"gru_reset_before", "lstm_multiplicative", "lstm_projected"}
+OPTIONS += [{"cell": name, "hidden_size": 21} for name in CELLS]
+PROGRAMS: list[dict[str, Any]] = [
+    {"layer_norm": True, "connection": "dense", "cell": ("gru", "lstm_layer_norm"), "hidden_size": 21},
+    {"connection": "highway", "num_layers": 3, "cell": "lstm_projected", "hidden_size": 20, "tied": True},
+    {"lag": 3, "cell": "gru_reset_before"},
+    {"lag": 2, "input": "one-hot"},
+    {"connection": "dense", "input": "one-hot"},
+    {"zoneout": 0.2, "zoneout_cell": 0.4, "cell": "lstm_layer_norm", "connection": "residual"},
+]  # fmt: skip
+CASES = and_deep([*OPTIONS, *PROGRAMS[:4]], PROGRAMS)
 
 
 @built
 def test_the_cells_with_a_kernel_are_there() -> None:
-    assert set(CELLS) - set(GENERATED) == {n for n in CELLS if "norm" in n} | TWO_PRODUCTS
+    programs = {n for n in CELLS if not support.is_compiled(build(cell=n), 0)}
+    two_products = {"gru_reset_before", "lstm_multiplicative", "lstm_projected"}
+    assert programs == {n for n in CELLS if "norm" in n} | two_products
 
 
 def close(got: Tensor, wanted: Tensor, share: float) -> None:
@@ -83,7 +108,7 @@ def close(got: Tensor, wanted: Tensor, share: float) -> None:
 
 
 @built
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("options", CASES, ids=str)
 def test_logits_and_state_are_those_of_the_model(options: dict[str, Any]) -> None:
     model = build(**options)
     ids = ids_for(model)
@@ -100,7 +125,8 @@ def test_logits_and_state_are_those_of_the_model(options: dict[str, Any]) -> Non
 @built
 def test_a_large_vocabulary_keeps_its_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "MAX_TABLE", 10)
-    test_logits_and_state_are_those_of_the_model({"V": 13})
+    for cell in ("lstm", "lstm_layer_norm"):
+        test_logits_and_state_are_those_of_the_model({"V": 13, "cell": cell})
 
 
 @built
@@ -115,7 +141,8 @@ def test_rows_and_threads_change_no_bit(precision: str, instructions: str) -> No
     except UsageError:
         pytest.skip("not on this processor")
     try:
-        model = build(V=70, hidden_size=(37, 90), cell=("gru", "lstm"))
+        cells = ("gru", "lstm", "lstm_layer_norm", "gru_reset_before")
+        model = build(V=70, hidden_size=(37, 90, 40, 33), num_layers=4, cell=cells)
         for N in (1, 2, 5, 13, 64):
             ids = ids_for(model, N, 6)
             one, two = (Engine(model, precision, threads) for threads in (1, 2))
@@ -294,21 +321,52 @@ def test_an_engine_is_the_model_as_it_was() -> None:
 
 @built
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("cell", "said"),
     [
-        ({"layer_norm": True}, "norms"), ({"connection": "dense"}, "dense"),
-        ({"connection": "highway"}, "highway"), ({"cell": "lstm_projected"}, "ProjectedLSTM"),
+        (
+            test_own_structure.Sorted(),
+            r"aten.sort.default is no operation of programs (test_own_st",
+        ),
+        (
+            test_own_structure.ByValue(),
+            "decides by the values of a tensor (test_own_structure.py, l",
+        ),
     ],
-    ids=str,
-)  # fmt: skip
-def test_what_it_cannot_run_is_left_to_torch(change: dict[str, Any], said: str) -> None:
-    model = build(len(ENGLISH), **change)
+    ids=lambda value: type(value).__name__,
+)
+def test_what_it_cannot_run_is_left_to_torch(
+    cell: Cell, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = own(cell, monkeypatch)
     engine, reason = engine_for(model)
     assert engine is None
     assert said in reason
     assert len(sample(model, ENGLISH, length=9)[0].text) == 9
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=re.escape(said)):
         sample(model, ENGLISH, length=9, precision="int8")
+
+
+@built
+@pytest.mark.parametrize("cell", STEPS, ids=lambda cell: type(cell).__name__)
+def test_a_cell_of_one_s_own_is_run_by_its_program(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = own(cell, monkeypatch)
+    ids = ids_for(model)
+    assert unsupported(model) == ""
+    with torch.no_grad():
+        wanted, last = model(ids)
+    engine = Engine(model, "fp32", 2)
+    state = engine.initial_state(3)
+    close(engine.read(ids, state), wanted, 1e-5)
+    close(state, torch.cat([field for layer in last for field in layer], 1), 1e-5)
+
+
+@built
+def test_a_number_that_a_step_reads_besides_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    for by in (1.0, 0.3):
+        monkeypatch.setattr(Scaled, "by", by)
+        test_a_cell_of_one_s_own_is_run_by_its_program(Scaled(), monkeypatch)
 
 
 @built

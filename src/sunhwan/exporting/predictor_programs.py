@@ -6,11 +6,17 @@ import numpy as np
 from torch import nn
 
 from sunhwan.errors import ConfigError
-from sunhwan.exporting.layer_programs import program_of_layer
 from sunhwan.exporting.predictor_checks import Scale
-from sunhwan.exporting.whole import State, add_layer, connected, linear, normalized
 from sunhwan.layers import Pooling, Recurrent
 from sunhwan.layers.connections import Plain
+from sunhwan.layers.programs import (
+    StateFields,
+    add_layer,
+    connected,
+    linear,
+    normalized,
+    program_of_layer,
+)
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import VectorInput
 from sunhwan.program import Program, folded
@@ -98,7 +104,7 @@ def levels_of(recurrent: Recurrent, prefix: str = "state") -> list[Level]:
         initial: dict[str, Numbers] = {}
         for direction in range(recurrent.directions):
             layer = recurrent.stack[recurrent.directions * depth + direction]
-            builder, state = Builder(), State({}, {})
+            builder, state = Builder(), StateFields({}, {})
             x = builder.input("x", given, True)
             norm = recurrent.norms[depth]
             if isinstance(norm, nn.LayerNorm):

@@ -14,7 +14,7 @@ from torch import Tensor
 from sunhwan.errors import UsageError
 from sunhwan.generation.sampling import PRECISIONS
 from sunhwan.generation.stepper import FEW, RowRequest, RowResult
-from sunhwan.generation.support import unsupported
+from sunhwan.generation.support import is_compiled, unsupported
 from sunhwan.layers import RecurrentLayer
 from sunhwan.layers.connections import Residual
 from sunhwan.models import LanguageModel
@@ -155,6 +155,7 @@ def _ended(drawn: list[int], stop: int) -> list[int]:
 
 def _make(found: Library, model: LanguageModel, precision: str, threads: int) -> int:
     kept: list[Tensor] = []
+    records: list[Any] = []
 
     def floats(x: Tensor | None) -> int | None:
         if x is None:
@@ -168,7 +169,20 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         kept.append(x)
         return Matrix(x.data_ptr(), *x.stride())
 
+    def program_of(depth: int, layer: RecurrentLayer) -> EngineLayer:
+        from sunhwan.generation.layer_steps import layer_step
+        from sunhwan.ops.engine_program import step_record
+
+        step = layer_step(model, depth, MAX_TABLE)
+        size = 0 if step.table is None else step.table.shape[1]
+        written = step_record(step.program, step.columns, size)
+        records.append(written)
+        table = None if step.table is None else torch.from_numpy(step.table)
+        return EngineLayer(program=written.address, D=layer.input_size, table=floats(table))
+
     def layer_of(depth: int, layer: RecurrentLayer) -> EngineLayer:
+        if not is_compiled(model, depth):
+            return program_of(depth, layer)
         p = layer.cell.effective(layer.parameters_of_cell)
         loop = layer.cell.loop(p)
         table = _table(model, layer) if depth == 0 else None
@@ -201,6 +215,7 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         layer=layers,
         embedding=floats(embedding),
         W=matrix(model.output.weight.T),
+        K=model.output.in_features,
         b=floats(model.output.bias),
     )
     made = found.dll.sunhwan_engine(ctypes.byref(record))

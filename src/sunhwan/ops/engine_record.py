@@ -10,6 +10,7 @@ class EngineLayer(ctypes.Structure):
 
     _fields_ = [
         ("cell", ctypes.c_char_p),
+        ("program", ctypes.c_void_p),
         ("D", ctypes.c_int64),
         ("H", ctypes.c_int64),
         ("table", ctypes.c_void_p),
@@ -35,6 +36,7 @@ class EngineModel(ctypes.Structure):
         ("layer", ctypes.POINTER(EngineLayer)),
         ("embedding", ctypes.c_void_p),
         ("W", Matrix),
+        ("K", ctypes.c_int64),
         ("b", ctypes.c_void_p),
     ]
 

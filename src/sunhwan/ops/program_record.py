@@ -1,7 +1,7 @@
 """The two passes of a step as the compiled library reads them: `ProgramHeader` of native/problem.hpp."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -226,8 +226,9 @@ class _Writer:
         where, step = [0, 0, 0], [0, 0, 0]
         inner = list_at = 0
         if op.kind == "take":
-            index = np.asarray(op.numbers)
-            inner, list_at = self._list(op, index, at)
+            sizes = [operations[operand].size for operand in op.operands]
+            starts = [at[operand] for operand in op.operands]
+            inner, list_at = write_take(self.words, sizes, starts, np.asarray(op.numbers))
         else:
             for i, operand in enumerate(op.operands):
                 where[i] = at[operand]
@@ -238,17 +239,23 @@ class _Writer:
                 inner = operations[op.operands[0]].size
         return [KINDS.index(op.kind), out, op.size, *where, *step, inner, list_at]
 
-    def _list(self, op: Operation, index: Numbers, at: dict[int, int]) -> tuple[int, int]:
-        """Write what a `take` takes: how many runs, and where the list is."""
-        found = runs_of([self.passes.operations[o].size for o in op.operands], index)
-        begin = len(self.words)
-        if len(found) * 4 <= len(index):
-            done = 0
-            for which, first, count in found:
-                self.words.extend((done, at[op.operands[which]] + first, count))
-                done += count
-            return len(found), begin
+
+def write_take(
+    words: "array[int]", sizes: Sequence[int], starts: Sequence[int], index: Numbers
+) -> tuple[int, int]:
+    """Write what a `take` takes of sources that begin in these places.
+
+    Returns how many runs there are, and where the list is.
+    """
+    found = runs_of(sizes, index)
+    begin = len(words)
+    if len(found) * 4 <= len(index):
+        done = 0
         for which, first, count in found:
-            start = at[op.operands[which]] + first
-            self.words.extend(range(start, start + count))
-        return 0, begin
+            words.extend((done, starts[which] + first, count))
+            done += count
+        return len(found), begin
+    for which, first, count in found:
+        start = starts[which] + first
+        words.extend(range(start, start + count))
+    return 0, begin

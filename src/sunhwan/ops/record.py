@@ -2,7 +2,7 @@
 
 import ctypes
 
-VERSION = 5  # kVersion of native/problem.hpp
+VERSION = 6  # kVersion of native/problem.hpp
 FIELDS, SAVED, EXTRA = 4, 16, 4  # the sizes of its arrays
 
 

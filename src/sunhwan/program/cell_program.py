@@ -98,6 +98,11 @@ def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellPr
         return str(error)
 
 
+def forget() -> None:
+    """Trace every step anew: what one reads besides its arguments has changed."""
+    _traced.cache_clear()
+
+
 def _lowered(
     function: Callable[..., State],
     values: Callable[[], Sequence[Tensor]],

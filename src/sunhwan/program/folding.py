@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from sunhwan.program.evaluation import apply
-from sunhwan.program.operations import Builder, Numbers, Operation, Program
+from sunhwan.program.operations import Builder, Numbers, Program
 
 
 def folded(program: Program, parameters: Mapping[str, Numbers]) -> Program:
@@ -13,10 +13,14 @@ def folded(program: Program, parameters: Mapping[str, Numbers]) -> Program:
     builder = Builder()
     place: dict[int, int] = {}
     known: dict[int, Numbers] = {}
-    for old in _read(program):
-        operation = program.operations[old]
+    needed = _read(program)
+    for old, operation in enumerate(program.operations):
         if operation.kind == "input" and operation.name in parameters:
+            if old not in needed:
+                continue
             known[old] = np.asarray(parameters[operation.name], np.float64).reshape(-1)
+        elif old not in needed and operation.kind != "input":
+            continue
         elif operation.kind == "constant" and operation.numbers is not None:
             known[old] = operation.numbers
         elif operation.operands and all(operand in known for operand in operation.operands):
@@ -34,13 +38,10 @@ def folded(program: Program, parameters: Mapping[str, Numbers]) -> Program:
     return Program(tuple(builder.operations), results)
 
 
-def _read(program: Program) -> list[int]:
-    """The places of the operations that a result depends on, and of all that is given, in order."""
+def _read(program: Program) -> set[int]:
+    """The places of the operations that a result depends on."""
     needed = set(program.results.values())
     for old in reversed(range(len(program.operations))):
-        operation: Operation = program.operations[old]
         if old in needed:
-            needed.update(operation.operands)
-        elif operation.kind == "input":
-            needed.add(old)
-    return sorted(needed)
+            needed.update(program.operations[old].operands)
+    return needed

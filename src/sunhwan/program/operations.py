@@ -25,6 +25,10 @@ REDUCTIONS = ("sum", "max", "min")
 """Of neighbouring numbers: a row of G · n becomes one of G."""
 
 
+COMPARED = 1 << 14
+"""Numbers up to which two constants are one by their values; above, if they are one in memory."""
+
+
 class Operation(NamedTuple):
     """One value of a program and how it is made.
 
@@ -107,7 +111,10 @@ class Builder:
     def add(self, operation: Operation) -> int:
         """An operation as it is; its place."""
         numbers = operation.numbers
-        key = (*operation[:4], None if numbers is None else numbers.tobytes(), operation.name)
+        given: Any = numbers
+        if numbers is not None:  # to compare whole matrices would take longer than all the rest
+            given = numbers.tobytes() if len(numbers) <= COMPARED else id(numbers)
+        key = (*operation[:4], given, operation.name)
         if key not in self._known:
             self._known[key] = len(self.operations)
             self.operations.append(operation)

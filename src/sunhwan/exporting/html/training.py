@@ -15,8 +15,8 @@ import torch
 
 from sunhwan.cells import CELLS, Cell, Lagged
 from sunhwan.exporting import loops
-from sunhwan.exporting.layer_programs import numbers_of
 from sunhwan.layers.connections import Plain
+from sunhwan.layers.programs import numbers_of
 from sunhwan.models import LanguageModel
 from sunhwan.program import Program
 from sunhwan.program.operations import ELEMENTWISE, Builder, Numbers

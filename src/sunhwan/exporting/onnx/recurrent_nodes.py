@@ -17,11 +17,11 @@ from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.lstm import LSTM
 from sunhwan.cells.lstm_peephole import PeepholeLSTM
 from sunhwan.errors import ConfigError
-from sunhwan.exporting.layer_programs import numbers_of, program_of_layer
 from sunhwan.exporting.onnx.graph import BOOL, FLOAT, INT32, Graph
 from sunhwan.exporting.onnx.program_nodes import add_program
 from sunhwan.layers import Recurrent, RecurrentLayer
 from sunhwan.layers.connections import Dense, Highway, Plain, Residual
+from sunhwan.layers.programs import numbers_of, program_of_layer
 
 States = Sequence[tuple[str, ...]]
 """The names of the fields of every layer's state."""
