@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of
 from sunhwan.cli.language import named_figure
 from sunhwan.cli.listings import show_baselines, show_listing
 from sunhwan.cli.output import echo_json
@@ -39,6 +40,8 @@ def evaluate(
             show_default=False,
         ),
     ] = True,
+    dynamic: Dynamic = None,
+    cache: CacheOption = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
@@ -53,7 +56,13 @@ def evaluate(
     if picture:
         check_writable(picture)
     task = api.load(run)
+    adaptation = adaptation_of(run, task, dynamic, cache)
+    language = task.as_language_model()
     review = task.review(*file, precision=precision, strict=strict)
+    if adaptation and language:
+        from sunhwan.tasks.language_model.adapted import with_adapted
+
+        review = with_adapted(review, language, adaptation)
     beside = None
     if baselines:
         try:

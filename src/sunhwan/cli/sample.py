@@ -1,10 +1,11 @@
 """`sunhwan sample`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of
 from sunhwan.cli.language import say
 from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
@@ -39,6 +40,8 @@ def sample(
     precision: Annotated[
         str, typer.Option(help="Of the weights: auto, fp32, fp16 or int8; fewer bits are faster.")
     ] = "auto",
+    dynamic: Dynamic = None,
+    cache: CacheOption = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a text.")] = False,
 ) -> None:
@@ -48,12 +51,12 @@ def sample(
     from sunhwan.cli.terminal import shown
     from sunhwan.text import normalize
 
-    options = {
+    options: dict[str, Any] = {
         "length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p,
         "until_eos": until_eos, "precision": precision,
     }  # fmt: skip
     for last in (seed, seed + n - 1):
-        generation.Sampling(seed=last, **options)  # type: ignore[arg-type]
+        generation.Sampling(seed=last, **options)
     if n < 1:
         raise UsageError(f"-n must be 1 or more, not {n}")
     prompt = normalize(prompt)  # an argument can hold bytes that are no text
@@ -65,6 +68,7 @@ def sample(
             "--until-eos: the vocabulary of this model has no EOS, for it was trained on one document: "
             "leave the option out, or train on several documents or on words"
         )
+    options["adaptation"] = adaptation_of(run, language, dynamic, cache)
     if n == 1 and not as_json:
         echo(shown(prompt), end="")
         for piece in language.stream(prompt, seed=seed, **options):

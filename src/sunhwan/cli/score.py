@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of
 from sunhwan.cli.language import say
 from sunhwan.cli.output import echo, echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
@@ -27,6 +28,8 @@ def score(
             "break where the vocabulary has none).",
         ),
     ] = True,
+    dynamic: Dynamic = None,
+    cache: CacheOption = None,
     cell: Cells = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -42,7 +45,8 @@ def score(
     else:
         text = read_text(file)
     lines = text.removesuffix("\n").split("\n") if text else []
-    for line in language.score(lines, end=end):
+    adaptation = adaptation_of(run, language, dynamic, cache)
+    for line in language.score(lines, end=end, adaptation=adaptation):
         if as_json:
             value: dict[str, object] = {
                 "text": line.text,

@@ -1,5 +1,12 @@
 """Generation: one core that writes text for the command line, Python, validation and the server."""
 
+from sunhwan.generation.adaptation import (
+    Adaptation,
+    AdaptiveStepper,
+    Cache,
+    evaluate_adapted,
+    tuned,
+)
 from sunhwan.generation.choice import bits_lost, engine_for, stepper_for
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.job import Job, JobUpdate, TokenScore
@@ -33,6 +40,9 @@ from sunhwan.generation.text import Sample, sample, samples, stream
 __all__ = [
     "DECODER_LOOKBACK",
     "PRECISIONS",
+    "Adaptation",
+    "AdaptiveStepper",
+    "Cache",
     "Engine",
     "Job",
     "JobUpdate",
@@ -50,6 +60,7 @@ __all__ = [
     "TokenScore",
     "bits_lost",
     "engine_for",
+    "evaluate_adapted",
     "filtered_probabilities",
     "next_token_logits",
     "next_token_probabilities",
@@ -62,5 +73,6 @@ __all__ = [
     "start_tokens",
     "stepper_for",
     "stream",
+    "tuned",
     "unsupported",
 ]

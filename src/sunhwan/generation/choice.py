@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from sunhwan.errors import UsageError
+from sunhwan.generation.adaptation import SENTENCES_APART, Adaptation, AdaptiveStepper
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.lines import LineBreak, LineStepper
 from sunhwan.generation.sampling import PRECISIONS, SamplingFilters
@@ -57,11 +58,18 @@ def stepper_for(
     lock: AbstractContextManager[Any] | None = None,
     *,
     line_break: LineBreak | None = None,
+    adaptation: Adaptation | None = None,
 ) -> Stepper:
     """What writes with a model: the engine of `engine_for`, or PyTorch under the lock.
 
-    line_break: where the state begins anew.
+    line_break: where the state begins anew. adaptation: to what is read; UsageError where it cannot be.
     """
+    if adaptation is not None:
+        if line_break is not None:
+            raise UsageError(SENTENCES_APART)
+        if precision not in ("auto", "fp32"):
+            raise UsageError(f"a model adapts in fp32, not in {precision}: leave out --precision")
+        return AdaptiveStepper(model, adaptation)
     stepper = engine_for(model, precision)[0] or ModelStepper(model, lock)
     return stepper if line_break is None else LineStepper(stepper, line_break)
 

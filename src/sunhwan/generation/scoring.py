@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 
+from sunhwan.generation.adaptation import Adaptation, AdaptiveStepper
 from sunhwan.generation.choice import stepper_for
 from sunhwan.generation.job import Job, advance
 from sunhwan.generation.lines import LineBreak
@@ -40,6 +41,7 @@ def score_lines(
     *,
     end: bool = True,
     line_break: LineBreak | None = None,
+    adaptation: Adaptation | None = None,
 ) -> Iterator[ScoredLine]:
     """The log-probability of each line, each read from the initial state.
 
@@ -47,13 +49,18 @@ def score_lines(
     token is predicted from the one, and the other is scored as its last token, so that the beginning
     of a sentence does not always beat the sentence. Where the vocabulary has neither, the first token
     goes unscored and so does the end. end: False leaves the end out.
+    adaptation: each line is read by a model that has adapted to those before it.
     """
-    stepper = stepper_for(model, "fp32", line_break=line_break)
+    stepper = stepper_for(model, "fp32", line_break=line_break, adaptation=adaptation)
     for line in map(normalize, lines):
-        job = scoring_job(vocabulary, vocabulary.encode(line).tolist(), end=end)
+        ids = vocabulary.encode(line).tolist()
+        job = scoring_job(vocabulary, ids, end=end)
         while not job.done:
             advance(stepper, [job], reading=stepper.reading_alone)
         yield scored_line(vocabulary, line, job)
+        if isinstance(stepper, AdaptiveStepper):
+            ends = start_tokens(vocabulary)
+            stepper.learn([*ends, *ids, *ends])
 
 
 def scoring_job(vocabulary: Vocabulary, ids: Sequence[int], *, end: bool = True) -> Job:

@@ -80,21 +80,26 @@ class ModelStepper:
         """Take a step of each text, one after another."""
         return [self._run(request) for request in requests]
 
+    def logits(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """ids (T), state → logits (T, V), state."""
+        logits, state = self.model(ids.unsqueeze(0), state)
+        return logits[0], state
+
     @torch.no_grad()
     def _run(self, request: RowRequest) -> RowResult:
         device, filters = self.model.like.device, request.filters
         drawn: list[int] = []
         with self._lock, evaluating(self.model):
-            logits, state = self.model(torch.tensor([request.ids], device=device), request.state)
-            following = logits[0, -1]
+            logits, state = self.logits(torch.tensor(request.ids, device=device), request.state)
+            following = logits[-1]
             for uniform in request.uniforms.tolist():
                 if drawn:
-                    more, state = self.model(torch.tensor([drawn[-1:]], device=device), state)
-                    following, filters = more[0, -1], filters._replace(first=None)
+                    more, state = self.logits(torch.tensor(drawn[-1:], device=device), state)
+                    following, filters = more[-1], filters._replace(first=None)
                 drawn.append(draw_token(following, uniform, filters))
                 if drawn[-1] in (filters.stop, -1):
                     break
-        return RowResult(state, drawn, logits[0].cpu() if request.logits else None)
+        return RowResult(state, drawn, logits.cpu() if request.logits else None)
 
 
 def draw_token(logits: Tensor, uniform: float, filters: SamplingFilters) -> int:

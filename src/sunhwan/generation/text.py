@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from sunhwan.generation.adaptation import Adaptation, AdaptiveStepper
 from sunhwan.generation.choice import stepper_for
 from sunhwan.generation.job import Job, run
 from sunhwan.generation.lines import LineBreak
@@ -33,6 +34,7 @@ def stream(
     prompt: str = "",
     *,
     line_break: LineBreak | None = None,
+    adaptation: Adaptation | None = None,
     **options: Any,
 ) -> Iterator[str]:
     """Yield the generated text piece by piece, the prompt not included; the options of `Sampling`.
@@ -41,10 +43,12 @@ def stream(
     whose vocabulary has no EOS never does. UNK is never drawn, nor a letter that would change the
     prompt's last syllable. The same seed gives the same text; no other random number is touched.
     line_break: where the state begins anew, of a model that was trained line by line.
+    adaptation: to the prompt, and by its cache to what is written.
     """
     sampling = Sampling(**options)
-    job = Job(vocabulary, PromptContext.of(vocabulary, prompt), sampling)
-    return _pieces(stepper_for(model, sampling.precision, line_break=line_break), job)
+    context = PromptContext.of(vocabulary, prompt)
+    stepper = _stepper(model, sampling, context, line_break, adaptation)
+    return _pieces(stepper, Job(vocabulary, context, sampling))
 
 
 def _pieces(stepper: Stepper, job: Job) -> Iterator[str]:
@@ -63,13 +67,14 @@ def samples(
     *,
     n: int = 1,
     line_break: LineBreak | None = None,
+    adaptation: Adaptation | None = None,
     **options: Any,
 ) -> Iterator[Sample]:
     """n texts, with the seeds seed, seed + 1, …: each is what that seed gives alone."""
     sampling = Sampling(**options)
     replace(sampling, seed=sampling.seed + max(n, 1) - 1)  # or a UsageError now
     context = PromptContext.of(vocabulary, prompt)
-    stepper = stepper_for(model, sampling.precision, line_break=line_break)
+    stepper = _stepper(model, sampling, context, line_break, adaptation)
     together = min(TOGETHER if stepper.gains_from_rows else 1, n)
     read, state = _read_before(stepper, context.ids) if together > 1 else (0, None)
     for start in range(0, n, max(together, 1)):
@@ -82,6 +87,20 @@ def samples(
             pass
         for seed, job in zip(seeds, jobs, strict=True):
             yield Sample(prompt, job.update().text, seed)
+
+
+def _stepper(
+    model: LanguageModel,
+    sampling: Sampling,
+    context: PromptContext,
+    line_break: LineBreak | None,
+    adaptation: Adaptation | None,
+) -> Stepper:
+    stepper = stepper_for(model, sampling.precision, line_break=line_break, adaptation=adaptation)
+    if isinstance(stepper, AdaptiveStepper) and adaptation is not None and adaptation.rate:
+        stepper.learn(context.ids)
+        stepper.forget()  # the prompt is read once more, by the weights that it made
+    return stepper
 
 
 def _read_before(stepper: Stepper, ids: list[int]) -> tuple[int, Any]:

@@ -15,7 +15,17 @@ from sunhwan.config import Config, ModelConfig, TrainingConfig
 from sunhwan.data import Batches, Block, Streams, Tokens, encode
 from sunhwan.data.sentences import by_sentence, line_break_of, sentence_batches
 from sunhwan.errors import ConfigError, UsageError
-from sunhwan.generation import LineBreak, Sample, ScoredLine, engine_for, score_lines
+from sunhwan.generation import (
+    Adaptation,
+    LineBreak,
+    Sample,
+    ScoredLine,
+    engine_for,
+    evaluate_adapted,
+    score_lines,
+    tuned,
+)
+from sunhwan.generation.adaptation import SENTENCES_APART
 from sunhwan.metrics import Scores, evaluate_tokens, piece_losses, scored_places, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
@@ -164,9 +174,32 @@ class LanguageModelTask(Task):
             self.model, self.vocabulary, prompt, line_break=self.line_break, **options
         )
 
-    def score(self, lines: Sequence[str], *, end: bool = True) -> Iterator[ScoredLine]:
+    def score(
+        self, lines: Sequence[str], *, end: bool = True, adaptation: Adaptation | None = None
+    ) -> Iterator[ScoredLine]:
         """Compute the log-probability of each line; see `sunhwan.generation.score_lines`."""
-        return score_lines(self.model, self.vocabulary, lines, end=end, line_break=self.line_break)
+        return score_lines(
+            self.model, self.vocabulary, lines,
+            end=end, line_break=self.line_break, adaptation=adaptation,
+        )  # fmt: skip
+
+    def evaluate_adapted(self, *files: str | Path, adaptation: Adaptation) -> Scores:
+        """The figures of a copy that adapts to the text as it reads; see `generation.adaptation`."""
+        return self.evaluate_read(self._tokens(files), adaptation)
+
+    def evaluate_read(self, tokens: Tokens, adaptation: Adaptation) -> Scores:
+        """The same of what was read already, as `review` gives it."""
+        if self.reads_sentences:
+            raise UsageError(SENTENCES_APART)
+        return evaluate_adapted(self.model, tokens, adaptation)
+
+    def tune_adaptation(
+        self, validation: Tokens, *, dynamic: bool = True, cache: bool = True
+    ) -> Adaptation:
+        """The best settings on a validation text, of which nothing is to be reported."""
+        if self.reads_sentences:
+            raise UsageError(SENTENCES_APART)
+        return tuned(self.model, validation, dynamic=dynamic, cache=cache)
 
     def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.

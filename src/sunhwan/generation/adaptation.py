@@ -1,0 +1,188 @@
+"""Adaptation to the text that is read: dynamic evaluation and a neural cache.
+
+Dynamic evaluation (Krause et al. 2018): the loss of each segment that was read has a step of gradient
+descent. Neural cache (Grave et al. 2017): what followed similar outputs before is likelier. Both work on
+copies: the model stays as it is.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sunhwan.cells import State
+from sunhwan.data import Tokens, warm_blocks
+from sunhwan.errors import UsageError
+from sunhwan.generation.stepper import ModelStepper
+from sunhwan.layers import detach
+from sunhwan.metrics import Scores, to_device
+from sunhwan.models import LanguageModel
+from sunhwan.models.mode import evaluating
+
+SEGMENT = 20
+"""Tokens between two steps of dynamic evaluation."""
+DECAY, EPS = 0.003, 1e-5
+"""How far weights go back to the trained ones at each step, and what a root mean square is raised by."""
+
+
+SENTENCES_APART = (
+    "a model that was trained on sentences apart adapts to nothing before them: leave out --dynamic and "
+    "--cache"
+)
+
+
+class Cache(NamedTuple):
+    """Neural cache: λ, the share of its distribution; θ, its flatness; how many tokens it holds."""
+
+    share: float = 0.1
+    flatness: float = 0.3
+    size: int = 2000
+
+
+class Adaptation(NamedTuple):
+    """What adapts to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none."""
+
+    rate: float = 0.0
+    cache: Cache | None = None
+
+
+class ReadState(NamedTuple):
+    """State of a text on its way: the model's, and outputs (n, H) with the token (n) that followed each.
+
+    y: the last output (H), whose token is still to come.
+    """
+
+    recurrent: Sequence[State] | None = None
+    keys: Tensor | None = None
+    tokens: Tensor | None = None
+    y: Tensor | None = None
+
+
+class AdaptiveStepper(ModelStepper):
+    """Stepper of a model that adapts; its logits are log p. A text begins with what was remembered."""
+
+    def __init__(self, model: LanguageModel, adaptation: Adaptation) -> None:
+        _check(adaptation)
+        super().__init__(copy.deepcopy(model) if adaptation.rate else model)
+        self._rate, self._cache = adaptation.rate, adaptation.cache
+        self._remembered = ReadState()
+        learned = [p for p in self.model.parameters() if p.requires_grad and adaptation.rate]
+        self._learned = [(p, p.detach().clone(), torch.zeros_like(p)) for p in learned]
+        self._steps = 0
+
+    def logits(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """ids (T), state → log p (T, V) of what follows each."""
+        state = state or self._remembered
+        y, recurrent = self.model.read(ids.unsqueeze(0), state.recurrent)
+        return self._predict(ids, y[:, 0], self.model.output(y[:, 0]), recurrent, state)
+
+    def learn(self, ids: Sequence[int]) -> None:
+        """Read a text, and adapt to it for all texts that follow."""
+        given = torch.tensor(ids, device=self.model.like.device)
+        tokens = Tokens(given.cpu(), torch.zeros(1, dtype=torch.int64), len(given))
+        for _ in self.losses(tokens) if tokens.targets else ():
+            pass
+
+    def forget(self) -> None:
+        """Empty the cache; the weights stay as they are."""
+        self._remembered = ReadState()
+
+    def losses(self, tokens: Tokens) -> Iterator[tuple[Tensor, Tensor]]:
+        """−log p of each token but the first, and which are the likeliest: (T) of each segment in turn.
+
+        The next one is read by a model that has adapted to it.
+        """
+        state = self._remembered
+        for block, _ in warm_blocks(tokens, rows=1, block_length=SEGMENT):
+            block = to_device(block, self.model.like.device)
+            with evaluating(self.model), torch.set_grad_enabled(self._rate > 0):
+                y, recurrent = self.model.read(block.inputs, state.recurrent, block.resets)
+                logits, targets = self.model.output(y[:, 0]), block.targets[0]
+                log_p, state = self._predict(
+                    block.inputs[0], y[:, 0].detach(), logits.detach(), detach(recurrent), state
+                )
+                if self._rate:
+                    self._descend(functional.cross_entropy(logits, targets))
+            yield -log_p.gather(1, targets.unsqueeze(1))[:, 0], log_p.argmax(1) == targets
+        # The next text begins anew, with what is remembered of this one.
+        self._remembered = state._replace(recurrent=None, y=None)
+
+    def _predict(
+        self, ids: Tensor, y: Tensor, logits: Tensor, recurrent: Sequence[State], state: ReadState
+    ) -> tuple[Tensor, ReadState]:
+        """p = (1 − λ) softmax(logits) + λ Σ_{i<t} softmax_i(θ y_tᵀ y_i) · onehot(token after i)."""
+        log_p, cache = torch.log_softmax(logits, 1), self._cache
+        if cache is None:
+            return log_p, ReadState(recurrent)
+        waiting = y[:0] if state.y is None else state.y.unsqueeze(0)
+        keys = torch.cat((y[:0] if state.keys is None else state.keys, waiting, y[:-1]))
+        followed = ids[1:] if state.y is None else ids
+        tokens = followed if state.tokens is None else torch.cat((state.tokens, followed))
+        now = len(keys) - len(y) + 1 + torch.arange(len(y), device=y.device).unsqueeze(1)
+        place = torch.arange(len(keys), device=y.device)
+        known = (place < now) & (place >= now - cache.size)
+        scores = (cache.flatness * y @ keys.T).masked_fill(~known, -math.inf)
+        weights = torch.softmax(scores, 1).nan_to_num(0.0)  # where nothing is known yet: none
+        cached = torch.zeros_like(log_p).scatter_add_(1, tokens.expand_as(weights), weights)
+        share = cache.share * known.any(1, keepdim=True)
+        mixed = ((1 - share) * log_p.exp() + share * cached).log()
+        return mixed, ReadState(recurrent, keys[-cache.size :], tokens[-cache.size :], y[-1])
+
+    def _descend(self, loss: Tensor) -> None:
+        r"""θ ← θ − η g / (√m + ε) + δ (θ₀ − θ), m: the mean of g² over the segments so far."""
+        gradients = torch.autograd.grad(loss, [p for p, _, _ in self._learned], allow_unused=True)
+        self._steps += 1
+        with torch.no_grad():
+            for (p, start, mean), g in zip(self._learned, gradients, strict=True):
+                if g is not None:
+                    g = g.to_dense() if g.is_sparse else g
+                    mean.lerp_(g.square(), 1 / self._steps)
+                    p.addcdiv_(g, mean.sqrt().add_(EPS), value=-self._rate).lerp_(start, DECAY)
+
+
+def _check(adaptation: Adaptation) -> None:
+    rate, cache = adaptation
+    if not 0 <= rate <= 1 or (rate == 0 and cache is None):
+        raise UsageError(
+            f"dynamic evaluation needs a rate above 0 and at most 1, such as 0.0003, not {rate:g}"
+        )
+    if cache and not (0 < cache.share < 1 and 0 <= cache.flatness < math.inf and cache.size > 0):
+        raise UsageError(
+            "a cache needs a share between 0 and 1, a flatness of 0 or more and a size of 1 or more, such "
+            f"as 0.1,0.3,2000, not {cache.share:g},{cache.flatness:g},{cache.size}"
+        )
+
+
+def evaluate_adapted(model: LanguageModel, tokens: Tokens, adaptation: Adaptation) -> Scores:
+    """Score a whole text in one piece by a model that adapts to what it has read of it."""
+    loss, right = 0.0, 0
+    for nats, ranked_first in AdaptiveStepper(model, adaptation).losses(tokens):
+        loss += float(nats.double().sum())
+        right += int(ranked_first.sum())
+    count = tokens.targets
+    return Scores(loss / count, right / count, count, tokens.characters, tokens.unknown)
+
+
+RATES = (0.0001, 0.0003, 0.001)
+CACHES = tuple(Cache(share, flatness) for share in (0.05, 0.1, 0.2) for flatness in (0.1, 0.3, 1.0))
+TUNED_ON = 10_000
+"""Tokens of the validation text on which settings are compared."""
+
+
+def tuned(
+    model: LanguageModel, validation: Tokens, *, dynamic: bool = True, cache: bool = True
+) -> Adaptation:
+    """The best rate and cache on the first tokens of a validation text, one after the other."""
+    some = validation._replace(
+        ids=validation.ids[:TUNED_ON], starts=validation.starts[validation.starts < TUNED_ON]
+    )
+
+    def best(choices: Sequence[Adaptation]) -> Adaptation:
+        return min(choices, key=lambda choice: evaluate_adapted(model, some, choice).loss)
+
+    rate = best([Adaptation(rate) for rate in RATES]).rate if dynamic else 0.0
+    return best([Adaptation(rate, one) for one in CACHES]) if cache else Adaptation(rate)
