@@ -10,6 +10,7 @@
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     python -m benchmarks.reaches --markdown benchmarks/results/reaches.md
     python -m benchmarks.own_cells --markdown benchmarks/results/own_cells.md
+    python -m benchmarks.own_cells --writing --markdown benchmarks/results/own_writing.md
     python -m benchmarks.scan --picture docs/scan.png --markdown benchmarks/results/scan.md
     sunhwan lab memory --cells all --out FOLDER && python -m benchmarks.memory FOLDER
     python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
@@ -101,6 +102,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     ),
     "scan": (SPEED, {"scan": "![time by length](scan.png)"}),
     "own_cells": (OWN_CELL, {"own_cells": "`python -m benchmarks.own_cells`"}),
+    "own_writing": (OWN_CELL, {"own_writing": "`python -m benchmarks.own_cells --writing`"}),
     "capabilities": (PYTORCH, {"capabilities": ""}),
     "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),

@@ -3,11 +3,14 @@
 Forward and backward of one layer as it comes, float32, beside the loop over a module that one writes
 without this package, and for the LSTM and the GRU beside our hand-written kernels; all in turn in one
 process, medians. "First" is the time from the class to the first gradient, tracing included.
-`python -m benchmarks.own_cells [--rounds N] [--threads N] [--json FILE] [--markdown FILE]`
+With `--writing` instead: tokens a second of writing one text with two layers of each cell, the step a
+program in the engine, beside our LSTM.
+`python -m benchmarks.own_cells [--writing] [--rounds N] [--threads N] [--json FILE] [--markdown FILE]`
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +18,11 @@ from torch import Tensor, nn
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
 from sunhwan.cells import CELLS, Cell, HiddenState, LSTMState, State
+from sunhwan.cells.own import OWN
+from sunhwan.config import ModelConfig
+from sunhwan.generation import Engine, RowRequest, SamplingFilters
 from sunhwan.layers import Recurrent
+from sunhwan.models import LanguageModel
 from sunhwan.ops import keep_freed_memory
 
 SHAPES = [(64, 100, 512), (32, 64, 256), (16, 256, 128), (32, 64, 64)]
@@ -154,8 +161,71 @@ def measure(name: str, shape: tuple[int, int, int], rounds: int) -> dict[str, An
     return row
 
 
+WRITERS: dict[str, Cell | str] = {
+    "our LSTM": "lstm", "LSTM": OwnLSTM(), "GRU": OwnGRU(), "layer norm": Normed(), "pairs": Pairs(),
+    "softmax": Attentive(), "our LSTM with layer norm": "lstm_layer_norm",
+    "our GRU, two products": "gru_reset_before", "our projected LSTM": "lstm_projected",
+}  # fmt: skip
+"""Cells that write; the first is what the others are set beside."""
+TOKENS = 128
+"""Tokens a call."""
+
+
+def write(precisions: Sequence[str], H: int, rounds: int) -> list[dict[str, Any]]:
+    """A row a cell and precision: tokens a second, and how many weights a token reads."""
+    uniforms = torch.rand(TOKENS, dtype=torch.float64)
+    request = RowRequest([1], None, uniforms, SamplingFilters())
+    rows = []
+    for precision in precisions:
+        sides, megabytes = {}, {}
+        for name, cell in WRITERS.items():
+            known = cell if isinstance(cell, str) else f"own_cells.py:{type(cell).__name__}"
+            if isinstance(cell, Cell):
+                OWN[known] = cell
+            config = ModelConfig(
+                cell=known, hidden_size=H, num_layers=2, embedding_size=128, input="embedding",
+                dropout=0.0,
+            )  # fmt: skip
+            engine = Engine(LanguageModel(config, 96).eval(), precision)
+            sides[name] = partial(engine.run_rows, [request])
+            megabytes[name] = engine.sweep(0) / 1e6
+        seconds = in_turn(sides, rounds=rounds)
+        first = next(iter(seconds.values()))
+        rows += [
+            {"cell": name, "precision": precision, "tokens_per_second": TOKENS / value,
+             "to_lstm": first / value, "megabytes": megabytes[name]}
+            for name, value in seconds.items()
+        ]  # fmt: skip
+    return rows
+
+
+def writing(arguments: Any) -> None:
+    """The table of tokens a second."""
+    H = 16 if arguments.quick else 512
+    rows = write(("fp32", "int8"), H, arguments.rounds)
+    text = table(
+        ["cell", "precision", "tokens/s", "× our LSTM", "MB a token"],
+        [
+            (
+                row["cell"],
+                row["precision"],
+                f"{row['tokens_per_second']:,.0f}",
+                f"{row['to_lstm']:.2f}",
+                f"{row['megabytes']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+    text += (
+        f"\nOne text, two layers of {H}, 96 tokens; {arguments.threads} threads, medians of "
+        f"{arguments.rounds} rounds in turn; {machine()}.\n"
+    )
+    publish(text, rows, arguments)
+
+
 def main() -> None:
     parser = arguments_of(__doc__)
+    parser.add_argument("--writing", action="store_true", help="tokens a second of writing a text")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
@@ -163,6 +233,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     keep_freed_memory()
+    if arguments.writing:
+        return writing(arguments)
     shapes = [(3, 4, 8)] if arguments.quick else SHAPES
     rows = [
         measure(name, shape, arguments.rounds) for name in CELLS_OF_ONES_OWN for shape in shapes
