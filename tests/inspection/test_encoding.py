@@ -93,7 +93,7 @@ def test_a_mistake_is_one_sentence(runs: dict[str, Path], command: Command, tmp_
         ("language", ("--out", tmp_path / "v.csv"), ".npy or .parquet"),
         ("language", (*good, "--tokens"), "name a .parquet"),
         ("language", (*good, "--pooling=attention"), "attention is learned"),
-        ("language", good, "text 2 has"),
+        ("language", good, "text 2 is too short"),
         ("language", (*good, "--column=nothing"), "no column"),
         ("forecast", good, "nothing to look into"),
     ):

@@ -16,11 +16,14 @@ from sunhwan.inspection.subjects import (
 )
 from sunhwan.layers import Look, observing
 from sunhwan.metrics import evaluate_tokens
+from sunhwan.text import build_vocabulary
 from tests.inspection.subjects import NAMES, TEXT, Made, make
 from tests.layers.helpers import assert_close, assert_identical
+from tests.serve.helpers import language
 
 each_task = pytest.mark.parametrize("name", NAMES)
 LOOKS = list(Look)
+LINES = "나는 산에\n너는 강에\n달\n"
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,20 @@ def test_losses_of_a_tagger_with_a_crf_are_those_of_its_emissions(tmp_path: Path
     for n, passage in enumerate(passages):
         for t, label in enumerate(passage.given.target.tolist()):
             assert_close(seen.losses[n, t], -wanted[n, t, label])
+
+
+def test_a_model_of_sentences_is_looked_at_as_it_reads() -> None:
+    model = language(build_vocabulary("characters", [LINES]), cell="gru", num_layers=2)
+    model.training = {"batches": "sentences"}
+    subject = subject_of(model)
+    (passage,) = subject.passages(LINES)
+    with torch.no_grad():
+        seen = subject.observe([passage])
+    scores = [line.log_probability for line in model.score(LINES.splitlines())]
+    assert float(seen.losses.sum()) == pytest.approx(-sum(scores), rel=1e-5)
+    line = subject.continued(LINES + "나")
+    assert line.labels[:-1] == subject.passages(LINES + "나")[0].labels
+    assert line.labels[-1] == subject.continued("나").labels[-1]
 
 
 @each_task

@@ -10,6 +10,7 @@ import torch
 from sunhwan.errors import UsageError
 from sunhwan.inspection import UnrolledText, hello_model, unroll_text
 from sunhwan.tasks import LanguageModelTask
+from sunhwan.text import build_vocabulary
 from tests.conftest import Command
 from tests.serve.helpers import VOCABULARIES, language, save_run
 
@@ -215,3 +216,21 @@ def test_a_letter_that_would_be_left_out_is_refused(options: dict[str, str]) -> 
 def test_a_rate_that_is_none_is_refused(rate: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 1,000"):
         unroll_text(hello_model(trained=False), "hell", learning_rate=rate)
+
+
+def test_a_model_of_sentences_reads_each_line_from_the_initial_state() -> None:
+    model = language(build_vocabulary("characters", ["나는\n달"]), cell="lstm", num_layers=2)
+    model.training = {"batches": "sentences"}
+    both = unroll_text(model, "나는\n달", then="\n")
+    alone = [unroll_text(model, line, then="\n") for line in ("나는", "달")]
+    assert both.anew == [3]
+    close(both.loss, sum(one.loss for one in alone))
+    close(both.loss, -sum(line.log_probability for line in model.score(["나는", "달"])))
+    close(both.loss, model.evaluate_text("나는\n달\n").loss * len(both.steps))
+    for layer in range(2):
+        for name, total in both.gradients[layer].items():
+            close(total, sum(one.gradients[layer][name] for one in alone))
+            shares = [step.backward[layer].shares[name].share for step in both.steps]
+            close(sum(shares), 1)
+    with pytest.raises(UsageError, match="each line as a whole"):
+        unroll_text(model, "나는", block_length=2)

@@ -14,6 +14,7 @@ from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
     from sunhwan.inspection.measures.encoding import EncodedText
+    from sunhwan.tasks import Task
 
 
 def encode(
@@ -25,7 +26,10 @@ def encode(
         Path, typer.Option(help="A file .npy or .parquet to write.", show_default=False)
     ] = Path("vectors.npy"),
     column: Annotated[
-        str, typer.Option(help="Of a table: the column with the texts; left out: text or document.")
+        str,
+        typer.Option(
+            help="Of a table: the column with the texts; left out: the model's own, text or document."
+        ),
     ] = "",
     tokens: Annotated[
         bool,
@@ -50,26 +54,38 @@ def encode(
         raise UsageError("--tokens gives a table of tokens: name a .parquet with --out")
     name_cells(cell)
     check_writable(out)
-    texts = _texts(file, column)
-    found = encode_texts(load(run), texts, pooling=pooling)
+    task = load(run)
+    texts = _texts(task, file, column)
+    found = encode_texts(task, texts, pooling=pooling)
     write_bytes(out, _parquet(texts, found, tokens) if out.suffix == ".parquet" else _npy(found))
-    sizes = {"texts": f"{len(found):,}", "size": len(found[0].vector), "path": out}
-    echo(say("encode.written", **sizes))
+    vectors = sum(len(one.labels) for one in found) if tokens else len(found)
+    size = len(found[0].tokens[0] if tokens else found[0].vector)
+    echo(say("encode.written", vectors=f"{vectors:,}", size=size, path=out))
 
 
-def _texts(file: Path, column: str) -> list[str]:
-    """The texts of a file: its lines, or a column of its table."""
+def _texts(task: "Task", file: Path, column: str) -> list[str]:
+    """The texts of a file: its lines, or a column of its table; parts that a model reads side by side are
+    separated by tabs."""
     from sunhwan.data import column as column_of
     from sunhwan.data import read_table
     from sunhwan.text import read_text
 
+    inputs = task.columns_asked if task.asks_rows(file) else []
+    if len(inputs) > 1:
+        if column:
+            raise UsageError(
+                f"--column: the model reads {' and '.join(inputs)} side by side: leave the option out"
+            )
+        return ["\t".join(question.cells) for question in task.questions(file)]
     if file.suffix in (".txt", ".md", "") and not column:
         lines = read_text(file).removesuffix("\n").split("\n")
         if not any(lines):
             raise UsageError(f"{file} has no text")
         return lines
     table = read_table(file)
-    guesses = ("text", "document", "sentence", "1") if len(table.columns) > 1 else table.columns
+    guesses = table.columns
+    if len(table.columns) > 1:
+        guesses = tuple(dict.fromkeys((*inputs, "text", "document", "sentence", "1")))
     name = column_of(table, column, guesses, "text")
     return [row.values[name] for row in table.rows]
 

@@ -39,6 +39,9 @@ def grid(
     target = console()
     target.print(summary(found, language()))
     target.print(_table(found))
+    into = [cell.next_row for cell in found.cells if cell.next_row is not None]
+    if into:
+        target.print(lab_say("flows", n=f"{into[0] + 1:,}"))
     if found.bptt_length > found.block_length:
         target.print(lab_say("reach_over", back=f"{found.bptt_length:,}"))
     else:

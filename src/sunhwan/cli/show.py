@@ -30,9 +30,11 @@ def show(
     run: Annotated[
         Path, typer.Argument(help="A run folder or a model folder; hello: a built-in one.")
     ],
-    text: Annotated[str, typer.Argument(help="What is read (of hello: hell).")] = "",
+    text: Annotated[
+        str | None, typer.Argument(help="What is read (of hello: hell).", show_default=False)
+    ] = None,
     then: Annotated[
-        str, typer.Option(help="What follows the text: the target of its last step.")
+        str, typer.Option(help="What follows: its first token is the target of the last step.")
     ] = "",
     block_length: Annotated[
         int | None,
@@ -40,7 +42,9 @@ def show(
     ] = None,
     bptt_length: Annotated[
         int | None,
-        typer.Option(help="With --block-length: let the gradient go back so many steps instead."),
+        typer.Option(
+            help="With --block-length: let the gradient go back so many steps from a block's end."
+        ),
     ] = None,
     learning_rate: Annotated[
         float, typer.Option(help="η of the update, one step of gradient descent.")
@@ -62,17 +66,19 @@ def show(
     from sunhwan.inspection.hello import WORD
 
     name_cells(cell)
-    if str(run) == HELLO and not run.exists():
+    is_hello = str(run) == HELLO and not run.exists()
+    if is_hello and text is None:
+        text = WORD[:-1]
+    if not text:
+        raise UsageError("there is nothing to read: give a text behind the run")
+    if is_hello:
         model = hello_model(example_cell, trained=not before)
-        text = text or WORD[:-1]
         circle = WORD * (len(text) // len(WORD) + 2)
         place = circle.find(text)
         then = then or (circle[place + len(text)] if place >= 0 else "")
     else:
         if before or example_cell != "elman":
             raise UsageError("--before and --with are of the built-in hello alone: leave them out")
-        if not text:
-            raise UsageError("there is nothing to read: give a text behind the run")
         model = load_language(run)
     found = unroll_text(
         model, text, then=then,
@@ -91,13 +97,13 @@ def lines(found: "UnrolledText") -> Iterator[str]:
     yield from _blocks(found)
     for t, step in enumerate(found.steps):
         if t and step.block != found.steps[t - 1].block:
-            yield say("show.border")
+            yield say("show.anew" if t in found.anew else "show.border")
         yield from _forward(found, t, step)
     yield ""
     yield say("show.loss", loss=f"{found.loss:.6f}")
     yield ""
     for layer, name in enumerate(found.cells):
-        yield say("show.back", layer=layer, cell=name)
+        yield say("show.back", layer=layer + 1, cell=name)
         yield from _backward(found, layer)
         yield ""
     yield from _update(found)
@@ -116,7 +122,7 @@ def _blocks(found: "UnrolledText") -> Iterator[str]:
 def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
     yield f"{t + 1}  {say('show.reads')} {step.label}"
     for number, layer in enumerate(step.layers):
-        mark = f"[{number}] " if len(step.layers) > 1 else ""
+        mark = f"[{number + 1}] " if len(step.layers) > 1 else ""
         yield _row(f"{mark}x", layer.x)
         for name, value in layer.pre_activation.items():
             yield _row(f"{mark}s {name}", value)
@@ -141,6 +147,8 @@ def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
 
 def _border(found: "UnrolledText", t: int) -> str:
     """What comes back over the border behind step t."""
+    if t + 1 in found.anew:
+        return say("show.anew")
     over = [b for b, block in enumerate(found.blocks, 1) if block.first <= t < block.new]
     if not over:
         return say("show.border")
@@ -159,7 +167,7 @@ def _update(found: "UnrolledText") -> Iterator[str]:
     updated = [*found.update.weights, found.update.output_weights]
     for k, (own, gradient, after) in enumerate(zip(layers, gradients, updated, strict=True)):
         is_output = k == len(found.weights)
-        yield "   " + (say("show.output") if is_output else f"[{k}] {found.cells[k]}")
+        yield "   " + (say("show.output") if is_output else f"[{k + 1}] {found.cells[k]}")
         for name, value in own.items():
             parts = [np.atleast_2d(part) for part in (value, gradient[name], after[name])]
             heads = (name, f"∂L/∂{name}", f"{name} − {eta} ∂L/∂{name}")

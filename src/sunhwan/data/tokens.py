@@ -78,15 +78,26 @@ class Tokens(NamedTuple):
         return sha.hexdigest()
 
 
-def encode(vocabulary: Vocabulary, documents: Sequence[Document], what: str = "the text") -> Tokens:
-    """Encode documents; DataError when fewer than two tokens come out, since nothing can be predicted."""
+def encode(
+    vocabulary: Vocabulary,
+    documents: Sequence[Document],
+    what: str = "the text",
+    *,
+    line_break: int | None = None,
+) -> Tokens:
+    """Encode documents; DataError when fewer than two tokens come out, since nothing can be predicted.
+
+    line_break: the token that each document begins with where there is no EOS, so that its first line is
+    read as every other one.
+    """
     eos = vocabulary.eos_id
+    opening = line_break if eos is None else eos
     parts: list[np.ndarray] = []
     starts, position, characters = [], 0, 0
     for document in documents:
         ids = vocabulary.encode(document.text)
-        if eos is not None:
-            ids = np.concatenate(([eos], ids))
+        if opening is not None:
+            ids = np.concatenate(([opening], ids))
         starts.append(position)
         position += len(ids)
         characters += len(document.text)

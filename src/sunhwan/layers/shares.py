@@ -27,8 +27,13 @@ class LayerSteps(NamedTuple):
     d_states: list[State]
 
 
-def layer_steps(recurrent: Recurrent, traced: Traced, loss: Tensor) -> list[LayerSteps]:
-    """Of each layer and direction. traced: with `Look.STEPS`; loss: a scalar. The graph is kept."""
+def layer_steps(
+    recurrent: Recurrent, traced: Traced, loss: Tensor, anew: Sequence[int] = ()
+) -> list[LayerSteps]:
+    """Of each layer and direction. traced: with `Look.STEPS`; loss: a scalar. The graph is kept.
+
+    anew: of a stack that reads forward, the steps before which its state was reset.
+    """
     fields = [field for steps in traced.steps for state in steps for field in state]
     gradients = iter(
         torch.autograd.grad(
@@ -40,7 +45,8 @@ def layer_steps(recurrent: Recurrent, traced: Traced, loss: Tensor) -> list[Laye
         x = traced.inputs[i].detach().transpose(0, 1)
         kind = layer.cell.state_type
         after = [kind(*(field.detach() for field in state)) for state in steps]
-        before = [kind(*(field.detach() for field in traced.initial[i])), *after[:-1]]
+        initial = kind(*(field.detach() for field in traced.initial[i]))
+        before = [initial if t in anew else state for t, state in enumerate((initial, *after[:-1]))]
         d_states = [kind(*(next(gradients) for _ in state)) for state in steps]
         x = x.flip(0) if i % recurrent.directions else x
         found.append(LayerSteps(layer, x, before, after, d_states))

@@ -36,7 +36,7 @@ class ContextReader:
         self, subject: Subject, before: Tensor, targets: Tensor, work: int, progress: Progress
     ) -> None:
         task: Any = subject.task  # of a language model
-        self.model, self.vocabulary = task.model, task.vocabulary
+        self.model, self.vocabulary, self._resets = task.model, task.vocabulary, task.resets
         self.before, self.targets = before.to(subject.task.device), targets.to(subject.task.device)
         self._work, self._done, self._progress = max(work, 1), 0, progress
 
@@ -56,7 +56,7 @@ class ContextReader:
         """ids (N, T): read on."""
         for start in range(0, ids.shape[1], PART):
             part = ids[:, start : start + PART]
-            y, state = self.model.read(part, reading.state)
+            y, state = self.model.read(part, reading.state, self._resets(part))
             reading = ReadSoFar(y[-1].clone(), state)
             self._done += part.shape[1]
             self._progress(min(self._done / self._work, 1.0))

@@ -50,8 +50,8 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
         passage = subject.to_encode(text)
         if len(passage.labels) < subject.steps_to_predict:
             raise UsageError(
-                f"text {number} has {len(passage.labels)} tokens, and the model needs at least "
-                f"{subject.steps_to_predict}: leave it out"
+                f"text {number} is too short: the model needs {subject.steps_to_predict} tokens at least, "
+                f"and finds {len(passage.labels)}: leave it out"
             )
         passages.append(passage)
     order = sorted(range(len(passages)), key=lambda place: -len(passages[place].labels))

@@ -108,14 +108,14 @@ def read_states(subject: Subject, stretches: Selection) -> Iterator[Batch]:
 
 def _of_text(subject: Subject, stretches: Selection) -> Iterator[Batch]:
     """Side by side, the state carried on."""
-    model: Any = subject.task.model
+    task: Any = subject.task
     ids = torch.stack(stretches.rows).to(subject.task.device)
     starts = torch.from_numpy(stretches.starts).unsqueeze(1)
     state = None
     for start in range(0, ids.shape[1], CHUNK):
         part = ids[:, start : start + CHUNK]
         with observing(subject.recurrents[subject.main], Look.STATES) as calls:
-            _, state = model.read(part, state)
+            _, state = task.model.read(part, state, task.resets(part))
         places = starts + torch.arange(start, start + part.shape[1])
         yield Batch(calls[0].traced.layers, places.to(ids.device))
 

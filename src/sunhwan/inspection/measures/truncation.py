@@ -22,7 +22,8 @@ class TextBlock(NamedTuple):
 
 def blocks_of(steps: int, block_length: int | None, bptt_length: int | None) -> list[TextBlock]:
     """The blocks of a text: every k1 = block_length steps the gradient goes back k2 = bptt_length steps
-    from a block's end (Williams and Peng 1990). UsageError where k1 < 1 or k2 < k1."""
+    from a block's end (Williams and Peng 1990); a last block that is shorter begins at the same distance
+    from its losses. UsageError where k1 < 1 or k2 < k1."""
     if block_length is None:
         if bptt_length is not None:
             raise UsageError("how far the gradient goes back needs the length of a block beside it")
@@ -41,11 +42,16 @@ def blocks_of(steps: int, block_length: int | None, bptt_length: int | None) -> 
 
 
 def accumulate_gradients(
-    network: LanguageModel, ids: Sequence[int], targets: Sequence[int], blocks: Sequence[TextBlock]
+    network: LanguageModel,
+    ids: Sequence[int],
+    targets: Sequence[int],
+    blocks: Sequence[TextBlock],
+    anew: Sequence[int] = (),
 ) -> None:
     """Add to each parameter's gradient that of the losses of all blocks, as training computes it.
 
-    Block by block from the state before its first step, which no gradient leaves.
+    Block by block from the state before its first step, which no gradient leaves. anew: with a single
+    block, the steps before which the state is the initial one again.
     """
     state: list[State] | None = None
     read = 0
@@ -54,7 +60,9 @@ def accumulate_gradients(
             with torch.no_grad():
                 _, state = network.read(torch.tensor([ids[read:first]]), state)
             read = first
-        loss = losses_of(network, ids[first:end], targets[first:end], state)[new - first :].sum()
+        loss = losses_of(network, ids[first:end], targets[first:end], state, anew)[
+            new - first :
+        ].sum()
         if loss.requires_grad and loss.numel():
             loss.backward()  # type: ignore[no-untyped-call]
 
@@ -64,13 +72,23 @@ def losses_of(
     ids: Sequence[int],
     targets: Sequence[int],
     state: Sequence[State] | None = None,
+    anew: Sequence[int] = (),
 ) -> Tensor:
-    """The loss of each step that has a target, (T) nats."""
-    output, _ = network.read(torch.tensor([ids]), state)
+    """The loss of each step that has a target, (T) nats. anew: steps before which the state is reset."""
+    output, _ = network.read(torch.tensor([ids]), state, resets_at(anew, len(ids)))
     logits = network.output(output[: len(targets), 0])
     return functional.cross_entropy(
         logits, torch.tensor(targets, dtype=torch.int64), reduction="none"
     )
+
+
+def resets_at(anew: Sequence[int], T: int) -> Tensor | None:
+    """(1, T) bool: whether a step begins in the initial state; None: none does but the first."""
+    if not anew:
+        return None
+    resets = torch.zeros(1, T, dtype=torch.bool)
+    resets[0, list(anew)] = True
+    return resets
 
 
 @torch.no_grad()

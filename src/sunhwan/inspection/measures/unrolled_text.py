@@ -1,6 +1,7 @@
 """A text unrolled: every number of a language model's steps, forward, and of their gradients, backward."""
 
 import copy
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from sunhwan.inspection.measures.truncation import (
     blocks_of,
     descend,
     losses_of,
+    resets_at,
 )
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.layers import Look, observing
@@ -90,8 +92,9 @@ class Update(NamedTuple):
 class UnrolledText(NamedTuple):
     """A text unrolled. labels: of the vocabulary's tokens. cells: one a layer. one_hot: whether tokens
     enter as 0 and 1. loss: L = Σ_t loss_t, which the gradients are of. block_length: None where no gradient
-    is cut; blocks: the steps of each. gradients: of each layer's parameters, the sum of all shares, and of
-    the output layer's. weights: of each layer, by name, and of the output layer."""
+    is cut; blocks: the steps of each. anew: the steps before which the state is the initial one again, each
+    a line break that a model of sentences reads. gradients: of each layer's parameters, the sum of all
+    shares, and of the output layer's. weights: of each layer, by name, and of the output layer."""
 
     text: str
     labels: list[str]
@@ -101,6 +104,7 @@ class UnrolledText(NamedTuple):
     loss: float
     block_length: int | None
     blocks: list[TextBlock]
+    anew: list[int]
     gradients: list[dict[str, Values]]
     gradient_norms: list[dict[str, float]]
     output_gradients: dict[str, Values]
@@ -120,12 +124,14 @@ def unroll_text(
 ) -> UnrolledText:
     """Read a text from the initial state, in float64, and walk back from its losses.
 
-    Each token is the target of the one before it; then: what follows the text, which is a target alone.
+    Each token is the target of the one before it; then: what follows the text, of which the first
+    token is a target alone.
     block_length: T of truncated backpropagation through time: the state passes a border, no gradient does;
     with a longer bptt_length the gradient of a block's losses goes back so many steps from its end.
     learning_rate: η of the update.
-    UsageError where the model is no language model, nothing is read, a letter is unknown that the model
-    has no token for, the rate is no number from 0 to 1,000, or there are too many steps.
+    A model that learned each line by itself reads it so: behind a line break, from the initial state, and
+    nothing is cut. UsageError where the model is no language model, nothing is read, a letter is unknown
+    that the model has no token for, the rate is no number from 0 to 1,000, or there are too many steps.
     """
     language = model.as_language_model()
     if language is None:
@@ -146,6 +152,12 @@ def unroll_text(
     T = len(ids)
     if not T:
         raise UsageError("there is nothing to read: give a text that the model knows")
+    line_break = language.line_break
+    anew = [t for t in range(1, T) if line_break and ids[t] == line_break.token]
+    if line_break and block_length is not None:
+        raise UsageError(
+            "the model learned each line as a whole, so no gradient is cut: leave the length of a block out"
+        )
     blocks = blocks_of(T, block_length, bptt_length)
     if T > STEPS:
         raise UsageError(f"the text has {T:,} tokens: give at most {STEPS:,}")
@@ -157,15 +169,15 @@ def unroll_text(
         )
     with evaluating(network), torch.enable_grad():
         with observing(network.recurrent, Look.STEPS | Look.GATES) as calls:
-            output, _ = network.read(torch.tensor([ids]))
+            output, _ = network.read(torch.tensor([ids]), None, resets_at(anew, T))
         logits = network.output(output[:, 0])  # (T, V)
         targets = [*ids[1:], *following]
         losses = functional.cross_entropy(
             logits[: len(targets)], torch.tensor(targets, dtype=torch.int64), reduction="none"
         )
         traced = calls[0].traced
-        runs = _cut(network.recurrent, traced, losses, blocks)
-        accumulate_gradients(network, ids, targets, blocks)
+        runs = _cut(network.recurrent, traced, losses, blocks, anew)
+        accumulate_gradients(network, ids, targets, blocks, anew)
     shares = [list(parameter_shares(run)) for run in runs]
     gradients = [
         {name: torch.stack([step[name] for step in steps]).sum(0) for name in steps[0]}
@@ -193,7 +205,7 @@ def unroll_text(
                 softmax=_array(softmax[t]),
                 target=targets[t] if known else None,
                 loss=losses[t].item() if known else None,
-                block=t // (block_length or T),
+                block=bisect(anew, t) if line_break else t // (block_length or T),
                 backward=backward,
             )
         )
@@ -204,7 +216,7 @@ def unroll_text(
     }
     descend(network, learning_rate)
     with evaluating(network), torch.no_grad():
-        loss = losses_of(network, ids, targets).sum().item()
+        loss = losses_of(network, ids, targets, anew=anew).sum().item()
     return UnrolledText(
         text=text,
         labels=labels,
@@ -214,6 +226,7 @@ def unroll_text(
         loss=losses.sum().item(),
         block_length=block_length,
         blocks=blocks,
+        anew=anew,
         gradients=[{name: _array(g) for name, g in one.items()} for one in gradients],
         gradient_norms=[{name: float(g.norm()) for name, g in one.items()} for one in gradients],
         output_gradients=output_gradients,
@@ -240,13 +253,17 @@ def _weights(network: LanguageModel) -> tuple[list[dict[str, Values]], dict[str,
 
 
 def _cut(
-    recurrent: Any, traced: Any, losses: Tensor, blocks: Sequence[TextBlock]
+    recurrent: Any,
+    traced: Any,
+    losses: Tensor,
+    blocks: Sequence[TextBlock],
+    anew: Sequence[int],
 ) -> list[LayerSteps]:
     """The gradient of every step: of the losses of each block that goes back to it, added up."""
     found: list[LayerSteps] = []
     for first, new, end in blocks:
         # Within a block a path goes forward only: what is before it is left out.
-        runs = layer_steps(recurrent, traced, losses[new:end].sum())
+        runs = layer_steps(recurrent, traced, losses[new:end].sum(), anew)
         if not found:
             found = [
                 run._replace(d_states=[type(d)(*map(torch.zeros_like, d)) for d in run.d_states])

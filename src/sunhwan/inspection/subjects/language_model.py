@@ -100,12 +100,17 @@ class LanguageModelSubject(Subject):
             raise UsageError("there is nothing to read: give a text")
         beginning = PromptContext.of(self.task.vocabulary, text)
         with evaluating(model):
-            logits, _ = next_token_logits(model, ids.tolist())
+            logits, _ = next_token_logits(model, self._last_line(ids).tolist())
         following = logits.cpu().masked_fill(beginning.never | beginning.first, -torch.inf).argmax()
         grown = self.passage(torch.cat((ids, following.unsqueeze(0))), passage.where)
         # What is read before the text is no part of it.
         pieces = (*passage.pieces[:1], *grown.pieces[1:])
         return grown._replace(text="".join(pieces), pieces=pieces)
+
+    def _last_line(self, ids: Tensor) -> Tensor:
+        """What the state still depends on of ids (T)."""
+        resets = self.task.resets(ids)
+        return ids if resets is None or not resets.any() else ids[int(resets.nonzero()[-1]) :]
 
     def until(self, passage: Passage, prediction: int) -> tuple[Passage, int]:
         return self.cut(passage, 0, prediction + 2), -1
@@ -148,7 +153,8 @@ class LanguageModelSubject(Subject):
                 for kind, values in zip(kinds, run.traced.layers, strict=True)
             ]
         with evaluating(model):
-            y, _ = model.recurrent(x, state)
+            resets = self.task.resets(passage.given[start:-1].to(x.device).expand(n, -1))
+            y, _ = model.recurrent(x, state, resets)
         return torch.log_softmax(model.output(y[:, -1]), -1)[:, passage.given[-1]]
 
     def predicted(self, passage: Passage) -> list[str]:
@@ -162,7 +168,7 @@ class LanguageModelSubject(Subject):
         for row, passage in zip(ids, passages, strict=True):
             row[: len(passage.given)] = passage.given
         ids, lengths = ids.to(device), lengths.to(device)
-        y = model.read(ids)[0].transpose(0, 1)
+        y = model.read(ids, None, self.task.resets(ids))[0].transpose(0, 1)
         places = torch.arange(T - 1, device=device).expand(N, T - 1)
         real = places < lengths.unsqueeze(1) - 1
         targets = ids[:, 1:]

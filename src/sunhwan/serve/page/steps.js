@@ -76,12 +76,18 @@ function column(step, t) {
     "button",
     { type: "button", class: "step", onclick: () => go(isBack() ? last() - 1 - t : t) },
     element("bdi", { class: "token" }, step.label),
-    element("span", { class: "step-loss" }, step.loss === null ? "–" : number(step.loss, 2)),
+    element("span", { class: "step-loss" }, brief(step.loss)),
     element("span", { class: "step-back", "aria-hidden": "true" }),
   );
   const name = say("stepsColumn", { n: number(t + 1), label: step.label });
-  button.setAttribute("aria-label", border ? `${name}, ${say("stepsBorder")}` : name);
+  button.setAttribute("aria-label", border ? `${name}, ${say(seen.anew.includes(t) ? "stepsAnew" : "stepsBorder")}` : name);
   return element("li", { class: border ? "border" : null }, button, ...lanes(t));
+}
+
+/** A loss in few digits; one that rounds to 0 is not said to be 0. */
+function brief(loss) {
+  if (loss === null) return "–";
+  return loss > 0 && loss < 0.005 ? `<${number(0.01, 2)}` : number(loss, 2);
 }
 
 const top = (step) => step.layers.at(-1);
@@ -113,9 +119,9 @@ function go(wanted) {
 const figure = (value, decimals = 4) =>
   element("td", { class: "figure", "data-value": String(value) }, number(value, decimals));
 
-function row(name, { size: all, first }, ...more) {
+function row(name, { size: all, first }) {
   const rest = all > first.length ? [element("td", { class: "quiet" }, `… ${number(all)}`)] : [];
-  return element("tr", { "data-name": name }, element("th", { scope: "row" }, name), ...first.map((v) => figure(v)), ...rest, ...more);
+  return element("tr", { "data-name": name }, element("th", { scope: "row" }, name), ...first.map((v) => figure(v)), ...rest);
 }
 
 /** A gate as circles: full where it is open. */
@@ -193,9 +199,10 @@ function backward(step, t) {
   const over = seen.blocks.filter(([first, fresh]) => first <= t && t < fresh);
   const cut = ends && !over.length;
   const parts = step.layers.map((layer, k) => {
-    const rows = Object.entries(layer.gradient).map(([name, value]) =>
-      row(`∂L/∂${name}`, value, element("td", { class: "figure" }, `‖·‖ ${number(layer.norms[name], 6)}`)),
-    );
+    const rows = Object.entries(layer.gradient).flatMap(([name, value]) => {
+      const norm = element("th", { scope: "row" }, `‖∂L/∂${name}‖`);
+      return [row(`∂L/∂${name}`, value), element("tr", {}, norm, figure(layer.norms[name], 6))];
+    });
     const shares = Object.entries(layer.shares).map(([name, { norm, share }]) => {
       const come = seen.steps.slice(t).reduce((sum, one) => sum + one.layers[k].shares[name].share, 0);
       return element(
@@ -216,7 +223,7 @@ function backward(step, t) {
       table("", shares, heads),
     ];
   });
-  const notes = cut ? [element("p", { class: "notice" }, say("stepsCut"))] : [];
+  const notes = cut ? [element("p", { class: "notice" }, say(seen.anew.includes(t + 1) ? "stepsLineEnds" : "stepsCut"))] : [];
   if (over.length) {
     const numbers = over.map((block) => number(seen.blocks.indexOf(block) + 1)).join(", ");
     notes.push(element("p", { class: "notice" }, say("stepsOver", { blocks: numbers, n: number(over[0][0] + 1) })));

@@ -37,6 +37,7 @@ async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
                 "loss": found.loss,
                 "norms": [_some(own) for own in found.gradient_norms],
                 "blocks": found.blocks,
+                "anew": found.anew,
                 "update": _update(found),
                 "steps": [_step(found.labels, step) for step in found.steps],
             }

@@ -136,7 +136,8 @@ def question_of(line: str, parts: int, where: str, folder: Path = Path()) -> Que
     cells = (line,) if parts == 1 else tuple(line.split("\t"))
     if len(cells) != parts:
         raise DataError(
-            f"{where} has {len(cells)} parts, but the model reads {parts}: separate them by tabs"
+            f"{where} has {len(cells)} part{'s' * (len(cells) != 1)}, but the model reads {parts}: "
+            "separate them by tabs"
         )
     return Question(cells, where, folder)
 

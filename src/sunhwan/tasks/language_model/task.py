@@ -100,6 +100,11 @@ class LanguageModelTask(Task):
         token = line_break_of(self.vocabulary) if self.reads_sentences else None
         return None if token is None else LineBreak(token, opens=self.vocabulary.eos_id is None)
 
+    def resets(self, ids: Tensor) -> Tensor | None:
+        """Where the state begins anew in ids (N, T): bool of that shape, or None: nowhere."""
+        line_break = self.line_break
+        return None if line_break is None else ids == line_break.token
+
     def loss(self, batch: Block, state: Any, training: TrainingConfig) -> Loss:
         found = self.model.loss(
             to_device(batch, self.device),
@@ -211,12 +216,17 @@ class LanguageModelTask(Task):
         return self._evaluate(self._tokens(files), precision)
 
     def _tokens(self, files: Sequence[str | Path]) -> Tokens:
-        return encode(self.vocabulary, load_corpus(files).documents, ", ".join(map(str, files)))
+        return self._encoded(load_corpus(files).documents, ", ".join(map(str, files)))
+
+    def _encoded(self, documents: Sequence[Document], what: str) -> Tokens:
+        """A line break before each first line too, where every line is read by itself."""
+        token = self.line_break.token if self.line_break else None
+        return encode(self.vocabulary, documents, what, line_break=token)
 
     def evaluate_text(self, text: str, precision: str = "fp32") -> Scores:
         """The same on a text."""
         document = Document("text", normalize(text))
-        return self._evaluate(encode(self.vocabulary, [document], "the text"), precision)
+        return self._evaluate(self._encoded([document], "the text"), precision)
 
     def _evaluate(self, tokens: Tokens, precision: str) -> Scores:
         engine = None if precision == "fp32" else engine_for(self.model, precision)[0]
@@ -264,7 +274,7 @@ class LanguageModelTask(Task):
             )
 
     def read(self, path: Path) -> Tokens:
-        return encode(self.vocabulary, load_corpus(path).documents, str(path))
+        return self._encoded(load_corpus(path).documents, str(path))
 
     def facts(self) -> dict[str, Any]:
         return {
