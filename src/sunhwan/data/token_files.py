@@ -218,9 +218,12 @@ def _parts(pieces: Iterator[str], cut: int) -> Iterator[tuple[str, bool]]:
     for piece in pieces:
         before = min(max(cut - at, 0), len(piece))
         at += len(piece)
-        if before:
+        if before == len(piece):
+            yield piece, True
+        elif not before:
+            yield piece, False
+        else:
             yield piece[:before], True
-        if before < len(piece):
             yield piece[before:], False
 
 

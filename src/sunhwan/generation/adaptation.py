@@ -167,7 +167,7 @@ def evaluate_adapted(model: LanguageModel, tokens: Tokens, adaptation: Adaptatio
     return Scores(loss / count, right / count, count, tokens.characters, tokens.unknown)
 
 
-RATES = (0.0001, 0.0003, 0.001)
+RATES = (0.0001, 0.0003, 0.001, 0.003)
 CACHES = tuple(Cache(share, flatness) for share in (0.05, 0.1, 0.2) for flatness in (0.1, 0.3, 1.0))
 TUNED_ON = 10_000
 """Tokens of the validation text on which settings are compared."""

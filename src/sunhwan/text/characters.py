@@ -13,6 +13,7 @@ from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary, rejoi
 
 Codes: TypeAlias = npt.NDArray[np.uint32]
 
+_PART = 1 << 15
 _END = 0x110000  # stands for EOS among code points; no character has it
 
 
@@ -28,7 +29,7 @@ class CharacterVocabulary(Vocabulary):
     kind: ClassVar[str] = "characters"
 
     def normalize(self, text: str) -> str:
-        codes = self._codes(text)
+        codes = self._codes(text).copy()
         if self.unk_id is not None:
             codes[self._look_up(codes) == self.unk_id] = ord(REPLACEMENT)
         return to_text(self._merge(codes))
@@ -51,7 +52,11 @@ class CharacterVocabulary(Vocabulary):
         return codes
 
     def _look_up(self, codes: Codes) -> Ids:
-        return self._table[np.minimum(codes, self._table.size - 1)]
+        ids = np.empty(len(codes), np.int64)
+        for start in range(0, len(codes), _PART):  # what lies between stays in the cache
+            part = codes[start : start + _PART].astype(np.intp)
+            self._table.take(part, mode="clip", out=ids[start : start + _PART])
+        return ids
 
     @cached_property
     def _table(self) -> Ids:
@@ -103,8 +108,8 @@ class _CharacterDecoder(Decoder):
 
 
 def code_points(text: str) -> Codes:
-    """Text without surrogates → its code points, writable, of shape (T,)."""
-    return np.frombuffer(bytearray(text.encode("utf-32-le")), "<u4").astype(np.uint32, copy=False)
+    """Text without surrogates → its code points, read-only, of shape (T,)."""
+    return np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.uint32, copy=False)
 
 
 def to_text(codes: Codes) -> str:

@@ -14,12 +14,18 @@ from sunhwan.text.encodings import Guess, recognise
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
+class NormalText(str):
+    """Text that was normalised: `normalize` returns it as it is. What is cut of it is plain text again."""
+
+
 def normalize(text: str) -> str:
     """Normalise text that is already a `str`, such as an argument of the command line.
 
     Surrogates become U+FFFD, CRLF and lone CR become LF, and the result is in NFC.
     Applying it twice changes nothing more.
     """
+    if isinstance(text, NormalText):
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

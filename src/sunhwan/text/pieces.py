@@ -13,7 +13,7 @@ from pathlib import Path
 from unicodedata import normalize as unicode_normalize
 
 from sunhwan.files import open_unpacked
-from sunhwan.text.decoding import read_known
+from sunhwan.text.decoding import NormalText, read_known
 from sunhwan.text.encodings import is_wide
 
 SIZE = 1 << 20
@@ -39,7 +39,7 @@ def read_pieces(path: Path, *, whole: bool = False) -> Iterator[str]:
     if whole:
         text = read_known(path).text
         if text:
-            yield text
+            yield NormalText(text)
         return
     decoder = io.IncrementalNewlineDecoder(getincrementaldecoder("utf-8")(), translate=True)
     try:
@@ -56,7 +56,7 @@ def read_pieces(path: Path, *, whole: bool = False) -> Iterator[str]:
                 data = file.read(SIZE)
                 cut = _last_cut(held, looked)
                 if cut:
-                    yield unicode_normalize("NFC", held[:cut])
+                    yield NormalText(unicode_normalize("NFC", held[:cut]))
                 looked = max(len(held) - cut - 2, 0)
                 held = held[cut:] + decoder.decode(data, final=not data)
     except UnicodeDecodeError:
@@ -64,7 +64,7 @@ def read_pieces(path: Path, *, whole: bool = False) -> Iterator[str]:
     except (OSError, EOFError, ValueError, zlib.error):
         raise NotStreamedError from None  # reading it whole says what is wrong
     if held:
-        yield unicode_normalize("NFC", held)
+        yield NormalText(unicode_normalize("NFC", held))
 
 
 def _last_cut(text: str, start: int) -> int:
