@@ -167,7 +167,7 @@ def test_rows_and_threads_change_no_bit(precision: str, instructions: str) -> No
 @built
 def test_a_crowded_machine_changes_no_bit() -> None:
     """Where threads wait for each other too long one of them goes on alone, in the middle of a text."""
-    model = build(V=70, hidden_size=96)
+    model = build(V=70, hidden_size=96, cell=("lstm", "lstm_layer_norm"))
     ids = ids_for(model, 2, 20_000)
     one, two = (Engine(model, "fp32", threads) for threads in (1, 2))
     state = one.initial_state(2)

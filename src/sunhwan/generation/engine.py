@@ -171,14 +171,15 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
 
     def program_of(depth: int, layer: RecurrentLayer) -> EngineLayer:
         from sunhwan.generation.layer_steps import layer_step
-        from sunhwan.ops.engine_program import step_record
+        from sunhwan.ops.engine_program import X, step_record
 
         step = layer_step(model, depth, MAX_TABLE)
         size = 0 if step.table is None else step.table.shape[1]
         written = step_record(step.program, step.columns, size)
         records.append(written)
         table = None if step.table is None else torch.from_numpy(step.table)
-        return EngineLayer(program=written.address, D=layer.input_size, table=floats(table))
+        reads = layer.input_size if X in step.program.inputs else 0
+        return EngineLayer(program=written.address, D=reads, table=floats(table))
 
     def layer_of(depth: int, layer: RecurrentLayer) -> EngineLayer:
         if not is_compiled(model, depth):

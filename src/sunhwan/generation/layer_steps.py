@@ -23,6 +23,8 @@ from sunhwan.program.takes import sources_of
 
 AT_ONCE = 1024
 """Tokens whose rows of the table are computed at once."""
+LARGEST = 1 << 25
+"""Numbers of a parameter up to which a step is traced: tracing takes some 30 bytes for each."""
 STATE = "state"
 
 
@@ -39,7 +41,11 @@ class LayerStep(NamedTuple):
 
 def why_no_step(model: LanguageModel, depth: int) -> str:
     """Why the step of a layer cannot be written as a program, in one clause; "" where it can."""
-    kind = type(model.recurrent.stack[depth].cell).__name__
+    layer = model.recurrent.stack[depth]
+    kind = type(layer.cell).__name__
+    most = max(parameter.numel() for parameter in layer.parameters())
+    if most > LARGEST:
+        return f"a matrix of {most:,} numbers is too large to be traced, the limit is {LARGEST:,}"
     try:
         if _holds(model, depth):
             return ""
@@ -62,6 +68,8 @@ def layer_step(model: LanguageModel, depth: int, most: int) -> LayerStep:
     size = sum(divided.operations[place].size for place in given)
     if embedding is not None and V * size > most:
         return LayerStep(program, {}, None)
+    if not given:  # a step that does not look at its input
+        return LayerStep(_behind(divided, given), {}, None)
     columns, begin = {}, 0
     for place in given:
         columns[_column(place)] = begin
