@@ -13,7 +13,7 @@ from tests.kernels.problems import Shape, built, each_cell, outputs, problem, sh
 
 pytestmark = built
 
-SHAPES = int(os.environ.get("SUNHWAN_KERNEL_SHAPES", "4"))
+SHAPES = int(os.environ.get("SUNHWAN_KERNEL_SHAPES", "2"))
 """Of each cell; `python -m tests.kernels.many` tries thousands."""
 
 
