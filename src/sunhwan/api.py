@@ -10,7 +10,8 @@ import torch
 
 from sunhwan.data.survey import corpus_files, size_of
 from sunhwan.errors import StoreError, SunhwanError, UsageError
-from sunhwan.store import Run, load_model
+from sunhwan.store import Run, hub, load_model
+from sunhwan.store.model import card, located_model
 from sunhwan.tasks import Baselines, LanguageModelTask, Review, Task
 
 
@@ -32,6 +33,17 @@ def load_language(run: str | Path, device: str = "cpu") -> LanguageModelTask:
             f"{run} holds a {task.title}, not a language model: use `sunhwan {task.command}`"
         )
     return language
+
+
+def push(run: str | Path, name: str, *, private: bool = False) -> str:
+    """Send the model of a run folder or a model folder to USER/NAME on the Hugging Face Hub; its address.
+
+    The model is loaded first, so that what is sent can be. UsageError or StoreError in one sentence.
+    """
+    task = load(run)
+    tags = ["sunhwan", task.name.replace("_", "-"), *dict.fromkeys(task.config.model.cells)]
+    folder = located_model(Path(run))
+    return hub.push(folder, name, card(task, dict(task.training)), tags=tags, private=private)
 
 
 def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:

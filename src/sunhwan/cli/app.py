@@ -19,6 +19,7 @@ from sunhwan.cli import (
     inspect,
     lab,
     predict,
+    push,
     sample,
     score,
     serve,
@@ -104,7 +105,8 @@ def _options(
 for _function in (
     train.train, train.resume, compare.compare, tune.tune, sample.sample, predict.predict,
     evaluate.evaluate, score.score, tokenize.tokenize, serve.serve, info.info, export.export,
-    inspect.inspect, show.show, words.words, encode.encode, settings.settings, check_cell.check_cell,
+    push.push, inspect.inspect, show.show, words.words, encode.encode, settings.settings,
+    check_cell.check_cell,
 ):  # fmt: skip
     app.command(cls=Command)(_function)
 app.add_typer(lab.app, name="lab")

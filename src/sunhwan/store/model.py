@@ -13,6 +13,7 @@ from sunhwan.atomic import recover_folder, replaced_folder
 from sunhwan.config import Config, ModelConfig
 from sunhwan.errors import StoreError, UsageError, quoted
 from sunhwan.files import read_json
+from sunhwan.store.hub import fetched, is_on_hub
 from sunhwan.store.migrations import MODEL, migrated, stamp, writer
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import TASKS, Task
@@ -63,7 +64,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     Nothing in the folder is executed.
     """
     try:
-        folder = _located(Path(folder))
+        folder = located_model(Path(folder))
     except (OSError, ValueError) as error:  # a name too long or with a NUL, a folder not ours
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"cannot read {quoted(str(folder))}: {reason}") from None
@@ -97,8 +98,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> SavedModel:
     return SavedModel(task, facts)
 
 
-def _located(folder: Path) -> Path:
+def located_model(folder: Path) -> Path:
     """The model folder that is meant by it or by its run folder; StoreError where there is none."""
+    if is_on_hub(folder):
+        return fetched(folder)
     if (folder / "config.toml").exists() or (folder / "checkpoints").exists():
         folder = folder / "model"
     recover_folder(folder)
