@@ -22,7 +22,7 @@ class Config:
     task: TaskConfig = field(default_factory=TaskConfig)
     text: TextConfig = field(default_factory=TextConfig)
     data: DataConfig = field(default_factory=DataConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
+    model: ModelConfig = field(default_factory=lambda: task_settings(TaskConfig().name).model())
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @classmethod
