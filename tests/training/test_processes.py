@@ -16,6 +16,7 @@ from sunhwan.models.loss import Loss
 from sunhwan.training.processes import SummedLoss
 from tests.conftest import TINY, Command
 from tests.tasks.cases import CASES
+from tests.tiers import deep
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked")
 
@@ -64,6 +65,26 @@ def test_a_killed_process_ends_all_and_the_run_goes_on(report: dict[str, Any], r
     assert seconds < 60
     assert step == 30
     assert difference < 1e-5
+
+
+@deep
+def test_killed_at_random_instants_and_resumed_is_uninterrupted(tmp_path: Path) -> None:
+    kills = os.environ.get("SUNHWAN_KILLS", "3")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.killed_ranks", tmp_path, kills, "1"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["killed"] == int(kills)
+    assert found["slowest"] < 60
+    assert found["apart"] < 1e-5
+    assert found["losses"] < 1e-5
 
 
 def test_what_cannot_be_shared_is_told_once(report: dict[str, Any]) -> None:
