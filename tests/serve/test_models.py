@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sunhwan.errors import StoreError, UsageError
 from sunhwan.serve import models
@@ -68,8 +69,11 @@ def test_folders_that_hold_nothing(tmp_path: Path) -> None:
     for folder in (tmp_path / "none", tmp_path):
         with pytest.raises(StoreError, match=r"no run or model|cannot read|does not exist"):
             served([folder])
-    other = save_run(tmp_path / "other", language(ABC, layer_norm=True, num_layers=2))
-    with pytest.raises(UsageError, match="norms"):
+    large = language(ABC)
+    with torch.no_grad():
+        large.model.output.bias[0] = 1e6
+    other = save_run(tmp_path / "other", large)
+    with pytest.raises(UsageError, match="beyond int8"):
         served([other], "int8")
 
 

@@ -38,7 +38,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     strange = build_vocabulary("characters", ["<b onx=\"'>&\n\u202e"])
     found[MARKUP] = save_run(folder / MARKUP, language(strange))
     # One that is written token by token, so that there is time to stop it.
-    slow = language(VOCABULARIES["jamo"], num_layers=2, layer_norm=True)
+    slow = language(VOCABULARIES["jamo"], num_layers=2, layer_norm=True, hidden_size=512)
     found["slow"] = save_run(folder / "slow", slow)
     for name in ("answer", "classify", "tag", "translate", "forecast"):
         found[name] = save_task(folder / f"of-{name}", name)
