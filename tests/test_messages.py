@@ -55,7 +55,7 @@ def test_every_message_of_the_report_is_used_and_every_one_used_is_there() -> No
     assert named <= messages.keys()
     for key in messages:
         start, _, end = key.rpartition(".")
-        made = end in ("title", "absent") or start in ("stack", "unit")
+        made = end in ("title", "absent") or start in ("stack", "unit", "input", "period")
         made = made or (
             start in ("attribution", "unrolled", "probes", "flow") and f'"{end}"' in source
         )

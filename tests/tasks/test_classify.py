@@ -78,7 +78,8 @@ def test_a_pair_is_read_by_one_encoder(command: Command, tmp_path: Path) -> None
     assert [a.values["label"] for a in predictor.predict([("가", "가"), "나\t다"])] == ["yes", "no"]
     lonely = tmp_path / "one.txt"
     lonely.write_text("가\t가\n나\n", encoding="utf-8")
-    assert "one.txt, line 2 has 1 parts" in command("predict", run, lonely).sentence
+    said = "one.txt, line 2: the model reads 2 parts, separated by tabs, and finds 1"
+    assert said in command("predict", run, lonely).sentence
 
 
 def test_frames_are_read_as_text_is(command: Command, tmp_path: Path) -> None:

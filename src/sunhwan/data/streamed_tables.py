@@ -176,8 +176,8 @@ def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> St
         given = tuple(cell.strip() for cell in normalize(line.removesuffix("\n")).split("\t"))
         if len(given) != len(columns):
             raise DataError(
-                f"{name}, line 1: the header has {len(given)} parts, but the model reads {len(columns)}: "
-                "separate them by tabs"
+                f"{name}, line 1: the model reads {len(columns)} parts, separated by tabs, and finds "
+                f"{len(given)}"
             )
         columns = given
 
@@ -189,8 +189,8 @@ def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> St
                 yield StreamedRow(where, {})
             elif len(cells) != len(columns):
                 yield StreamedRow(where, {}, DataError(
-                    f"{where} has {len(cells)} parts, but the model reads {len(columns)}: separate "
-                    "them by tabs"
+                    f"{where}: the model reads {len(columns)} parts, separated by tabs, and finds "
+                    f"{len(cells)}"
                 ))  # fmt: skip
             else:
                 yield StreamedRow(where, dict(zip(columns, cells, strict=True)))

@@ -26,14 +26,17 @@ def mistake(sentence: str, language: str) -> str:
 def _patterns() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
     """Of each sentence the fixed words, and its texts; what is filled in stands in braces: {0}, {1} …
 
-    Directly behind another one stands what may have been meant, in brackets, or nothing.
+    Directly behind another one stands what may have been meant, in brackets, or nothing. The sentence with
+    the most fixed words comes first, for another one may have some of them.
     """
     found = []
     for texts in catalogue()["mistakes"].values():
         first, *others = re.split(r"\{[0-9]+\}", texts["en"])
+        size = len(first) + sum(map(len, others))
         pattern, before = re.escape(first), first or "at the beginning"
         for fixed in others:
             pattern += ("(.*?)" if before else r"( \(.*\?\))?") + re.escape(fixed)
             before = fixed
-        found.append((re.compile(pattern, re.DOTALL), dict(texts)))
-    return tuple(found)
+        found.append((size, re.compile(pattern, re.DOTALL), dict(texts)))
+    found.sort(key=lambda one: -one[0])
+    return tuple((pattern, texts) for _, pattern, texts in found)

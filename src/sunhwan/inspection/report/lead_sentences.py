@@ -42,12 +42,14 @@ def memory_lead(memory: MemoryUse, words: Phrases) -> str:
         "first": f"{mean[0]:.2f}",
         "last": f"{mean[-1]:.2f}",
     }
-    end = "_series" if memory.measure == "pinball" else ""
+    some, none, all_ = "lead", "lead_none", "lead_all"
+    if memory.measure == "pinball":
+        some, none, all_ = "lead_series", "lead_none_series", "lead_all_series"
     if mean[-1] >= mean[0]:
-        return words(f"memory.lead_none{end}", **values)
+        return words(f"memory.{none}", **values)
     if memory.used is None or memory.used >= memory.contexts[-1]:
-        return words(f"memory.lead_all{end}", **values)
-    return words(f"memory.lead{end}", used=words.count(memory.used), **values)
+        return words(f"memory.{all_}", **values)
+    return words(f"memory.{some}", used=words.count(memory.used), **values)
 
 
 def lags_lead(lags: LagInfluence, words: Phrases) -> str:

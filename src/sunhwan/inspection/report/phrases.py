@@ -35,12 +35,12 @@ class Phrases:
 
     def input(self, name: str) -> str:
         """What a forecaster reads, as `Layout.columns` names it; a column of the file by its own name."""
-        for key, end in (("lags.time_of", "time of "), ("lags.steps_before", " steps before")):
+        for key, end in (("input.time_of", "time of "), ("input.steps_before", " steps before")):
             if name.startswith(end) or (name.endswith(end) and end.startswith(" ")):
                 rest = name.replace(end, "")
-                known = f"lags.{rest}" in catalogue()["report"]
-                return self(key, what=self(f"lags.{rest}") if known else rest)
-        key = f"lags.{name.replace(' ', '_')}"
+                known = f"period.{rest}" in catalogue()["report"]
+                return self(key, what=self(f"period.{rest}") if known else rest)
+        key = f"input.{name.replace(' ', '_')}"
         return self(key) if key in catalogue()["report"] else name
 
     def layer(self, one: Any, *, stack: bool = True) -> str:

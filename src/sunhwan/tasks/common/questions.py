@@ -136,8 +136,7 @@ def question_of(line: str, parts: int, where: str, folder: Path = Path()) -> Que
     cells = (line,) if parts == 1 else tuple(line.split("\t"))
     if len(cells) != parts:
         raise DataError(
-            f"{where} has {len(cells)} part{'s' * (len(cells) != 1)}, but the model reads {parts}: "
-            "separate them by tabs"
+            f"{where}: the model reads {parts} parts, separated by tabs, and finds {len(cells)}"
         )
     return Question(cells, where, folder)
 
