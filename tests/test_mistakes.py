@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+import sunhwan.errors
 import sunhwan.messages
 from sunhwan.messages import catalogue
 from sunhwan.messages.mistakes import mistake
@@ -16,18 +17,45 @@ def templates() -> set[str]:
     found = set()
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                parts = [str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values]
-                found.add("".join(parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.add(node.value)
+            found.add(template(node))
     return found
+
+
+def template(node: ast.AST) -> str:
+    """A text of the code with {} where something is filled in; "" of what is no text."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in node.values)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def test_each_mistake_is_one_that_the_package_says() -> None:
     known = templates()
     told = {key: re.sub(r"\{[0-9]+\}", "{}", t["en"]) for key, t in catalogue()["mistakes"].items()}
     assert {key: text for key, text in told.items() if text not in known} == {}
+
+
+def raised() -> dict[str, str]:
+    """The sentences with which the command line can end, and where: those of errors of ours, written out
+    where they are raised. What layers and cells say is met in Python alone."""
+    found = {}
+    for file in PACKAGE.rglob("*.py"):
+        if file.relative_to(PACKAGE).parts[0] in ("cells", "layers", "ops", "laws", "numpy_rnn.py"):
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
+                continue
+            name = getattr(node.exc.func, "id", "")
+            own = isinstance(getattr(sunhwan.errors, name, None), type)
+            text = next(iter(template(part) for part in node.exc.args), "")
+            plural = re.search(r"[a-z]\{\}", text)  # an English ending, which no other language has
+            if own and not plural and len(text.replace("{}", "")) > 20:
+                found[text] = f"{file.relative_to(PACKAGE)}:{node.lineno}"
+    return found
+
+
+def test_each_sentence_that_ends_a_command_is_in_korean_too() -> None:
+    told = {re.sub(r"\{[0-9]+\}", "{}", t["en"]) for t in catalogue()["mistakes"].values()}
+    assert {text: where for text, where in raised().items() if text not in told} == {}
 
 
 def test_each_mistake_is_recognised_with_what_it_quotes() -> None:

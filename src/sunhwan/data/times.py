@@ -255,7 +255,11 @@ def _dated(
         )
     changing = not isinstance(place, timezone)
     if changing and _odd_steps(points, groups) < _odd_steps(local, groups):
-        notes = (*notes, f"the clock of {place} changes, so steps are counted in UTC")
+        notes = (
+            *notes,
+            f"the clock of {place} changes, so steps are counted in UTC: for the season behind a change, "
+            "what comes at an hour of the day is expected an hour off",
+        )
 
         def write(point: float) -> str:
             offset = shown_offset(_date(point), place)

@@ -27,7 +27,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str,
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the state; StoreError when the file is missing or a single bit is wrong."""
-    damaged = f"{path} is damaged"
     if not is_plain(path):
         raise StoreError(f"{path} does not exist, or is no plain file")
     try:
@@ -45,21 +44,29 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         TypeError,
     ) as error:
         reason = str(error).splitlines()[0]
-        raise StoreError(f"{damaged} or no safetensors file ({reason}): restore a copy") from None
+        raise StoreError(
+            f"{path} is damaged or no safetensors file ({reason}): restore a copy"
+        ) from None
     body = metadata.get("sunhwan", "")
     if hashlib.sha256(body.encode()).hexdigest() != metadata.get("sha256"):
-        raise StoreError(f"{damaged}: its header does not match its SHA-256; restore a copy")
+        raise StoreError(
+            f"{path} is damaged: its header does not match its SHA-256; restore a copy"
+        )
     try:
         content = parse_json(body)
         digests, state = content["digests"], content["state"]
         complete = isinstance(state, dict) and digests.keys() == tensors.keys()
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise StoreError(f"{damaged}: its header is not one of sunhwan's; restore a copy") from None
+        raise StoreError(
+            f"{path} is damaged: its header is not one of sunhwan's; restore a copy"
+        ) from None
     if not complete:
-        raise StoreError(f"{damaged}: tensors are missing or extra; restore a copy")
+        raise StoreError(f"{path} is damaged: tensors are missing or extra; restore a copy")
     for name, tensor in tensors.items():
         if digests[name] != _digest(name, tensor):
-            raise StoreError(f"{damaged}: tensor {name} does not match its SHA-256; restore a copy")
+            raise StoreError(
+                f"{path} is damaged: tensor {name} does not match its SHA-256; restore a copy"
+            )
     return tensors, state
 
 
