@@ -14,7 +14,7 @@ import sunhwan
 from sunhwan.config import Config
 from sunhwan.data.seasons import found_longer, found_season
 from sunhwan.errors import ConfigError, DataError
-from sunhwan.models.forecaster import QUANTILES, fitted_spread
+from sunhwan.models.forecaster import QUANTILES, fitted_spread, mixed_spread
 from sunhwan.tasks import Forecast
 from sunhwan.tasks.forecast.layout import Layout
 from sunhwan.training import rolling_origins
@@ -198,12 +198,33 @@ def test_bands_are_not_fitted_to_a_calm_end(tmp_path: Path) -> None:
     ready = Forecast.prepare(Config().override({**settings, "data.source": str(file)}, "the test"))
     task: Any = ready.task
     torch.nn.init.uniform_(task.model.output.bias, -1, 1)
-    factors = []
+    task.sample, factors = (), []
     for moved in (task.moved, 0.0):
         task.moved = moved
         task.validate(ready.validation)
         factors.append(float(task.model.spread[0]))
     assert factors[0] > 1.2 * factors[1]
+
+
+def test_bands_widen_to_what_was_learned_from(tmp_path: Path) -> None:
+    held, learned = torch.tensor([0.5, 1.0]), torch.tensor([3.0, 0.5])
+    assert mixed_spread(held, learned, 1.5, 0).tolist() == [3.0, 1.5]
+    assert mixed_spread(held, learned, 1.5, 20) == pytest.approx([1.5**0.5, 1.5**0.5])
+    rng = np.random.default_rng(5)
+    rows = [f"{day(n)},{value}" for n, value in enumerate(rng.normal(size=200).cumsum())]
+    file = tmp_path / "narrow.csv"
+    file.write_text("\n".join(["day,y", *rows]) + "\n", encoding="utf-8")
+    settings = {"model.hidden_size": 4, "model.embedding_size": 4, "task.name": "forecast"}
+    ready = Forecast.prepare(Config().override({**settings, "data.source": str(file)}, "the test"))
+    task: Any = ready.task
+    with torch.no_grad():
+        task.model.output.bias.copy_(torch.linspace(-0.2, 0.2, len(QUANTILES)))  # far too narrow
+    factors = []
+    for sample in (task.sample, ()):
+        task.sample = sample
+        task.validate(ready.validation)
+        factors.append(float(task.model.spread[0]))
+    assert factors[0] > 1.5 * factors[1]
 
 
 def test_a_constant_series_does_not_flatter(command: Command, tmp_path: Path) -> None:

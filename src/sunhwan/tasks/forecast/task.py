@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import BUILT_IN_SERIES, Series, pad
 from sunhwan.errors import DataError, StoreError, UsageError
-from sunhwan.models.forecaster import MEDIAN, QUANTILES, Forecaster, Windows, fitted_spread
+from sunhwan.models.forecaster import (
+    MEDIAN,
+    QUANTILES,
+    Forecaster,
+    Windows,
+    fitted_spread,
+    mixed_spread,
+)
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
@@ -45,9 +52,9 @@ from sunhwan.tasks.forecast.tracks import (
     with_scales,
 )
 
-ASKED, TRUSTED, MOST_WIDENED = 2000, 20, 2.0
-"""Windows of which it is asked how far the series went; held-out futures, apart from each other, of which
-the fit of the bands counts half; and the most that a calm end widens them."""
+ASKED, FITTED, MOST_WIDENED = 2000, 500, 2.0
+"""Windows of which it is asked how far the series went; windows learned from to which the bands are
+fitted, too; and the most that a calm end widens them."""
 
 PANELS, FORECASTS = 6, 8
 """Series in a picture, and forecasts of each."""
@@ -73,6 +80,8 @@ class Forecast(ExampleTask):
         self.season, self.horizon = self.settings.season, self.settings.horizon
         self.moved = 0.0
         """How far, in units of a window's scale, the series went in the rows learned from."""
+        self.sample: Sequence[Window] = ()
+        """Of the windows learned from, those to which the bands are fitted, too; none once restored."""
         self.model: Forecaster = Forecaster(
             config.model, layout.features, self.horizon, calibrated=layout.drawn
         )
@@ -89,6 +98,7 @@ class Forecast(ExampleTask):
         config = complete_examples(config, [], len(learned), chosen)
         made = cls(config, layout, marks)
         made.moved = _largest(made._targets(learned[:: -(-len(learned) // ASKED)]))
+        made.sample = learned[:: -(-len(learned) // FITTED)]
         if config.text.validation:
             held = made.read(Path(config.text.validation))
         task, count = made.settings, len({id(window.track) for window in learned})
@@ -168,23 +178,24 @@ class Forecast(ExampleTask):
         limit: int = 0,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ForecastScores:
-        """Fit how wide the bands are to the held-out origins, then compute the figures.
-
-        Futures that overlap tell little more than one. The fewer there are apart from each other, the
-        less the fit counts, and the more it counts whether the series moved further in the rows
-        learned from than in the held-out ones, which may be calm.
+        """Fit how wide the bands are to held-out origins and to a sample of those learned from, then
+        compute the figures (`mixed_spread`).
         """
         some = _spread_out(data, limit)
         scaled = said, _, _ = self._scaled(some, interrupted)
         targets = self._targets(some)
-        factors = fitted_spread(torch.from_numpy(said), torch.from_numpy(targets))
+        learned = torch.ones(len(QUANTILES))
+        if self.sample:
+            learned = self._fitted(self._scaled(self.sample, interrupted)[0], self.sample)
         apart = Counter(id(window.track) for window in data)
         count = sum(-(-windows // self.horizon) for windows in apart.values())
-        trust = count / (count + TRUSTED)
         moved = _largest(targets)
         wider = min(max(self.moved / moved, 1.0), MOST_WIDENED) if moved else 1.0
-        self.model.spread.copy_(factors**trust * wider ** (1 - trust))
+        self.model.spread.copy_(mixed_spread(self._fitted(said, some), learned, wider, count))
         return ForecastScores.of(some, *self._placed(some, *scaled), self.season)
+
+    def _fitted(self, said: NDArray[np.float64], windows: Sequence[Any]) -> torch.Tensor:
+        return fitted_spread(torch.from_numpy(said), torch.from_numpy(self._targets(windows)))
 
     def _targets(self, windows: Sequence[Any]) -> NDArray[np.float64]:
         """The futures as they are learned, (n, H); NaN where one is unknown or has no scale."""
