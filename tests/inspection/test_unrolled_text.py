@@ -1,6 +1,7 @@
 """A text unrolled: every number against NumPy, shares against the gradient, borders of blocks."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -216,6 +217,33 @@ def test_a_letter_that_would_be_left_out_is_refused(options: dict[str, str]) -> 
 def test_a_rate_that_is_none_is_refused(rate: float) -> None:
     with pytest.raises(UsageError, match="from 0 to 1,000"):
         unroll_text(hello_model(trained=False), "hell", learning_rate=rate)
+
+
+@pytest.mark.parametrize("block_length", [None, 3])
+def test_the_gradient_of_c_is_that_through_h_too(block_length: int | None) -> None:
+    """An LSTM by PyTorch's graph of the equations, in which h_t is made of c_t."""
+    model = hello_model("lstm")
+    found = unroll_text(model, "hellohell", then="o", block_length=block_length)
+    layer, output = model.model.double().recurrent.stack[0], model.model.output
+    W_x, W_h, b = (layer.parameters_of_cell[name].detach() for name in ("W_x", "W_h", "b"))
+    ids = [found.labels.index(letter) for letter in "hellohello"]
+    h = c = torch.zeros(1, 3, dtype=torch.float64)
+    cs, loss = [], torch.zeros((), dtype=torch.float64)
+    for t, (token, target) in enumerate(pairwise(ids)):
+        if block_length and t % block_length == 0:
+            h, c = h.detach(), c.detach()
+        s = W_x[token] + h @ W_h + b
+        gate = dict(zip(layer.cell.gates, s.chunk(4, 1), strict=True))
+        c = torch.sigmoid(gate["f"]) * c + torch.sigmoid(gate["i"]) * torch.tanh(gate["g"])
+        c.requires_grad_().retain_grad()
+        h = torch.sigmoid(gate["o"]) * torch.tanh(c)
+        cs.append(c)
+        loss = loss - torch.log_softmax(output(h), 1)[0, target]
+    loss.backward()  # type: ignore[no-untyped-call]
+    for step, own in zip(found.steps, cs, strict=True):
+        assert own.grad is not None
+        close(step.backward[0].gradient["c"], own.grad[0])
+        close(step.backward[0].norms["c"], own.grad.norm())
 
 
 def test_a_model_of_sentences_reads_each_line_from_the_initial_state() -> None:

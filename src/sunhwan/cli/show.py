@@ -97,7 +97,7 @@ def lines(found: "UnrolledText") -> Iterator[str]:
     yield from _blocks(found)
     for t, step in enumerate(found.steps):
         if t and step.block != found.steps[t - 1].block:
-            yield say("show.anew" if t in found.anew else "show.border")
+            yield _border(found, t - 1)
         yield from _forward(found, t, step)
     yield ""
     yield say("show.loss", loss=f"{found.loss:.6f}")

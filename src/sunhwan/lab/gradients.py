@@ -23,7 +23,13 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.lab.memory import CLIP_NORM, LEARNING_RATES
 from sunhwan.lab.tasks import TASKS, get_task
 from sunhwan.layers import Look, Recurrent, observing
-from sunhwan.layers.shares import Share, layer_steps, parameter_shares, shares_of
+from sunhwan.layers.shares import (
+    Share,
+    field_gradients,
+    layer_steps,
+    parameter_shares,
+    shares_of,
+)
 from sunhwan.layers.spectra import recurrent_blocks, values_of
 
 FORGOTTEN = 0.01
@@ -251,7 +257,7 @@ def take_apart(variant: Variant, settings: GradientSettings, text: str = "") -> 
     names = type(run.after[0])._fields  # type: ignore[attr-defined]
     name = "c" if "c" in names else "h"
     place = names.index(name)
-    rows = torch.stack([d[place] for d in reversed(run.d_states)]) * len(losses)
+    rows = torch.stack([d[place] for d in field_gradients(run)]).flip(0) * len(losses)
     curve = rows.norm(dim=2).median(1).values[: settings.lags + 1].tolist()
     _check_finite(variant, curve)
     cell = variant.cell

@@ -18,7 +18,11 @@ from sunhwan.layers.recurrent import Recurrent
 
 class LayerSteps(NamedTuple):
     """A layer's run in the order of reading: x (T, N, D), the states before and after each step, and
-    ∂L/∂state_t, through everything that came after it."""
+    what arrives at each state through everything that came after its step, field by field.
+
+    What a step makes of one field for another one, as h = o ⊙ tanh(c) of c, is not in the latter's:
+    `field_gradients` adds it.
+    """
 
     layer: RecurrentLayer
     x: Tensor
@@ -69,6 +73,32 @@ def parameter_shares(run: LayerSteps) -> Iterator[Parameters]:
             values, list(learned.values()), incoming, allow_unused=True, materialize_grads=True
         )
         yield dict(zip(learned, gradients, strict=True))
+
+
+def field_gradients(run: LayerSteps) -> Iterator[State]:
+    """∂L/∂field_t of each step: through everything that came after it, and through the other fields that
+    the step made of it."""
+    parameters = {name: p.detach() for name, p in run.layer.parameters_of_cell.items()}
+    for x, before, d_state in zip(run.x, run.before, run.d_states, strict=True):
+        if len(d_state) == 1:
+            yield d_state
+            continue
+        with torch.enable_grad():
+            made = run.layer.cell.step(x.detach().requires_grad_(), before, parameters)
+        totals = []
+        for field, arriving in zip(made, d_state, strict=True):
+            others = [(m, d) for m, d in zip(made, d_state, strict=True) if m is not field]
+            values, incoming = zip(*others, strict=True)
+            (beside,) = torch.autograd.grad(
+                values,
+                field,
+                incoming,
+                retain_graph=True,
+                materialize_grads=True,
+                allow_unused=True,
+            )
+            totals.append(arriving + beside)
+        yield type(d_state)(*totals)
 
 
 class Share(NamedTuple):

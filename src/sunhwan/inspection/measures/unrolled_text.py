@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sunhwan.cells import Cell, Lagged
+from sunhwan.cells import Cell, Lagged, State
 from sunhwan.errors import UsageError
 from sunhwan.generation import start_tokens
 from sunhwan.inspection.measures.truncation import (
@@ -23,7 +23,14 @@ from sunhwan.inspection.measures.truncation import (
 )
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.layers import Look, observing
-from sunhwan.layers.shares import LayerSteps, Share, layer_steps, parameter_shares, shares_of
+from sunhwan.layers.shares import (
+    LayerSteps,
+    Share,
+    field_gradients,
+    layer_steps,
+    parameter_shares,
+    shares_of,
+)
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
@@ -186,13 +193,14 @@ def unroll_text(
     parts = [
         {name: shares_of([step[name] for step in steps]) for name in steps[0]} for steps in shares
     ]
+    d_fields = [list(field_gradients(run)) for run in runs]
     softmax = torch.softmax(logits, 1)
     labels = [vocabulary.display(token) for token in range(len(vocabulary))]
     pieces = pieces_of(vocabulary, ids)
     steps = []
     for t in range(T):
         layers = [_forward(run, traced.layers[i], t) for i, run in enumerate(runs)]
-        backward = [_backward(run, part, t) for run, part in zip(runs, parts, strict=True)]
+        backward = [_backward(own[t], part, t) for own, part in zip(d_fields, parts, strict=True)]
         known = t < len(targets)
         steps.append(
             TextStep(
@@ -306,9 +314,8 @@ def _adds(cell: Cell) -> bool:
     return type(cell).gradients is Cell.gradients and cell.gates == cell.gates_of_W_h
 
 
-def _backward(run: LayerSteps, parts: dict[str, list[Share]], t: int) -> LayerBackward:
-    fields = run.layer.cell.state_type._fields
-    gradient = {name: d[0] for name, d in zip(fields, run.d_states[t], strict=True)}
+def _backward(d_state: State, parts: dict[str, list[Share]], t: int) -> LayerBackward:
+    gradient = {name: d[0] for name, d in zip(type(d_state)._fields, d_state, strict=True)}
     return LayerBackward(
         gradient=_arrays(gradient),
         norms={name: float(value.norm()) for name, value in gradient.items()},
