@@ -46,23 +46,27 @@ def accumulate_gradients(
     ids: Sequence[int],
     targets: Sequence[int],
     blocks: Sequence[TextBlock],
-    anew: Sequence[int] = (),
+    resets: Tensor | None = None,
 ) -> None:
     """Add to each parameter's gradient that of the losses of all blocks, as training computes it.
 
-    Block by block from the state before its first step, which no gradient leaves. anew: with a single
-    block, the steps before which the state is the initial one again.
+    Block by block from the state before its first step, which no gradient leaves. resets (1, T): the steps
+    that begin in the initial state instead.
     """
+
+    def within(start: int, stop: int) -> Tensor | None:
+        return None if resets is None else resets[:, start:stop]
+
     state: list[State] | None = None
     read = 0
     for first, new, end in blocks:
         if first > read:
             with torch.no_grad():
-                _, state = network.read(torch.tensor([ids[read:first]]), state)
+                before = torch.tensor([ids[read:first]])
+                _, state = network.read(before, state, within(read, first))
             read = first
-        loss = losses_of(network, ids[first:end], targets[first:end], state, anew)[
-            new - first :
-        ].sum()
+        losses = losses_of(network, ids[first:end], targets[first:end], state, within(first, end))
+        loss = losses[new - first :].sum()
         if loss.requires_grad and loss.numel():
             loss.backward()  # type: ignore[no-untyped-call]
 
@@ -72,23 +76,14 @@ def losses_of(
     ids: Sequence[int],
     targets: Sequence[int],
     state: Sequence[State] | None = None,
-    anew: Sequence[int] = (),
+    resets: Tensor | None = None,
 ) -> Tensor:
-    """The loss of each step that has a target, (T) nats. anew: steps before which the state is reset."""
-    output, _ = network.read(torch.tensor([ids]), state, resets_at(anew, len(ids)))
+    """The loss of each step that has a target, (T) nats."""
+    output, _ = network.read(torch.tensor([ids]), state, resets)
     logits = network.output(output[: len(targets), 0])
     return functional.cross_entropy(
         logits, torch.tensor(targets, dtype=torch.int64), reduction="none"
     )
-
-
-def resets_at(anew: Sequence[int], T: int) -> Tensor | None:
-    """(1, T) bool: whether a step begins in the initial state; None: none does but the first."""
-    if not anew:
-        return None
-    resets = torch.zeros(1, T, dtype=torch.bool)
-    resets[0, list(anew)] = True
-    return resets
 
 
 @torch.no_grad()

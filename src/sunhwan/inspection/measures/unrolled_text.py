@@ -19,7 +19,6 @@ from sunhwan.inspection.measures.truncation import (
     blocks_of,
     descend,
     losses_of,
-    resets_at,
 )
 from sunhwan.inspection.subjects.token_texts import pieces_of
 from sunhwan.layers import Look, observing
@@ -159,9 +158,9 @@ def unroll_text(
     T = len(ids)
     if not T:
         raise UsageError("there is nothing to read: give a text that the model knows")
-    line_break = language.line_break
-    anew = [t for t in range(1, T) if line_break and ids[t] == line_break.token]
-    if line_break and block_length is not None:
+    resets = language.resets(torch.tensor([ids]))
+    anew = [] if resets is None else [t for t in resets[0].nonzero().flatten().tolist() if t > 0]
+    if resets is not None and block_length is not None:
         raise UsageError(
             "the model learned each line as a whole, so no gradient is cut: leave the length of a block out"
         )
@@ -176,7 +175,7 @@ def unroll_text(
         )
     with evaluating(network), torch.enable_grad():
         with observing(network.recurrent, Look.STEPS | Look.GATES) as calls:
-            output, _ = network.read(torch.tensor([ids]), None, resets_at(anew, T))
+            output, _ = network.read(torch.tensor([ids]), None, resets)
         logits = network.output(output[:, 0])  # (T, V)
         targets = [*ids[1:], *following]
         losses = functional.cross_entropy(
@@ -184,7 +183,7 @@ def unroll_text(
         )
         traced = calls[0].traced
         runs = _cut(network.recurrent, traced, losses, blocks, anew)
-        accumulate_gradients(network, ids, targets, blocks, anew)
+        accumulate_gradients(network, ids, targets, blocks, resets)
     shares = [list(parameter_shares(run)) for run in runs]
     gradients = [
         {name: torch.stack([step[name] for step in steps]).sum(0) for name in steps[0]}
@@ -213,7 +212,7 @@ def unroll_text(
                 softmax=_array(softmax[t]),
                 target=targets[t] if known else None,
                 loss=losses[t].item() if known else None,
-                block=bisect(anew, t) if line_break else t // (block_length or T),
+                block=t // block_length if block_length else bisect(anew, t),
                 backward=backward,
             )
         )
@@ -224,7 +223,7 @@ def unroll_text(
     }
     descend(network, learning_rate)
     with evaluating(network), torch.no_grad():
-        loss = losses_of(network, ids, targets, anew=anew).sum().item()
+        loss = losses_of(network, ids, targets, resets=resets).sum().item()
     return UnrolledText(
         text=text,
         labels=labels,
@@ -315,7 +314,7 @@ def _adds(cell: Cell) -> bool:
 
 
 def _backward(d_state: State, parts: dict[str, list[Share]], t: int) -> LayerBackward:
-    gradient = {name: d[0] for name, d in zip(type(d_state)._fields, d_state, strict=True)}
+    gradient = {name: d[0] for name, d in zip(type(d_state)._fields, d_state, strict=True)}  # type: ignore[attr-defined]
     return LayerBackward(
         gradient=_arrays(gradient),
         norms={name: float(value.norm()) for name, value in gradient.items()},
