@@ -12,6 +12,7 @@ from sunhwan.layers.connections import Plain
 from sunhwan.layers.programs import (
     StateFields,
     add_layer,
+    array_of,
     connected,
     linear,
     normalized,
@@ -61,10 +62,12 @@ class Read(NamedTuple):
 def read_program(layer: InputLayer, scale: Scale | None) -> Read:
     """What the input layer makes of a step; ConfigError for one that has no program."""
     if isinstance(layer, TokenInput):
-        return Read(_table(layer.embedding))
+        return Read(array_of(layer.embedding.weight))
     if isinstance(layer, WordInput):
         ((onward,), (back,)) = levels_of(layer.onward, "onward"), levels_of(layer.back, "backward")
-        return Read(words=Words(_table(layer.words), _table(layer.letters), onward, back))
+        return Read(
+            words=Words(array_of(layer.words.weight), array_of(layer.letters.weight), onward, back)
+        )
     if isinstance(layer, FrameInput):
         modules: list[nn.Module] = [layer.linear]
     elif isinstance(layer, VectorInput):
@@ -91,11 +94,6 @@ def read_program(layer: InputLayer, scale: Scale | None) -> Read:
     return Read(None, _program(builder, x), first.in_features)
 
 
-def _table(embedding: nn.Embedding) -> Numbers:
-    numbers: Numbers = embedding.weight.detach().float().numpy()
-    return numbers
-
-
 def levels_of(recurrent: Recurrent, prefix: str = "state") -> list[Level]:
     """The layers of a recurrence, from the input to the output; the state's names begin with a prefix."""
     found, given = [], recurrent.stack[0].input_size
@@ -106,9 +104,7 @@ def levels_of(recurrent: Recurrent, prefix: str = "state") -> list[Level]:
             layer = recurrent.stack[recurrent.directions * depth + direction]
             builder, state = Builder(), StateFields({}, {})
             x = builder.input("x", given, True)
-            norm = recurrent.norms[depth]
-            if isinstance(norm, nn.LayerNorm):
-                x = normalized(builder, norm, x)
+            x = normalized(builder, recurrent.norms[depth], x)
             name = f"{prefix}_{depth}" + "_back" * direction
             h = add_layer(builder, layer, program_of_layer(layer), x, name, state)
             size = builder.operations[h].size

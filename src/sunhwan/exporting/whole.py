@@ -3,13 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import nn
 
 from sunhwan.cells import Lagged
 from sunhwan.layers.programs import (
     StateFields,
     add_layer,
+    array_of,
     connected,
     linear,
     normalized,
@@ -35,15 +34,14 @@ class WholeStep(NamedTuple):
 def whole_step(model: LanguageModel) -> WholeStep:
     """The step of a model, evaluation mode; ConfigError for a cell that cannot be traced."""
     builder = Builder()
-    table = None if model.embedding is None else _numbers(model.embedding.weight)
+    table = None if model.embedding is None else array_of(model.embedding.weight)
     recurrent = model.recurrent
     added = StateFields({}, {})
     x = -1 if table is None else builder.input("x", table.shape[1], True)
     for depth, layer in enumerate(recurrent.stack):
         whole = program_of_layer(layer)
-        norm, below, inputs = recurrent.norms[depth], x, whole.inputs
-        if isinstance(norm, nn.LayerNorm):
-            x = normalized(builder, norm, x)
+        below, inputs = x, whole.inputs
+        x = normalized(builder, recurrent.norms[depth], x)
         if table is None and isinstance(layer.cell, Lagged):
             table = np.eye(model.vocabulary_size, dtype=np.float32)
             x = below = builder.input("x", table.shape[1], True)
@@ -74,7 +72,3 @@ def _looked_up(program: Program) -> tuple[Program, Numbers]:
         kind="constant", of_rows=False, numbers=np.zeros(1), size=1
     )
     return folded(Program(tuple(operations), program.results), {}), rows.astype(np.float32)
-
-
-def _numbers(value: torch.Tensor) -> Numbers:
-    return value.detach().float().numpy()

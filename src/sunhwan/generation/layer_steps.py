@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.errors import SunhwanError
@@ -85,10 +85,10 @@ def layer_step(model: LanguageModel, depth: int, most: int) -> LayerStep:
 def _program(model: LanguageModel, depth: int) -> Program:
     """x and the state → the state and what the layer gives."""
     recurrent = model.recurrent
-    layer, norm = recurrent.stack[depth], recurrent.norms[depth]
+    layer = recurrent.stack[depth]
     builder, fields = Builder(), StateFields({}, {})
     x = builder.input(X, layer.input_size, True)
-    y = normalized(builder, norm, x) if isinstance(norm, nn.LayerNorm) else x
+    y = normalized(builder, recurrent.norms[depth], x)
     h = add_layer(builder, layer, program_of_layer(layer), y, STATE, fields)
     given = connected(builder, recurrent.connections[depth], x, h)
     return folded(Program(tuple(builder.operations), fields.results | {OUTPUT: given}), {})
@@ -171,15 +171,9 @@ def _column(place: int) -> str:
 
 def _of_token(program: Program, given: list[int]) -> Program:
     """The part of a step that makes these values of x."""
-    of_x = _of_x(program)
-    builder = Builder()
-    place: dict[int, int] = {}
-    for old, op in enumerate(program.operations):
-        if of_x[old] or not op.of_rows:
-            operands = tuple(place[operand] for operand in op.operands)
-            place[old] = builder.add(op._replace(operands=operands))
-    results = {_column(old): place[old] for old in given}
-    return Program(tuple(builder.operations), results)
+    results = {_column(place): place for place in given}
+    state = {name: np.zeros(0) for name in program.inputs if name != X}  # none of it is read
+    return folded(Program(program.operations, results), state)
 
 
 def _behind(program: Program, given: list[int]) -> Program:
@@ -189,18 +183,7 @@ def _behind(program: Program, given: list[int]) -> Program:
         operations[place] = Operation(
             "input", (), operations[place].size, True, None, _column(place)
         )
-    needed = set(program.results.values())
-    for old in reversed(range(len(operations))):
-        if old in needed:
-            needed.update(operations[old].operands)
-    builder = Builder()
-    place_of: dict[int, int] = {}
-    for old, op in enumerate(operations):
-        if old in needed or (op.kind == "input" and op.name.startswith(f"{STATE}_")):
-            operands = tuple(place_of[operand] for operand in op.operands)
-            place_of[old] = builder.add(op._replace(operands=operands))
-    results = {name: place_of[old] for name, old in program.results.items()}
-    return Program(tuple(builder.operations), results)
+    return folded(Program(tuple(operations), program.results), {X: np.zeros(0)})  # x is not read
 
 
 # The program against the step

@@ -75,8 +75,12 @@ def add(builder: Builder, program: Program, given: dict[str, int]) -> dict[str, 
     return {name: place[old] for name, old in program.results.items()}
 
 
-def normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
-    """Layer normalisation of a value."""
+def normalized(builder: Builder, norm: nn.Module, x: int) -> int:
+    """A value as a layer is given it: layer normalised, or as it is."""
+    if type(norm) is nn.Identity:
+        return x
+    if type(norm) is not nn.LayerNorm:
+        raise ConfigError(f"the norm {type(norm).__name__} has no program")
     size = builder.constant(builder.operations[x].size)
     mean = builder.elementwise("div", builder.reduce("sum", x, 1), size)
     centred = builder.elementwise("sub", x, mean)
@@ -85,8 +89,8 @@ def normalized(builder: Builder, norm: nn.LayerNorm, x: int) -> int:
     shifted = builder.elementwise("add", variance, builder.constant(norm.eps))
     root = builder.elementwise("sqrt", shifted)
     y = builder.elementwise("div", centred, root)
-    y = builder.elementwise("mul", y, builder.constant(_numbers(norm.weight)))
-    return builder.elementwise("add", y, builder.constant(_numbers(norm.bias)))
+    y = builder.elementwise("mul", y, builder.constant(array_of(norm.weight)))
+    return builder.elementwise("add", y, builder.constant(array_of(norm.bias)))
 
 
 def connected(builder: Builder, connection: nn.Module, below: int, y: int) -> int:
@@ -108,10 +112,11 @@ def connected(builder: Builder, connection: nn.Module, below: int, y: int) -> in
 
 def linear(builder: Builder, layer: nn.Linear, x: int) -> int:
     """x Wᵀ + b."""
-    y = builder.product(x, builder.constant(_numbers(layer.weight).T))
+    y = builder.product(x, builder.constant(array_of(layer.weight).T))
     bias: torch.Tensor | None = layer.bias
-    return y if bias is None else builder.elementwise("add", y, builder.constant(_numbers(bias)))
+    return y if bias is None else builder.elementwise("add", y, builder.constant(array_of(bias)))
 
 
-def _numbers(value: torch.Tensor) -> Numbers:
+def array_of(value: torch.Tensor) -> Numbers:
+    """float32, outside of PyTorch's graph."""
     return value.detach().float().numpy()
