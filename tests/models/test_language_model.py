@@ -17,6 +17,7 @@ from sunhwan.errors import ConfigError
 from sunhwan.layers import detach
 from sunhwan.models import LanguageModel, language_model
 from sunhwan.ops import cross_entropy, embedded, materialised
+from tests.models.slopes import assert_slopes
 
 V, N, T = 5, 2, 6
 
@@ -70,18 +71,7 @@ def test_gradients_are_the_slopes(options: dict[str, Any]) -> None:
     # What was read before makes a state that is neither zero nor impossible.
     state = detach(model.loss(block(resets=False)).state)
     model.loss(given, state).objective.backward()  # type: ignore[no-untyped-call]
-    draw = torch.Generator().manual_seed(3)
-    for name, parameter in model.named_parameters():
-        direction = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
-        slope = 0.0
-        with torch.no_grad():
-            for sign in (1, -1):
-                parameter += sign * 1e-6 * direction
-                slope += sign * float(model.loss(given, state).objective) / 2e-6
-                parameter -= sign * 1e-6 * direction
-        assert parameter.grad is not None, name
-        wanted = float((parameter.grad * direction).sum())
-        assert slope == pytest.approx(wanted, rel=1e-6, abs=1e-8), name
+    assert_slopes(model, lambda: model.loss(given, state).objective)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -277,17 +267,7 @@ def test_the_square_root_of_memory_repeats_what_it_draws() -> None:
         return model.loss(given, bptt_memory="sqrt").objective
 
     objective().backward()  # type: ignore[no-untyped-call]
-    for name, parameter in model.named_parameters():
-        direction = torch.randn_like(parameter)
-        with torch.no_grad():
-            slope = 0.0
-            for sign in (1, -1):
-                parameter += sign * 1e-6 * direction
-                slope += sign * float(objective()) / 2e-6
-                parameter -= sign * 1e-6 * direction
-        assert parameter.grad is not None
-        wanted = float((parameter.grad * direction).sum())
-        assert slope == pytest.approx(wanted, rel=1e-6, abs=1e-8), name
+    assert_slopes(model, objective)
 
 
 def test_activation_regularisation_is_what_it_says() -> None:

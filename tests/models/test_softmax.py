@@ -22,6 +22,7 @@ from sunhwan.training import Reporter, resume, train
 from sunhwan.training.guard import clip
 from sunhwan.training.optimizers import Optimizers
 from sunhwan.training.reporter import StepReport
+from tests.models.slopes import assert_slopes
 
 V = 12
 ADAPTIVE, SAMPLED = Softmax("adaptive", (3, 7)), Softmax("sampled", samples=5)
@@ -72,18 +73,7 @@ def test_gradients_are_the_slopes_in_training(softmax: Softmax, options: dict[st
 
     objective().backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and p.grad.is_sparse for p in model.sparse_parameters)
-    draw = torch.Generator().manual_seed(3)
-    for name, parameter in model.named_parameters():
-        direction = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
-        slope = 0.0
-        with torch.no_grad():
-            for sign in (1, -1):
-                parameter += sign * 1e-6 * direction
-                slope += sign * float(objective()) / 2e-6
-                parameter -= sign * 1e-6 * direction
-        assert parameter.grad is not None, name
-        wanted = float((parameter.grad.to_dense() * direction).sum())
-        assert slope == pytest.approx(wanted, rel=1e-6, abs=1e-8), name
+    assert_slopes(model, objective)
 
 
 def test_the_sampled_denominator_has_the_right_mean() -> None:
