@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from sunhwan.cli.adaptation_options import adaptation_of
 from sunhwan.data import Tokens, encode
 from sunhwan.errors import UsageError
 from sunhwan.generation import Adaptation, AdaptiveStepper, Cache, evaluate_adapted, stepper_for
@@ -113,3 +115,19 @@ def test_refusals(task: LanguageModelTask, tokens: Tokens) -> None:
     )
     with pytest.raises(UsageError, match="sentences apart"):
         apart.evaluate_read(tokens, Adaptation(0.1))
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "cache", "said"),
+    [
+        ("0", "0.1", "--dynamic 0 adapts nothing"),
+        ("nan", None, "--dynamic must be numbers"),
+        (None, "0.1,0.3,inf", "--cache must be numbers"),
+        (None, "0.1,0.3,20.5", "the size is a number of tokens"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(
+    task: LanguageModelTask, dynamic: str | None, cache: str | None, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        adaptation_of(Path("run"), task, dynamic, cache)

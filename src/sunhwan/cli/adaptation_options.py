@@ -1,5 +1,6 @@
 """Options of adaptation: `--dynamic` and `--cache` of `evaluate`, `score` and `sample`."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,8 @@ def adaptation_of(
     from sunhwan.generation import Adaptation
 
     rate = 0.0 if dynamic in (None, "auto") else _numbers("--dynamic", str(dynamic), 1)[0]
+    if rate == 0 and dynamic not in (None, "auto"):
+        raise UsageError("--dynamic 0 adapts nothing: leave it out")
     given = None if cache in (None, "auto") else _cache(str(cache))
     if "auto" not in (dynamic, cache):
         return Adaptation(rate, given)
@@ -66,8 +69,10 @@ def _cache(text: str) -> "Cache":
     from sunhwan.generation import Cache
 
     given = dict(zip(Cache._fields, _numbers("--cache", text, 3), strict=False))
-    size = int(given.pop("size", Cache().size))
-    return Cache(**given, size=size)
+    size = given.pop("size", Cache().size)
+    if size != int(size):
+        raise UsageError(f"--cache {text}: the size is a number of tokens, not {size:g}")
+    return Cache(**given, size=int(size))
 
 
 def _numbers(option: str, text: str, most: int) -> list[float]:
@@ -75,7 +80,7 @@ def _numbers(option: str, text: str, most: int) -> list[float]:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if not 1 <= len(numbers) <= most:
+    if not 1 <= len(numbers) <= most or not all(map(math.isfinite, numbers)):
         example = "0.0003" if most == 1 else "0.1,0.3,2000"
         raise UsageError(f"{option} must be numbers such as {example}, or auto, not {text!r}")
     return numbers
