@@ -1,5 +1,6 @@
 """Phrases of a report: sentences, names of layers and units, and numbers, in one language."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,13 +36,13 @@ class Phrases:
 
     def input(self, name: str) -> str:
         """What a forecaster reads, as `Layout.columns` names it; a column of the file by its own name."""
-        for key, end in (("input.time_of", "time of "), ("input.steps_before", " steps before")):
-            if name.startswith(end) or (name.endswith(end) and end.startswith(" ")):
-                rest = name.replace(end, "")
-                known = f"period.{rest}" in catalogue()["report"]
-                return self(key, what=self(f"period.{rest}") if known else rest)
+        known = catalogue()["report"]
+        for key, pattern in (("time_of", "time of (.+)"), ("steps_before", "(.+) steps before")):
+            if found := re.fullmatch(pattern, name):
+                period = f"period.{found[1]}"
+                return self(f"input.{key}", what=self(period) if period in known else found[1])
         key = f"input.{name.replace(' ', '_')}"
-        return self(key) if key in catalogue()["report"] else name
+        return self(key) if key in known else name
 
     def layer(self, one: Any, *, stack: bool = True) -> str:
         """The layer, counted from 1, of anything that has `stack`, `layer` and `direction`."""
