@@ -33,6 +33,8 @@ def test_a_row_that_is_no_multiple_flows_into_the_next() -> None:
     assert (last[0].last, last[0].next_row) == (383, 1)
     assert last[2].next_row == 0
     assert found.unread == 1
+    (unread,) = [c for c in grid(23, 2, 4).cells if c.row == 1 and c.block == 2]
+    assert (unread.last, unread.next_row) == (22, None), "x22 is in no row"
 
 
 def test_the_command(command: Command, tmp_path: Path) -> None:

@@ -66,13 +66,9 @@ def show(
     from sunhwan.inspection.hello import WORD
 
     name_cells(cell)
-    is_hello = str(run) == HELLO and not run.exists()
-    if is_hello and text is None:
-        text = WORD[:-1]
-    if not text:
-        raise UsageError("there is nothing to read: give a text behind the run")
-    if is_hello:
+    if str(run) == HELLO and not run.exists():
         model = hello_model(example_cell, trained=not before)
+        text = WORD[:-1] if text is None else text
         circle = WORD * (len(text) // len(WORD) + 2)
         place = circle.find(text)
         then = then or (circle[place + len(text)] if place >= 0 else "")
@@ -80,6 +76,8 @@ def show(
         if before or example_cell != "elman":
             raise UsageError("--before and --with are of the built-in hello alone: leave them out")
         model = load_language(run)
+    if not text:
+        raise UsageError("there is nothing to read: give a text behind the run")
     found = unroll_text(
         model, text, then=then,
         block_length=block_length, bptt_length=bptt_length, learning_rate=learning_rate,

@@ -17,7 +17,8 @@ FEW = 5
 class Cell(NamedTuple):
     """A row's part of a block: x_first … x_last, the numbers of its steps in the text.
 
-    back: the first step that its gradient reaches. next_row: the row into whose part it flows, if any.
+    back: the first step that its gradient reaches. next_row: the row in whose part it ends, if that is
+    another one's.
     """
 
     row: int
@@ -92,9 +93,10 @@ def _cells(stream: Streams, blocks: list[int], rows: list[int]) -> Iterator[Cell
         for row in rows:
             seen = read.inputs[row].tolist()
             first, last = seen[stream.overlap], seen[-1]
-            end = (row + 1) * stream.steps_per_epoch
-            flows = last >= end or last < first
+            part = stream.steps_per_epoch
+            flows = last >= (row + 1) * part or last < first
+            holder = last // part
             yield Cell(
                 row, block, first, last, seen[stream.overlap - overlap],
-                (row + 1) % stream.batch_size if flows else None,
+                holder if flows and holder < stream.batch_size else None,
             )  # fmt: skip
