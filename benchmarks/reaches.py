@@ -36,7 +36,8 @@ def main() -> None:
             print(*rows[-1], flush=True)
     text = table(["cell", "start of W_h", *SOURCES], rows) + (
         f"\nThe lag from which on the gradient of the memory's field (c of an LSTM) is under 1 % of its "
-        f"start, in new networks of {GradientSettings().hidden_size} units; seeds "
+        f"start, in new networks of {GradientSettings().hidden_size} units, the median of "
+        f"{GradientSettings().rows} sequences with a delay of {LAGS}; seeds "
         f"{', '.join(map(str, SEEDS))}. {machine()}.\n"
     )
     publish(text, rows, arguments)
