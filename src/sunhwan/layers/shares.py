@@ -86,18 +86,21 @@ def field_gradients(run: LayerSteps) -> Iterator[State]:
         with torch.enable_grad():
             made = run.layer.cell.step(x.detach().requires_grad_(), before, parameters)
         totals = []
-        for field, arriving in zip(made, d_state, strict=True):
-            others = [(m, d) for m, d in zip(made, d_state, strict=True) if m is not field]
-            values, incoming = zip(*others, strict=True)
-            (beside,) = torch.autograd.grad(
-                values,
-                field,
-                incoming,
-                retain_graph=True,
-                materialize_grads=True,
-                allow_unused=True,
-            )
-            totals.append(arriving + beside)
+        for place, (field, total) in enumerate(zip(made, d_state, strict=True)):
+            # What the step only passes on, as a longer memory, is made of none of its fields.
+            pairs = [
+                (other, d)
+                for n, (other, d) in enumerate(zip(made, d_state, strict=True))
+                if n != place and other.requires_grad
+            ]
+            if field.requires_grad and pairs:
+                values, incoming = zip(*pairs, strict=True)
+                (beside,) = torch.autograd.grad(
+                    values, field, incoming,
+                    retain_graph=True, materialize_grads=True, allow_unused=True,
+                )  # fmt: skip
+                total = total + beside
+            totals.append(total)
         yield type(d_state)(*totals)
 
 
