@@ -89,9 +89,16 @@ class Deadly(Reporter):
 
 
 def apart(one: Path, other: Path) -> float:
-    """The largest difference of the weights of two runs."""
-    found = [load_model(run).task.model.state_dict() for run in (one, other)]
-    return max(float((found[0][name] - found[1][name]).abs().max()) for name in found[0])
+    """The largest difference of the weights of two runs; of what was fitted to held-out data, which may
+    be far above 1, relative to its size."""
+    models = [load_model(run).task.model for run in (one, other)]
+    learned = dict(models[0].named_parameters())
+    found = [model.state_dict() for model in models]
+    largest = 0.0
+    for name, value in found[0].items():
+        size = 1.0 if name in learned else max(float(value.abs().max()), 1.0)
+        largest = max(largest, float((value - found[1][name]).abs().max()) / size)
+    return largest
 
 
 def losses(run: Path) -> list[float]:
