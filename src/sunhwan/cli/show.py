@@ -63,15 +63,13 @@ def show(
     """Show every number of every step: forward to the loss, then the gradient on its way back."""
     from sunhwan.api import load_language
     from sunhwan.inspection import hello_model, json_values, unroll_text
-    from sunhwan.inspection.hello import WORD
+    from sunhwan.inspection.hello import WORD, following
 
     name_cells(cell)
     if str(run) == HELLO and not run.exists():
         model = hello_model(example_cell, trained=not before)
         text = WORD[:-1] if text is None else text
-        circle = WORD * (len(text) // len(WORD) + 2)
-        place = circle.find(text)
-        then = then or (circle[place + len(text)] if place >= 0 else "")
+        then = then or following(text)
     else:
         if before or example_cell != "elman":
             raise UsageError("--before and --with are of the built-in hello alone: leave them out")

@@ -38,6 +38,13 @@ def hello_model(
     return task
 
 
+def following(text: str) -> str:
+    """The letter that follows a text in "hellohello…"; "" where the text is no part of it."""
+    circle = WORD * (len(text) // len(WORD) + 2)
+    place = circle.find(text)
+    return circle[place + len(text)] if place >= 0 else ""
+
+
 @cache
 def _learned(cell: str, hidden_size: int) -> dict[str, torch.Tensor]:
     """The weights after training, which is done once in a process."""

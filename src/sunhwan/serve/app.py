@@ -169,7 +169,7 @@ def make_app(
 def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(SunhwanError)
     async def refused(request: Request, error: SunhwanError) -> Response:
-        return response_of(as_refusal(error))
+        return response_of(as_refusal(error), request.headers.get("accept-language", ""))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:

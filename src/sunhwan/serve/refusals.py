@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from sunhwan.errors import StoreError, SunhwanError
+from sunhwan.messages.mistakes import mistake
 from sunhwan.text import normalize
 
 KINDS = {404: "not_found_error", 429: "rate_limit_error"}
@@ -30,11 +31,11 @@ def as_refusal(error: SunhwanError) -> RefusedError:
     return RefusedError(503 if isinstance(error, StoreError) else 422, str(error))
 
 
-def body_of(refused: RefusedError) -> dict[str, Any]:
+def body_of(refused: RefusedError, language: str = "en") -> dict[str, Any]:
     """The body of an error's answer."""
     kind = "server_error" if refused.status >= 500 else "invalid_request_error"
     error = {
-        "message": normalize(str(refused)),
+        "message": normalize(mistake(str(refused), language)),
         "type": KINDS.get(refused.status, kind),
         "param": None if refused.param is None else normalize(refused.param),
         "code": refused.code,
@@ -42,7 +43,11 @@ def body_of(refused: RefusedError) -> dict[str, Any]:
     return {"error": error}
 
 
-def response_of(refused: RefusedError) -> JSONResponse:
-    """The answer; one that was too much for now says when to come again."""
+def response_of(refused: RefusedError, accepted: str = "") -> JSONResponse:
+    """The answer; one that was too much for now says when to come again.
+
+    accepted: the request's Accept-Language; one that begins with Korean is answered in it.
+    """
     headers = {"Retry-After": "1"} if refused.status in (429, 503) else None
-    return JSONResponse(body_of(refused), refused.status, headers)
+    language = "ko" if accepted.lower().startswith("ko") else "en"
+    return JSONResponse(body_of(refused, language), refused.status, headers)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sunhwan.cells import Cell, Lagged, State
-from sunhwan.errors import UsageError
+from sunhwan.errors import UsageError, listed
 from sunhwan.generation import start_tokens
 from sunhwan.inspection.measures.truncation import (
     TextBlock,
@@ -244,12 +244,13 @@ def unroll_text(
 
 
 def _check_known(vocabulary: Vocabulary, text: str) -> None:
-    """UsageError for a letter that a vocabulary of letters would leave out."""
+    """UsageError for letters that a vocabulary of letters would leave out."""
     if vocabulary.unk_id is not None or vocabulary.kind not in ("characters", "jamo"):
         return
-    unknown = [letter for letter in text if not len(vocabulary.encode(letter))]
+    letters = dict.fromkeys(text)
+    unknown = [repr(letter) for letter in letters if not len(vocabulary.encode(letter))]
     if unknown:
-        raise UsageError(f"the model does not know {unknown[0]!r}: give letters that it learned")
+        raise UsageError(f"the model does not know {listed(unknown)}: give letters that it learned")
 
 
 def _weights(network: LanguageModel) -> tuple[list[dict[str, Values]], dict[str, Values]]:

@@ -11,10 +11,10 @@ export class Refusal extends Error {
 }
 
 async function ask(path, body, signal) {
-  const how = { signal, cache: "no-store" };
+  const how = { signal, cache: "no-store", headers: { "Accept-Language": document.documentElement.lang } };
   if (body !== undefined) {
     how.method = "POST";
-    how.headers = { "Content-Type": "application/json" };
+    how.headers["Content-Type"] = "application/json";
     how.body = JSON.stringify(body);
   }
   let answer;

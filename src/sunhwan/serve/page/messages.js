@@ -21,9 +21,14 @@ export function number(value, decimals = 0) {
   return value.toLocaleString(document.documentElement.lang, options).replace(/^-/, "−");
 }
 
-/** A probability: "42 %", "0.3 %". */
+/** A number in as many digits as it needs. */
+export const plain = (value) => value.toLocaleString(document.documentElement.lang, { maximumSignificantDigits: 6 });
+
+/** A probability: "42 %", "0.3 %"; nothing is said to be 0 or 100 % but what is. */
 export function percent(share) {
-  return `${number(share * 100, share < 0.0995 ? 1 : 0)} %`;
+  if (share > 0 && share < 0.0005) return `< ${number(0.1, 1)} %`;
+  if (share >= 0.9995 && share < 1) return `> ${number(99.9, 1)} %`;
+  return `${number(share * 100, share < 0.0995 || (share >= 0.995 && share < 1) ? 1 : 0)} %`;
 }
 
 const TARGETS = {

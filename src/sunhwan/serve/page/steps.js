@@ -4,16 +4,16 @@ import * as api from "./api.js";
 import { on, oneAtATime, settled } from "./bus.js";
 import { bar, element, fillSelect, find } from "./dom.js";
 import { chosen, isWriter } from "./models.js";
-import { calm, complain } from "./problem.js";
 import { isShown, offer } from "./tabs.js";
-import { number, percent, say } from "./messages.js";
+import { number, percent, plain, say } from "./messages.js";
 import * as text from "./text.js";
 
-const HELLO = { text: "hell", then: "o" };
+const HELLO = "hell";
 const CELLS = ["elman", "elman_sigmoid", "gru", "gru_reset_before", "lstm", "mingru"];
 const TAIL = 24; // characters of the text that are taken at first
 
 let seen = null; // what the server said
+let problem = ""; // why it said nothing
 let at = 0; // 0 … T − 1: forward through a step; T … 2 T − 1: back at step 2 T − 1 − at; 2 T: the update
 
 const last = () => 2 * seen.steps.length;
@@ -26,31 +26,33 @@ const refresh = oneAtATime(async () => {
   if (!isShown("steps")) return;
   const model = chosen();
   const read = find("stepsText").value;
-  if (!model?.ready || !isWriter() || read === "") {
-    seen = null;
-    show();
-    return;
+  let answer = null;
+  let said = "";
+  if (model?.ready && isWriter() && read !== "") {
+    const body = { model: model.id, text: read, then: find("stepsThen").value, example: example() };
+    if (body.example) body.cell = find("stepsCell").value;
+    const lengths = { block_length: find("stepsBlock"), bptt_length: find("stepsReach") };
+    if (Object.values(lengths).some((field) => !field.checkValidity())) said = say("stepsLengths");
+    for (const [name, field] of Object.entries(lengths)) if (field.value !== "") body[name] = Number(field.value);
+    find("stepsPart").setAttribute("aria-busy", "true");
+    try {
+      if (!said) answer = await api.steps(body);
+    } catch (error) {
+      said = error.message;
+    }
+    find("stepsPart").removeAttribute("aria-busy");
   }
-  const [length, reach] = ["stepsBlock", "stepsReach"].map((name) => Number(find(name).value));
-  const body = { model: model.id, text: read, then: find("stepsThen").value, example: example() };
-  if (body.example) body.cell = find("stepsCell").value;
-  if (Number.isInteger(length) && length > 0) body.block_length = length;
-  if (body.block_length && Number.isInteger(reach) && reach > 0) body.bptt_length = reach;
-  try {
-    const answer = await api.steps(body);
-    if (model.id !== chosen()?.id) return;
-    calm("steps");
-    seen = answer;
-    at = 0;
-    show();
-  } catch (error) {
-    complain("steps", error);
-  }
+  if (model?.id !== chosen()?.id) return;
+  [seen, problem, at] = [answer, said, 0];
+  show();
 });
 
 function show() {
   find("stepsPart").hidden = !seen;
-  find("stepsEmpty").hidden = Boolean(seen);
+  find("stepsProblem").hidden = problem === "";
+  find("stepsProblem").textContent = problem;
+  find("stepsEmpty").hidden = Boolean(seen) || problem !== "";
+  find("stepsThen").placeholder = seen?.then ?? "";
   if (!seen) return;
   find("stepsRow").replaceChildren(...seen.steps.map(column));
   find("stepsLanes").hidden = !find("stepsRow").querySelector(".lanes");
@@ -116,8 +118,12 @@ function go(wanted) {
   find("stepsNow").replaceChildren(...parts);
 }
 
-const figure = (value, decimals = 4) =>
-  element("td", { class: "figure", "data-value": String(value) }, number(value, decimals));
+/** A number; one too small for its decimals as a power of ten, so that none but 0 is said to be 0. */
+function figure(value, decimals = 4) {
+  const tiny = value !== 0 && Math.abs(value) < 10 ** (1 - decimals);
+  const said = tiny ? value.toExponential(1).replaceAll("-", "−") : number(value, decimals);
+  return element("td", { class: "figure", "data-value": String(value) }, said);
+}
 
 function row(name, { size: all, first }) {
   const rest = all > first.length ? [element("td", { class: "quiet" }, `… ${number(all)}`)] : [];
@@ -179,7 +185,7 @@ function update() {
   const tables = layers.flatMap((layer, k) => {
     const name = k < seen.cells.length ? say("layerName", { n: k + 1, cell: seen.cells[k] }) : say("stepsOutput");
     return Object.entries(layer).map(([matrix, parts]) => {
-      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${number(rate, 2)} ∂L/∂${matrix}`].map((head, part) =>
+      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${plain(rate)} ∂L/∂${matrix}`].map((head, part) =>
         element("th", { scope: "colgroup", colspan: String(parts[part].first[0].length), class: "part" }, head),
       );
       const rows = parts[0].first.map((_, r) =>
@@ -190,7 +196,7 @@ function update() {
       return table(cut ? `${name} … ${number(high)} × ${number(wide)}` : name, rows, heads);
     });
   });
-  const words = { eta: number(rate, 2), loss: number(seen.loss, 6), after: number(loss, 6) };
+  const words = { eta: plain(rate), loss: number(seen.loss, 6), after: number(loss, 6) };
   return [element("p", { id: "stepsUpdated" }, say("stepsUpdated", words)), ...tables];
 }
 
@@ -252,8 +258,8 @@ function fill() {
 function begin() {
   const own = example() === "";
   find("stepsCellPart").hidden = own;
-  find("stepsText").value = own ? text.typed().slice(-TAIL) : HELLO.text;
-  find("stepsThen").value = own ? "" : HELLO.then;
+  find("stepsText").value = own ? text.typed().slice(-TAIL) : HELLO;
+  find("stepsThen").value = "";
 }
 
 function press(event) {
@@ -285,10 +291,11 @@ export function startSteps() {
   });
   on("language", () => {
     fill();
-    show();
+    if (problem) refresh();
+    else show();
   });
   on("model", () => {
-    seen = null;
+    [seen, problem] = [null, ""];
     offer("steps", isWriter());
     show();
     refresh();

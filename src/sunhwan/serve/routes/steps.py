@@ -23,17 +23,20 @@ async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
 
     def work() -> bytes:
         from sunhwan.inspection import hello_model, unroll_text
+        from sunhwan.inspection.hello import following
 
-        task = loaded.task
+        task, then = loaded.task, body.then
         if body.example:
             task = hello_model(body.cell, trained=body.example == "after")
+            then = then or following(body.text)
         found = unroll_text(
-            task, body.text, then=body.then,
+            task, body.text, then=then,
             block_length=body.block_length, bptt_length=body.bptt_length,
         )  # fmt: skip
         return json_of(
             {
                 "cells": found.cells,
+                "then": then,
                 "loss": found.loss,
                 "norms": [_some(own) for own in found.gradient_norms],
                 "blocks": found.blocks,
