@@ -3,11 +3,8 @@
 import importlib.util
 import math
 import re
-import shutil
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,52 +15,9 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops
 from sunhwan.exporting.html import build_products, packing
 from sunhwan.exporting.html.build_products import COMPILER, build
-from sunhwan.tasks import LanguageModelTask, Task
+from sunhwan.tasks import LanguageModelTask
+from tests.exporting.conftest import GOLDEN, needs_node
 from tests.exporting.test_onnx import of_sentences, small
-from tests.serve.page.browser import launched
-
-GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def written() -> dict[object, Path]:
-    """The pages by golden model or task."""
-    return {}
-
-
-@pytest.fixture
-def opened(browser, written, tmp_path_factory):
-    """Opens a model's page from the disk; a request of any kind, and an error, fails the test."""
-    pages, asked, errors = [], [], []
-
-    def open_(model: str | Task, hash: str = "", **options: Any) -> Any:
-        if model not in written:
-            written[model] = tmp_path_factory.mktemp("pages") / "notes.html"
-            source = GOLDEN / model if isinstance(model, str) else model
-            export(source, written[model], "html", "fp32")
-        file = written[model]
-        context = browser.new_context(offline=True, **options)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text))
-        page.goto(file.as_uri() + hash)
-        pages.append(page)
-        return page
-
-    yield open_
-    for page in pages:
-        page.context.close()
-    assert [url for url in asked if "/notes.html" not in url] == []
-    assert errors == []
 
 
 @needs_node
@@ -344,65 +298,6 @@ def test_without_node_it_is_told(tmp_path, monkeypatch):
     assert found.notes[0].startswith("the page's program was compared, not the page itself")
 
 
-def test_a_classifier_answers(opened):
-    """With a linear model of n-grams beside it, the labels of `predict` and what mattered."""
-    task = sunhwan.load(GOLDEN.parent / "v7" / "tasks" / "classify_linear")
-    page = opened(task)
-    for text in ("the 사과 7 cat", ""):
-        (answer,) = task.predict([text])
-        found = page.evaluate("text => classify(text)", text)
-        assert max(found) == pytest.approx(answer.values["probability"], abs=1e-5)
-        assert page.evaluate("LABELS")[found.index(max(found))] == answer.values["label"]
-    text = "the 사과 <img src=x onerror=alert(1)>"
-    page.fill("#text", text)
-    page.wait_for_function("() => document.querySelector('#look span')")
-    assert page.text_content("#look") == text
-    assert page.locator("img").count() == 0
-    assert page.locator(".bar").count() == len(task.labels)
-    whole, without = (page.evaluate("t => classify(t)", t) for t in (text, text[3:]))
-    label = whole.index(max(whole))
-    part = page.locator("#look span").first.get_attribute("title")
-    assert part == f"{100 * (whole[label] - without[label]):.1f}%"
-
-
-@pytest.mark.deep
-@needs_node
-def test_layers_of_a_classifier(tmp_path):
-    task = sunhwan.load(GOLDEN / "tasks" / "classify")
-    settings = {"cell": ["gru"], "num_layers": 2, "connection": "highway", "pooling": "attention"}
-    config = task.config.override({f"model.{name}": value for name, value in settings.items()})
-    config = config.override({"model.hidden_size": [6], "model.layer_norm": True})
-    made = type(task).restored(config, task.preprocessing())
-    assert export(made, tmp_path / "x.html", "html", "fp32").deviation < 1e-5
-
-
-def test_a_tagger_answers(opened):
-    """Words with their letters, and a CRF."""
-    page = opened("tasks/tag", viewport={"width": 360, "height": 640}, locale="ko-KR")
-    task = sunhwan.load(GOLDEN / "tasks" / "tag")
-    for text in ("김 민수가 New York 오늘 Oslo", "x" * 70 + " 이 영희가", ""):
-        (answer,) = task.predict([text])
-        page.fill("#text", text)
-        labels = page.evaluate("text => sunhwan.tag(text)", text)
-        written = [f"{word}/{label}" for word, label in zip(text.split(), labels, strict=True)]
-        assert " ".join(written) == answer.cells[0]
-        assert page.locator(".tagged").count() == len(labels)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert "낱말" in page.text_content("#about")
-
-
-@pytest.mark.parametrize("name", ["classify_pair", "forecast", "translate"])
-def test_refusals(tmp_path, name):
-    with pytest.raises(UsageError, match="cannot be exported as a page with inputs of this kind"):
-        export(GOLDEN / "tasks" / name, tmp_path / "x.html", "html")
-
-
 def test_a_page_is_a_file(tmp_path):
     with pytest.raises(UsageError, match=r"name one such as out\.html"):
         export(GOLDEN / "texts" / "tied", tmp_path / "out", "html")
-
-
-def test_without_node_a_classifier_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    with pytest.raises(ConfigError, match=r"install Node\.js$"):
-        export(GOLDEN / "tasks" / "classify", tmp_path / "x.html", "html")

@@ -1,20 +1,28 @@
 // The page of a classifier or a tagger: what is typed is answered.
-const TAGS = !MODEL.pooling;
+const TAGS = !MODEL.pooling, PAIR = MODEL.columns.length > 1;
 const SAY = {
-  en: { about: TAGS ? "Type, and every word gets its label. Nothing leaves this page." : "Type, and the text gets its label. Nothing leaves this page.",
+  en: { about: TAGS ? "Type, and every word gets its label. Nothing leaves this page."
+      : PAIR ? "Type two texts, and the pair gets its label. Nothing leaves this page."
+        : "Type, and the text gets its label. Nothing leaves this page.",
     legend: "What mattered: without a red word the first label would be less likely, without a blue one more.", other: "한국어" },
-  ko: { about: TAGS ? "글을 치면 낱말마다 레이블이 붙습니다. 아무것도 이 페이지 밖으로 나가지 않습니다." : "글을 치면 레이블을 고릅니다. 아무것도 이 페이지 밖으로 나가지 않습니다.",
+  ko: { about: TAGS ? "글을 치면 낱말마다 레이블이 붙습니다. 아무것도 이 페이지 밖으로 나가지 않습니다."
+      : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다. 아무것도 이 페이지 밖으로 나가지 않습니다."
+        : "글을 치면 레이블을 고릅니다. 아무것도 이 페이지 밖으로 나가지 않습니다.",
     legend: "무엇이 중요했나: 빨간 낱말을 빼면 첫 레이블의 확률이 내려가고, 파란 낱말을 빼면 올라갑니다.", other: "English" },
 };
 const SHOWN = 8, LOOKED_AT = 80;
-const get = id => document.getElementById(id);
-let language = (navigator.language || "en").startsWith("ko") ? "ko" : "en", waiting = 0;
-
-function made(kind, text, style = {}) {
-  const node = document.createElement(kind);
-  node.textContent = text;
-  Object.assign(node.style, style);
-  return node;
+const boxes = [get("text")];
+if (PAIR) {
+  boxes.push(get("text").cloneNode());
+  boxes[1].id = "second";
+  boxes[1].autofocus = false;
+  get("text").after(boxes[1]);
+  boxes.forEach((box, n) => {
+    const label = made("label", MODEL.columns[n]);
+    label.htmlFor = box.id;
+    box.removeAttribute("aria-label");
+    box.before(label);
+  });
 }
 
 // The labels with their probabilities as bars, the likeliest first.
@@ -29,20 +37,23 @@ function showLabels(shares) {
   return order[0];
 }
 
-// Each word's part: how much less likely a label is without the word.
-function matters(text, label) {
-  const whole = classify(text)[label], pieces = text.split(/(\s+)/);
-  return pieces.map((piece, n) => ({ piece, part: !piece.trim() || n > 2 * LOOKED_AT ? 0
-    : whole - classify(pieces.filter((_, m) => m !== n).join(""))[label] }));
+// Each word's part in what is said of all texts: how much less likely a label is without the word.
+function matters(given, place, label) {
+  const whole = classify(...given)[label], pieces = given[place].split(/(\s+)/);
+  const without = n => given.with(place, pieces.filter((_, m) => m !== n).join(""));
+  return pieces.map((piece, n) => ({ piece, part: !piece.trim() || n > 2 * LOOKED_AT ? 0 : whole - classify(...without(n))[label] }));
 }
 
-function look(text, label) {
-  get("look").replaceChildren(...matters(text, label).map(({ piece, part }) => {
-    const share = Math.min(Math.sqrt(Math.abs(part)), 0.85).toFixed(3);
-    const span = made("span", piece, { backgroundColor: part > 0 ? `rgb(220 40 40 / ${share})` : `rgb(40 90 230 / ${share})` });
-    span.title = `${(100 * part).toFixed(1)}%`;
-    return span;
-  }));
+function coloured({ piece, part }) {
+  const share = Math.min(Math.sqrt(Math.abs(part)), 0.85).toFixed(3);
+  const span = made("span", piece, { backgroundColor: part > 0 ? `rgb(220 40 40 / ${share})` : `rgb(40 90 230 / ${share})` });
+  span.title = `${(100 * part).toFixed(1)}%`;
+  return span;
+}
+
+function look(given, label) {
+  const spans = given.map((_, place) => matters(given, place, label).map(coloured));
+  get("look").replaceChildren(...spans.flatMap((some, n) => n ? [made("hr", ""), ...some] : some));
 }
 
 // The words, each over its label; parts of one name are coloured alike.
@@ -58,26 +69,16 @@ function showTags(text) {
 }
 
 function show() {
-  const text = get("text").value;
-  clearTimeout(waiting);
-  get("legend").hidden = TAGS || !text.trim();
-  if (TAGS) return showTags(text);
-  const label = showLabels(classify(text));
-  get("look").textContent = text;
-  if (text.trim()) waiting = setTimeout(look, 250, text, label);
+  const given = boxes.map(box => box.value), typed = given.some(text => text.trim());
+  clearTimeout(pending);
+  get("legend").hidden = TAGS || !typed;
+  if (TAGS) return showTags(given[0]);
+  const label = showLabels(classify(...given));
+  get("look").textContent = given.join("\n");
+  if (typed) soon(() => look(given, label), 250);
 }
 
-function say() {
-  const words = SAY[language];
-  document.documentElement.lang = language;
-  get("about").textContent = words.about;
-  get("legend").textContent = words.legend;
-  get("language").textContent = words.other;
-  get("language").lang = language === "en" ? "ko" : "en";
-}
-
-get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); };
-get("text").addEventListener("input", show);
-say();
+for (const box of boxes) box.addEventListener("input", show);
+twoLanguages(SAY, show);
 show();
 window.sunhwan = TAGS ? { tag } : { classify };

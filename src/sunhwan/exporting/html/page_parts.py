@@ -6,17 +6,38 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+from torch import nn
 
 from sunhwan.errors import ConfigError
+from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.packing import packed
 from sunhwan.program.operations import Numbers
 
 HERE = Path(__file__).parent
+
+
+class Answering(NamedTuple):
+    """What the page of a task that answers is made of.
+
+    engine, body, scripts: names of files: JavaScript behind `layers.js`, the body, what moves it.
+    facts: gathers the arrays of a model and returns what else is known of it (JSON).
+    questions, said: what the page is compared on, and the function of JavaScript from one to numbers.
+    wanted: what a model says to all of them, numbers in the same order.
+    """
+
+    engine: tuple[str, ...]
+    body: str
+    scripts: tuple[str, ...]
+    facts: Callable[[Parts, nn.Module], dict[str, Any]]
+    questions: Sequence[Any]
+    said: str
+    wanted: Callable[[nn.Module], npt.NDArray[Any]]
 
 
 def filled(template: str, **values: str) -> str:

@@ -25,7 +25,7 @@ from sunhwan.exporting.html.page_parts import (
     source,
 )
 from sunhwan.exporting.html.training import training
-from sunhwan.exporting.html.write_answers import answer_page, serves
+from sunhwan.exporting.html.write_answers import answer_page, answering
 from sunhwan.exporting.parity import Reading, checked
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.lines import LineBreak
@@ -34,8 +34,6 @@ from sunhwan.models import LanguageModel
 from sunhwan.program import evaluate
 from sunhwan.program.operations import Numbers
 from sunhwan.tasks import Task
-from sunhwan.tasks.classify.task import Classify
-from sunhwan.tasks.tag.task import Tag
 from sunhwan.text import Vocabulary
 
 PRINT = """
@@ -47,10 +45,11 @@ console.log(JSON.stringify(IDS_TO_READ.map(token => Array.from(step(state, token
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write a page that says what the model says, with weights in fp16 or fp32."""
     language = task.as_language_model()
-    if language is None and not serves(task):
+    answers = answering(task) if language is None else None
+    if language is None and answers is None:
         raise UsageError(
-            f"{task.title} cannot be exported as a page with inputs of this kind: pages are for language "
-            "models, for classifiers of one text and for taggers of words; export to ONNX"
+            f"{task.title} cannot be exported as a page with inputs of this kind: a page reads text, "
+            "or the numbers of a series; export to ONNX"
         )
     if path.suffix not in (".html", ".htm") or path.is_dir():
         raise UsageError(
@@ -58,8 +57,8 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         )
     title, made_by = html.escape(path.stem), f"sunhwan {__version__}"
     if language is None:
-        assert isinstance(task, Classify | Tag)
-        page, off = answer_page(task, title, made_by, weights)
+        assert answers is not None
+        page, off = answer_page(task, answers, title, made_by, weights)
         write_text(path, page)
         return Exported([path], off, (), weights)
     model = copy.deepcopy(language.model).cpu().float().eval()

@@ -1,0 +1,29 @@
+// What every page that answers has: nodes made of text, two languages, an answer a moment after the last key.
+const get = id => document.getElementById(id);
+let language = (navigator.language || "en").startsWith("ko") ? "ko" : "en", pending = 0;
+
+function made(kind, text, style = {}) {
+  const node = document.createElement(kind);
+  node.textContent = text;
+  Object.assign(node.style, style);
+  return node;
+}
+
+// The words of the page by the ids of their nodes; `other` is the other language's name.
+function say(words) {
+  const { other, ...texts } = words[language];
+  document.documentElement.lang = language;
+  for (const [id, text] of Object.entries(texts)) if (typeof text === "string" && get(id)) get(id).textContent = text;
+  get("language").textContent = other;
+  get("language").lang = language === "en" ? "ko" : "en";
+}
+
+function twoLanguages(words, show) {
+  get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(words); show(); };
+  say(words);
+}
+
+function soon(show, wait = 150) {
+  clearTimeout(pending);
+  pending = setTimeout(show, wait);
+}
