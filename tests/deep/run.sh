@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python}
 
+"$python" -m pip install tensorboard wandb mlflow-skinny sqlalchemy  # the loggers, whose tests skip without
 export SUNHWAN_KILLS=20 SUNHWAN_CAPABILITIES=elman,gru,gru_reset_before,lstm,slstm,mingru,minlstm
 "$python" -m pytest -n "${JOBS:-auto}" --dist worksteal --deep
 "$python" -m tests.kernels.many --shapes 2000

@@ -343,6 +343,12 @@ class TrainingConfig:
         True, "compare the kept model with simple methods on the validation rows, at the end"
     )
     tensorboard: bool = setting(False, "write TensorBoard events too (needs sunhwan[tensorboard])")
+    wandb: bool = setting(
+        False, "log to Weights & Biases too, as its own settings have it (needs sunhwan[wandb])"
+    )
+    mlflow: bool = setting(
+        False, "log to MLflow too, as its own settings have it (needs sunhwan[mlflow])"
+    )
 
 
 SECTIONS: dict[str, Any] = {

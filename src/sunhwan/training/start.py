@@ -14,6 +14,7 @@ from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
+from sunhwan.training.loggers import logged
 from sunhwan.training.processes import (
     FollowerError,
     Processes,
@@ -22,7 +23,6 @@ from sunhwan.training.processes import (
 )
 from sunhwan.training.reporter import Reporter
 from sunhwan.training.result import Result
-from sunhwan.training.tensorboard import TensorBoardReporter
 from sunhwan.training.trainer import Trainer
 from sunhwan.training.transfer import adopt, load_source, take_over, take_vectors
 
@@ -54,7 +54,7 @@ def train(
         if not processes.is_first:
             return _fit(Run(Path(out or "")), prepared, Reporter(), started, processes)
         folder = Path(out) if out is not None else _folder(config)
-        reporter = _watching(config, folder, reporter)
+        reporter = logged(reporter or Reporter(), folder, config)
         with Run.create(folder, prepared.config) as run:
             for sentence in (*notices, *prepared.notes):
                 reporter.say(sentence)
@@ -80,7 +80,7 @@ def resume(
                 prepared = processes.in_turn(lambda: _prepare(config, reporter, processes))
                 if not processes.is_first:
                     return _fit(run, prepared, Reporter(), started, processes)
-                reporter = _watching(config, run.folder, reporter)
+                reporter = logged(reporter or Reporter(), run.folder, config)
                 return _fit(run, prepared, reporter, started, processes)
 
 
@@ -191,13 +191,6 @@ def _beside_baselines(run: Run, prepared: Prepared, result: Result) -> Result:
     if found is not None:
         run.log("baselines", step=result.steps, **found.to_dict())
     return dataclasses.replace(result, baselines=found)
-
-
-def _watching(config: Config, folder: Path, reporter: Reporter | None) -> Reporter:
-    reporter = reporter or Reporter()
-    if config.training.tensorboard:
-        return TensorBoardReporter(folder / "tensorboard", reporter)
-    return reporter
 
 
 def _prepare(config: Config, reporter: Reporter | None, processes: Processes) -> Prepared:
