@@ -10,6 +10,7 @@ import torch
 
 from sunhwan.errors import UsageError
 from sunhwan.inspection import UnrolledText, hello_model, unroll_text
+from sunhwan.registry import CELLS
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
 from tests.conftest import Command
@@ -95,7 +96,8 @@ def test_gradients_are_those_of_training(
     cell: str, block_length: int | None, bptt_length: int | None
 ) -> None:
     """Two layers, a learned start, an embedding: against the loss of training, block by block."""
-    task = language(VOCABULARIES["characters"], cell=cell, num_layers=2)
+    options = {"cell": cell, "num_layers": 2, "learned_initial_state": True}
+    task = language(VOCABULARIES["characters"], **options)
     text = task.vocabulary.decode(list(range(2, 7)))
     found = unroll_text(task, text, block_length=block_length, bptt_length=bptt_length)
     model = task.model.double()
@@ -117,16 +119,50 @@ def test_gradients_are_those_of_training(
     assert found.loss == pytest.approx(total.item(), rel=1e-9)
     for layer, own in zip(model.recurrent.stack, found.gradients, strict=True):
         for name, got in own.items():
-            grad = layer.get_parameter(layer._stored[name]).grad
+            grad = layer.get_parameter(layer._stored.get(name, name)).grad
             assert grad is not None
             wanted = grad.T if grad.dim() == 2 else grad
             np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-9, atol=1e-12)
+        assert "h_0" in own
+    assert model.embedding is not None
+    np.testing.assert_allclose(found.embedding_gradient, model.embedding.weight.grad, atol=1e-12)
     np.testing.assert_allclose(found.output_gradients["W"].T, model.output.weight.grad, atol=1e-12)
     torch.optim.SGD(model.parameters(), lr=found.update.learning_rate).step()
     assert found.update.loss == pytest.approx(unroll_text(task, text).loss, rel=1e-9)
-    for name in found.gradients[0]:
+    np.testing.assert_allclose(found.update.embedding, model.embedding.weight.detach(), atol=1e-12)
+    for name in found.steps[0].backward[0].shares:
         shares = [step.backward[0].shares[name].share for step in found.steps]
         assert sum(shares) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_every_gate_has_its_pre_activation(cell: str) -> None:
+    """σ or tanh of what is said to go into it, or the sum that the equations name."""
+    found = unroll_text(hello_model(cell, trained=False), "hello")
+    for step in found.steps[1:]:
+        own = step.layers[0]
+        gates = own.gates | own.state
+        for name, s in own.pre_activation.items():
+            if cell == "slstm" and name in "if":  # exponential, on the scale of m
+                close(s, own.from_input[name] + own.from_state[name])
+                continue
+            made = [1 / (1 + np.exp(-s)), np.tanh(s), np.maximum(s, 0)]
+            assert any(np.allclose(gates[name], one, atol=1e-9) for one in made), name
+    own = found.steps[1].layers[0]
+    if cell == "gru":
+        close(own.pre_activation["n"], own.from_input["n"] + own.gates["r"] * own.from_state["n"])
+    sums = {"m", "n"} if cell.startswith(("min", "rg")) else {"m"}
+    made_of_gates = {"rglru": {"f"}, "mingru": {"f"}}.get(cell, set())
+    assert set(own.gates) - sums - made_of_gates <= set(own.pre_activation)
+
+
+def test_a_learned_start_and_the_embedding_are_shown(command: Command, tmp_path: Path) -> None:
+    model = language(VOCABULARIES["jamo"], cell="lstm", learned_initial_state=True)
+    done = command("show", save_run(tmp_path / "run", model), "가나")
+    assert done.code == 0, done.err
+    lines = [line.strip() for line in done.out.splitlines()]
+    for begins in ("h_0 ", "c_0 ", "∂L/∂h_0 ", "∂L/∂c_0 ", "E ", "embedding,"):
+        assert any(line.startswith(begins) for line in lines), begins
 
 
 def test_a_border_lets_no_gradient_through(hello: LanguageModelTask) -> None:
@@ -258,6 +294,7 @@ def test_a_model_of_sentences_reads_each_line_from_the_initial_state() -> None:
     for layer in range(2):
         for name, total in both.gradients[layer].items():
             close(total, sum(one.gradients[layer][name] for one in alone))
+        for name in both.steps[0].backward[layer].shares:
             shares = [step.backward[layer].shares[name].share for step in both.steps]
             close(sum(shares), 1)
     with pytest.raises(UsageError, match="each line as a whole"):

@@ -1,6 +1,6 @@
 """`sunhwan show`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,6 +119,9 @@ def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
     yield f"{t + 1}  {say('show.reads')} {step.label}"
     for number, layer in enumerate(step.layers):
         mark = f"[{number + 1}] " if len(step.layers) > 1 else ""
+        if t == 0 or t in found.anew:
+            for name in found.initial_fields(number):
+                yield _row(f"{mark}{name}", found.weights[number][name])
         yield _row(f"{mark}x", layer.x)
         for name, value in layer.pre_activation.items():
             yield _row(f"{mark}s {name}", value)
@@ -132,7 +135,9 @@ def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
             yield _row(f"{mark}{name}", value)
     order = range(len(step.y)) if len(step.y) <= WIDTH else step.softmax.argsort()[::-1][:WIDTH]
     tokens = [int(k) for k in order]
-    yield f"   {'':8}" + "".join(f"{found.labels[k]:>9}" for k in tokens)
+    yield f"   {'':8}" + "".join(
+        " " * (9 - wide(found.labels[k])) + found.labels[k] for k in tokens
+    )
     yield f"   {'y':8}" + "".join(f"{step.y[k]:9.4f}" for k in tokens)
     yield f"   {'softmax':8}" + "".join(f"{step.softmax[k]:9.4f}" for k in tokens)
     if step.target is not None:
@@ -154,33 +159,54 @@ def _border(found: "UnrolledText", t: int) -> str:
 
 def _update(found: "UnrolledText") -> Iterator[str]:
     """Weights, gradients, and the weights after one step of gradient descent, side by side."""
-    import numpy as np
-
     eta = f"{found.update.learning_rate:g}"
     yield say("show.update", eta=eta, loss=f"{found.loss:.6f}", after=f"{found.update.loss:.6f}")
     layers = [*found.weights, found.output_weights]
     gradients = [*found.gradients, found.output_gradients]
     updated = [*found.update.weights, found.update.output_weights]
+    if found.embedding is not None:
+        rows = found.tokens_read
+        yield "   " + say("show.embedding")
+        parts = (found.embedding, found.embedding_gradient, found.update.embedding)
+        yield from _matrix("E", parts, eta, [(row, found.labels[row]) for row in rows])
     for k, (own, gradient, after) in enumerate(zip(layers, gradients, updated, strict=True)):
         is_output = k == len(found.weights)
         yield "   " + (say("show.output") if is_output else f"[{k + 1}] {found.cells[k]}")
         for name, value in own.items():
-            parts = [np.atleast_2d(part) for part in (value, gradient[name], after[name])]
-            heads = (name, f"∂L/∂{name}", f"{name} − {eta} ∂L/∂{name}")
-            width = 9 * min(COLUMNS, parts[0].shape[1])
-            yield "   " + "   ".join(f"{head:<{width}}" for head in heads).rstrip()
-            for rows in list(zip(*parts, strict=True))[:WIDTH]:
-                yield "   " + "   ".join(
-                    "".join(f"{number:9{form}}" for number in row[:COLUMNS])
-                    for row, form in zip(rows, (".4f", ".2g", ".4f"), strict=True)
-                )
-            if parts[0].shape[0] > WIDTH or parts[0].shape[1] > COLUMNS:
-                yield f"   … ({' × '.join(map(str, parts[0].shape))})"
+            yield from _matrix(name, (value, gradient[name], after[name]), eta)
+
+
+def _matrix(
+    name: str, values: "Sequence[Values | None]", eta: str, named: Sequence[tuple[int, str]] = ()
+) -> Iterator[str]:
+    """A matrix, its gradient, and the matrix after the update. named: the rows to show, with their names;
+    left out: the first."""
+    import numpy as np
+
+    parts = [np.atleast_2d(part) for part in values if part is not None]
+    heads = (name, f"∂L/∂{name}", f"{name} − {eta} ∂L/∂{name}")
+    width = 9 * min(COLUMNS, parts[0].shape[1])
+    beside = 4 if named else 0
+    yield " " * (3 + beside) + "   ".join(f"{head:<{width}}" for head in heads).rstrip()
+    for row, label in list(named or ((row, "") for row in range(len(parts[0]))))[:WIDTH]:
+        yield f"   {label}{' ' * (beside - wide(label))}" + "   ".join(
+            "".join(f"{number:9{form}}" for number in part[row, :COLUMNS])
+            for part, form in zip(parts, (".4f", ".2g", ".4f"), strict=True)
+        )
+    if parts[0].shape[0] > WIDTH or parts[0].shape[1] > COLUMNS or named:
+        yield f"   … ({' × '.join(map(str, parts[0].shape))})"
 
 
 def _row(name: str, value: "Values") -> str:
     rest = f"  … ({len(value)})" if len(value) > WIDTH else ""
     return f"   {name:8}" + "".join(f"{number:9.4f}" for number in value[:WIDTH]) + rest
+
+
+def wide(label: str) -> int:
+    """The columns of a terminal that a label takes."""
+    from rich.cells import cell_len
+
+    return cell_len(label)
 
 
 def circle(share: float) -> str:
@@ -205,5 +231,10 @@ def _backward(found: "UnrolledText", layer: int) -> Iterator[str]:
         bar = "█" * max(0, min(20, round(20 * shares[-1])))
         yield f"{t + 1:>3}" + "".join(numbers) + "".join(f"{s:12.2%}" for s in shares) + f"  {bar}"
     norms = found.gradient_norms[layer]
+    for name in found.initial_fields(layer):
+        yield (
+            _row(f"∂L/∂{name}", found.gradients[layer][name])
+            + f"   ‖∂L/∂{name}‖ = {norms[name]:.4g}"
+        )
     said = ", ".join(f"‖∂L/∂{name}‖ = {norms[name]:.4g}" for name in names)
     yield say("show.sum", norms=said)

@@ -133,7 +133,8 @@ class TraceOf(Body):
 
 
 class StepsOf(Body):
-    """A text to be unrolled. then: what follows it, of hello its next letter unless it is said; block_length, bptt_length: where the gradient is cut;
+    """A text to be unrolled. then: what follows it, of hello its next letter unless it is said;
+    block_length, bptt_length: where the gradient is cut;
     example: the built-in hello in the model's place, before or after its training, and its cell."""
 
     text: Text

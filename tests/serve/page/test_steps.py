@@ -7,6 +7,8 @@ from sunhwan.inspection import UnrolledText, hello_model, unroll_text
 from tests.serve.page.browser import Visit
 from tests.serve.page.conftest import Visitor
 
+READS = """all => [...document.querySelectorAll(".step .token")].map((one) => one.textContent)
+    .join("") === all"""
 READY = "said => document.getElementById('stepsSaid').textContent.includes(said)"
 
 
@@ -103,6 +105,11 @@ def test_one_s_own_text_in_korean_with_gates(visit: Visitor) -> None:
     here.wait(READY, "앞으로")
     shares = here.page.locator("#stepsNow .circle")
     assert shares.count() > 0
+    for _ in range(10):
+        here.page.click("#stepsNext")
+    assert "∂L/∂E" in here.page.inner_text("#stepsNow")
+    for _ in range(10):
+        here.page.click("#stepsBack")
     width = shares.first.evaluate("one => one.style.getPropertyValue('--share')")
     assert 0 <= float(width.rstrip("%")) <= 100
     assert "손실" in here.page.inner_text("#stepsLoss")
@@ -112,10 +119,7 @@ def test_hello_goes_on_behind_any_word_of_it(visit: Visitor) -> None:
     here = opened(visit())
     for read, follows in (("ello", "h"), ("he", "l"), ("lohel", "l")):
         here.page.fill("#stepsText", read)
-        here.wait(
-            "all => [...document.querySelectorAll('.step .token')].map((one) => one.textContent).join('') === all",
-            read,
-        )
+        here.wait(READS, read)
         assert here.page.get_attribute("#stepsThen", "placeholder") == follows
         assert here.page.inner_text(".step:last-child .step-loss") != "–"
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sunhwan.cells import Cell, Lagged, State
+from sunhwan.cells import State
 from sunhwan.errors import UsageError, listed
 from sunhwan.generation import start_tokens
+from sunhwan.inspection.measures.pre_activation import pre_activations
 from sunhwan.inspection.measures.truncation import (
     TextBlock,
     accumulate_gradients,
@@ -21,7 +22,7 @@ from sunhwan.inspection.measures.truncation import (
     losses_of,
 )
 from sunhwan.inspection.subjects.token_texts import pieces_of
-from sunhwan.layers import Look, observing
+from sunhwan.layers import Look, RecurrentLayer, observing
 from sunhwan.layers.shares import (
     LayerSteps,
     Share,
@@ -47,7 +48,7 @@ NUMBERS = 50_000_000
 
 class LayerForward(NamedTuple):
     """A layer at one step. x (D): what it reads. from_input, from_state: x W_x + b and h W_h (+ b_h), by
-    gate. pre_activation: their sums, where the cell adds them first; empty in others. gates: what its
+    gate. pre_activation: what the nonlinearity of each gate, or of h, is given. gates: what its
     equation names. state: its fields after the step."""
 
     x: Values
@@ -86,13 +87,14 @@ class TextStep(NamedTuple):
 
 
 class Update(NamedTuple):
-    """One step of gradient descent, θ ← θ − η ∂L/∂θ for all parameters. weights: of each layer, and of the
-    output layer, after it. loss: L of the same text after it."""
+    """One step of gradient descent, θ ← θ − η ∂L/∂θ for all parameters. weights, output_weights, embedding:
+    as those of the text, after it. loss: L of the same text after it."""
 
     learning_rate: float
     loss: float
     weights: list[dict[str, Values]]
     output_weights: dict[str, Values]
+    embedding: Values | None
 
 
 class UnrolledText(NamedTuple):
@@ -100,7 +102,8 @@ class UnrolledText(NamedTuple):
     enter as 0 and 1. loss: L = Σ_t loss_t, which the gradients are of. block_length: None where no gradient
     is cut; blocks: the steps of each. anew: the steps before which the state is the initial one again, each
     a line break that a model of sentences reads. gradients: of each layer's parameters, the sum of all
-    shares, and of the output layer's. weights: of each layer, by name, and of the output layer."""
+    shares, and of the output layer's. weights: of each layer, by name, and of the output layer. A learned
+    initial state stands beside them, as h_0. embedding (V, D): where one is learned, and its gradient."""
 
     text: str
     labels: list[str]
@@ -116,7 +119,19 @@ class UnrolledText(NamedTuple):
     output_gradients: dict[str, Values]
     weights: list[dict[str, Values]]
     output_weights: dict[str, Values]
+    embedding: Values | None
+    embedding_gradient: Values | None
     update: Update
+
+    @property
+    def tokens_read(self) -> list[int]:
+        """The ids of the steps, each once, in the order of reading."""
+        return list(dict.fromkeys(step.id for step in self.steps))
+
+    def initial_fields(self, layer: int) -> list[str]:
+        """The names of the initial state's fields that a layer has learned: h_0 …"""
+        fields = self.steps[0].layers[layer].state
+        return [f"{field}_0" for field in fields if f"{field}_0" in self.weights[layer]]
 
 
 def unroll_text(
@@ -216,11 +231,10 @@ def unroll_text(
                 backward=backward,
             )
         )
-    weights, output_weights = _weights(network)
-    output_gradients = {
-        name: np.zeros(p.shape[::-1]) if p.grad is None else _array(p.grad).T
-        for name, p in (("W", network.output.weight), ("b", network.output.bias))
-    }
+    weights, output_weights, embedding = _weights(network)
+    for own, layer in zip(gradients, network.recurrent.stack, strict=True):
+        own |= {name: _gradient(p) for name, p in _initial(layer).items()}
+    learned = _embedding(network)
     descend(network, learning_rate)
     with evaluating(network), torch.no_grad():
         loss = losses_of(network, ids, targets, resets=resets).sum().item()
@@ -236,9 +250,14 @@ def unroll_text(
         anew=anew,
         gradients=[{name: _array(g) for name, g in one.items()} for one in gradients],
         gradient_norms=[{name: float(g.norm()) for name, g in one.items()} for one in gradients],
-        output_gradients=output_gradients,
+        output_gradients={
+            "W": _array(_gradient(network.output.weight).T),
+            "b": _array(_gradient(network.output.bias)),
+        },
         weights=weights,
         output_weights=output_weights,
+        embedding=embedding,
+        embedding_gradient=None if learned is None else _array(_gradient(learned)),
         update=Update(learning_rate, loss, *_weights(network)),
     )
 
@@ -253,11 +272,32 @@ def _check_known(vocabulary: Vocabulary, text: str) -> None:
         raise UsageError(f"the model does not know {listed(unknown)}: give letters that it learned")
 
 
-def _weights(network: LanguageModel) -> tuple[list[dict[str, Values]], dict[str, Values]]:
-    """Of each layer, and of the output layer, as they are now."""
-    layers = [_arrays(layer.parameters_of_cell) for layer in network.recurrent.stack]
+def _weights(
+    network: LanguageModel,
+) -> tuple[list[dict[str, Values]], dict[str, Values], Values | None]:
+    """Of each layer, of the output layer, and of the embedding, as they are now."""
+    stack = network.recurrent.stack
+    layers = [_arrays(layer.parameters_of_cell | _initial(layer)) for layer in stack]
     output = {"W": _array(network.output.weight.T), "b": _array(network.output.bias)}
-    return layers, output
+    learned = _embedding(network)
+    return layers, output, None if learned is None else _array(learned)
+
+
+def _initial(layer: RecurrentLayer) -> dict[str, Tensor]:
+    """The fields of the initial state that are learned: h_0 (H), c_0 …"""
+    names = [f"{field}_0" for field in layer.cell.state_type._fields]
+    return {name: value for name, value in layer.named_parameters() if name in names}
+
+
+def _embedding(network: LanguageModel) -> Tensor | None:
+    """The table of the tokens' vectors, where it is learned."""
+    table = None if network.embedding is None else network.embedding.weight
+    return table if table is not None and table.requires_grad else None
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """∂L/∂θ; zeros where nothing came back to it."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.to_dense()
 
 
 def _cut(
@@ -295,23 +335,15 @@ def _forward(run: LayerSteps, values: dict[str, Tensor], t: int) -> LayerForward
             u = run.before[t][0] @ given["W_h"]
             u = u + given["b_h"] if "b_h" in given else u
             from_state = _by_gate(u, cell.gates_of_W_h)
-    added = (
-        {name: from_input[name] + from_state[name] for name in from_state} if _adds(cell) else {}
-    )
+        sums = pre_activations(cell, run.x[t], run.before[t], layer.parameters_of_cell)
     return LayerForward(
         x=_array(run.x[t, 0]),
         from_input=from_input,
         from_state=from_state,
-        pre_activation=added,
+        pre_activation=_arrays({n: v[0] for n, v in sums.items()}),
         gates={n: _array(v[0, t]) for n, v in values.items() if n not in fields},
         state=_arrays({n: v[0] for n, v in zip(fields, run.after[t], strict=True)}),
     )
-
-
-def _adds(cell: Cell) -> bool:
-    """Whether a and u are added before anything else, which the cell's gradients say."""
-    cell = cell.of if isinstance(cell, Lagged) else cell
-    return type(cell).gradients is Cell.gradients and cell.gates == cell.gates_of_W_h
 
 
 def _backward(d_state: State, parts: dict[str, list[Share]], t: int) -> LayerBackward:

@@ -113,7 +113,7 @@ function go(wanted) {
   find("stepsBack").disabled = at === 0;
   find("stepsNext").disabled = isUpdate();
   const words = { n: number(here + 1), all: number(steps.length), loss: number(seen.loss, 6) };
-  const parts = isUpdate() ? update() : isBack() ? backward(steps[here], here) : forward(steps[here]);
+  const parts = isUpdate() ? update() : isBack() ? backward(steps[here], here) : forward(steps[here], here);
   find("stepsSaid").textContent = say(isUpdate() ? "stepsUpdate" : isBack() ? "stepsWalkBack" : "stepsForward", words);
   find("stepsNow").replaceChildren(...parts);
 }
@@ -142,9 +142,17 @@ function circles(name, { first }) {
 
 const isGate = ({ first }) => first.every((value) => value >= 0 && value <= 1);
 
-function forward(step) {
+/** Of a step that begins in a learned initial state: the rows of its fields, or of their gradient. */
+function initialRows(k, t, isGradient) {
+  if (t !== 0 && !seen.anew.includes(t)) return [];
+  return Object.entries(seen.initial[k]).map(([name, parts]) =>
+    row(isGradient ? `∂L/∂${name}` : name, parts[isGradient ? 1 : 0]),
+  );
+}
+
+function forward(step, t) {
   const parts = step.layers.map((layer, k) => {
-    const rows = [row("x", layer.x)];
+    const rows = [...initialRows(k, t, false), row("x", layer.x)];
     for (const [name, value] of Object.entries(layer.sums)) rows.push(row(`s ${name}`, value));
     for (const [name, value] of Object.entries(layer.gates)) {
       rows.push(row(name, value));
@@ -181,23 +189,29 @@ function numbers(row) {
 
 /** Weights, their gradient, and what one step of gradient descent makes of them. */
 function update() {
-  const { rate, loss, layers } = seen.update;
+  const { rate, loss, layers, embedding } = seen.update;
   const tables = layers.flatMap((layer, k) => {
     const name = k < seen.cells.length ? say("layerName", { n: k + 1, cell: seen.cells[k] }) : say("stepsOutput");
-    return Object.entries(layer).map(([matrix, parts]) => {
-      const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${plain(rate)} ∂L/∂${matrix}`].map((head, part) =>
-        element("th", { scope: "colgroup", colspan: String(parts[part].first[0].length), class: "part" }, head),
-      );
-      const rows = parts[0].first.map((_, r) =>
-        element("tr", { "data-name": matrix }, ...parts.flatMap(({ first }) => numbers(first[r]))),
-      );
-      const [high, wide] = parts[0].size;
-      const cut = parts[0].first.length < high || parts[0].first[0].length < wide;
-      return table(cut ? `${name} … ${number(high)} × ${number(wide)}` : name, rows, heads);
-    });
+    return Object.entries(layer).map(([matrix, parts]) => updated(name, matrix, parts));
   });
+  if (embedding) tables.unshift(updated(say("stepsEmbedding"), "E", embedding.parts, embedding.labels));
   const words = { eta: plain(rate), loss: number(seen.loss, 6), after: number(loss, 6) };
   return [element("p", { id: "stepsUpdated" }, say("stepsUpdated", words)), ...tables];
+}
+
+/** A matrix, its gradient, and the matrix after the update. labels: of its rows, where they have names. */
+function updated(name, matrix, parts, labels = null) {
+  const heads = [matrix, `∂L/∂${matrix}`, `${matrix} − ${plain(seen.update.rate)} ∂L/∂${matrix}`].map((head, part) =>
+    element("th", { scope: "colgroup", colspan: String(parts[part].first[0].length), class: "part" }, head),
+  );
+  const rows = parts[0].first.map((_, r) => {
+    const label = labels ? [element("th", { scope: "row" }, element("bdi", {}, labels[r]))] : [];
+    return element("tr", { "data-name": matrix }, ...label, ...parts.flatMap(({ first }) => numbers(first[r])));
+  });
+  const [high, wide] = parts[0].size;
+  const cut = parts[0].first.length < high || parts[0].first[0].length < wide;
+  const caption = cut ? `${name} … ${number(high)} × ${number(wide)}` : name;
+  return table(caption, rows, labels ? [element("th", {}), ...heads] : heads);
 }
 
 function backward(step, t) {
@@ -209,6 +223,7 @@ function backward(step, t) {
       const norm = element("th", { scope: "row" }, `‖∂L/∂${name}‖`);
       return [row(`∂L/∂${name}`, value), element("tr", {}, norm, figure(layer.norms[name], 6))];
     });
+    rows.push(...initialRows(k, t, true));
     const shares = Object.entries(layer.shares).map(([name, { norm, share }]) => {
       const come = seen.steps.slice(t).reduce((sum, one) => sum + one.layers[k].shares[name].share, 0);
       return element(

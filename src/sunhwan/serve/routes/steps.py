@@ -41,6 +41,7 @@ async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
                 "norms": [_some(own) for own in found.gradient_norms],
                 "blocks": found.blocks,
                 "anew": found.anew,
+                "initial": [_initial(found, layer) for layer in range(len(found.cells))],
                 "update": _update(found),
                 "steps": [_step(found.labels, step) for step in found.steps],
             }
@@ -49,8 +50,16 @@ async def stepped(service: Service, loaded: Loaded, body: StepsOf) -> bytes:
     return await loaded.apart(work)
 
 
+def _initial(found: Any, layer: int) -> dict[str, Any]:
+    """The learned initial state of a layer: its fields, and their gradient."""
+    own, back = found.weights[layer], found.gradients[layer]
+    names = found.initial_fields(layer)
+    return {name: [_numbers(own[name]), _numbers(back[name])] for name in names}
+
+
 def _update(found: Any) -> dict[str, Any]:
-    """The matrices of each layer, the output layer last: before, their gradient, after."""
+    """The matrices of each layer, the output layer last: before, gradient, after; of the embedding the
+    rows that were read."""
     parts = (
         [*found.weights, found.output_weights],
         [*found.gradients, found.output_gradients],
@@ -59,10 +68,22 @@ def _update(found: Any) -> dict[str, Any]:
     return {
         "rate": found.update.learning_rate,
         "loss": found.update.loss,
+        "embedding": _embedding(found),
         "layers": [
             {name: [_corner(part[name]) for part in layer] for name in layer[0]}
             for layer in zip(*parts, strict=True)
         ],
+    }
+
+
+def _embedding(found: Any) -> dict[str, Any] | None:
+    if found.embedding is None:
+        return None
+    ids = found.tokens_read[:UNITS]
+    parts = (found.embedding, found.embedding_gradient, found.update.embedding)
+    return {
+        "labels": [found.labels[token] for token in ids],
+        "parts": [_corner(part[ids]) | {"size": part.shape} for part in parts],
     }
 
 
