@@ -51,8 +51,8 @@ def test_conll() -> None:
     bank = read(HERE, CONLL)
     assert bank.said == "CoNLL, the last column"
     assert [s.where for s in bank.sentences] == ["x.conll, line 4", "x.conll, line 9"]
-    assert bank.sentences[0][1:] == (("서울", "에서"), ("B-LOC", "O"))
-    assert bank.sentences[1][1:] == (("비",), ("O",))
+    assert bank.sentences[0][1:3] == (("서울", "에서"), ("B-LOC", "O"))
+    assert bank.sentences[1][1:3] == (("비",), ("O",))
     assert read(HERE, CONLL, column="2").sentences[0].tags == ("NNP", "JKB")
     assert read(HERE, CONLL, column="2").said == "CoNLL, the column 2"
 
@@ -72,8 +72,8 @@ def test_conllu(name: str) -> None:
     bank = read(HERE, CONLLU, name)
     assert bank.said == "CoNLL-U, the column upos"
     assert [s.where for s in bank.sentences] == [f"{name}, line 3", f"{name}, line 9"]
-    assert bank.sentences[0][1:] == (("비", "가", "온다"), ("NOUN", "ADP", "VERB"))
-    assert bank.sentences[1][1:] == (("#",), ("SYM",))
+    assert bank.sentences[0][1:3] == (("비", "가", "온다"), ("NOUN", "ADP", "VERB"))
+    assert bank.sentences[1][1:3] == (("#",), ("SYM",))
     for column, tags in (
         ("xpos", ("NNG", "JKS", "VV+EF")),
         ("deprel", ("nsubj", "case", "root")),
@@ -135,12 +135,12 @@ WORD = st.text("가나abc#.-1", min_size=1, max_size=4)
 def test_what_is_written_is_read(sentences: list[list[tuple[str, str]]]) -> None:
     expected = [tuple(zip(*sentence, strict=True)) for sentence in sentences]
     text = "\n\n".join("\n".join(f"{w}\t{t}" for w, t in s) for s in sentences)
-    assert [s[1:] for s in read(HERE, text).sentences] == expected
+    assert [s[1:3] for s in read(HERE, text).sentences] == expected
     text = "\n\n".join(
         "\n".join(f"{i}\t{w}\t_\t{t}\t_\t_\t0\tdep\t_\t_" for i, (w, t) in enumerate(s, 1))
         for s in sentences
     )
-    assert [s[1:] for s in read(HERE, text, "x.conllu").sentences] == expected
+    assert [s[1:3] for s in read(HERE, text, "x.conllu").sentences] == expected
 
 
 @settings(deadline=None)

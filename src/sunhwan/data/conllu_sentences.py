@@ -1,7 +1,7 @@
 """One sentence of CoNLL-U."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sunhwan.errors import DataError, quoted
 
@@ -10,6 +10,25 @@ COLUMNS = ("upos", "xpos", "deprel", "feats", "lemma")
 
 _WIDTH = 10
 _MAY_BE_BLANK = frozenset(("feats", "lemma"))  # there "_" says that a word has none, or is one
+
+
+class Token(NamedTuple):
+    """What is written in one piece: a word, or several of them, as "don't" is do and n't.
+
+    words: how many there are in it. space: whether one follows.
+    """
+
+    form: str
+    words: int = 1
+    space: bool = True
+
+
+class ParsedSentence(NamedTuple):
+    """The words of a sentence, their tags column by column, and its tokens as they are written."""
+
+    words: tuple[str, ...]
+    tags: tuple[tuple[str, ...], ...]
+    tokens: tuple[Token, ...]
 
 
 def _as_written(cells: list[str], place: int) -> Any:
@@ -22,11 +41,11 @@ _PARSERS: dict[str, Callable[[list[str], int], Any]] = dict.fromkeys(
 
 
 def parse_conllu(
-    block: Sequence[tuple[int, list[str]]], name: str, column: str, word: str = "form"
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    block: Sequence[tuple[int, list[str]]], name: str, columns: Sequence[str], word: str = "form"
+) -> ParsedSentence:
     """Words and tags of a sentence, given as its lines' numbers and cells.
 
-    Ranges of several words and empty nodes are left out.
+    Ranges of several words are tokens alone; empty nodes are left out.
 
     Raises:
         DataError: a line has not ten cells, a cell is empty or has two spaces in a row, the ids
@@ -45,7 +64,7 @@ def parse_conllu(
             f"({str(error).rstrip('.')}); mend it."
         ) from None
     words: list[str] = []
-    tags: list[str] = []
+    tags: list[list[str]] = [[] for _ in columns]
     for (number, cells), token in zip(block, tokens, strict=True):
         if isinstance(token["id"], tuple):
             continue
@@ -55,14 +74,28 @@ def parse_conllu(
                 f"{where}: the token's number is {cells[0]}, but {len(words) + 1} is next in its "
                 "sentence; put an empty line between two sentences and leave out no token."
             )
-        if token[column] == "_" and column not in _MAY_BE_BLANK:
-            raise DataError(
-                f"{where}: the token {quoted(token['form'])} has no {column}; fill it in or choose "
-                f"another column of {', '.join(COLUMNS)}."
-            )
+        for column, found in zip(columns, tags, strict=True):
+            if token[column] == "_" and column not in _MAY_BE_BLANK:
+                raise DataError(
+                    f"{where}: the token {quoted(token['form'])} has no {column}; fill it in or choose "
+                    f"another column of {', '.join(COLUMNS)}."
+                )
+            found.append(token[column])
         words.append(token[word])
-        tags.append(token[column])
-    return tuple(words), tuple(tags)
+    return ParsedSentence(tuple(words), tuple(map(tuple, tags)), _tokens(block))
+
+
+def _tokens(block: Sequence[tuple[int, list[str]]]) -> tuple[Token, ...]:
+    """What is written in one piece: the ranges, and the words that stand in none."""
+    found, last = [], 0
+    for _, cells in block:
+        first, _, end = cells[0].partition("-")
+        if "." in first or int(first) <= last:
+            continue
+        last = int(end or first)
+        space = "SpaceAfter=No" not in cells[9].split("|")
+        found.append(Token(cells[1], last - int(first) + 1, space))
+    return tuple(found)
 
 
 def _check(cells: list[str], where: str) -> None:

@@ -6,23 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.data.conllu_sentences import COLUMNS, parse_conllu
+from sunhwan.data.conllu_sentences import COLUMNS, Token, parse_conllu
 from sunhwan.errors import DataError, UsageError, quoted
 from sunhwan.text.decoding import normalize, read_known
 
 WORD_COLUMNS = {"form": "form", "lemma": "lemma", "2": "form", "3": "lemma"}
 """The columns of CoNLL-U that can be read as words, also by their numbers."""
 
+_TEXT = re.compile(r"#\s*text\s*=\s*(.*)")
 _COMMENT = re.compile(r"#+(?: .*)?")  # not "#서울 B-LOC", nor a tab after the mark
 _TOKEN_OF_CONLLU = re.compile(r"[0-9]+(?:[-.][0-9]+)?(?:\t[^\t]*){9}")
 
 
 class Sentence(NamedTuple):
-    """One sentence: where it begins, such as "train.conllu, line 3", its words and their tags."""
+    """One sentence: where it begins, such as "train.conllu, line 3", its words and their tags.
+
+    more: the tags of further columns that were asked for. tokens: of CoNLL-U, as they are written;
+    text: the whole as it is written, "" where that is not told.
+    """
 
     where: str
     words: tuple[str, ...]
     tags: tuple[str, ...]
+    more: tuple[tuple[str, ...], ...] = ()
+    tokens: tuple[Token, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,12 @@ class Line(NamedTuple):
     cells: list[str]
 
 
+class Block(list[Line]):
+    """The token lines of a sentence; text: what the comment `# text` above them says."""
+
+    text = ""
+
+
 def read_treebank(
     path: str | Path, column: str = "", *, word: str = "", words_only: bool = False
 ) -> Treebank:
@@ -54,7 +68,8 @@ def read_treebank(
 
     A file named `.conllu`, or whose first token line has ten cells between tabs and begins with a
     number, is CoNLL-U: words are the second column, tags the column `upos`, `xpos`, `deprel`,
-    `feats` or `lemma`; ranges of several words (1-2) and empty nodes (1.1) are left out.
+    `feats` or `lemma`, or several of them with commas between; ranges of several words (1-2) are
+    tokens alone, and empty nodes (1.1) are left out.
 
     Any other file is CoNLL as in the shared task of 2003: a token a line, its cells between tabs
     or spaces, the word first and the tag last; `column` may be the number of another one, from 1, and
@@ -76,11 +91,14 @@ def read_treebank(
     lines = known.text.split("\n")
     marked = _is_conllu(name, lines)
     if marked:
-        if column not in ("", *COLUMNS):
-            raise UsageError(
-                f"CoNLL-U has no column of tags {quoted(column)}: {', '.join(COLUMNS)}."
-            )
         column = column or "upos"
+        for one in column.split(","):
+            if one not in COLUMNS:
+                raise UsageError(
+                    f"CoNLL-U has no column of tags {quoted(one)}: {', '.join(COLUMNS)}."
+                )
+        if len(set(column.split(","))) < len(column.split(",")):
+            raise UsageError(f"a column of tags is named twice: {column}; name each once")
         if word.lower() not in ("", *WORD_COLUMNS):
             raise UsageError(
                 f"CoNLL-U has no column of words {quoted(word)}: {', '.join(WORD_COLUMNS)}."
@@ -106,13 +124,16 @@ def read_treebank(
         place, said = 1, f"{said}; the first column numbers the words, which are the second"
     sentences = []
     for block in blocks:
+        where = f"{name}, line {block[0].number}"
         if marked:
-            words, tags = parse_conllu(block, name, column, WORD_COLUMNS[word.lower() or "form"])
+            asked, of_words = column.split(","), WORD_COLUMNS[word.lower() or "form"]
+            words, (tags, *more), tokens = parse_conllu(block, name, asked, of_words)
+            tokens = tokens if of_words == "form" else ()
+            sentence = Sentence(where, words, tags, tuple(more), tokens, block.text)
         else:
-            words, tags = _parse_conll(block, name, column, place)
-        if words:
-            where = f"{name}, line {block[0].number}"
-            sentences.append(Sentence(where, words, () if words_only else tags))
+            sentence = Sentence(where, *_parse_conll(block, name, column, place))
+        if sentence.words:
+            sentences.append(sentence._replace(tags=()) if words_only else sentence)
     if not sentences:
         raise DataError(f"{name} holds no tagged sentence; give a file with at least one.")
     return Treebank(name, tuple(sentences), known.said + said)
@@ -125,17 +146,19 @@ def _is_conllu(name: str, lines: list[str]) -> bool:
     return _TOKEN_OF_CONLLU.fullmatch(next(tokens, "")) is not None
 
 
-def _blocks(lines: list[str], marked: bool) -> Iterator[list[Line]]:
+def _blocks(lines: list[str], marked: bool) -> Iterator[Block]:
     """The token lines of each sentence; where `marked`, every line with a `#` is a comment."""
-    block: list[Line] = []
+    block, text = Block(), ""
     tabbed = False
     for number, line in enumerate(lines, 1):
         if not line.strip(" ") or line.startswith("-DOCSTART-"):
             if block:
                 yield block
-            block = []
+            block, text = Block(), ""
             continue
         if marked and line.startswith("#"):
+            told = _TEXT.fullmatch(line)
+            text = told[1].strip() if told else text
             continue
         tab = "\t" in line
         cells = line.split("\t") if tab else re.split(" +", line.strip(" "))
@@ -144,11 +167,12 @@ def _blocks(lines: list[str], marked: bool) -> Iterator[list[Line]]:
             continue
         tabbed = tabbed if block else tab
         block.append(Line(number, cells))
+        block.text = text
     if block:
         yield block
 
 
-def _are_numbered(blocks: list[list[Line]], width: int) -> bool:
+def _are_numbered(blocks: list[Block], width: int) -> bool:
     """Whether the first cells count the tokens of every sentence, from 1 or from 0."""
     if sum(map(len, blocks)) < 3 or any(len(line.cells) < width for b in blocks for line in b):
         return False
@@ -162,7 +186,7 @@ def _are_numbered(blocks: list[list[Line]], width: int) -> bool:
 
 
 def _parse_conll(
-    block: list[Line], name: str, column: str, word: int
+    block: Block, name: str, column: str, word: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     width = len(block[0].cells)
     place = int(column) - 1 if column else width - 1

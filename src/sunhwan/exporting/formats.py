@@ -60,6 +60,8 @@ def export(
         raise ConfigError(
             "an adaptive softmax is not exported: train the model with model.softmax 'full' or 'sampled'"
         )
+    if task.not_exported:
+        raise ConfigError(task.not_exported)
     weights = WEIGHTS[to][0] if weights is None else weights
     if weights not in WEIGHTS[to]:
         raise UsageError(

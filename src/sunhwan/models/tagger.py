@@ -19,14 +19,19 @@ NO_LABEL = -1
 
 
 class Tagged(NamedTuple):
-    """A batch: one sequence a row, and the labels (N, T) int64, `NO_LABEL` where there is none."""
+    """A batch: one sequence a row, and the labels (N, T) int64, `NO_LABEL` where there is none.
+
+    more: the labels of the further heads, (heads, N, T); None where there are none.
+    """
 
     inputs: Ragged
     labels: Tensor
+    more: Tensor | None = None
 
     def to(self, device: torch.device) -> "Tagged":
         """The same on a device."""
-        return Tagged(self.inputs.to(device), self.labels.to(device))
+        more = None if self.more is None else self.more.to(device)
+        return Tagged(self.inputs.to(device), self.labels.to(device), more)
 
 
 class Nats(NamedTuple):
@@ -49,6 +54,7 @@ class Tagger(nn.Module):
         labels: their names, L of them.
         output_layer: "softmax": each label is chosen for itself; "crf": all of a sequence together.
         scheme: that of the labels, see `data.tag_schemes`; None: BIO where they look like it.
+        further: how many labels each further head has: of the same encoder, each step by softmax.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Tagger(nn.Module):
         labels: Sequence[str],
         output_layer: str = "softmax",
         scheme: str | None = None,
+        further: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.config = config
@@ -72,11 +79,33 @@ class Tagger(nn.Module):
                 bio_constraints(labels) if scheme is None else scheme_constraints(labels, scheme)
             )
             self.crf = CRF(len(labels), *(known or ()))
+        heads = [nn.Linear(self.encoder.output_size, count) for count in further]
+        for head in heads:
+            nn.init.xavier_uniform_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.further = nn.ModuleList(heads)
 
     def forward(self, sequences: Ragged) -> Tensor:
         """Sequences (N, T, …) → emissions (N, T, L)."""
-        emissions: Tensor = self.output(self.dropout(self.encoder(sequences)))
+        emissions: Tensor = self.output(self.encode(sequences))
         return emissions
+
+    def encode(self, sequences: Ragged) -> Tensor:
+        """Sequences (N, T, …) → what all heads read (N, T, E)."""
+        outputs: Tensor = self.dropout(self.encoder(sequences))
+        return outputs
+
+    def further_nats(self, outputs: Tensor, batch: Tagged, smoothing: float = 0.0) -> Tensor:
+        """Outputs (N, T, E) → the sum of −log p over the further heads' labels, those that are known."""
+        total = outputs.new_zeros(())
+        if batch.more is None:
+            return total
+        for head, labels in zip(self.further, batch.more, strict=True):
+            known = labels != NO_LABEL
+            total = total + functional.cross_entropy(
+                head(outputs[known]), labels[known], reduction="sum", label_smoothing=smoothing
+            )
+        return total
 
     def nats(self, emissions: Tensor, batch: Tagged) -> Nats:
         """Emissions (N, T, L) → −log p(labels). Steps without a label are left out; with a CRF, which
@@ -98,10 +127,14 @@ class Tagger(nn.Module):
         return self.crf.decode(emissions, lengths)
 
     def loss(self, batch: Tagged, smoothing: float = 0.0) -> Loss:
-        """−log p(labels) a step; the objective of a softmax may be smoothed."""
-        emissions = self(batch.inputs)
+        """−log p(labels) a step, of all heads together; the objective of a softmax may be smoothed."""
+        outputs = self.encode(batch.inputs)
+        emissions = self.output(outputs)
         total, steps = self.nats(emissions, batch)
-        mean = total / steps.clamp(min=1)
+        count = steps.clamp(min=1)
+        mean = (
+            (total + self.further_nats(outputs, batch)) / count if self.further else total / count
+        )
         if not smoothing or self.crf is not None:
             return Loss(mean, mean, terms=steps)
         objective = functional.cross_entropy(
@@ -110,4 +143,6 @@ class Tagger(nn.Module):
             ignore_index=NO_LABEL,
             label_smoothing=smoothing,
         )
+        if self.further:
+            objective = objective + self.further_nats(outputs, batch, smoothing) / count
         return Loss(mean, objective, terms=steps)

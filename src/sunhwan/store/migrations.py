@@ -56,13 +56,27 @@ def _before_linear_parts(settings: Content) -> Content:
     return settings | {"model": {**settings.get("model", {}), "linear": "none"}}
 
 
+def _before_edit_scripts(settings: Content) -> Content:
+    """Lemmas were learned as whole words."""
+    task = dict(settings.get("task", {}))
+    if task.get("name") == "tag":
+        task["edit_scripts"] = False
+    return settings | {"task": task}
+
+
 MODEL = Format("model", 1, {})
 """config.json, tokenizer.json and model.safetensors: {"config", "tokenizer", "tensors"}."""
 
 RUN = Format(
     "run",
-    5,
-    {1: _source_of_tables, 2: _products_of_muon, 3: _before_calibration, 4: _before_linear_parts},
+    6,
+    {
+        1: _source_of_tables,
+        2: _products_of_muon,
+        3: _before_calibration,
+        4: _before_linear_parts,
+        5: _before_edit_scripts,
+    },
 )
 """The settings in config.toml of a run folder."""
 

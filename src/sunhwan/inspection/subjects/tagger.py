@@ -27,9 +27,8 @@ class TaggerSubject(ExampleSubject):
 
     def passages(self, text: str) -> list[Passage]:
         words = tuple(text.split())
-        (answer,) = self.task.predict([Question(words if self.unit == "words" else (text,))])
-        found = [tag for _, tag in answer.rows]
         inputs = self.source.read(Question((text,)))
+        (found,) = self.task.guess([Example("the sentence", inputs, None, words)]).labels
         target = torch.tensor([self.task.labels.index(tag) for tag in found], dtype=torch.int64)
         return [
             self.of_example(Example("the sentence", inputs, target, (*words, "\t".join(found))))

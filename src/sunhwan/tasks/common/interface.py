@@ -105,6 +105,8 @@ class Task(ABC):
         "더 오래 학습하거나 자료를 늘려 보세요",
     )
     """What to try where a baseline is ahead, in English and in Korean."""
+    not_exported: str = ""
+    """Why it is written in no other format, in a sentence; "": it may be."""
     forecasts: ClassVar[bool] = False
     """Whether a question is a series, and the answers are drawn by `panels`."""
 

@@ -49,8 +49,11 @@ def read_sequences(path: Path, config: Config) -> Sequences:
     if not _is_table(path):
         treebank = read_treebank(path, config.task.target, word=_word_column(config))
         pairs = [
-            Pair(Question(words, where, path.parent), "\t".join(tags))
-            for where, words, tags in treebank.sentences
+            Pair(
+                Question(sentence.words, sentence.where, path.parent),
+                "\n".join(map("\t".join, (sentence.tags, *sentence.more))),
+            )
+            for sentence in treebank.sentences
         ]
         return Sequences(pairs, _with(config, kind="words"), f"{treebank.name}: {treebank.said}")
     table = read_table(path)

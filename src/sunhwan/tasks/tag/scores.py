@@ -28,6 +28,11 @@ class TaggedSequences(NamedTuple):
         """Of every token what it is and what it was said to be."""
         return list(zip(chain(*self.are), chain(*self.said), strict=True))
 
+    @property
+    def accuracy(self) -> float:
+        """The share of tokens with the right label."""
+        return _share([is_ == said for is_, said in self.tokens])
+
     def entities(self) -> dict[str, Agreement] | None:
         """Of labels that mark entities (IOB1, BIO, BIOES) the agreement in each kind; else None."""
         return entity_agreement(self.are, self.said) if marks_entities(self.known) else None
@@ -37,7 +42,8 @@ class TagScores(NamedTuple):
     """loss: mean −log p of a label in nats. accuracy: share of tokens with the right label.
     sentence_accuracy: share of sequences without a mistake. entity_f1: of labels that mark
     entities, F1 of whole ones, else None. unseen: how many tokens have a label that training never saw,
-    which is wrong whatever is said; the loss leaves them out."""
+    which is wrong whatever is said; the loss leaves them out. columns: where there are several, the
+    accuracy of each by its name, the first among them, whose figures the others are."""
 
     loss: float
     accuracy: float
@@ -45,6 +51,7 @@ class TagScores(NamedTuple):
     entity_f1: float | None
     tokens: int
     unseen: int
+    columns: dict[str, float] | None = None
 
     @classmethod
     def of(cls, labelled: TaggedSequences, loss: float) -> Self:
@@ -54,7 +61,7 @@ class TagScores(NamedTuple):
         known = set(labelled.known)
         return cls(
             loss=loss,
-            accuracy=_share([is_ == said for is_, said in tokens]),
+            accuracy=labelled.accuracy,
             sentence_accuracy=_share([list(are) == list(said) for are, said in sequences]),
             entity_f1=None if entities is None else in_all(entities.values()).f1,
             tokens=len(tokens),
@@ -63,22 +70,28 @@ class TagScores(NamedTuple):
 
     @property
     def rank(self) -> float:
-        best = self.accuracy if self.entity_f1 is None else self.entity_f1
-        return -best + 1e-4 * min(self.loss, 100.0)
+        best = [self.accuracy if self.entity_f1 is None else self.entity_f1]
+        best += list((self.columns or {}).values())[1:]
+        return -sum(best) / len(best) + 1e-4 * min(self.loss, 100.0)
 
     def to_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        found = {name: value for name, value in self._asdict().items() if value is not None}
+        columns = found.pop("columns", {})
+        return found | {f"{name}_accuracy": share for name, share in columns.items()}
 
     def summary(self) -> str:
         entities = "" if self.entity_f1 is None else f"  entity F1 {self.entity_f1:.4f}"
-        return f"loss {self.loss:.4f}  accuracy {self.accuracy:.4f}{entities}"
+        columns = [f"  {name} {share:.4f}" for name, share in (self.columns or {}).items()]
+        told = "".join(columns) or f"  accuracy {self.accuracy:.4f}"
+        return f"loss {self.loss:.4f}{told}{entities}"
 
     def table(self) -> list[tuple[str, str]]:
         entities = [] if self.entity_f1 is None else [("entity F1", f"{self.entity_f1:.4f}")]
+        columns = [(name, f"{share:.4f}") for name, share in (self.columns or {}).items()]
         unseen = [("with labels never seen", f"{self.unseen:,}")] if self.unseen else []
         return [
             *entities,
-            ("accuracy", f"{self.accuracy:.4f}"),
+            *(columns or [("accuracy", f"{self.accuracy:.4f}")]),
             ("sequences without a mistake", f"{self.sentence_accuracy:.4f}"),
             ("loss", f"{self.loss:.4f} nats per token"),
             ("tokens", f"{self.tokens:,}"),

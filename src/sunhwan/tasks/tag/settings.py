@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from sunhwan.config import ModelConfig, TaskSettings, setting
+from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, setting
+
+
+@dataclass(frozen=True)
+class TagConfig(TaskConfig):
+    """What is asked, and how lemmas are learned."""
+
+    edit_scripts: bool = setting(
+        True, "lemmas are learned as edits of the word, which new words share; else as whole words"
+    )
 
 
 @dataclass(frozen=True)
@@ -16,4 +25,4 @@ class TagModelConfig(ModelConfig):
     )
 
 
-SETTINGS = TaskSettings(model=TagModelConfig)
+SETTINGS = TaskSettings(TagConfig, TagModelConfig)

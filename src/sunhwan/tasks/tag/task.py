@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -10,7 +11,8 @@ import torch
 from sunhwan.baselines.labels import majority
 from sunhwan.baselines.tags import FrequentTags
 from sunhwan.config import Config, TrainingConfig, Value, own
-from sunhwan.data.tag_schemes import BIO, marks_entities, scheme_of
+from sunhwan.data.edit_scripts import is_script
+from sunhwan.data.tag_schemes import BIO, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
@@ -21,11 +23,11 @@ from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.labels import count_labels, most_common, restored_labels
+from sunhwan.tasks.common.labels import most_common, restored_labels
 from sunhwan.tasks.common.pairs import split
 from sunhwan.tasks.common.questions import Pair, Question, chunks
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
-from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
+from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.reading import (
     as_sequence,
@@ -36,13 +38,19 @@ from sunhwan.tasks.tag.reading import (
 )
 from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.tasks.tag.settings import TagModelConfig
+from sunhwan.tasks.tag.tag_columns import TagColumn, fit_columns, tags_of
+from sunhwan.tasks.tag.tagged_answers import of_frames, of_words
 
 
 class Guesses(NamedTuple):
-    """The labels of each example, and the mean −log p of those that are known."""
+    """The labels of each example, and the mean −log p of those that are known.
+
+    columns: of each example and column the tags, which of edit scripts are the lemmas they make.
+    """
 
     labels: list[list[str]]
     loss: float
+    columns: list[list[list[str]]]
 
 
 class Tag(InputKindTask):
@@ -61,12 +69,23 @@ class Tag(InputKindTask):
         input_kind: InputKind,
         labels: Sequence[str],
         scheme: str | None = None,
+        further: Sequence[TagColumn] = (),
+        scripts: bool = False,
     ) -> None:
+        """further: the columns beside the first; scripts: the labels of the first are edit scripts."""
         self.config, self.input_kind, self.labels = config, input_kind, list(labels)
         self.scheme = scheme
+        name = config.task.target or "upos"
+        first = TagColumn(name.partition(",")[0] if further else name, self.labels, scripts)
+        self.columns = [first, *further]
+        if further:
+            self.not_exported = ONE_COLUMN
+        elif scripts:
+            self.not_exported = NO_SCRIPTS
         output_layer = own(config.model, TagModelConfig).output_layer
         layer = input_kind.layer(config.model)
-        self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer, scheme)
+        sizes = [len(column.labels) for column in further]
+        self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer, scheme, sizes)
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
@@ -86,8 +105,8 @@ class Tag(InputKindTask):
             held_out = read_sequences(Path(config.text.validation), config).pairs
         else:
             train, held_out = split(pairs, config.text.validation_share)
-        labels = (label for pair in train for label in pair.answer.split("\t"))
-        counts = count_labels(labels, config.data.source, "name the right column with --target")
+        columns, counts, more = fit_columns(train, config)
+        said += more
         cells = [cell for pair in train for cell in pair.question.cells]
         automatic = AUTOMATIC | {"text.vocabulary": kind_of_text(cells)}
         config = complete_examples(config, cells, counts.total(), automatic)
@@ -99,22 +118,23 @@ class Tag(InputKindTask):
             input_kind = fit_input_kind(config, questions)
         said.append(
             f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
-            f"to validate on; {len(counts)} labels: {most_common(counts)}"
+            f"to validate on; {len(columns[0].labels)} labels: {most_common(counts)}"
         )
-        scheme = scheme_of(pair.answer.split("\t") for pair in train)
+        scheme = scheme_of(tags_of(pair.answer)[0] for pair in train)
         if scheme:
             said.append(f"the labels mark entities by the scheme {scheme}")
-        task = cls(config, input_kind, sorted(counts), scheme if output_layer == "crf" else None)
+        first, *further = columns
+        kept = scheme if output_layer == "crf" else None
+        task = cls(config, input_kind, first.labels, kept, further, first.scripts)
         examples = task.examples(train)
         said += longest_note(examples)
         return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
 
     def examples(self, pairs: Iterable[Pair]) -> list[Example]:
         """Labelled sequences → examples; DataError where labels and frames are not as many."""
-        numbers = {label: number for number, label in enumerate(self.labels)}
         made = []
         for question, answer in pairs:
-            target = torch.tensor([numbers.get(label, NO_LABEL) for label in answer.split("\t")])
+            target = self._targets(question.cells, tags_of(answer))
             example = self._example(question)
             if len(example.inputs[0]) != len(target):
                 raise DataError(
@@ -123,6 +143,14 @@ class Tag(InputKindTask):
                 )
             made.append(example._replace(target=target, raw=(*question.cells, answer)))
         return made
+
+    def _targets(self, words: Sequence[str], tags: list[list[str]]) -> torch.Tensor:
+        """The numbers of the labels (T,), of several columns (T, columns)."""
+        rows = [c.targets(words, some) for c, some in zip(self.columns, tags, strict=True)]
+        return torch.tensor(rows[0] if len(rows) == 1 else list(zip(*rows, strict=True)))
+
+    def targets_of(self, example: Example) -> int:
+        return 1 if example.target is None else len(example.target)
 
     def _example(self, question: Question) -> Example:
         if isinstance(self.input_kind, WordsKind):
@@ -133,11 +161,12 @@ class Tag(InputKindTask):
 
     def collate(self, examples: Sequence[Example]) -> Tagged:
         inputs = self.input_kind.collate([example.inputs[0] for example in examples])
-        labels = torch.full(inputs.values.shape[:2], NO_LABEL)
-        for row, example in zip(labels, examples, strict=True):
+        labels = torch.full((len(self.columns), *inputs.values.shape[:2]), NO_LABEL)
+        for row, example in enumerate(examples):
             if example.target is not None:
-                row[: len(example.target)] = example.target
-        return Tagged(inputs, labels)
+                target = example.target if example.target.dim() == 2 else example.target[:, None]
+                labels[:, row, : len(target)] = target.mT
+        return Tagged(inputs, labels[0], labels[1:] if len(self.columns) > 1 else None)
 
     def loss(self, batch: Tagged, state: Any, training: TrainingConfig) -> Loss:
         return self.model.loss(batch.to(self.device), training.label_smoothing)
@@ -148,17 +177,33 @@ class Tag(InputKindTask):
     ) -> Guesses:
         """The labels of each example, and the loss where they are known."""
         labels: list[list[str]] = [[] for _ in examples]
+        columns: list[list[list[str]]] = [[] for _ in examples]
         nats, steps = 0.0, 0
         for places, batch in self.each_batch(examples, interrupted=interrupted):
-            emissions = self.model(batch.inputs)
+            outputs = self.model.encode(batch.inputs)
+            emissions = self.model.output(outputs)
             total, count = self.model.nats(emissions.double(), batch)
+            total = total + self.model.further_nats(outputs, batch)
             nats, steps = nats + total.item(), steps + int(count)
-            found = self.model.decode(emissions, batch.inputs.lengths).tolist()
-            for place, row, length in zip(
-                places, found, batch.inputs.lengths.tolist(), strict=True
-            ):
-                labels[place] = [self.labels[number] for number in row[:length]]
-        return Guesses(labels, nats / max(steps, 1))
+            tries = [self._tries(emissions, batch.inputs.lengths)]
+            for column, head in zip(self.columns[1:], self.model.further, strict=True):
+                tries.append(column.best(head(outputs)).tolist())
+            for row, place in enumerate(places):
+                words = examples[place].raw[: (length := int(batch.inputs.lengths[row]))]
+                labels[place] = [self.labels[first] for first, *_ in tries[0][row][:length]]
+                columns[place] = [
+                    column.said(words, some[row][:length])
+                    for column, some in zip(self.columns, tries, strict=True)
+                ]
+        return Guesses(labels, nats / max(steps, 1), columns)
+
+    def _tries(self, emissions: torch.Tensor, lengths: torch.Tensor) -> list[list[list[int]]]:
+        """The labels of the first column to try at each step, the likeliest first."""
+        if self.model.crf is None:
+            found: list[list[list[int]]] = self.columns[0].best(emissions).tolist()
+            return found
+        found = self.model.decode(emissions, lengths).unsqueeze(-1).tolist()
+        return found
 
     def evaluate_data(
         self,
@@ -168,26 +213,40 @@ class Tag(InputKindTask):
         interrupted: Callable[[], bool] = lambda: False,
     ) -> TagScores:
         data = first_ones(data, limit)
-        guesses = self.guess(data, interrupted)
-        return TagScores.of(self._labelled(data, guesses), guesses.loss)
+        return self._scores(data, self.guess(data, interrupted))
+
+    def _scores(self, data: Sequence[Example], guesses: Guesses) -> TagScores:
+        scores = TagScores.of(self._labelled(data, guesses), guesses.loss)
+        if len(self.columns) == 1:
+            return scores
+        shares = [
+            self._labelled(data, guesses, place).accuracy for place in range(len(self.columns))
+        ]
+        names = [column.name for column in self.columns]
+        return scores._replace(columns=dict(zip(names, shares, strict=True)))
 
     def review_data(self, data: Sequence[Example]) -> Review:
         """Figures, also by label or kind of entity, of known and unknown words, and mistakes."""
         guesses = self.guess(data)
         labelled = self._labelled(data, guesses)
-        listings, values = review_labels(labelled)
+        listings: list[Listing] = []
+        values: dict[str, Any] = {}
+        if not self.columns[0].scripts:
+            listings, values = review_labels(labelled)
         if isinstance(self.input_kind, WordsKind):
             words = [example.raw[:-1] for example in data]
             more, figures = review_words(labelled, words, self.input_kind.knows)
             listings, values = listings + more, values | figures
-        return Review(TagScores.of(labelled, guesses.loss), listings, values)
+        return Review(self._scores(data, guesses), listings, values)
 
     def baselines(
         self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
     ) -> Baselines:
         data = first_ones(data, limit)
-        known = [(example.raw[:-1], example.raw[-1].split("\t")) for example in train]
-        asked = [(example.raw[:-1], example.raw[-1].split("\t")) for example in data]
+        known, asked = (
+            [(example.raw[:-1], tags_of(example.raw[-1])[0]) for example in some]
+            for some in (train, data)
+        )
         most = majority([tag for _, tags in known for tag in tags], 1)
         methods = {"the most frequent label": [most * len(tags) for _, tags in asked]}
         if isinstance(self.input_kind, WordsKind):
@@ -203,9 +262,16 @@ class Tag(InputKindTask):
             found[name] = {figure: of[figure] for figure in figures}
         return Baselines(figures, {figure: own_figures[figure] for figure in figures}, found)
 
-    def _labelled(self, data: Sequence[Example], guesses: Guesses) -> TaggedSequences:
-        are = [example.raw[-1].split("\t") for example in data]
-        return TaggedSequences(self.labels, are, guesses.labels)
+    def _labelled(
+        self, data: Sequence[Example], guesses: Guesses, place: int = 0
+    ) -> TaggedSequences:
+        """The tags of a column, as they are and as they were said to be."""
+        are = [tags_of(example.raw[-1])[place] for example in data]
+        said = [columns[place] for columns in guesses.columns]
+        words = (word for example in data for word in example.raw[:-1])
+        column = self.columns[place]
+        known = column.known(words, chain(*are)) if column.scripts else column.labels
+        return TaggedSequences(known, are, said)
 
     def validation_sample(self, data: Any, length: int) -> str:
         """The first sentence to validate on, with what each of its words is said to be."""
@@ -225,10 +291,17 @@ class Tag(InputKindTask):
         return {"sequences": len(train)}
 
     def about(self) -> dict[str, Any]:
-        return {"input": self.input_kind.summary(), "labels": listed(self.labels)}
+        shown = {column.name: f"{len(column.labels):,} labels" for column in self.columns[1:]}
+        if self.columns[0].scripts:
+            return {"input": self.input_kind.summary(), "edit scripts": len(self.labels), **shown}
+        return {"input": self.input_kind.summary(), "labels": listed(self.labels), **shown}
 
     def preprocessing(self) -> dict[str, Any]:
-        found = {"source": self.input_kind.to_dict(), "labels": self.labels}
+        found: dict[str, Any] = {"source": self.input_kind.to_dict(), "labels": self.labels}
+        if self.columns[0].scripts:
+            found["edit_scripts"] = True
+        if self.columns[1:]:
+            found["further"] = [column.to_dict() for column in self.columns[1:]]
         usual = BIO if bio_constraints(self.labels) else ""
         # Only where the labels alone do not tell it, so that what was kept before stays the same.
         return found if self.scheme in (None, usual) else {**found, "scheme": self.scheme}
@@ -240,7 +313,13 @@ class Tag(InputKindTask):
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
             raise StoreError("The stored labels or inputs are damaged.") from None
-        return cls(config, input_kind, labels, preprocessing.get("scheme"))
+        further = preprocessing.get("further", [])
+        scripts = preprocessing.get("edit_scripts", False)
+        if not isinstance(further, list) or (scripts and not all(map(is_script, labels))):
+            raise StoreError("The stored columns of tags are damaged.")
+        columns = [TagColumn.from_dict(record) for record in further]
+        scheme = preprocessing.get("scheme")
+        return cls(config, input_kind, labels, scheme, columns, bool(scripts))
 
     def asks_rows(self, path: Path) -> bool:
         return super().asks_rows(path) and not is_treebank(path)
@@ -260,42 +339,19 @@ class Tag(InputKindTask):
         """The labels of each sentence's words, or of each recording's frames."""
         kind = self.input_kind.kind
         for some in chunks(as_sequence(question, kind) for question in questions):
-            found = self.guess([self._example(question) for question in some]).labels
+            found = self.guess([self._example(question) for question in some]).columns
             for question, tags in zip(some, found, strict=True):
                 if kind == "words":
-                    words = question.cells
-                    text = " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True))
-                    values: dict[str, Any] = {"words": list(words), "tags": tags}
+                    yield of_words(question, self.columns, tags)
                 else:
-                    words = tuple(map(str, range(1, len(tags) + 1)))
-                    text = f"{question.cells[0]}  {' '.join(tags)}"
-                    values = {self.config.task.input[0]: question.cells[0], "tags": tags}
-                yield Answer(
-                    values, (text,), text, rows=tuple(zip(words, tags, strict=True)),
-                    named={"tags": " ".join(tags)}, conllu=self._conllu(words, tags),
-                )  # fmt: skip
-
-    def _conllu(
-        self, words: Sequence[str], tags: Sequence[str]
-    ) -> tuple[tuple[str, ...], ...] | None:
-        """Lines of CoNLL-U; tags of none of its columns, such as entities, go into its last one."""
-        if self.input_kind.kind != "words":
-            return None
-        column = self.config.task.target.lower() or "upos"
-        name = "misc" if marks_entities(self.labels) else column
-        place = PLACES.get(name, PLACES["misc"])
-        lines = []
-        for number, (word, tag) in enumerate(zip(words, tags, strict=True), 1):
-            line = [str(number), word, *"_" * 8]
-            line[place] = tag if place != PLACES["misc"] else f"Tag={tag}"
-            lines.append(tuple(line))
-        return tuple(lines)
+                    yield of_frames(question, self.config.task.input[0], tags[0])
 
 
-PLACES = {"lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7, "misc": 9}
-"""Where a column of CoNLL-U stands."""
-
-
+ONE_COLUMN = "a tagger of several columns is not exported: train one with a --target of one column"
+NO_SCRIPTS = (
+    "a tagger whose labels are edit scripts is not exported: train one of upos, or set "
+    "task.edit_scripts to false"
+)
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 32,
     "model.hidden_size": 128,
