@@ -107,7 +107,7 @@ def test_a_logger_that_fails_is_given_up_and_the_run_goes_on(tmp_path: Path) -> 
 
 
 def test_a_logger_that_cannot_begin_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="training.kept cannot begin a record: no room"):
+    with pytest.raises(UsageError, match=r"training\.kept cannot begin a record: no room"):
         train(config(tmp_path), tmp_path / "run", reporter=LoggingReporter(Kept(0), Reporter()))
 
 
@@ -145,7 +145,8 @@ def test_mlflow_holds_a_resumed_run_as_one(tmp_path: Path, monkeypatch: pytest.M
     in_two_parts(tmp_path, "mlflow")
     client = MlflowClient()
     (run,) = client.search_runs([client.get_experiment_by_name("sunhwan").experiment_id])
-    assert run.info.status == "FINISHED" and run.info.run_name == "run"
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "run"
     assert run.data.params["model.hidden_size"] == "4"
     steps = {m.step for m in client.get_metric_history(run.info.run_id, "training/loss")}
     assert steps == {1, 2, 3, 4, 5, 6}
