@@ -25,6 +25,8 @@ class Parts:
     arrays: dict[str, Numbers] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     room: int = 0
+    tables: dict[int, str] = field(default_factory=dict)
+    """Names of arrays by where their numbers lie, for those that stand in two places of a model."""
 
     def array(self, name: str, value: torch.Tensor | Numbers) -> str:
         """Keep numbers under a name."""
@@ -34,9 +36,20 @@ class Parts:
 
     def linear(self, name: str, layer: nn.Linear) -> dict[str, Any]:
         """x → x W + b; W lies as PyTorch keeps it, unit by unit."""
-        self.room += layer.in_features + layer.out_features
-        bias = None if layer.bias is None else self.array(f"{name} b", layer.bias)
-        return {"W": self.array(f"{name} W", layer.weight), "b": bias, "units": layer.out_features}
+        return self.product(name, layer.weight, layer.bias)
+
+    def product(self, name: str, W: torch.Tensor, b: torch.Tensor | None) -> dict[str, Any]:
+        """The same of W (units, features) and b; a W that is kept already is not kept again."""
+        self.room += sum(W.shape)
+        kept = self.tables.setdefault(W.data_ptr(), f"{name} W")
+        bias = None if b is None else self.array(f"{name} b", b)
+        return {"W": self.array(kept, W), "b": bias, "units": len(W)}
+
+    def table(self, name: str, embedding: nn.Embedding) -> str:
+        """Rows of an embedding."""
+        return self.array(
+            self.tables.setdefault(embedding.weight.data_ptr(), name), embedding.weight
+        )
 
     def stack(self, recurrent: Recurrent) -> list[dict[str, Any]]:
         """The levels of a stack: the numbers of their steps."""
@@ -73,14 +86,15 @@ class Parts:
             f"const step = () => {{\n  {body}\n}};",
         ]
         size = program.operations[program.results["out"]].size
-        lines.append(f"return {{ x, out, size: {size}, reset, step }};")
+        state = ", ".join(name for name in sizes if name in initial)
+        lines.append(f"return {{ x, out, size: {size}, state: {{ {state} }}, reset, step }};")
         self.steps.append("(() => {\n" + "\n".join(lines) + "\n})()")
         return number
 
     def inputs(self, layer: InputLayer) -> dict[str, Any]:
         """An input layer of tokens or words."""
         if isinstance(layer, TokenInput):
-            table = self.array("tokens", layer.embedding.weight)
+            table = self.table("tokens", layer.embedding)
             return {"tokens": table, "size": layer.output_size}
         if isinstance(layer, WordInput):
             return {

@@ -1,5 +1,7 @@
 // Layers: rows of numbers → rows of numbers. They touch nothing of the page.
 
+const row = (table, n, size) => array(table).subarray(n * size, (n + 1) * size);
+
 function linear({ W, b, units }, x) {
   const key = `${W}`, at = linear.rooms[key] ||= { x: floats(x.length), y: floats(units) };
   at.x.set(x);
@@ -36,6 +38,23 @@ function stack(levels, rows) {
     }
   }
   return rows;
+}
+
+// One step of a stack that goes on from where its layers stand.
+function onward(levels, x) {
+  for (const { layers: [layer], connection } of levels) {
+    const here = STEPS[layer], around = STEPS[connection], below = x;
+    here.x.set(below);
+    here.step();
+    x = here.out.slice();
+    if (around) {
+      around.x.set(below);
+      around.out.set(x);
+      around.step();
+      x = around.out.slice(0, around.size);
+    }
+  }
+  return x;
 }
 
 function softmax(scores) {

@@ -3,7 +3,6 @@ const { source: SOURCE } = MODEL;
 const WORDS = SOURCE.kind === "words" && texts(SOURCE.words), LETTERS = WORDS && texts(SOURCE.letters);
 const VOCABULARY = SOURCE.kind === "text" && texts(SOURCE.vocabulary);
 
-const row = (table, n, size) => array(table).subarray(n * size, (n + 1) * size);
 const wordsOf = text => text.split(/\s+/).filter(Boolean);
 const tokenOf = word => normal(word).replace(/\s/g, "_") || "_";
 

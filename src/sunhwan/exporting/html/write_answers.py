@@ -29,6 +29,8 @@ PAGES = {
     "classify": "labels_page:labels_page",
     "tag": "labels_page:labels_page",
     "forecast": "forecast_page:forecast_page",
+    "translate": "writer_page:writer_page",
+    "describe": "writer_page:writer_page",
 }
 """By task; the function that makes the parts of its page, as MODULE:FUNCTION."""
 

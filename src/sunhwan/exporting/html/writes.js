@@ -1,0 +1,110 @@
+// The page of an encoder-decoder: what it writes about what is given, and where it looked.
+const ABOUT = {
+  en: { text: "Type, and the model writes about it, always the likeliest token.", image: "Draw with a finger, and the model says what it is.",
+    vector: "Give numbers, and the model says what they are.", labels: "Choose, and the model writes." },
+  ko: { text: "글을 치면 모델이 가장 그럴듯한 토큰을 골라 이어 씁니다.", image: "손가락으로 그리면 모델이 무엇인지 말합니다.",
+    vector: "수를 넣으면 모델이 글로 말합니다.", labels: "고르면 모델이 글을 씁니다." },
+};
+ABOUT.en.words = ABOUT.en.text;
+ABOUT.ko.words = ABOUT.ko.text;
+const SAY = {
+  en: { about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", clear: "Clear", fits: "fill the square", again: "Write again",
+    temperature: "Temperature", legend: "Where the model looked: choose a piece of what it wrote. A row of the grid is a piece, a column what was read.",
+    likely: p => `probability ${p}`, faults: {
+      number: f => `“${f.cell}” is not a number: write one such as -0.5`,
+      count: f => `There are ${f.count} numbers, but ${f.wide} are needed` } },
+  ko: { about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", clear: "지우기", fits: "네모에 꽉 차게", again: "다시 쓰기",
+    temperature: "온도", legend: "모델이 본 곳: 쓴 조각을 하나 고르세요. 격자의 한 줄이 쓴 조각이고, 칸은 읽은 조각입니다.",
+    likely: p => `확률 ${p}`, faults: {
+      number: f => `“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
+      count: f => `수가 ${f.count}개 있지만 ${f.wide}개여야 합니다` } },
+};
+const LARGEST = 60;
+const INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ";
+let shown = null;
+
+// A token as it can be seen: spaces, and letters of Hangul by themselves.
+function visible(token) {
+  return [...token].map(c => {
+    const n = c.charCodeAt(0);
+    return { " ": "␣", "\n": "⏎", "\t": "⇥" }[c] ?? INITIALS[n - 0x1100] ?? FINALS[n - 0x11a8]
+      ?? (n >= 0x1161 && n <= 0x1175 ? String.fromCharCode(n - 0x1161 + 0x314f) : c);
+  }).join("");
+}
+
+const readPieces = given => WORDS ? wordsOf(given) : read(given).map(({ token }) => visible(SOURCE.vocabulary.tokens[token]));
+const share = weight => `rgb(230 120 0 / ${Math.min(weight, 1).toFixed(3)})`;
+
+// Colours what was read by the weights at a piece of what was written.
+function point(place) {
+  if (!shown || place >= shown.looks.length) return;
+  [...get("pieces").children].forEach((node, n) => node.setAttribute("aria-pressed", n === place));
+  get("look").replaceChildren(...shown.read.map((piece, n) => {
+    const node = made("span", piece, { backgroundColor: share(shown.looks[place][n]) });
+    node.className = "piece";
+    node.title = `${(100 * shown.looks[place][n]).toFixed(1)}%`;
+    return node;
+  }));
+}
+
+function showAttention() {
+  const { ids, looks, read } = shown, wrote = ids.map(n => visible(MODEL.vocabulary.tokens[n]));
+  get("pieces").replaceChildren(...wrote.map((piece, n) => {
+    const button = made("button", piece);
+    button.onclick = button.onfocus = button.onpointerenter = () => point(n);
+    return button;
+  }));
+  get("grid").replaceChildren();
+  if (read.length > LARGEST || wrote.length > LARGEST) return point(0);
+  const table = document.createElement("table"), head = document.createElement("tr");
+  head.append(made("th", ""), ...read.map(piece => made("th", piece)));
+  table.append(head, ...wrote.map((piece, n) => {
+    const line = document.createElement("tr");
+    line.append(made("th", piece), ...looks[n].map(weight => {
+      const cell = made("td", "", { backgroundColor: share(weight) });
+      cell.title = `${(100 * weight).toFixed(1)}%`;
+      return cell;
+    }));
+    return line;
+  }));
+  get("grid").append(table);
+  point(0);
+}
+
+// A tune with its header, anything else as it is.
+function whole({ text }, given) {
+  if (!MODEL.tune) return text;
+  const [metre, key] = given.map((n, k) => MODEL.source.labels[k][n]);
+  return `X:1\nT:${metre} in ${key}\nM:${metre}\nL:1/8\nK:${key}\n${text.trim()}\n`;
+}
+
+function show() {
+  let given = null, fault = "";
+  try {
+    given = asked();
+  } catch (thrown) {
+    if (!thrown.fault) throw thrown;
+    fault = SAY[language].faults[thrown.fault](thrown);
+  }
+  get("fault").textContent = fault;
+  shown = given && write(given, MODEL.temperature ? +get("heat").value : 0);
+  const looks = shown?.ids.length && shown.looks[0];
+  get("written").textContent = shown ? whole(shown, given) : "";
+  get("share").textContent = shown && !MODEL.temperature ? SAY[language].likely(shown.share.toPrecision(2)) : "";
+  for (const id of ["legend", "look", "pieces", "grid"]) get(id).hidden = !looks;
+  for (const id of ["look", "pieces", "grid"]) get(id).replaceChildren();
+  if (looks) {
+    shown.read = readPieces(given);
+    showAttention();
+  }
+}
+
+const asked = QUESTIONS[KIND](show);
+get("drawn").hidden = !MODEL.temperature;
+get("heat").value = MODEL.temperature;
+get("heat").oninput = () => { get("degrees").textContent = get("heat").value; show(); };
+get("degrees").textContent = get("heat").value;
+get("again").onclick = show;
+twoLanguages(SAY, show);
+show();
+window.sunhwan = { write: given => write(given).text };

@@ -1,0 +1,138 @@
+"""Encoder-decoders as one page: what the model writes, and where it looked."""
+
+import numpy as np
+import pytest
+import torch
+
+import sunhwan
+from sunhwan.exporting import export
+from sunhwan.tasks import Task
+from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from tests.exporting.conftest import GOLDEN, needs_node
+
+HOSTILE = "2 <img src=x onerror=alert(1)>"
+
+
+def loaded(name: str) -> EncoderDecoderTask:
+    task = sunhwan.load(GOLDEN / "tasks" / name)
+    assert isinstance(task, EncoderDecoderTask)
+    return task
+
+
+def shuffled(task: Task) -> Task:
+    """The same with weights that differ, so that it writes more than one thing."""
+    draw = torch.Generator().manual_seed(3)
+    for parameter in task.model.parameters():
+        parameter.data.normal_(std=0.7, generator=draw)
+    return task
+
+
+def test_translations_and_where_it_looked(opened):
+    """Additive attention in both directions; hostile text; a phone in the dark."""
+    task = shuffled(loaded("translate"))
+    page = opened(task, viewport={"width": 360, "height": 640}, color_scheme="dark")
+    for question in ("2 1", "4 4 4 0 1 2 3"):
+        (answer,) = task.predict([question], beam=1)
+        page.fill("#text", question)
+        page.wait_for_function("() => document.querySelector('#pieces button')")
+        page.evaluate("show()")
+        assert page.text_content("#written") == answer.values["output"]
+        assert page.evaluate("q => sunhwan.write(q)", question) == answer.values["output"]
+        looks = page.evaluate("q => write(q).looks", question)
+        np.testing.assert_allclose(looks, answer.alignment.weights, atol=1e-5)
+        cells = page.locator("#grid td").count()
+        assert cells == answer.alignment.weights.numel()
+    page.locator("#pieces button").last.click()
+    last = [node.get_attribute("title") for node in page.locator("#look .piece").all()]
+    assert last == [f"{100 * weight:.1f}%" for weight in looks[-1]]
+    page.fill("#text", HOSTILE)
+    page.evaluate("show()")
+    assert page.locator("img").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.fill("#text", "")
+    page.evaluate("show()")
+    assert page.text_content("#written") == ""
+
+
+@needs_node
+def test_other_attention(tmp_path):
+    """Dot products with input feeding; none, with a tied embedding that is kept once."""
+    assert export(loaded("translate_dot"), tmp_path / "x.html", "html", "fp32").deviation < 1e-5
+    task = loaded("translate")
+    model = {"attention": "none", "tied": True, "input_feeding": True, "connection": "residual"}
+    model |= {"num_layers": 2, "hidden_size": [4, 4], "cell": ["slstm", "gru"], "pooling": "max"}
+    config = task.config.override({f"model.{name}": value for name, value in model.items()})
+    made = shuffled(type(task).restored(config, task.preprocessing()))
+    assert export(made, tmp_path / "x.html", "html", "fp32").deviation < 1e-5
+    page = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert '"written output W"' not in page
+
+
+def test_a_drawing_is_described(opened):
+    """A finger draws, the model sees it small and writes; the numbers are those of training."""
+    task = shuffled(loaded("describe_images"))
+    side = task.config.task.image_size
+    page = opened(task, locale="ko-KR", viewport={"width": 360, "height": 740}, has_touch=True)
+    assert page.text_content("#about").startswith("손가락으로 그리면")
+    assert page.text_content("#written") == ""
+    box = page.locator("#drawing").bounding_box()
+    left, top = box["x"], box["y"]
+    page.mouse.move(left + 100, top + 40)
+    page.mouse.down()
+    page.mouse.move(left + 100, top + 120, steps=4)
+    page.mouse.up()
+    page.wait_for_function("() => asked()")
+    ink = np.array(page.evaluate("asked()")).reshape(side, side)
+    if task.input_kind.mean[0] > 0.5:
+        ink = 1 - ink
+    assert ink[:, side // 2].min() > 0.8
+    assert max(ink[:, 0].max(), ink[:, -1].max()) < 0.1
+    page.uncheck("#fit")
+    assert not np.allclose(page.evaluate("asked()"), ink.ravel())
+    numbers = page.evaluate("asked()")
+    (answer,) = task.predict([" ".join(map(repr, numbers))], beam=1)
+    page.evaluate("show()")
+    assert page.text_content("#written") == answer.values["output"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.click("#clear")
+    assert page.text_content("#written") == ""
+
+
+def test_numbers_are_described(opened):
+    task = shuffled(loaded("describe"))
+    page = opened(task)
+    assert page.locator("#question label").all_text_contents() == ["temperature ", "rain "]
+    page.fill("#number0", "30")
+    page.fill("#number1", "0.5")
+    page.evaluate("show()")
+    (answer,) = task.predict([("30", "0.5")], beam=1)
+    assert page.text_content("#written") == answer.values["output"]
+    page.fill("#number1", "<b>")
+    page.evaluate("show()")
+    assert page.text_content("#fault") == "“<b>” is not a number: write one such as -0.5"
+    page.fill("#number1", "1 2")
+    page.evaluate("show()")
+    assert page.text_content("#fault") == "There are 3 numbers, but 2 are needed"
+
+
+def test_tunes_are_drawn(opened):
+    """Labels are chosen; at temperature 0 the tune is that of the model."""
+    task = shuffled(loaded("describe_tunes"))
+    page = opened(task)
+    metre, key = (labels[-1] for labels in task.input_kind.labels)
+    for n, label in enumerate((metre, key)):
+        page.locator("select").nth(n).select_option(label=label)
+    page.fill("#heat", "0")
+    (answer,) = task.predict([(metre, key)], beam=1, temperature=0)
+    assert page.text_content("#written") == answer.text
+    page.fill("#heat", "1.5")
+    page.click("#again")
+    assert page.text_content("#written").startswith("X:1\n")
+
+
+@pytest.mark.deep
+@needs_node
+@pytest.mark.parametrize("name", ["translate", "describe", "describe_images", "describe_tunes"])
+def test_small_weights_are_measured(tmp_path, name):
+    found = export(GOLDEN / "tasks" / name, tmp_path / "x.html", "html")
+    assert 0 < found.deviation < 1e-2
