@@ -14,6 +14,7 @@ ORDER = {
     "registry": 0,
     "progress": 0,
     "files": 0,
+    "workers": 1,
     "atomic": 1,
     "config": 1,
     "messages": 1,

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import math
 import os
 import random
 import signal
@@ -17,12 +18,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import sunhwan.data.survey as survey
 import sunhwan.data.token_files as token_files
+import sunhwan.text.chunks as chunks
 import sunhwan.text.counting as counting
 import sunhwan.text.pieces as pieces
+import sunhwan.workers as workers
 from sunhwan.config import Config
 from sunhwan.data import Tokens
-from sunhwan.errors import ConfigError, DataError, StoreError, TextError
+from sunhwan.errors import ConfigError, DataError, StoreError, SunhwanError, TextError
 from sunhwan.progress import Progress, listening
 from sunhwan.tasks.language_model.corpus import TokenCorpus, read_corpus
 from sunhwan.text import KINDS, read_text
@@ -36,6 +40,7 @@ PROSE = (
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(pieces, "SIZE", 61)
+    monkeypatch.setattr(chunks, "CHUNK", 300)
     monkeypatch.setenv("SUNHWAN_CACHE", str(tmp_path / "cache"))
 
 
@@ -104,7 +109,8 @@ def test_pieces_are_the_text_and_may_be_cut_there(text: str, size: int) -> None:
     pieces.SIZE = size
     path = Path(os.environ["SUNHWAN_CACHE"]).parent / "made.txt"
     path.write_bytes(text.encode())
-    found = list(pieces.read_pieces(path))
+    with path.open("rb") as file:
+        found = list(pieces.read_pieces(file))
     assert "".join(found) == read_text(path)
     for before, after in itertools.pairwise(found):
         assert not before[-1].isspace()
@@ -129,7 +135,8 @@ def test_the_second_start_reads_no_text(files, monkeypatch):
         os.utime(file, (1e9, 1e9))
     config = Config().override({"text.corpus": files, "text.tokens": "file"})
     first = read_corpus(config)
-    monkeypatch.setattr(pieces, "open_unpacked", None)
+    monkeypatch.setattr(chunks, "open_unpacked", None)
+    monkeypatch.setattr(chunks, "open_plain", None)
     told: list[Progress] = []
     with listening(told.append):
         second = read_corpus(first.config)
@@ -240,31 +247,87 @@ def test_a_cache_that_cannot_be_written_is_told(files, monkeypatch, tmp_path):
 
 KILLED = """
 import os, signal, sys
+import sunhwan.data.survey as survey
+import sunhwan.data.token_files as token_files
+import sunhwan.data.token_writer as token_writer
+import sunhwan.text.chunks as chunks
 from sunhwan.config import Config
 from sunhwan.progress import listening
 from sunhwan.tasks.language_model.corpus import read_corpus
+chunks.CHUNK = token_writer.RECORD_EVERY = 300
+token_files.processes_for = lambda size: int(sys.argv[1])
 def end(progress):
     if (progress.what, progress.share > 0.5) == ("encoding", True):
         os.kill(os.getpid(), signal.SIGKILL)
 with listening(end):
-    read_corpus(Config().override({"text.corpus": sys.argv[1], "text.tokens": "file"}))
+    read_corpus(Config().override({"text.corpus": sys.argv[2:], "text.tokens": "file"}))
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_killed_in_the_middle_it_begins_anew(tmp_path):
-    path = tmp_path / "long.txt"
-    path.write_text("a line of some words\n" * 100_000, encoding="utf-8")
-    killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+def test_killed_in_the_middle_it_goes_on(files):
+    killed = subprocess.run([sys.executable, "-c", KILLED, "2", *files], check=False)
     assert killed.returncode == -signal.SIGKILL
     folder = token_files.cache_folder() / "tokens"
-    assert [p.name for p in folder.iterdir() if p.is_dir()] == [
-        p.name for p in folder.glob(".*.new")
-    ]
-    pieces.SIZE = 1 << 20
-    memory, file = both({"text.corpus": str(path)})
+    begun = list(folder.glob(".*.begun"))
+    assert [path for path in folder.iterdir() if path.is_dir() and path.suffix == ""] == []
+    done = json.loads((begun[0] / "record.json").read_text("utf-8"))["done"]
+    shares: list[Progress] = []
+    with listening(shares.append):
+        memory, file = both({"text.corpus": files})
     same(memory.train, file.train)
+    same(memory.validation, file.validation)
+    assert done > 3
+    assert {told.what for told in shares} == {"encoding"}
+    assert shares[0].share > 0.5
     assert [p.name for p in folder.iterdir() if p.is_dir()] == [file.folder.name]  # type: ignore[union-attr]
+
+
+def in_processes(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    monkeypatch.setattr(survey, "processes_for", lambda size: count)
+    monkeypatch.setattr(token_files, "processes_for", lambda size: count)
+
+
+def test_files_are_equal_for_any_number_of_processes(files, monkeypatch, tmp_path):
+    config = Config().override({
+        "text.corpus": files, "text.tokens": "file", "text.vocabulary": "subwords", "text.min_count": 4,
+    })  # fmt: skip
+    kept = []
+    for count in (1, 2):
+        monkeypatch.setenv("SUNHWAN_CACHE", str(tmp_path / f"cache {count}"))
+        in_processes(monkeypatch, count)
+        found = read_corpus(config)
+        assert found.folder is not None
+        kept.append({path.name: path.read_bytes() for path in found.folder.iterdir()})
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == 5
+
+
+def test_a_worker_that_is_ended_is_one_sentence(files, monkeypatch):
+    in_processes(monkeypatch, 2)
+    config = Config().override({"text.corpus": files, "text.tokens": "file"})
+    started: list[subprocess.Popen[bytes]] = []
+    begin = workers._started
+    monkeypatch.setattr(workers, "_started", lambda: started.append(begin()) or started[-1])
+
+    def end(progress: Progress) -> None:
+        if progress.what == "encoding":
+            started[-1].kill()
+            started[-1].wait()
+
+    with listening(end), pytest.raises(SunhwanError, match="ended from outside"):
+        read_corpus(config)
+    assert all(process.poll() is not None for process in started)
+    folder = token_files.cache_folder() / "tokens"
+    assert [path for path in folder.iterdir() if path.is_dir() and path.suffix != ".begun"] == []
+
+
+def test_what_work_raises_elsewhere_is_raised_here():
+    with workers.Workers(2) as pool:
+        assert list(pool.map(math.sqrt, range(9))) == list(map(math.sqrt, range(9)))
+        with pytest.raises(ValueError, match=r"math domain|nonnegative"):
+            list(pool.map(math.sqrt, [1, 4, -1, 9]))
+        assert list(pool.map(abs, [-1])) == [1]
 
 
 def test_wide_ids_take_32_bits(tmp_path):

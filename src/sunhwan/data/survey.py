@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -19,16 +20,27 @@ from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, TextError, did_you_mean, listed
 from sunhwan.files import open_plain, unpacked_name
 from sunhwan.progress import tell
+from sunhwan.text import chunks
+from sunhwan.text.chunks import (
+    Chunk,
+    ChunkFacts,
+    Part,
+    chunks_of_file,
+    facts_of_chunk,
+    whole_text,
+)
 from sunhwan.text.corpora import TextFile, corpus_name, encoding_notes, find_texts
 from sunhwan.text.decoding import normalize, read_known
 from sunhwan.text.documents import Document, Setting
 from sunhwan.text.folders import is_text_name
-from sunhwan.text.hangul import OPENING, HangulShare
-from sunhwan.text.pieces import NotStreamedError, read_pieces
+from sunhwan.text.hangul import HangulShare
+from sunhwan.text.pieces import NotStreamedError
+from sunhwan.workers import Workers, processes_for
 
 Lengths: TypeAlias = npt.NDArray[np.int64]
 
-_VERSION = 1
+_VERSION = 2
+_NONE: Lengths = np.empty(0, np.int64)
 _SETTLED = 2_000_000_000
 """Nanoseconds after which a change of a file shows in its time."""
 
@@ -37,7 +49,8 @@ class SurveyedFile(NamedTuple):
     """A file of a corpus: what it holds, and its documents, none of them empty.
 
     sha256: of its bytes. lengths: characters of each document. whole: whether it is read at once, for
-    only all of it tells the encoding. text: that of a built-in document.
+    only all of it tells the encoding. text: that of a built-in document. parts: of a text file the
+    characters of each chunk; around: the character before each cut between two of them, and the two behind.
     """
 
     name: str
@@ -47,6 +60,8 @@ class SurveyedFile(NamedTuple):
     encoding: str = "UTF-8"
     whole: bool = False
     text: str = ""
+    parts: Lengths = _NONE
+    around: tuple[str, ...] = ()
 
 
 class Survey(NamedTuple):
@@ -80,11 +95,47 @@ class Survey(NamedTuple):
         """Settings that suit it: none, for it is no built-in text."""
         return {}
 
-    def documents(self) -> Iterator[Iterator[str]]:
-        """Each document as its pieces: to be read one after another, each before the next."""
+    def parts(
+        self, cuts: Sequence[int], may_be_cut: Callable[[str], bool] | None = None
+    ) -> Iterator[Part]:
+        """The corpus as parts that can be encoded alone, in order.
+
+        cuts: of each document how many characters are for training. may_be_cut: see `Vocabulary`; None:
+        everywhere. NotStreamedError: a file changed.
+        """
+        at = 0
         for file in self.files:
-            if len(file.lengths):
-                yield from _documents(file, self.column)
+            own = cuts[at : at + len(file.lengths)]
+            at += len(own)
+            if self.column:
+                yield from _parts_of_table(file, self.column, own)
+            elif own:
+                yield from _parts_of_text(file, own[0], may_be_cut)
+
+
+def _parts_of_table(file: SurveyedFile, column: str, cuts: Sequence[int]) -> Iterator[Part]:
+    at = 0
+    for chunk in _chunks(file, column):
+        count = len(chunk.texts)
+        yield Part((chunk,), tuple(cuts[at : at + count]), sum(map(len, chunk.texts)))
+        at += count
+
+
+def _parts_of_text(
+    file: SurveyedFile, cut: int, may_be_cut: Callable[[str], bool] | None
+) -> Iterator[Part]:
+    begin = at = 0
+    held: list[Chunk] = []
+    # Behind the last one nothing follows.
+    around = (*file.around, None)
+    for chunk, length, beside in zip(_chunks(file, ""), file.parts.tolist(), around, strict=False):
+        held.append(chunk)
+        at += length
+        if beside is None or may_be_cut is None or may_be_cut(beside):
+            length = at - begin
+            cuts = (min(max(cut - begin, 0), length),)
+            yield Part(tuple(held), cuts, length, (not begin, begin <= cut))
+            begin, held = at, []
 
 
 def corpus_files(sources: Sequence[str], column: str) -> list[Document | TextFile]:
@@ -112,7 +163,8 @@ def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
     begun = time.time_ns()
     stamps = [_stat(f.path) if isinstance(f, TextFile) else (len(f.text), 0) for f in found]
     name = corpus_name(sources)
-    known = json.dumps([_VERSION, column, [[f.name, *s] for f, s in zip(found, stamps, strict=True)],
+    known = json.dumps([_VERSION, chunks.CHUNK, column,
+                        [[f.name, *s] for f, s in zip(found, stamps, strict=True)],
                         [str(f.path.absolute()) for f in found if isinstance(f, TextFile)],
                         [f.text for f in found if isinstance(f, Document)]])  # fmt: skip
     stored = cache / "surveys" / f"{hashlib.sha256(known.encode()).hexdigest()}.npz"
@@ -147,55 +199,119 @@ def check_unchanged(survey: Survey) -> Callable[[], None]:
 def _read(
     name: str, found: Sequence[Document | TextFile], column: str, sizes: Sequence[int]
 ) -> Survey:
-    files, done, hangul = [], 0, HangulShare()
     with ThreadPoolExecutor(1) as pool:
-        for file, size in zip(found, sizes, strict=True):
-            tell("surveying", done, sum(sizes))
-            if isinstance(file, Document):
-                sha, lengths = hashlib.sha256(file.text.encode()).hexdigest(), [len(file.text)]
-                entry = SurveyedFile(file.name, Path(), np.array(lengths), sha, text=file.text)
-                hangul = hangul.with_text(file.text)
-            else:
-                digest = pool.submit(_digest, file)
-                entry, hangul = _survey(file, column, hangul, done, sum(sizes))
-                entry = entry._replace(sha256=digest.result())
-            files.append(entry)
-            done += size
+        digests = [pool.submit(_digest, file) for file in found]
+        try:
+            tell("surveying", 0, 1)
+            survey_files = _survey_tables if column else _survey_texts
+            files, hangul = survey_files(found, column, sizes)
+            files = [
+                file._replace(sha256=digest.result())
+                for file, digest in zip(files, digests, strict=True)
+            ]
+        finally:
+            pool.shutdown(cancel_futures=True)
     tell("surveying", 1, 1)
     return Survey(name, tuple(files), column, hangul)
 
 
-def _survey(
-    file: TextFile, column: str, hangul: HangulShare, done: int, total: int
-) -> tuple[SurveyedFile, HangulShare]:
-    entry = SurveyedFile(file.name, file.path, np.empty(0, np.int64))
-    while True:
-        lengths, read, counted = [], 0, hangul
-        try:
-            for pieces in _documents(entry, column):
-                length, opening = 0, ""
-                for piece in pieces:
-                    opening += piece[: max(OPENING - length, 0)]
-                    length += len(piece)
-                    read += len(piece)
-                    tell("surveying", done + read, total)
-                counted = counted.with_text(opening)
-                if length:
-                    lengths.append(length)
-            return entry._replace(lengths=np.array(lengths, np.int64)), counted
-        except NotStreamedError:
+def _survey_tables(
+    found: Sequence[Document | TextFile], column: str, sizes: Sequence[int]
+) -> tuple[list[SurveyedFile], HangulShare]:
+    files, hangul, total = [], HangulShare(), sum(sizes)
+    for number, file in enumerate(found):
+        entry, done, lengths = _entry(file), sum(sizes[:number]), []
+        for text in _texts(entry, column):
+            hangul = hangul.with_text(text)
+            lengths.append(len(text))
+            done += len(text)
+            tell("surveying", done, total)
+        files.append(entry._replace(lengths=np.array(lengths, np.int64)))
+    return files, hangul
+
+
+def _survey_texts(
+    found: Sequence[Document | TextFile], column: str, sizes: Sequence[int]
+) -> tuple[list[SurveyedFile], HangulShare]:
+    facts: list[list[ChunkFacts | None]] = [[] for _ in found]
+    done, total = 0, sum(sizes)
+    with Workers(processes_for(total)) as workers:
+        for number, read in workers.map(_facts, _numbered_chunks(found)):
+            facts[number].append(read)
+            done += read.length if read else 0
+            tell("surveying", done, total)
+    files, hangul = [], HangulShare()
+    for file, read_of_file in zip(found, facts, strict=True):
+        entry, known = _entry(file), [read for read in read_of_file if read]
+        if len(known) < len(read_of_file) and isinstance(file, TextFile):
             # The whole file tells what it is; or the sentence that says what to do.
-            entry = entry._replace(encoding=read_known(file.path).encoding, whole=True)
+            text, encoding = read_known(file.path)
+            entry = entry._replace(encoding=encoding, whole=True)
+            known = [read for read in (facts_of_chunk(whole_text(text)),) if read]
+        files.append(_with_facts(entry, known))
+        for read in known:
+            hangul = HangulShare(*map(sum, zip(hangul, read.hangul, strict=True)))
+    return files, hangul
 
 
-def _documents(file: SurveyedFile, column: str) -> Iterator[Iterator[str]]:
-    """The documents of a file, empty ones too while it is surveyed."""
+def _with_facts(entry: SurveyedFile, known: Sequence[ChunkFacts]) -> SurveyedFile:
+    parts = np.array([read.length for read in known], np.int64)
+    around = [a.edges[1] + b.edges[0] for a, b in pairwise(known)]
+    total = parts.sum(keepdims=True)
+    return entry._replace(lengths=total[total > 0], parts=parts, around=tuple(around))
+
+
+def _numbered_chunks(
+    found: Sequence[Document | TextFile],
+) -> Iterator[tuple[int, Chunk | None]]:
+    """The chunks of all files, each with the number of its file; None where it cannot be read."""
+    for number, file in enumerate(found):
+        if isinstance(file, Document):
+            yield number, whole_text(file.text)
+            continue
+        try:
+            for chunk in chunks_of_file(file.path):
+                yield number, chunk
+        except NotStreamedError:
+            yield number, None
+
+
+def _facts(numbered: tuple[int, Chunk | None]) -> tuple[int, ChunkFacts | None]:
+    number, chunk = numbered
+    return number, facts_of_chunk(chunk) if chunk else None
+
+
+def _entry(file: Document | TextFile) -> SurveyedFile:
+    if isinstance(file, Document):
+        return SurveyedFile(file.name, Path(), _NONE, text=file.text)
+    return SurveyedFile(file.name, file.path, _NONE)
+
+
+def _texts(file: SurveyedFile, column: str) -> Iterator[str]:
+    """The texts of a table, none of them empty."""
     if file.text:
-        yield iter((file.text,))
-    elif column:
-        yield from (iter((text,)) for text in read_column(file.path, column) if text)
-    else:
-        yield read_pieces(file.path, whole=file.whole)
+        return iter((file.text,))
+    return (text for text in read_column(file.path, column) if text)
+
+
+def _chunks(file: SurveyedFile, column: str) -> Iterator[Chunk]:
+    """A surveyed file in chunks: a part of its only document each, or so many rows of a table."""
+    if not column:
+        if file.text or file.whole:
+            yield whole_text(file.text or read_known(file.path).text)
+        else:
+            yield from chunks_of_file(file.path)
+        return
+    rows: list[str] = []
+    size = 0
+    for text in _texts(file, column):
+        rows.append(text)
+        size += len(text)
+        if size >= chunks.CHUNK:
+            yield Chunk(tuple(rows))
+            rows, size = [], 0
+    if rows:
+        yield Chunk(tuple(rows))
 
 
 def read_column(path: Path, column: str) -> Iterator[str]:
@@ -221,7 +337,9 @@ def read_column(path: Path, column: str) -> Iterator[str]:
         raise TextError(f"{normalize(str(path))} cannot be read whole ({reason}).") from None
 
 
-def _digest(file: TextFile) -> str:
+def _digest(file: Document | TextFile) -> str:
+    if isinstance(file, Document):
+        return hashlib.sha256(file.text.encode()).hexdigest()
     try:
         with open_plain(file.path) as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
@@ -245,11 +363,20 @@ def _is_table_name(name: str) -> bool:
 
 def _dump(survey: Survey) -> bytes:
     facts = {
-        "files": [[f.sha256, f.encoding, f.whole, len(f.lengths)] for f in survey.files],
+        "files": [
+            [f.sha256, f.encoding, f.whole, len(f.lengths), len(f.parts), f.around]
+            for f in survey.files
+        ],
         "hangul": list(survey.hangul),
     }
     data = io.BytesIO()
-    np.savez(data, lengths=survey.lengths, facts=np.frombuffer(json.dumps(facts).encode(), "u1"))
+    parts = np.concatenate([_NONE, *(file.parts for file in survey.files)])
+    np.savez(
+        data,
+        lengths=survey.lengths,
+        parts=parts,
+        facts=np.frombuffer(json.dumps(facts).encode(), "u1"),
+    )
     return data.getvalue()
 
 
@@ -259,13 +386,14 @@ def _load(
     """What `_dump` wrote; None where there is nothing, or nothing sound."""
     try:
         with np.load(stored, allow_pickle=False) as arrays:
-            lengths, facts = arrays["lengths"], json.loads(arrays["facts"].tobytes())
+            lengths, parts = arrays["lengths"], arrays["parts"]
+            facts = json.loads(arrays["facts"].tobytes())
     except (OSError, ValueError, KeyError, zlib.error):
         return None
-    files, at = [], 0
-    for file, (sha, encoding, whole, count) in zip(found, facts["files"], strict=True):
-        own = lengths[at : at + count]
-        at += count
-        path, text = (file.path, "") if isinstance(file, TextFile) else (Path(), file.text)
-        files.append(SurveyedFile(file.name, path, own, sha, encoding, whole, text))
+    files = []
+    for file, (sha, encoding, whole, *counts, around) in zip(found, facts["files"], strict=True):
+        own, lengths = np.split(lengths, [counts[0]])
+        chunked, parts = np.split(parts, [counts[1]])
+        entry = _entry(file)._replace(lengths=own, sha256=sha, encoding=encoding, whole=whole)
+        files.append(entry._replace(parts=chunked, around=tuple(around)))
     return Survey(name, tuple(files), column, HangulShare(*facts["hangul"]))

@@ -9,12 +9,11 @@ import json
 import os
 import shutil
 import time
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, product
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -22,16 +21,21 @@ from filelock import FileLock
 
 from sunhwan.atomic import replaced_folder, reported
 from sunhwan.data.survey import Survey, check_unchanged
+from sunhwan.data.token_writer import SIDES, TokenWriter
 from sunhwan.data.tokens import MappedIds, Tokens, check_length
-from sunhwan.errors import StoreError
+from sunhwan.errors import DataError, StoreError, TextError
 from sunhwan.files import read_json
 from sunhwan.progress import tell
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
+from sunhwan.text.chunks import encode_part, work_on_training_texts
 from sunhwan.text.documents import training_lengths
-from sunhwan.text.vocabulary import Ids
+from sunhwan.text.pieces import NotStreamedError
+from sunhwan.workers import Workers, processes_for
+
+Found = TypeVar("Found")
 
 FORMAT = 1
-_ABANDONED = 86_400
+_ABANDONED = 7 * 86_400
 """Seconds after which a folder that was begun counts as left by a process that died."""
 
 
@@ -84,12 +88,16 @@ def token_file(
         if found:
             return found
         _clear(folder.parent)
+        begun = folder.with_name(f".{folder.name}.begun")
         with replaced_folder(folder) as new:
             try:
-                _make(new, survey, held_out, settings)
-            except BaseException:
+                _make(begun, new, survey, held_out, settings)
+            except BaseException as error:
                 shutil.rmtree(new, ignore_errors=True)
+                if isinstance(error, DataError | TextError):  # it would be the same again
+                    shutil.rmtree(begun, ignore_errors=True)
                 raise
+        shutil.rmtree(begun, ignore_errors=True)
         made = _opened(folder, made=True)
         assert made is not None
         return made
@@ -130,44 +138,73 @@ def _tokens(folder: Path, part: str, facts: dict[str, Any]) -> Tokens:
 
 def _clear(folder: Path) -> None:
     """Remove what processes that died long ago had begun."""
-    for path in folder.glob(".*.new"):
+    for path in (*folder.glob(".*.new"), *folder.glob(".*.begun")):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path)
 
 
-def _make(new: Path, survey: Survey, held_out: Survey | None, settings: TokenSettings) -> None:
-    check = check_unchanged(survey)
-    cuts = _cuts(survey, 0.0 if held_out else settings.validation_share)
-    vocabulary = build_vocabulary(
-        settings.vocabulary,
-        _Reading(survey, cuts),
-        min_count=settings.min_count,
-        max_size=settings.max_size or None,
-        unk=settings.unknown == "unk",
-        eos=settings.vocabulary == "words" or len(survey.lengths) > 1,
-    )
-    with _Writer(new, "train", vocabulary) as train, _Writer(new, "validation", vocabulary) as rest:
-        for pieces, cut in zip(_told(survey, "encoding"), cuts, strict=True):
-            head, tail = _divided(pieces, cut)
-            train.add(head)
-            rest.add(tail)
-        if held_out:
-            for pieces in _told(held_out, "encoding"):
-                rest.add(pieces)
-    check()
-    check_length(train.length if train.characters else min(train.length, 1), survey.name)
-    kept = rest.length >= 2 and rest.characters > 0
+def _make(
+    begun: Path, new: Path, survey: Survey, held_out: Survey | None, settings: TokenSettings
+) -> None:
+    """Fill a folder with a token file. begun: where it is made, so that a stop loses little."""
+    checks = [check_unchanged(corpus) for corpus in (survey, held_out) if corpus]
+    try:
+        facts = _encode(begun, survey, held_out, settings)
+    except NotStreamedError:
+        for check in checks:
+            check()
+        raise
+    for check in checks:
+        check()
+    train, rest = (facts[side] for side in SIDES)
+    check_length(train["length"] if train["characters"] else min(train["length"], 1), survey.name)
+    kept = rest["length"] >= 2 and rest["characters"] > 0
     if held_out:
-        check_length(rest.length if kept else min(rest.length, 1), "the validation text")
+        check_length(rest["length"] if kept else min(rest["length"], 1), "the validation text")
     meta = {
         "format": FORMAT,
         "made_of": [file.name for file in survey.files[:100]],
-        "vocabulary": vocabulary.to_dict(),
-        "train": train.facts(),
-        "validation": rest.facts() if kept else None,
+        "vocabulary": facts["vocabulary"],
+        "train": train,
+        "validation": rest if kept else None,
     }
+    for side, end in product(SIDES, ("ids", "starts.npy")):
+        (begun / f"{side}.{end}").rename(new / f"{side}.{end}")
     (new / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _encode(
+    begun: Path, survey: Survey, held_out: Survey | None, settings: TokenSettings
+) -> dict[str, Any]:
+    """Write ids into a folder, or go on with it: the facts of each part, and the vocabulary."""
+    cuts = _cuts(survey, 0.0 if held_out else settings.validation_share)
+    with Workers(processes_for(survey.characters)) as workers:
+
+        def vocabulary() -> Vocabulary:
+            return build_vocabulary(
+                settings.vocabulary,
+                _TrainingTexts(survey, cuts, workers),
+                min_count=settings.min_count,
+                max_size=settings.max_size or None,
+                unk=settings.unknown == "unk",
+                eos=settings.vocabulary == "words" or len(survey.lengths) > 1,
+            )
+
+        with TokenWriter(begun, vocabulary) as writer:
+            keeps = writer.vocabulary.may_be_cut
+            parts = survey.parts(cuts, keeps)
+            if held_out:
+                parts = chain(parts, held_out.parts([0] * len(held_out.lengths), keeps))
+            total = survey.characters + (held_out.characters if held_out else 0)
+            done = 0
+            for _ in range(writer.done):
+                done += next(parts).characters
+            for encoded in workers.map(partial(encode_part, writer.vocabulary), parts):
+                writer.add(*encoded)
+                done += sum(side.characters for side in encoded)
+                tell("encoding", done, total)
+            return {**writer.finish(), "vocabulary": writer.vocabulary.to_dict()}
 
 
 def _cuts(survey: Survey, fraction: float) -> list[int]:
@@ -187,135 +224,21 @@ def _cuts(survey: Survey, fraction: float) -> list[int]:
     return [int(cut) for cut in (cuts if cuts.any() else lengths)]
 
 
-class _Reading:
-    """The training part of a corpus as documents in pieces, as often as one asks for it."""
+class _TrainingTexts:
+    """The training part of a corpus: its parts worked on in several processes, as often as one asks."""
 
-    def __init__(self, survey: Survey, cuts: Sequence[int]) -> None:
-        self._survey, self._cuts = survey, cuts
+    def __init__(self, survey: Survey, cuts: Sequence[int], workers: Workers) -> None:
+        self._survey, self._cuts, self._workers = survey, cuts, workers
 
-    def __iter__(self) -> Iterator[Iterator[str]]:
-        for pieces, cut in zip(_told(self._survey, "counting"), self._cuts, strict=True):
-            yield (part for part, is_head in _parts(pieces, cut) if is_head)
-
-
-def _told(survey: Survey, what: str) -> Iterator[Iterator[str]]:
-    """The documents; whoever listens is told how far the reading is."""
-    total, done = survey.characters, 0
-
-    def told(pieces: Iterator[str]) -> Iterator[str]:
-        nonlocal done
-        for piece in pieces:
-            yield piece
-            done += len(piece)
-            tell(what, done, total)
-
-    return map(told, survey.documents())
-
-
-def _parts(pieces: Iterator[str], cut: int) -> Iterator[tuple[str, bool]]:
-    """The pieces, cut in two at a character, and whether each stands before it."""
-    at = 0
-    for piece in pieces:
-        before = min(max(cut - at, 0), len(piece))
-        at += len(piece)
-        if before == len(piece):
-            yield piece, True
-        elif not before:
-            yield piece, False
-        else:
-            yield piece[:before], True
-            yield piece[before:], False
-
-
-def _divided(pieces: Iterator[str], cut: int) -> tuple[Iterator[str], Iterator[str]]:
-    """What stands before a character and what behind it: to be read in this order."""
-    parts = _parts(pieces, cut)
-    rest: list[str] = []
-
-    def head() -> Iterator[str]:
-        for part, is_head in parts:
-            if not is_head:
-                rest.append(part)
-                return
-            yield part
-
-    def tail() -> Iterator[str]:
-        yield from rest
-        yield from (part for part, _ in parts)
-
-    return head(), tail()
-
-
-class _Writer:
-    """The ids of one part on their way to the disk, their digest computed beside."""
-
-    def __init__(self, folder: Path, part: str, vocabulary: Vocabulary) -> None:
-        self.length = self.characters = 0
-        self._folder, self._part, self._vocabulary = folder, part, vocabulary
-        self._dtype = np.dtype("<u2" if len(vocabulary) <= 1 << 16 else "<u4")
-        self._starts = array("q")
-        self._unknown = 0
-        self._sha = hashlib.sha256()
-        self._pool = ThreadPoolExecutor(1)
-        self._waiting: list[Future[None]] = []
-
-    def __enter__(self) -> Self:
-        self._file = (self._folder / f"{self._part}.ids").open("wb")
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None and self._starts and self._vocabulary.eos_id is not None:
-                self._write(np.array([self._vocabulary.eos_id]))
-            self._wait(0)
-        finally:
-            self._pool.shutdown()
-            self._file.close()
-        starts = np.frombuffer(self._starts, np.int64) if self._starts else np.empty(0, np.int64)
-        np.save(self._folder / f"{self._part}.starts.npy", starts)
-        self._sha.update(starts.tobytes())
-
-    def add(self, pieces: Iterable[str]) -> None:
-        """Append a document; none where it has no text."""
-        begun = False
-        for ids in self._vocabulary.encode_pieces(self._counted(pieces)):
-            if not begun:
-                begun = True
-                self._starts.append(self.length)
-                if self._vocabulary.eos_id is not None:
-                    ids = np.concatenate(([self._vocabulary.eos_id], ids))
-            self._write(ids)
-
-    def facts(self) -> dict[str, Any]:
-        """What reading the files again needs."""
-        return {
-            "length": self.length,
-            "dtype": self._dtype.str,
-            "characters": self.characters,
-            "unknown": self._unknown,
-            "digest": self._sha.hexdigest(),
-        }
-
-    def _counted(self, pieces: Iterable[str]) -> Iterator[str]:
-        for piece in pieces:
-            self.characters += len(piece)
-            yield piece
-
-    def _write(self, ids: Ids) -> None:
-        self.length += len(ids)
-        # The digest is that of 64-bit ids, which takes longer than all the rest: beside it.
-        self._waiting.append(self._pool.submit(self._take, ids))
-        self._wait(8)
-
-    def _take(self, ids: Ids) -> None:
-        if self._vocabulary.unk_id is not None:
-            self._unknown += int((ids == self._vocabulary.unk_id).sum())
-        self._file.write(ids.astype(self._dtype).tobytes())
-        self._sha.update(np.ascontiguousarray(ids, np.int64).data)
-
-    def _wait(self, most: int) -> None:
-        """Wait until so many pieces at most are on their way."""
-        done = len(self._waiting) - most
-        for future in islice(self._waiting, max(done, 0)):
-            future.result()
-        del self._waiting[: max(done, 0)]
+    def map(
+        self,
+        work: Callable[[Iterable[Iterable[str]]], Found],
+        may_be_cut: Callable[[str], bool] | None = None,
+    ) -> Iterator[Found]:
+        """What the work finds in each part."""
+        total, done = self._survey.characters, 0
+        work_on = partial(work_on_training_texts, work)
+        for length, found in self._workers.map(work_on, self._survey.parts(self._cuts, may_be_cut)):
+            yield found
+            done += length
+            tell("counting", done, total)

@@ -9,8 +9,7 @@ import numpy as np
 
 from sunhwan.errors import StoreError, TextError, UsageError
 from sunhwan.text.characters import CharacterVocabulary, code_points, to_text
-from sunhwan.text.counting import Counted, WordCounts, count_characters
-from sunhwan.text.decoding import normalize
+from sunhwan.text.counting import Counted, Texts, count_characters, count_words
 from sunhwan.text.jamo import JamoVocabulary, split_syllables
 from sunhwan.text.octets import ByteVocabulary
 from sunhwan.text.subwords import SubwordVocabulary
@@ -32,7 +31,7 @@ KINDS: tuple[str, ...] = tuple(_CLASSES)
 
 def build_vocabulary(
     kind: str,
-    texts: Iterable[str | Iterable[str]],
+    texts: Texts,
     *,
     min_count: int = 1,
     max_size: int | None = None,
@@ -48,7 +47,7 @@ def build_vocabulary(
     Args:
         kind: bytes, characters, words, jamo or subwords.
         texts: one string a document, or its pieces (see `pieces`); a single string is one document.
-            Read once, and three times for subwords.
+            Or texts that are read part by part. Read once, and three times for subwords.
         min_count: leave out what occurs less often, and merge no rarer pair of subwords.
         max_size: keep the most frequent tokens so that `len` is at most this, specials included.
             Of subwords the characters come first; None: see `SubwordVocabulary.learn`.
@@ -153,14 +152,10 @@ def _refuse_for_bytes(min_count: int, max_size: int | None, size: int) -> None:
         )
 
 
-def _count(kind: str, texts: Iterable[str | Iterable[str]]) -> Iterable[Counted]:
-    pieces = (piece for text in texts for piece in ((text,) if isinstance(text, str) else text))
+def _count(kind: str, texts: Texts) -> Iterable[Counted]:
     if kind == "words":
-        words = WordCounts()
-        for piece in pieces:
-            words.update(normalize(piece).split())
-        return words
-    characters = count_characters(pieces)
+        return count_words(texts)
+    characters = count_characters(texts)
     if kind == "characters":
         return characters
     letters: Counter[str] = Counter()

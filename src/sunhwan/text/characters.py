@@ -1,6 +1,5 @@
 """The vocabulary of characters (Unicode code points)."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, TypeAlias
@@ -9,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sunhwan.text.decoding import normalize
-from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary, rejoined
+from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary
 
 Codes: TypeAlias = npt.NDArray[np.uint32]
 
@@ -37,8 +36,9 @@ class CharacterVocabulary(Vocabulary):
     def encode(self, text: str) -> Ids:
         return self._look_up(self._codes(text))
 
-    def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
-        return map(self.encode, rejoined(self.normalize, pieces) if self.unk_id is None else pieces)
+    def may_be_cut(self, around: str) -> bool:
+        # What is dropped can bring letters and marks together.
+        return self.unk_id is not None or self.normalize(around) == around
 
     def decoder(self) -> Decoder:
         return _CharacterDecoder(self)

@@ -4,15 +4,19 @@ import heapq
 import pickle
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, groupby
 from operator import itemgetter
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
+import numpy.typing as npt
 
 from sunhwan.text.characters import code_points
 from sunhwan.text.decoding import normalize
+
+Numbers: TypeAlias = npt.NDArray[np.int64]
+Found = TypeVar("Found")
 
 MOST = 1 << 20
 """Different words that are held in memory at once."""
@@ -28,15 +32,68 @@ class Counted(NamedTuple):
     first: tuple[int, int] = (0, 0)
 
 
-def count_characters(texts: Iterable[str]) -> Iterator[Counted]:
+@runtime_checkable
+class StreamedTexts(Protocol):
+    """Texts that are too large for memory: their parts are worked on one by one, in some process."""
+
+    def map(
+        self,
+        work: Callable[[Iterable[Iterable[str]]], Found],
+        may_be_cut: Callable[[str], bool] | None = None,
+    ) -> Iterator[Found]:
+        """What the work finds in each part, which is given as documents in pieces.
+
+        may_be_cut: see `Vocabulary`; None: everywhere.
+        """
+
+
+Texts: TypeAlias = StreamedTexts | Iterable[str | Iterable[str]]
+
+
+def mapped(
+    texts: Texts,
+    work: Callable[[Iterable[Iterable[str]]], Found],
+    may_be_cut: Callable[[str], bool] | None = None,
+) -> Iterator[Found]:
+    """The same of any texts."""
+    if isinstance(texts, StreamedTexts):
+        return texts.map(work, may_be_cut)
+    return (work(((text,) if isinstance(text, str) else text,)) for text in texts)
+
+
+def count_characters(texts: Texts) -> Iterator[Counted]:
     """Each character of the texts, by code point."""
     counts = np.zeros(_CODES, np.int64)
-    for text in texts:
-        codes = code_points(normalize(text))
-        found = np.bincount(codes)
-        counts[: len(found)] += found
+    for codes, numbers in mapped(texts, _character_counts):
+        counts[codes] += numbers
     for code in np.flatnonzero(counts).tolist():
         yield Counted(chr(code), int(counts[code]))
+
+
+def _character_counts(documents: Iterable[Iterable[str]]) -> tuple[Numbers, Numbers]:
+    """The code points that occur, and how often each."""
+    counts = np.zeros(0, np.int64)
+    for piece in chain.from_iterable(documents):
+        found = np.bincount(code_points(normalize(piece)), minlength=len(counts))
+        found[: len(counts)] += counts
+        counts = found
+    codes = np.flatnonzero(counts)
+    return codes, counts[codes]
+
+
+def count_words(texts: Texts) -> "WordCounts":
+    """Each word between white space."""
+    words = WordCounts()
+    for found in mapped(texts, _word_counts):
+        words.update(found)
+    return words
+
+
+def _word_counts(documents: Iterable[Iterable[str]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for piece in chain.from_iterable(documents):
+        counts.update(normalize(piece).split())
+    return counts
 
 
 class WordCounts:
@@ -50,8 +107,8 @@ class WordCounts:
         self._counter: Counter[str] = Counter()
         self._files: list[IO[bytes]] = []
 
-    def update(self, words: Iterable[str]) -> None:
-        """Count some more."""
+    def update(self, words: Iterable[str] | Counter[str]) -> None:
+        """Count some more, or add what was counted."""
         self._counter.update(words)
         if len(self._counter) > self._most:
             self._spill()

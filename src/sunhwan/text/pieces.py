@@ -4,72 +4,96 @@ A piece ends before a lone space or newline between two visible characters. Norm
 into words and cutting into subwords give the same of the pieces, one after another, as of the whole.
 """
 
-import io
 import re
-import zlib
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 from unicodedata import normalize as unicode_normalize
 
-from sunhwan.files import open_unpacked
-from sunhwan.text.decoding import NormalText, read_known
+from sunhwan.text.decoding import NormalText
 from sunhwan.text.encodings import is_wide
 
 SIZE = 1 << 20
 """Bytes that are read at once, about a piece."""
 
-_CUT = re.compile(r"(?<=\S)[ \n](?=\S)")
-_WINDOW = 1 << 12
+_CUT = re.compile(r"(?<=\S)(?:[ \n]|\r\n?)(?=\S)")
+WINDOW = 1 << 12
+"""Bytes that are looked at for a place to cut."""
+_LONGEST = 4
+UNSEEN = 8 * _LONGEST
+"""Bytes at the end of a window where a place to cut may not be seen."""
 
 
 class NotStreamedError(Exception):
     """The bytes are in another encoding than UTF-8, or damaged: only the whole file tells."""
 
 
-def read_pieces(path: Path, *, whole: bool = False) -> Iterator[str]:
-    """The text of a file in pieces, normalised as `read_text` gives it; packed files are unpacked.
+def read_pieces(file: BinaryIO, length: int | None = None, *, first: bool = True) -> Iterator[str]:
+    """The text of an opened file in pieces, normalised as `read_text` gives it.
 
-    A stretch without a place to cut is one piece. whole: read it at once, in whatever encoding.
+    A stretch without a place to cut is one piece. length: bytes to read; None: all. first: whether the
+    text begins here, where a byte-order mark may stand.
 
     Raises:
         NotStreamedError: not all of it is UTF-8.
-        TextError, with whole: the file cannot be read.
     """
-    if whole:
-        text = read_known(path).text
-        if text:
-            yield NormalText(text)
-        return
-    decoder = io.IncrementalNewlineDecoder(getincrementaldecoder("utf-8")(), translate=True)
+    left = length if length is not None else -1
+
+    def read() -> bytes:
+        nonlocal left
+        data = file.read(SIZE if left < 0 else min(SIZE, left))
+        left -= len(data) if left >= 0 else 0
+        return data
+
+    decoder = getincrementaldecoder("utf-8")()
     try:
-        with open_unpacked(path) as file:
-            data = file.read(SIZE)
-            if is_wide(data):
-                raise NotStreamedError
-            # As a decoder of `utf-8-sig` does, and `decode_known` once more.
-            held = (
-                decoder.decode(data, final=not data).removeprefix("\ufeff").removeprefix("\ufeff")
-            )
-            looked = 0
-            while data:
-                data = file.read(SIZE)
-                cut = _last_cut(held, looked)
-                if cut:
-                    yield NormalText(unicode_normalize("NFC", held[:cut]))
-                looked = max(len(held) - cut - 2, 0)
-                held = held[cut:] + decoder.decode(data, final=not data)
+        data = read()
+        if first and is_wide(data):
+            raise NotStreamedError
+        held = decoder.decode(data, final=not data)
+        if first:  # as a decoder of `utf-8-sig` does, and `decode_known` once more
+            held = held.removeprefix("\ufeff").removeprefix("\ufeff")
+        looked = 0
+        while data:
+            data = read()
+            cut = _last_cut(held, looked)
+            if cut:
+                yield _normal(held[:cut])
+            looked = max(len(held) - cut - 3, 0)
+            held = held[cut:] + decoder.decode(data, final=not data)
     except UnicodeDecodeError:
         raise NotStreamedError from None
-    except (OSError, EOFError, ValueError, zlib.error):
-        raise NotStreamedError from None  # reading it whole says what is wrong
     if held:
-        yield NormalText(unicode_normalize("NFC", held))
+        yield _normal(held)
+
+
+def next_cut(read: Callable[[int], bytes], start: int) -> int | None:
+    """The first byte from `start` on where pieces may be cut; None: none, as far as can be seen.
+
+    read: gives up to `WINDOW` bytes from a place on.
+    """
+    while True:
+        data = read(start)
+        skipped = next((i for i, byte in enumerate(data) if byte & 0xC0 != 0x80), 0)
+        text = data[skipped:].decode("utf-8", "surrogateescape")
+        # The last ones may be a part of a character.
+        found = _CUT.search(text, 0, max(len(text) - _LONGEST, 0))
+        if found:
+            return start + skipped + len(text[: found.start()].encode("utf-8", "surrogateescape"))
+        if len(data) < WINDOW:
+            return None
+        start += WINDOW - UNSEEN
+
+
+def _normal(text: str) -> NormalText:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return NormalText(unicode_normalize("NFC", text))
 
 
 def _last_cut(text: str, start: int) -> int:
     """The last place from `start` on where a piece may end; 0: there is none."""
-    for begin in (max(start, len(text) - _WINDOW), start):
+    for begin in (max(start, len(text) - WINDOW), start):
         # One character before, which the pattern looks at.
         places = [match.start() for match in _CUT.finditer(text, max(begin, 0))]
         if places:

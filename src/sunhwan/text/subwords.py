@@ -3,16 +3,16 @@
 import heapq
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
 from sunhwan.text.characters import CharacterVocabulary
-from sunhwan.text.counting import WordCounts
+from sunhwan.text.counting import Texts, WordCounts, mapped
 from sunhwan.text.decoding import normalize
 from sunhwan.text.vocabulary import REPLACEMENT, Decoder, Ids, Vocabulary, rejoined
 
@@ -58,7 +58,7 @@ class SubwordVocabulary(Vocabulary):
     def learn(
         cls,
         characters: Vocabulary,
-        texts: Iterable[str | Iterable[str]],
+        texts: Texts,
         *,
         min_count: int = 1,
         max_size: int | None = None,
@@ -72,11 +72,10 @@ class SubwordVocabulary(Vocabulary):
         """
         pieces = WordCounts()
         size = 0
-        for document in texts:
-            given = (document,) if isinstance(document, str) else document
-            for text in map(characters.normalize, rejoined(characters.normalize, given)):
-                size += len(text)
-                pieces.update(_PIECE.findall(text))
+        work, keeps = partial(_count_words, characters), partial(_keeps, characters)
+        for length, found in mapped(texts, work, keeps):
+            size += length
+            pieces.update(found)
         if max_size is None:
             max_size = min(_MOST, len(characters) + size // _CHARACTERS_PER_MERGE)
         chosen = heapq.nsmallest(_PIECES, pieces, key=lambda entry: (-entry.number, entry.first))
@@ -95,8 +94,8 @@ class SubwordVocabulary(Vocabulary):
             self._known.update(ids)
         return np.fromiter(chain.from_iterable(map(ids.__getitem__, pieces)), np.int64)
 
-    def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
-        return map(self.encode, rejoined(self.normalize, pieces))
+    def may_be_cut(self, around: str) -> bool:
+        return _keeps(self._characters, around)
 
     def decoder(self) -> Decoder:
         return _SubwordDecoder(self)
@@ -172,6 +171,23 @@ class _SubwordDecoder(Decoder):
 
     def flush(self) -> str:
         return ""
+
+
+def _keeps(characters: Vocabulary, text: str) -> bool:
+    return characters.normalize(text) == text
+
+
+def _count_words(
+    characters: Vocabulary, documents: Iterable[Iterable[str]]
+) -> tuple[int, Counter[str]]:
+    """How many characters there are, and how often each word or other run that no token crosses."""
+    size, counts = 0, Counter[str]()
+    for pieces in documents:
+        for piece in rejoined(partial(_keeps, characters), pieces):
+            text = characters.normalize(piece)
+            size += len(text)
+            counts.update(_PIECE.findall(text))
+    return size, counts
 
 
 def _products(merges: Iterable[Merge]) -> list[str]:

@@ -87,7 +87,14 @@ class Vocabulary(ABC):
 
     def encode_pieces(self, pieces: Iterable[str]) -> Iterator[Ids]:
         """The ids of a text that comes in pieces (see `pieces`): one after another those of the whole."""
-        return map(self.encode, pieces)
+        return map(self.encode, rejoined(self.may_be_cut, pieces))
+
+    def may_be_cut(self, around: str) -> bool:
+        """Whether two pieces can be encoded one by one.
+
+        around: a character before the cut between them and two behind it.
+        """
+        return True
 
     def decode(self, ids: IdsLike) -> str:
         """Ids of shape (T,) → text.
@@ -173,14 +180,12 @@ class Vocabulary(ABC):
         return int(token_id)
 
 
-def rejoined(normalize: Callable[[str], str], pieces: Iterable[str]) -> Iterator[str]:
-    """Pieces that can be normalised one by one where characters are dropped or replaced.
-
-    A piece stays one where the characters around its end are kept; else it is joined with the next.
-    """
+def rejoined(may_be_cut: Callable[[str], bool], pieces: Iterable[str]) -> Iterator[str]:
+    """Pieces that can be encoded one by one: where one may not be cut (see `Vocabulary`), it is joined
+    with the next."""
     held: list[str] = []
     for piece in pieces:
-        if held and normalize(around := held[-1][-1] + piece[:2]) == around:
+        if held and may_be_cut(held[-1][-1] + piece[:2]):
             yield "".join(held)
             held = []
         held.append(piece)
