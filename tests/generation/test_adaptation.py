@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import random
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,19 @@ import torch
 from sunhwan.cli.adaptation_options import adaptation_of
 from sunhwan.data import Tokens, encode
 from sunhwan.errors import UsageError
-from sunhwan.generation import Adaptation, AdaptiveStepper, Cache, evaluate_adapted, stepper_for
+from sunhwan.generation import (
+    Adaptation,
+    AdaptiveStepper,
+    Cache,
+    evaluate_adapted,
+    stepper_for,
+    was_tuned_on,
+)
 from sunhwan.generation.adaptation import DECAY, EPS, SEGMENT
 from sunhwan.metrics import evaluate_tokens
 from sunhwan.tasks import LanguageModelTask
+from sunhwan.tasks.common.results import Review
+from sunhwan.tasks.language_model.adapted import with_tuning
 from sunhwan.text import Document
 from tests.serve.helpers import VOCABULARIES, language
 
@@ -131,3 +141,21 @@ def test_options_that_say_nothing_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         adaptation_of(Path("run"), task, dynamic, cache)
+
+
+def test_a_text_that_settings_were_tuned_on_is_known_again(task: LanguageModelTask) -> None:
+    letters = "".join(t for t in task.vocabulary.tokens if len(t) == 1)
+    rng = random.Random(3)
+    first, second, other = ("".join(rng.choices(letters, k=300)) for _ in range(3))
+
+    def tokens(*texts: str) -> Tokens:
+        return encode(task.vocabulary, [Document("text", text) for text in texts])
+
+    validation = tokens(first, second)
+    for known in (first, other + second, second[90:200], other[:60] + first + other[60:]):
+        assert was_tuned_on(validation, tokens(known))
+    for unknown in (other, other + second[:200], second[:40]):
+        assert not was_tuned_on(validation, tokens(unknown))
+    review = Review(evaluate_tokens(task.model, tokens(second)), [], {}, data=tokens(second))
+    assert "on another text" in with_tuning(review, validation).notes[0]
+    assert with_tuning(review, tokens(other)) is review

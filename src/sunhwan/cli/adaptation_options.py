@@ -9,6 +9,7 @@ import typer
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
+    from sunhwan.data import Tokens
     from sunhwan.generation import Adaptation, Cache
     from sunhwan.tasks import Task
     from sunhwan.tasks.language_model.task import LanguageModelTask
@@ -53,6 +54,12 @@ def adaptation_of(
 
 
 def _tuned(run: Path, language: "LanguageModelTask", dynamic: bool, cache: bool) -> "Adaptation":
+    validation = held_out(run, language)
+    return language.tune_adaptation(validation, dynamic=dynamic, cache=cache)
+
+
+def held_out(run: Path, language: "LanguageModelTask") -> "Tokens":
+    """The validation text of a run, on which auto is tuned. UsageError: there is none."""
     from sunhwan.config import Config
     from sunhwan.tasks.language_model.corpus import read_held_out
 
@@ -61,8 +68,7 @@ def _tuned(run: Path, language: "LanguageModelTask", dynamic: bool, cache: bool)
             f"auto is tuned on the validation text of a run, and {run} is no run folder: give numbers"
         )
     config = Config.load(run / "config.toml")
-    validation = read_held_out(config, language.vocabulary)
-    return language.tune_adaptation(validation, dynamic=dynamic, cache=cache)
+    return read_held_out(config, language.vocabulary)
 
 
 def _cache(text: str) -> "Cache":

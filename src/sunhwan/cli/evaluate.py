@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of
+from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of, held_out
 from sunhwan.cli.language import named_figure
 from sunhwan.cli.listings import show_baselines, show_listing
 from sunhwan.cli.output import echo_json
@@ -60,9 +60,11 @@ def evaluate(
     language = task.as_language_model()
     review = task.review(*file, precision=precision, strict=strict)
     if adaptation and language:
-        from sunhwan.tasks.language_model.adapted import with_adapted
+        from sunhwan.tasks.language_model.adapted import with_adapted, with_tuning
 
         review = with_adapted(review, language, adaptation)
+        if "auto" in (dynamic, cache):
+            review = with_tuning(review, held_out(run, language))
     beside = None
     if baselines:
         try:

@@ -27,6 +27,7 @@ from sunhwan.text.chunks import (
     Part,
     chunks_of_file,
     facts_of_chunk,
+    facts_of_numbered,
     whole_text,
 )
 from sunhwan.text.corpora import TextFile, corpus_name, encoding_notes, find_texts
@@ -236,7 +237,7 @@ def _survey_texts(
     facts: list[list[ChunkFacts | None]] = [[] for _ in found]
     done, total = 0, sum(sizes)
     with Workers(processes_for(total)) as workers:
-        for number, read in workers.map(_facts, _numbered_chunks(found)):
+        for number, read in workers.map(facts_of_numbered, _numbered_chunks(found)):
             facts[number].append(read)
             done += read.length if read else 0
             tell("surveying", done, total)
@@ -274,11 +275,6 @@ def _numbered_chunks(
                 yield number, chunk
         except NotStreamedError:
             yield number, None
-
-
-def _facts(numbered: tuple[int, Chunk | None]) -> tuple[int, ChunkFacts | None]:
-    number, chunk = numbered
-    return number, facts_of_chunk(chunk) if chunk else None
 
 
 def _entry(file: Document | TextFile) -> SurveyedFile:

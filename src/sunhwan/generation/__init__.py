@@ -6,6 +6,7 @@ from sunhwan.generation.adaptation import (
     Cache,
     evaluate_adapted,
     tuned,
+    was_tuned_on,
 )
 from sunhwan.generation.choice import bits_lost, engine_for, stepper_for
 from sunhwan.generation.engine import Engine
@@ -75,4 +76,5 @@ __all__ = [
     "stream",
     "tuned",
     "unsupported",
+    "was_tuned_on",
 ]

@@ -177,12 +177,48 @@ def tuned(
     model: LanguageModel, validation: Tokens, *, dynamic: bool = True, cache: bool = True
 ) -> Adaptation:
     """The best rate and cache on the first tokens of a validation text, one after the other."""
-    some = validation._replace(
-        ids=validation.ids[:TUNED_ON], starts=validation.starts[validation.starts < TUNED_ON]
-    )
+    some = _tuned_on(validation)
 
     def best(choices: Sequence[Adaptation]) -> Adaptation:
         return min(choices, key=lambda choice: evaluate_adapted(model, some, choice).loss)
 
     rate = best([Adaptation(rate) for rate in RATES]).rate if dynamic else 0.0
     return best([Adaptation(rate, one) for one in CACHES]) if cache else Adaptation(rate)
+
+
+def _tuned_on(validation: Tokens) -> Tokens:
+    """What of a validation text `tuned` reads."""
+    starts = validation.starts[validation.starts < TUNED_ON]
+    return validation._replace(ids=validation.ids[:TUNED_ON], starts=starts)
+
+
+KNOWN = 50
+"""Tokens in a row by which a text is known again."""
+
+
+def was_tuned_on(validation: Tokens, reported: Tokens) -> bool:
+    """Whether what `tuned` reads of a validation text and a text to be reported have a document in common.
+
+    One of them holds the other's, whole or the part that was kept for validation.
+    """
+    some, given = _tuned_on(validation), reported.ids[:]
+    documents = torch.tensor_split(some.ids[:], some.starts[1:].tolist())
+    return any(
+        _holds(given, _inner(document)) or _holds(document, _inner(given)) for document in documents
+    )
+
+
+def _inner(ids: Tensor) -> Tensor:
+    """Without the first token and the last one, which may be the EOS around a document."""
+    return ids[1:-1]
+
+
+def _holds(text: Tensor, part: Tensor) -> bool:
+    """Whether a text has these ids in a row, of which there are enough to tell."""
+    if len(part) < KNOWN:
+        return False
+    data, wanted = text.numpy().tobytes(), part.numpy().tobytes()
+    at = data.find(wanted)
+    while at % text.itemsize and at >= 0:
+        at = data.find(wanted, at + 1)
+    return at >= 0

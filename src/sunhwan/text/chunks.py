@@ -125,6 +125,12 @@ def facts_of_chunk(chunk: Chunk) -> ChunkFacts | None:
     return ChunkFacts(length, (begin, end), hangul)
 
 
+def facts_of_numbered(numbered: tuple[int, Chunk | None]) -> tuple[int, ChunkFacts | None]:
+    """The same of a chunk of the file with a number; None where that cannot be read."""
+    number, chunk = numbered
+    return number, facts_of_chunk(chunk) if chunk else None
+
+
 def whole_text(text: str) -> Chunk:
     """A text that is normalised."""
     return Chunk((NormalText(text),))
