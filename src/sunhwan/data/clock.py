@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data.calendar import Calendar, calendar_of, phases
+from sunhwan.data.slots import Slots
 from sunhwan.data.times import Times, named, read_times
+from sunhwan.data.zones import offsets_of
 from sunhwan.errors import DataError
 
 
@@ -20,6 +22,7 @@ class Clock:
         calendar: the grid.
         write: a point → text like that of the column.
         first, count: the place of the first value, and how many there are.
+        zone: whose clock the times are written on, where the calendar is one of UTC; "": none.
     """
 
     kind: str
@@ -27,6 +30,7 @@ class Clock:
     write: Callable[[float], str]
     first: int
     count: int
+    zone: str = ""
 
     @classmethod
     def of(cls, times: Sequence[str], calendar: Calendar | None = None) -> "Clock":
@@ -51,7 +55,7 @@ class Clock:
     def at(cls, times: Times, calendar: Calendar, places: NDArray[np.int64]) -> "Clock":
         """From the first of these places to the last."""
         first, last = int(places[0]), int(places[-1])
-        return cls(times.kind, calendar, times.write, first, last - first + 1)
+        return cls(times.kind, calendar, times.write, first, last - first + 1, times.zone)
 
     @classmethod
     def counting(cls, count: int) -> "Clock":
@@ -69,16 +73,33 @@ class Clock:
         except (OverflowError, ValueError):
             return Clock.counting(self.count).after(count)
 
-    def phases(self, cycles: Sequence[str], ahead: int) -> NDArray[np.float32]:
+    def slots(self, ahead: int) -> Slots | None:
+        """Where each time and so many after the last lie on the clock of the zone.
+
+        None: the clock does not change, or the calendar has holes and is not one of that clock.
+        """
+        calendar = self.calendar
+        if not self.zone or calendar.unit != "time" or calendar.slots:
+            return None
+        points = self._points(0, self.count + ahead).astype(np.int64)
+        return Slots.on_clock(points, self.zone, int(calendar.step))
+
+    def phases(
+        self, cycles: Sequence[str], ahead: int, on_clock: bool = True
+    ) -> NDArray[np.float32]:
         """Where each time and so many after the last lie in each cycle, (T + ahead, 2 · cycles).
 
-        ValueError: the times are no dates.
+        on_clock: of the zone, else of UTC. ValueError: the times are no dates.
         """
         if not cycles:
             return np.zeros((self.count + ahead, 0), dtype=np.float32)
         if self.kind != "date":
             raise ValueError(self.write(0))
-        return phases(self._points(0, self.count + ahead), cycles)
+        points = self._points(0, self.count + ahead)
+        if self.zone and on_clock:
+            points = points.astype(np.int64)
+            points += offsets_of(points, self.zone)
+        return phases(points, cycles)
 
     def _points(self, start: int, stop: int) -> NDArray[np.int64] | NDArray[np.float64]:
         return self.calendar.points(np.arange(self.first + start, self.first + stop))

@@ -45,8 +45,8 @@ class Wanted:
         targets: the series. inputs: columns read beside each, of the past alone.
         future: columns that are known ahead.
         group: columns that together name the series of a long table.
-        dates, zone: as `read_times` takes them. order: that of the dates a model was trained on,
-            taken where several fit.
+        dates, zone: as `read_times` takes them. order, usual_zone: those of the dates a model was
+            trained on, taken where several fit.
         rows: whether rows are counted, whatever their times.
     """
 
@@ -58,6 +58,7 @@ class Wanted:
     dates: str = ""
     order: str = ""
     zone: str = ""
+    usual_zone: str = ""
     rows: bool = False
 
 

@@ -10,9 +10,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from sunhwan.data.calendar import DAY, MONDAY, WEEK
 from sunhwan.data.dates import ORDERS, Reading, Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.numbers import is_number
-from sunhwan.data.zones import instants_of, named_zone, shown_offset, zone_of
+from sunhwan.data.zones import instants_of, is_changing, named_zone, shown_offset, zone_of
 from sunhwan.errors import DataError, quoted
 
 EPOCH = datetime(1970, 1, 1)
@@ -53,6 +54,7 @@ class Times:
         write: a point → text like that of the column.
         order: of the parts of a date, "" for others.
         notes: what was decided, for people.
+        zone: whose clock is written, where the points are those of UTC; "": points are as written.
     """
 
     kind: str
@@ -60,6 +62,7 @@ class Times:
     write: Callable[[float], str]
     order: str = ""
     notes: tuple[str, ...] = ()
+    zone: str = ""
 
 
 def read_times(
@@ -70,6 +73,7 @@ def read_times(
     dates: str = "",
     usual: str = "",
     zone: str = "",
+    usual_zone: str = "",
     groups: Sequence[NDArray[np.intp]] = (),
 ) -> Times:
     """Read a column of times.
@@ -79,6 +83,7 @@ def read_times(
         dates: of `CHOICES`: the order of a date's parts; "": by evidence.
         usual: of `dates.ORDERS`: the order to take where several fit, before any evidence.
         zone: where the clock stands whose times have no offset from UTC; "": it never changes.
+        usual_zone: the zone of times with offsets, where these are its own.
         groups: the rows of each series, in their order; none: all rows are of one.
 
     Raises:
@@ -91,7 +96,7 @@ def read_times(
     wanted = CHOICES.get(dates, "")
     order, notes = _order_of(unique, cells, where, column, (wanted, usual), groups)
     if order:
-        return _dated(cells, order, zone, groups, notes)
+        return _dated(cells, order, (zone, usual_zone), groups, notes)
     if all(map(is_number, unique)):
         epoch = _epoch(unique)
         if epoch:
@@ -224,25 +229,26 @@ def _digit_runs(cell: str) -> list[str]:
 def _dated(
     cells: Sequence[str],
     order: str,
-    zone: str,
+    zones: tuple[str, str],
     groups: Sequence[NDArray[np.intp]],
     notes: tuple[str, ...],
 ) -> Times:
-    """Dates on the clock on which their steps are most alike: that of the column, or UTC."""
+    """Dates on the clock on which their steps are most alike: that of the column, or UTC.
+
+    zones: of times without offsets, and the usual one of those with them.
+    """
     known = {cell: _read(cell, order) for cell in dict.fromkeys(cells)}
     writing = Writing.of(known, order)
     local = _local_points(cells, order)
     names = {reading.zone for reading in known.values() if reading.zone}
     offsets = {reading.offset for reading in known.values()}
-    if len(names) == 1 or (zone and offsets == {None}):
-        place: tzinfo = named_zone(zone or names.pop())
+    if len(names) == 1 or (zones[0] and offsets == {None}):
+        place: tzinfo = named_zone(zones[0] or names.pop())
         points = np.empty(len(cells), dtype=np.int64)
         for rows in groups:
             forward = rows if len(rows) < 2 or local[rows[0]] <= local[rows[-1]] else rows[::-1]
             clock = [known[cells[row]].local for row in forward]
             points[forward] = [(t - EPOCH) // MICROSECOND for t in instants_of(clock, place)]
-        if (points - local == points[0] - local[0]).all():
-            place = timezone((local[0] - points[0]).item() * MICROSECOND)
     elif None in offsets:
         return Times("date", local, lambda p: writing.write(_date(p)), order, notes)
     else:
@@ -252,25 +258,43 @@ def _dated(
         place = zone_of(
             [_date(points[row]) for row in rows],
             [known[cells[row]].offset or timedelta(0) for row in rows],
+            zones[1],
         )
-    changing = not isinstance(place, timezone)
-    if changing and _odd_steps(points, groups) < _odd_steps(local, groups):
-        notes = (
-            *notes,
-            f"the clock of {place} changes, so steps are counted in UTC: for the season behind a change, "
-            "what comes at an hour of the day is expected an hour off",
-        )
+    if not is_changing(place, points.min().item(), points.max().item()):
+        place = timezone((local[-1] - points[-1]).item() * MICROSECOND)
+    elif _fill_weeks(points, local, groups) or (
+        _odd_steps(points, groups) < _odd_steps(local, groups)
+    ):
+        notes = (*notes, f"the clock of {place} changes, so steps are those of UTC")
 
         def write(point: float) -> str:
             offset = shown_offset(_date(point), place)
             return writing.write(_date(point) + offset, offset)
 
-        return Times("date", points, write, order, notes)
+        return Times("date", points, write, order, notes, str(place))
 
     def write_local(point: float) -> str:
         return writing.write(_date(point), place.utcoffset(_date(point)))
 
     return Times("date", local, write_local, order, notes)
+
+
+def _fill_weeks(
+    points: NDArray[np.int64], local: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]
+) -> bool:
+    """Whether points of UTC lie on a grid of parts of a day, and at nine of ten times of a week's clock.
+
+    Office hours are no such grid: they begin at an hour of the clock.
+    """
+    steps = np.concatenate([np.diff(np.sort(points[rows])) for rows in groups])
+    if not len(steps) or steps.min() <= 0:
+        return False
+    step: int = Counter(steps.tolist()).most_common(1)[0][0]
+    if step >= DAY or DAY % step or bool((steps % step).any()):
+        return False
+    seen = len(np.unique((local - MONDAY) % WEEK // step))
+    longest = max(int(np.ptp(points[rows])) for rows in groups) + step
+    return 10 * seen * step >= 9 * min(WEEK, longest)
 
 
 def _read(text: str, order: str) -> Reading:

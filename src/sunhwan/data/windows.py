@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sunhwan.data.slots import Slots
+
 
 class Stretch(NamedTuple):
     """The steps before an origin, and where the future would be if nothing changed.
@@ -21,7 +23,11 @@ class Stretch(NamedTuple):
 
 
 def stretch(
-    history: NDArray[np.float64], season: int, horizon: int, usual: float | None = None
+    history: NDArray[np.float64],
+    season: int,
+    horizon: int,
+    usual: float | None = None,
+    slots: Slots | None = None,
 ) -> Stretch:
     """The last m + c values before an origin, m = season, c ≥ 1 → what a network reads of them.
 
@@ -33,19 +39,23 @@ def stretch(
     usual: the mean of |x_t − x_{t−m}| over all of the series up to the origin. The scale is then drawn
     to it as if it were so many steps more, so that neither a quiet stretch nor a young series has a
     scale near 0; None: the scale is that of the stretch alone.
+
+    slots: those of the m + c + H rows, on which the season is counted; None: on the rows themselves.
     """
     m, L = season, len(history)
-    steps = np.abs(history[m:] - history[:-m])
-    if np.isnan(history).any():
-        known = steps[~np.isnan(steps)]
-        history = filled(history, m)
-        scale = float(known.mean()) if len(known) else 0.0
-    else:
-        known, scale = steps, float(steps.mean())
+    steps = seasonal_steps(history, m, slots)
+    known = steps[~np.isnan(steps)]
+    scale = float(known.mean()) if len(known) else 0.0
     if usual is not None:
         scale = (len(known) * scale + DRAWN * usual) / (len(known) + DRAWN)
-    profile = seasonal_profile(history[L % m :].reshape(-1, m))
-    season_of = profile[(np.arange(L + horizon) - L) % m]
+    at = slots.at if slots else np.arange(L + horizon)
+    until = int(at[:L].max()) + 1
+    grid = slots.grid(history, min(int(at.min()), until - m), until) if slots else history
+    if np.isnan(grid).any():
+        grid = filled(grid, m)
+        history = np.where(np.isnan(history), grid[at[:L] - until], history)
+    profile = seasonal_profile(grid[len(grid) % m :].reshape(-1, m))
+    season_of = profile[(at - until) % m]
     z = history - season_of[:L]
     read = np.stack((z[m:] - z[-1], np.diff(z)[m - 1 :]), 1) / (scale or 1.0)
     return Stretch(read, z[-1] + season_of[L:], scale)
@@ -93,52 +103,99 @@ def seasonal_profile(seasons: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def seasonal_naive(history: NDArray[np.float64], season: int, horizon: int) -> NDArray[np.float64]:
-    """The last season again and again, (H,): what every forecast is compared with."""
-    found: NDArray[np.float64] = history[len(history) - season + np.arange(horizon) % season]
-    return found
+def seasonal_naive(
+    history: NDArray[np.float64], season: int, horizon: int, slots: Slots | None = None
+) -> NDArray[np.float64]:
+    """The last season again and again, (H,): what every forecast is compared with.
+
+    Where a value of it is missing, the last one known at that place of a season, else the last one.
+    slots: those of the rows and of the H after them, on which the season is counted; None: on rows.
+    """
+    L = len(history)
+    if not slots and not np.isnan(history[-season:]).any():
+        found: NDArray[np.float64] = history[L - season + np.arange(horizon) % season]
+        return found
+    places = (slots.at[: L + horizon] if slots else np.arange(L + horizon)) % season
+    known = np.flatnonzero(~np.isnan(history))
+    last = np.full(season, history[known[-1]] if len(known) else 0.0)
+    last[places[known]] = history[known]
+    return last[places[L:]]
 
 
-def naive_error(values: NDArray[np.float64], season: int) -> float:
+def seasonal_steps(
+    values: NDArray[np.float64], season: int, slots: Slots | None = None
+) -> NDArray[np.float64]:
+    """|x_t − x_{t−m}| of each row, (T,): NaN where one of the two is missing.
+
+    slots: of the rows at least, on which the season is counted; None: on the rows themselves.
+    """
+    if slots:
+        at = slots.at[: len(values)]
+        first = int(at.min(initial=0)) - season
+        before = slots.grid(values, first, int(at.max(initial=0)))[at - season - first]
+    else:
+        before = np.full(len(values), np.nan)
+        before[season:] = values[: max(len(values) - season, 0)]
+    return np.abs(values - before)
+
+
+def naive_error(values: NDArray[np.float64], season: int, slots: Slots | None = None) -> float:
     """The mean of |x_t − x_{t−m}|, by which MASE divides (Hyndman and Koehler 2006).
 
     0 where each value repeats the one a season before or there are no two to compare: MASE is not
     defined there.
     """
-    steps = np.abs(values[season:] - values[:-season])
+    steps = seasonal_steps(values, season, slots)
     steps = steps[~np.isnan(steps)]
     return float(steps.mean()) if len(steps) else 0.0
 
 
-def usual_scales(values: NDArray[np.float64], season: int) -> NDArray[np.float64]:
+def usual_scales(
+    values: NDArray[np.float64], season: int, slots: Slots | None = None
+) -> NDArray[np.float64]:
     """The mean of |x_t − x_{t−m}| before each origin 0 … T, (T + 1,): nothing from it on counts.
 
     With fewer than two values a season apart, that of neighbours; 0 without any.
     """
-    means, counts = _means_before(values, season)
-    neighbours, _ = _means_before(values, 1)
+    means, counts = _means_before(seasonal_steps(values, season, slots))
+    neighbours, _ = _means_before(seasonal_steps(values, 1))
     return np.where(counts > 0, means, neighbours)
 
 
 def _means_before(
-    values: NDArray[np.float64], m: int
+    steps: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The mean of |x_t − x_{t−m}| before each origin 0 … T, and of how many steps it is."""
-    steps = np.abs(values[m:] - values[:-m])
-    before = np.zeros(min(m, len(values)) + 1)
-    counts = np.concatenate((before, np.cumsum(~np.isnan(steps)))).astype(np.int64)
-    sums = np.concatenate((before, np.cumsum(np.nan_to_num(steps))))
+    """The mean of the steps before each origin 0 … T, and of how many it is."""
+    counts = np.concatenate(([0], np.cumsum(~np.isnan(steps))))
+    sums = np.concatenate(([0.0], np.cumsum(np.nan_to_num(steps))))
     return sums / np.maximum(counts, 1), counts
 
 
 def past_seasons(
-    values: NDArray[np.float64], origin: int, context: int, horizon: int, season: int, longer: int
+    values: NDArray[np.float64],
+    origin: int,
+    context: int,
+    horizon: int,
+    season: int,
+    longer: int,
+    slots: Slots | None = None,
 ) -> NDArray[np.float64]:
     """What stood a longer season before each step from origin − c to origin + H, (c + H,).
 
     Each value is the distance from the last deseasonalised one before the place that the origin has
     there, as a future is learned; the mean over up to three longer seasons, NaN where none is known.
+    slots: those of the T rows at least, on which seasons are counted; None: on the rows themselves.
     """
+    if slots:
+        at = slots.at[origin - context : origin + horizon]
+        now, first = int(slots.at[origin]), int(at.min())
+        c, H = now - first, int(at.max()) + 1 - now
+        begin = max(first - season - (-(-H // longer) + 2) * longer, int(slots.at[0]))
+        row = max(
+            origin - (now - begin) - 2 * slots.day, 0
+        )  # where no slot from begin on is before
+        past = slots.part(row, origin).grid(values[row:origin], begin, now)
+        return past_seasons(past, now - begin, c, H, season, longer)[at - first]
     back = -(-horizon // longer) * longer
     found = []
     for times in range(3):

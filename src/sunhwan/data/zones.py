@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sunhwan.data.calendar import DAY
 from sunhwan.errors import UsageError, quoted
 
 _USUAL = (
@@ -25,14 +29,15 @@ def named_zone(name: str) -> ZoneInfo:
         ) from None
 
 
-def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta]) -> tzinfo:
+def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta], usual: str = "") -> tzinfo:
     """The zone whose clock was so far from UTC at each instant (UTC, without a zone, ascending).
 
-    The usual zones are asked first; where none fits, the last offset stays.
+    The usual zone is asked first, then those of many; where none fits, the last offset stays.
     """
     last = timezone(offsets[-1])
-    if len(set(offsets)) == 1:
-        return last
+    asked = [usual] if usual else []
+    if len(set(offsets)) > 1:
+        asked += [*_USUAL, *_other_zones()]
     pairs = list(zip(instants, offsets, strict=True))
     # The clock changes twice a year: around a change, the rows beside it say all.
     near = [
@@ -40,7 +45,7 @@ def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta]) -> tzinf
         for k, pair in enumerate(pairs)
         if k in (0, len(pairs) - 1) or offsets[k - 1] != pair[1] or offsets[k + 1] != pair[1]
     ]
-    for name in (*_USUAL, *_other_zones()):
+    for name in asked:
         zone = ZoneInfo(name)
         if all(shown_offset(instant, zone) == offset for instant, offset in near):
             return zone
@@ -63,6 +68,35 @@ def instants_of(local: Sequence[datetime], zone: tzinfo) -> list[datetime]:
         again = first < second and bool(found) and found[-1] >= first
         found.append(second if again else first)
     return found
+
+
+def offsets_of(points: NDArray[np.int64], zone: str) -> NDArray[np.int64]:
+    """How far the zone's clock is from UTC at microseconds since 1970, in microseconds."""
+    days = points // DAY
+    some, place = np.unique(days, return_inverse=True)
+    begins = np.array([_offset(day * DAY, zone) for day in some.tolist()])
+    ends = np.array([_offset((day + 1) * DAY, zone) for day in some.tolist()])
+    found = begins[place]
+    for row in np.flatnonzero(found != ends[place]):
+        found[row] = _offset(points[row].item(), zone)
+    return found
+
+
+def is_changing(zone: tzinfo, first: int, last: int) -> bool:
+    """Whether a zone's clock changes between two points, or in the year after them."""
+    if isinstance(zone, timezone):
+        return False
+    some = range(first, last + 366 * DAY, 14 * DAY)
+    return len({_offset(point, str(zone)) for point in some}) > 1
+
+
+_LAST = 253_370_764_800_000_000  # the year 9999, beyond which there is no date
+
+
+@lru_cache(maxsize=100_000)
+def _offset(point: int, zone: str) -> int:
+    instant = datetime(1970, 1, 1) + timedelta(microseconds=min(max(point, -_LAST // 4), _LAST))
+    return shown_offset(instant, ZoneInfo(zone)) // timedelta(microseconds=1)
 
 
 @cache

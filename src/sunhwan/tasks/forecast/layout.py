@@ -45,6 +45,8 @@ class Layout:
         gaps: whether the model is told which values are missing.
         drawn: whether the scale of a window is drawn to that of its series.
         calendar: of the training file; None: that of each file. order: of the parts of a date.
+        on_clock: whether days are those of the clock that is written where it changes, else of UTC.
+        zone: of that clock in training, "" where it never changed.
     """
 
     targets: tuple[str, ...] = ()
@@ -60,6 +62,8 @@ class Layout:
     drawn: bool = False
     calendar: Calendar | None = None
     order: str = ""
+    on_clock: bool = False
+    zone: str = ""
 
     @property
     def features(self) -> int:
@@ -87,6 +91,7 @@ class Layout:
             future=self.future,
             group=self.group,
             order=self.order,
+            usual_zone=self.zone,
         )
 
     def words(self, series: Series) -> NDArray[np.float32]:
@@ -131,6 +136,8 @@ class Layout:
             drawn=bool(values.get("drawn", False)),
             calendar=calendar,
             order=str(values.get("order", "")),
+            on_clock=bool(values.get("on_clock", False)),
+            zone=str(values.get("zone", "")),
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sunhwan.config import Config, own
 from sunhwan.data import Series
 from sunhwan.data.seasons import found_longer, found_season
+from sunhwan.data.slots import of_season
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
 from sunhwan.tasks.forecast.layout import Layout, words_of
@@ -117,7 +118,8 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
             pair = Mark.at(file, end - 1, count), Mark.at(file, -1, count)
             found.marks.setdefault(_key(file), []).append(pair)
         for track in tracks_of(file, layout, task.horizon, named=several):
-            error = naive_error(track.values[:end], task.season)
+            slots = of_season(track.slots, task.season)
+            error = naive_error(track.values[:end], task.season, slots)
             (track,) = with_scales([replace(track, error=error)], layout, task.season)
             last = len(track.values) - task.horizon
             # From the last origin back, so that the newest rows are always learned from.
@@ -162,7 +164,8 @@ def windows_to_compare(
                 "the rows after those that were learned from, of each series that the model knows"
             )
         for track in tracks_of(file, layout, task.horizon):
-            error = naive_error(track.values[:learned], task.season)
+            slots = of_season(track.slots, task.season)
+            error = naive_error(track.values[:learned], task.season, slots)
             track = replace(track, error=error, part=part)
             (track,) = with_scales([track], layout, task.season)
             windows += _known(windows_of(track, range(start, last + 1), task))
@@ -220,11 +223,12 @@ def _known(windows: list[Window]) -> list[Window]:
 
 def _searched(files: Sequence[Series], config: Config) -> list[Any]:
     beside = len(config.task.input) + len(own(config.task, ForecastConfig).future)
-    return [
-        values[: int(SEARCHED * len(values))]
-        for file in files
-        for values in file.values.T[: _targets(file, beside)]
-    ]
+    found = []
+    for file in files:
+        end, slots = int(SEARCHED * len(file.times)), file.clock.slots(0)
+        some = file.values[:end, : _targets(file, beside)].T
+        found += [slots.grid(x, 0, int(slots.at[:end].max()) + 1) if slots else x for x in some]
+    return found
 
 
 def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Layout:
@@ -264,6 +268,8 @@ def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Lay
         drawn=True,
         calendar=calendar if same and calendar.unit != "row" else None,
         order=first.order,
+        on_clock=True,
+        zone=files[longest].clock.zone,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.windows import seasonal_naive
 from sunhwan.models.forecaster import MEDIAN, QUANTILES
 from sunhwan.tasks.common.results import Listing
 from sunhwan.tasks.forecast.tracks import Window
@@ -45,7 +44,7 @@ class ForecastScores(NamedTuple):
         Steps whose value is missing are not counted.
         """
         truth = np.stack([window.future for window in windows])
-        naive = np.stack([_naive(window, season) for window in windows])
+        naive = np.stack([window.naive(season) for window in windows])
         unit = np.array([[window.track.error] for window in windows])
         above = truth[..., None] - found
         levels = np.array(QUANTILES)
@@ -93,18 +92,6 @@ class ForecastScores(NamedTuple):
             ("loss", f"{self.loss:.4f} (pinball, scaled)"),
             ("forecasts", f"{self.forecasts:,}"),
         ]
-
-
-def _naive(window: Window, season: int) -> NDArray[np.float64]:
-    """The last season again and again; where a value of it is missing, the last one known there."""
-    past = window.track.values[: window.origin]
-    if np.isnan(past[-season:]).any():
-        padded = np.pad(past, (-len(past) % season, 0), constant_values=np.nan).reshape(-1, season)
-        rows = np.where(np.isnan(padded), -1, np.arange(len(padded))[:, None]).max(0)
-        last = np.where(rows < 0, np.nan, padded[rows, np.arange(season)])
-        fallback = past[~np.isnan(past)]
-        past = np.where(np.isnan(last), fallback[-1] if len(fallback) else 0.0, last)
-    return seasonal_naive(past, season, window.horizon)
 
 
 def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:

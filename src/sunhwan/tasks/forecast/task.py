@@ -254,7 +254,8 @@ class Forecast(ExampleTask):
         for track, *place in data:
             if id(track) not in seen:
                 seen.add(id(track))
-                for part in (track.values, track.known, track.seen):
+                slots = (track.slots.at,) if track.slots else ()
+                for part in (track.values, track.known, track.seen, *slots):
                     sha.update(f"{part.shape}".encode() + np.ascontiguousarray(part).tobytes())
             sha.update(f"{place}".encode())
         return sha.hexdigest()

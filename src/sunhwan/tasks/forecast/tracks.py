@@ -16,8 +16,9 @@ from sunhwan.data.dates import orders_of
 from sunhwan.data.numbers import is_number
 from sunhwan.data.series import MOST_EMPTY
 from sunhwan.data.series_columns import FOUND, Wanted
+from sunhwan.data.slots import Slots, of_season
 from sunhwan.data.times import read_times
-from sunhwan.data.windows import Stretch, past_seasons, stretch, usual_scales
+from sunhwan.data.windows import Stretch, past_seasons, seasonal_naive, stretch, usual_scales
 from sunhwan.errors import DataError, UsageError, listed, quoted
 from sunhwan.files import is_plain
 from sunhwan.tasks.forecast.layout import Layout
@@ -39,6 +40,7 @@ class Track:
         key: in a long table the columns that name it, with its cells.
         usual: (T + 1,) the usual scale at each origin; None: that of a window is its own.
         longer: seasons beside the main one. gaps: whether it is told which values are missing.
+        slots: of the T + H rows where the clock changes, to count seasons of whole days in.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Track:
     usual: NDArray[np.float64] | None = None
     longer: tuple[int, ...] = ()
     gaps: bool = False
+    slots: Slots | None = None
 
 
 class Window(NamedTuple):
@@ -76,7 +79,15 @@ class Window(NamedTuple):
         """What is read of the series itself; nothing from the origin on is looked at."""
         start = self.origin - self.context - season
         usual = None if self.track.usual is None else float(self.track.usual[self.origin])
-        return stretch(self.track.values[start : self.origin], season, self.horizon, usual)
+        slots = of_season(self.track.slots, season)
+        slots = slots and slots.part(start, self.origin + self.horizon)
+        history = self.track.values[start : self.origin]
+        return stretch(history, season, self.horizon, usual, slots)
+
+    def naive(self, season: int) -> NDArray[np.float64]:
+        """The last season again and again, (H,)."""
+        past, slots = self.track.values[: self.origin], of_season(self.track.slots, season)
+        return seasonal_naive(past, season, self.horizon, slots)
 
     def inputs(self, found: Stretch, season: int) -> NDArray[np.float32]:
         """(c + H, F): the series (2), how far into the future (2), what is known (K), inputs (M).
@@ -95,7 +106,8 @@ class Window(NamedTuple):
             missing = np.isnan(track.values[start : self.origin])
             columns.append(np.pad(missing, (0, H))[:, None])
         for longer in track.longer:
-            before = past_seasons(track.values, self.origin, c, H, season, longer)
+            slots = of_season(track.slots, longer)
+            before = past_seasons(track.values, self.origin, c, H, season, longer, slots)
             there = ~np.isnan(before)
             scaled = np.where(there, before / (found.scale or 1.0), 0.0)
             columns.append(np.stack((scaled, there), 1))
@@ -131,7 +143,7 @@ def tracks_of(series: Series, layout: Layout, horizon: int, named: bool = False)
     count = len(series.columns) - len(layout.inputs) - len(layout.future)
     clock = series.clock
     try:
-        phases = clock.phases(layout.cycles, horizon)
+        phases = clock.phases(layout.cycles, horizon, layout.on_clock)
     except ValueError as error:
         raise DataError(
             f"{series.name}: the time {series.times[0] if series.times else error} is no date, but "
@@ -145,6 +157,7 @@ def tracks_of(series: Series, layout: Layout, horizon: int, named: bool = False)
     known.append(np.broadcast_to(words, (len(phases), len(words))))
     before = " ".join(cell for _, cell in series.key) or (Path(series.name).stem if named else "")
     many = count > 1 or not series.key
+    slots = clock.slots(horizon) if layout.on_clock else None
     return [
         Track(
             f"{before} {name}".strip() if many else before,
@@ -156,6 +169,7 @@ def tracks_of(series: Series, layout: Layout, horizon: int, named: bool = False)
             usual=None,
             longer=layout.longer,
             gaps=layout.gaps,
+            slots=slots,
         )
         for name, values in zip(series.columns, series.values.T[:count], strict=False)
     ]
@@ -165,7 +179,10 @@ def with_scales(tracks: Sequence[Track], layout: Layout, season: int) -> list[Tr
     """The same tracks with the usual scale at each origin, where the model was trained with it."""
     if not layout.drawn:
         return list(tracks)
-    return [replace(track, usual=usual_scales(track.values, season)) for track in tracks]
+    return [
+        replace(track, usual=usual_scales(track.values, season, of_season(track.slots, season)))
+        for track in tracks
+    ]
 
 
 def _held(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -273,7 +290,9 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
         return rows
     where = [f"line {number}" for number in range(1, len(rows) + 1)]
     times = tuple(row[0] for row in rows)
-    read = read_times(times, where, "date", usual=layout.order)
+    read = read_times(
+        times, where, "date", usual=layout.order, zone=layout.zone, usual_zone=layout.zone
+    )
     late = np.flatnonzero(np.diff(read.points) <= 0)
     if len(late):
         raise DataError(
@@ -312,26 +331,16 @@ def windows_of(track: Track, origins: Iterable[int], task: ForecastConfig) -> li
 
 
 def changing(windows: Sequence[Window], season: int) -> list[Window]:
-    """Those with a scale and something to learn: what repeats itself exactly teaches nothing."""
-    sums: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]] = {}
+    """Those with a usual scale and something to learn: what repeats itself exactly teaches nothing."""
+    sums: dict[int, NDArray[np.int64]] = {}
     found = []
     for window in windows:
-        values, end = window.track.values, window.origin - season
+        (values, usual), origin = (window.track.values, window.track.usual), window.origin
         if id(values) not in sums:
-            steps = np.abs(values[season:] - values[:-season])
-            known = np.concatenate(([0], np.cumsum(~np.isnan(values))))
-            sums[id(values)] = np.cumsum(np.nan_to_num(steps) > 0), known
-        total, known = sums[id(values)]
-        seen = known[window.origin] - known[window.origin - window.context - season]
-        came = (
-            seen and known[min(window.origin + window.horizon, len(values))] - known[window.origin]
-        )
-        usual = window.track.usual
-        if usual is None:
-            before = total[end - window.context - 1] if end > window.context else 0
-            moves = total[end - 1] > before
-        else:
-            moves = usual[window.origin] > 0
-        if came and moves:
+            sums[id(values)] = np.concatenate(([0], np.cumsum(~np.isnan(values))))
+        known = sums[id(values)]
+        seen = known[origin] - known[origin - window.context - season]
+        came = known[min(origin + window.horizon, len(values))] - known[origin]
+        if seen and came and (usual is None or usual[origin] > 0):
             found.append(window)
     return found
