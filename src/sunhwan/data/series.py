@@ -94,8 +94,7 @@ def read_panel(
     if columns.time:
         times = read_times(
             columns.times, where, columns.time, dates=wanted.dates, usual=wanted.order,
-            zone=wanted.zone,
-            usual_zone=wanted.usual_zone,
+            zone=wanted.zone, usual_zone=wanted.usual_zone,
             groups=list(places.values()),
         )  # fmt: skip
     else:
@@ -114,13 +113,9 @@ def read_panel(
                 "times, with --set task.steps=rows"
             ) from None
         notes += more
-    if times.zone:
-        holes = bool(calendar.slots)
-        notes += (
-            "days are those of UTC, too, for its week has holes"
-            if holes
-            else "days are those of the clock",
-        )
+    if times.zone and calendar.unit == "time":
+        holes = "are those of UTC, too, for its week has holes"
+        notes += (f"days {holes if calendar.slots else 'are those of the clock'}",)
     values = np.array([_numbers(table, name, columns) for name in _read(columns)]).T
     made = [
         _series(table, columns, key, rows, times, calendar, values) for key, rows in order.items()
