@@ -86,6 +86,27 @@ def test_the_command(runs: dict[str, Path], command: Command, tmp_path: Path) ->
     assert table["text"] == [k for k, one in enumerate(wanted) for _ in one.labels]
 
 
+def test_texts_that_are_too_short_are_left_out_where_asked(
+    runs: dict[str, Path], command: Command, tmp_path: Path
+) -> None:
+    arrow = pytest.importorskip("pyarrow.parquet")
+    (tmp_path / "lines.txt").write_text("가나\n\n나\n", encoding="utf-8")
+    out = tmp_path / "v.parquet"
+    done = command("encode", runs["language"], tmp_path / "lines.txt", "--out", out, "--skip-bad")
+    assert done.code == 0, done.err
+    assert "text 2 is too short" in done.err
+    assert "1 rows were left out" in done.err
+    table = arrow.read_table(out).to_pydict()
+    assert table["text"] == ["가나", "나"]
+    wanted = np.stack([one.vector for one in encode_texts(load(runs["language"]), ["가나", "나"])])
+    np.testing.assert_allclose(np.array(table["vector"]), wanted, rtol=1e-6, atol=1e-7)
+    (tmp_path / "lines.txt").write_text("\n가\n", encoding="utf-8")
+    done = command(
+        "encode", runs["language"], tmp_path / "lines.txt", "--out", out, "--tokens", "--skip-bad"
+    )
+    assert arrow.read_table(out).to_pydict()["text"][0] == 1
+
+
 def test_a_mistake_is_one_sentence(runs: dict[str, Path], command: Command, tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("가나\n\n", encoding="utf-8")
     good = ("--out", tmp_path / "v.npy")

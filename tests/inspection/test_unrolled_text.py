@@ -236,7 +236,7 @@ def test_a_mistake_is_one_sentence(command: Command, tmp_path: Path) -> None:
         ((run,), "give a text"),
         ((run, "가", "--before"), "built-in hello"),
         ((tmp_path / "nothing", "가"), "nothing"),
-        (("hello", "hell", "--with=elmann"), "elmann"),
+        (("hello", "hell", "--with=elmann"), "sunhwan: there is no cell 'elmann': choose"),
     ):
         done = command("show", *arguments)
         assert (done.code != 0, done.out) == (True, "")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sunhwan.cells import CELLS
+from sunhwan.cli.lab_tables import finding
 from sunhwan.lab import figures, memory
-from sunhwan.lab.memory import DELAYS, Settings
-from sunhwan.messages import message
+from sunhwan.lab.memory import DELAYS, Point, Settings
 from tests.conftest import Command
 
 TINY = ("--steps=1", "--hidden-size=4", "--batch-size=2", "--threads=1", "--delays=2,3")
@@ -39,6 +39,7 @@ def test_a_whole_measurement(
     assert results["settings"]["hidden_size"] == 4
     for name in ("recall", "elman", "gru", "horizon", str(out)):
         assert name in done.out
+    assert "found: elman" in done.out
     monkeypatch.setattr(figures, "draw_memory", lambda *_: None)
     again = command(*options)
     assert again.code == 0
@@ -142,14 +143,13 @@ def test_all_tasks_have_a_table(command: Command, tmp_path: Path, no_figure: Non
         assert title in done.out
 
 
-def test_the_finding_is_the_table_s() -> None:
-    table = Path(__file__).parents[2] / "benchmarks/results/starts.md"
-    rows = [line.split("|")[1:4] for line in table.read_text(encoding="utf-8").splitlines()]
-    solved = {(r[0].strip(), r[1].strip()): r[2].split()[0] for r in rows if len(r) == 3}
-    for said in (
-        f"elman {solved['elman', 'orthogonal']} from an orthogonal",
-        f"{solved['elman', 'uniform']} from one in ±1/√H",
-        f"lstm {solved['lstm', 'uniform']} from either",
-    ):
-        assert said in message("lab", "finding", "en")
-    assert solved["lstm", "uniform"] == solved["lstm", "orthogonal"]
+def test_the_finding_is_of_what_was_measured() -> None:
+    """Never another one's: with a cell that solved all, one that failed, and one that solved none."""
+
+    def point(cell: str, delay: int, solved: bool) -> Point:
+        return Point("recall", cell, delay, 0.5, solved, 1, 0.01, False, 1.0)
+
+    points = [point("elman", 5, True), point("elman", 10, False), point("lstm", 5, True)]
+    said = finding("recall", [*points, point("irnn", 5, False)], "uniform")
+    assert said == "recall, W_h uniform, found: elman 5, lstm ≥ 5, irnn none"
+    assert "as each cell begins" in finding("recall", points, "")

@@ -338,9 +338,9 @@ def test_neighbours_are_those_of_the_greatest_cosine() -> None:
 
 
 def test_an_unknown_word_is_answered_with_the_closest() -> None:
-    with pytest.raises(UsageError, match=r"There is no word '여앙' .*; did you mean '여왕'\?$"):
+    with pytest.raises(UsageError, match=r"there is no '여앙' among .*: did you mean '여왕'\?$"):
         neighbours(*SPACE, "여앙")
-    with pytest.raises(UsageError, match=r"no word 'xyz' among the 5 words; check its spelling"):
+    with pytest.raises(UsageError, match=r"no 'xyz' among the 5 tokens, which are such as 왕"):
         neighbours(*SPACE, "xyz")
     with pytest.raises(UsageError, match="n is 0"):
         neighbours(*SPACE, "왕", 0)
@@ -391,5 +391,5 @@ def test_an_analogy_is_the_nearest_to_the_sum() -> None:
     u = values / np.linalg.norm(values, axis=1, keepdims=True)
     wanted = u[1] - u[0] + u[2]
     assert found[0][1] == pytest.approx(float(u[3] @ wanted / np.linalg.norm(wanted)))
-    with pytest.raises(UsageError, match="no word 'quen'"):
+    with pytest.raises(UsageError, match="there is no 'quen'"):
         analogy(words, values, "man", "woman", "quen")

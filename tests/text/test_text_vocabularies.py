@@ -342,8 +342,10 @@ def test_labels_can_be_seen() -> None:
     characters = build_vocabulary("characters", [text + "q\u0301"], eos=True)
     labels = characters.token_texts([0, 1, *characters.encode(" \n\tq\u0301\0\u200d")])
     assert labels == ["<unk>", "<eos>", "␣", "⏎", "⇥", "q", "◌\u0301", "U+0000", "U+200D"]
-    jamo = build_vocabulary("jamo", ["닭의"], unk=False)
-    assert jamo.token_texts(jamo.encode("닭의")) == ["ㄷ", "ㅏ", "ㄺ", "ㅇ", "ㅢ"]
+    jamo = build_vocabulary("jamo", ["닭의 각ㅋㅏ"], unk=False)
+    assert jamo.token_texts(jamo.encode("닭의")) == ["ㄷ", "ㅏ", "-ㄺ", "ㅇ", "ㅢ"]
+    assert jamo.token_texts(jamo.encode("각ㅋㅏ")) == ["ㄱ", "ㅏ", "-ㄱ", "(ㅋ)", "(ㅏ)"]
+    assert len(set(jamo.token_texts(range(len(jamo))))) == len(jamo)
     octets = build_vocabulary("bytes", [], eos=True)
     assert octets.token_texts([65, 32, 10, 0xEA, 256]) == ["A", "␣", "⏎", "0xEA", "<eos>"]
     words = build_vocabulary("words", ["a b"], eos=True)

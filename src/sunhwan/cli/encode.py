@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sunhwan.cli.language import say
+from sunhwan.cli.left_out import Problems
 from sunhwan.cli.output import echo
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
@@ -35,6 +36,12 @@ def encode(
         bool,
         typer.Option("--tokens", help="A vector for each token, not for each text (.parquet)."),
     ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Leave out texts that are too short for a vector, and tell which."
+        ),
+    ] = False,
     pooling: Annotated[
         str,
         typer.Option(
@@ -56,7 +63,10 @@ def encode(
     check_writable(out)
     task = load(run)
     texts = _texts(task, file, column)
-    found = encode_texts(task, texts, pooling=pooling)
+    problems = Problems() if skip_bad else None
+    found = encode_texts(task, texts, pooling=pooling, on_problem=problems)
+    if problems:
+        problems.tell()
     write_bytes(out, _parquet(texts, found, tokens) if out.suffix == ".parquet" else _npy(found))
     vectors = sum(len(one.labels) for one in found) if tokens else len(found)
     size = len(found[0].tokens[0] if tokens else found[0].vector)
@@ -106,12 +116,15 @@ def _parquet(texts: Sequence[str], found: "Sequence[EncodedText]", tokens: bool)
     library = parquet_library()
     if tokens:
         columns = {
-            "text": [k for k, one in enumerate(found) for _ in one.labels],
+            "text": [one.place for one in found for _ in one.labels],
             "token": [label for one in found for label in one.labels],
             "vector": [vector.tolist() for one in found for vector in one.tokens],
         }
     else:
-        columns = {"text": list(texts), "vector": [one.vector.tolist() for one in found]}
+        columns = {
+            "text": [texts[one.place] for one in found],
+            "vector": [one.vector.tolist() for one in found],
+        }
     vectors = arrow.array(columns.pop("vector"), type=arrow.list_(arrow.float32()))
     buffer = io.BytesIO()
     library.write_table(arrow.table({**columns, "vector": vectors}), buffer)

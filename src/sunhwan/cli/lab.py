@@ -10,7 +10,7 @@ import typer
 
 from sunhwan.cli.help_texts import Command, Group
 from sunhwan.cli.lab_grid import grid
-from sunhwan.cli.lab_tables import gradient_tables, lab_say, line_of, memory_table
+from sunhwan.cli.lab_tables import finding, gradient_tables, lab_say, line_of, memory_table
 from sunhwan.cli.language import language
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
@@ -116,7 +116,8 @@ def memory(
     for name in TASKS:
         if mine := [point for point in points if point.task == name]:
             target.print(memory_table(name, mine))
-    target.print(lab_say("finding"))
+            target.print(finding(name, mine, settings.start))
+    target.print(lab_say("textbook"))
     target.print(message("cli", "everything", language(), folder=out))
 
 

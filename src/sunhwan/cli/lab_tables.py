@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sunhwan.lab.gradients import GradientAnatomy
-    from sunhwan.lab.memory import Point
+    from sunhwan.lab.memory import Horizon, Point
 
 
 def lab_say(key: str, **values: object) -> str:
@@ -93,6 +93,18 @@ def memory_table(task: str, points: "Sequence[Point]") -> "Table":
         for delay in delays:
             point = scores.get((one.cell, delay))
             row.append("" if point is None else _score(point) + ("*" if point.solved else " "))
-        longest = f"{one.delay:,}" if one.delay else lab_say("none")
-        table.add_row(one.cell, *row, f"≥ {longest}" if one.bounded else longest)
+        table.add_row(one.cell, *row, _longest(one))
     return table
+
+
+def finding(task: str, points: "Sequence[Point]", start: str) -> str:
+    """How far each cell remembers, in a sentence. start: of W_h; "": as the cell's literature says."""
+    from sunhwan.lab.memory import horizons
+
+    found = ", ".join(f"{one.cell} {_longest(one)}" for one in horizons(points))
+    return lab_say("finding", task=task, start=start or lab_say("cell_s_start"), found=found)
+
+
+def _longest(horizon: "Horizon") -> str:
+    longest = f"{horizon.delay:,}" if horizon.delay else lab_say("none")
+    return f"≥ {longest}" if horizon.bounded else longest

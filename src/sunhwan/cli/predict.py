@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sunhwan.cli.language import say
+from sunhwan.cli.left_out import Problems
 from sunhwan.cli.output import complain, echo
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
     from sunhwan.prediction import Answered, Summary
@@ -130,7 +131,7 @@ def predict(
             questions = task.with_known_ahead(questions, future)
         draw_forecasts(task.panels(list(questions)), picture)
         picture = None
-    problems = _Problems() if skip_bad else None
+    problems = Problems() if skip_bad else None
     with _counter(out) as counted:
 
         def on_row(row: "Answered") -> None:
@@ -148,8 +149,8 @@ def predict(
         raise UsageError(
             f"{path} is empty or none of its rows was answered: there is nothing to draw"
         )
-    if problems and problems.count:
-        complain(say("rows_left_out", count=f"{problems.count:,}"), "yellow")
+    if problems:
+        problems.tell()
     if out is not None:
         complain(_told(summary, out), "green")
 
@@ -163,20 +164,6 @@ def _told(summary: "Summary", out: Path) -> str:
         "rows_answered", count=f"{summary.answered:,}", seconds=f"{summary.seconds:.1f}", pace=pace,
         before=before, out=out,
     )  # fmt: skip
-
-
-class _Problems:
-    """Tells of the first rows that are left out, and counts all."""
-
-    MOST = 20
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, error: SunhwanError) -> None:
-        self.count += 1
-        if self.count <= self.MOST:
-            complain(say("left_out", error=error), "yellow")
 
 
 @contextmanager

@@ -62,11 +62,14 @@ def show(
 ) -> None:
     """Show every number of every step: forward to the loss, then the gradient on its way back."""
     from sunhwan.api import load_language
+    from sunhwan.cells import get_cell
     from sunhwan.inspection import hello_model, json_values, unroll_text
     from sunhwan.inspection.hello import WORD, following
 
     name_cells(cell)
     if str(run) == HELLO and not run.exists():
+        (example_cell,) = name_cells([example_cell])
+        get_cell(example_cell)  # or says which there are
         model = hello_model(example_cell, trained=not before)
         text = WORD[:-1] if text is None else text
         then = then or following(text)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sunhwan.errors import ShapeError, UsageError
+from sunhwan.errors import ShapeError, UsageError, listed
 from sunhwan.text.decoding import normalize
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -133,5 +133,11 @@ def _place(words: Sequence[str], word: str) -> int:
     # Spelled out in letters, for a wrong vowel makes another syllable.
     spelled = {unicodedata.normalize("NFD", known): known for known in words}
     close = difflib.get_close_matches(unicodedata.normalize("NFD", word), spelled, n=1)
-    hint = f"; did you mean {spelled[close[0]]!r}?" if close else "; check its spelling."
-    raise UsageError(f"There is no word {word!r} among the {len(words)} words{hint}")
+    if close:
+        raise UsageError(
+            f"there is no {word!r} among the {len(words):,} tokens: did you mean {spelled[close[0]]!r}?"
+        )
+    some = listed(words[:: max(1, len(words) // 6)], 6)
+    raise UsageError(
+        f"there is no {word!r} among the {len(words):,} tokens, which are such as {some}"
+    )

@@ -12,6 +12,8 @@ from sunhwan.text.vocabulary import Decoder
 _S, _L, _V, _T = 0xAC00, 0x1100, 0x1161, 0x11A7
 _N_L, _N_V, _N_T = 19, 21, 28
 _N_S = _N_L * _N_V * _N_T
+_LONE = 0x3131, 0x3163
+"""Hangul compatibility letters, first and last."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,12 +24,19 @@ class JamoVocabulary(CharacterVocabulary):
     place of a character. It is lossless: NFC text never holds lone letters side by side that
     would join, so joining them greedily, as NFC does, gives back the syllables it came from.
     EOS decodes to nothing, and no syllable grows across it.
+    Labels tell the letters apart: initial ㄱ, vowel ㅏ, final -ㄱ, and a letter that stands alone, (ㅋ).
     """
 
     kind: ClassVar[str] = "jamo"
 
     def decoder(self) -> Decoder:
         return _JamoDecoder(self)
+
+    def _label(self, token_id: int) -> str:
+        label, code = super()._label(token_id), ord(self.tokens[token_id][0])
+        if _T < code < _T + _N_T:
+            return f"-{label}"
+        return f"({label})" if _LONE[0] <= code <= _LONE[1] else label
 
     def _token_problem(self, token: str) -> str | None:
         if len(token) == 1 and _S <= ord(token) < _S + _N_S:

@@ -1,13 +1,13 @@
 """Encoding: texts → the vectors that a trained model makes of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sunhwan.errors import UsageError
+from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.inspection.subjects import text_subject_of
 from sunhwan.layers import Look, Pooling
 from sunhwan.layers.pooling import POOLINGS
@@ -21,20 +21,28 @@ Vectors = NDArray[np.float32]
 
 class EncodedText(NamedTuple):
     """A text. labels: the tokens that were read (T). tokens (T, E): the output at each. vector (K): the
-    text's."""
+    text's. place: which one of those given, from 0."""
 
     labels: list[str]
     tokens: Vectors
     vector: Vectors
+    place: int
 
 
-def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list[EncodedText]:
+def encode_texts(
+    task: Task,
+    texts: Sequence[str],
+    *,
+    pooling: str = "",
+    on_problem: Callable[[SunhwanError], None] | None = None,
+) -> list[EncodedText]:
     """Read each text by itself, from the initial state, as the first recurrent stack of the model does.
 
     pooling: how a text's vector is made of the outputs at its tokens, one of `POOLINGS` but attention;
     "": as the model does, with the logits of a linear part behind it, and where it has no pooling, their
-    mean. UsageError where a text is empty to the
-    model, or the model reads none.
+    mean.
+    on_problem: is told of each text that is too short for the model, which is left out; None: it is raised.
+    UsageError where no text is left, or the model reads none.
     """
     if pooling not in ("", *POOLINGS[:-1]):
         raise UsageError(
@@ -45,16 +53,22 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
     own: Any = getattr(task.model, "pooling", None)
     pool = own if own is not None and not pooling else None
     pool = pool or Pooling(pooling or "mean", stack.output_size, stack.directions)
-    passages = []
-    for number, text in enumerate(texts, 1):
+    passages = {}
+    for place, text in enumerate(texts):
         passage = subject.to_encode(text)
-        if len(passage.labels) < subject.steps_to_predict:
-            raise UsageError(
-                f"text {number} is too short: the model needs {subject.steps_to_predict} tokens at least, "
-                f"and finds {len(passage.labels)}: leave it out"
-            )
-        passages.append(passage)
-    order = sorted(range(len(passages)), key=lambda place: -len(passages[place].labels))
+        if len(passage.labels) >= subject.steps_to_predict:
+            passages[place] = passage
+            continue
+        problem = UsageError(
+            f"text {place + 1} is too short: the model needs {subject.steps_to_predict} tokens at least, "
+            f"and finds {len(passage.labels)}: leave it out (--skip-bad)"
+        )
+        if on_problem is None:
+            raise problem
+        on_problem(problem)
+    if not passages:
+        raise UsageError(f"none of the {len(texts):,} texts has a vector: give longer ones")
+    order = sorted(passages, key=lambda place: -len(passages[place].labels))
     found: dict[int, EncodedText] = {}
     with torch.no_grad():
         for start in range(0, len(order), ROWS):
@@ -69,5 +83,5 @@ def encode_texts(task: Task, texts: Sequence[str], *, pooling: str = "") -> list
             for row, place in enumerate(places):
                 T = int(run.lengths[row])
                 labels = list(passages[place].labels[:T])
-                found[place] = EncodedText(labels, output[row, :T], vectors[row])
-    return [found[place] for place in range(len(passages))]
+                found[place] = EncodedText(labels, output[row, :T], vectors[row], place)
+    return [found[place] for place in passages]
