@@ -39,6 +39,7 @@ def tagger(output_layer: str):
         ("fp32", lambda: tagger("crf")),
         ("fp32", lambda: tagger("softmax")),
         ("int8", lambda: other("tag", direction="both", cell=["gru_layer_norm"])),
+        ("int8", lambda: other("classify_pair", pooling="concat", direction="both")),
         ("fp32", lambda: other("classify", pooling="concat", direction="both", num_layers=2,
                                connection="residual", lag=2)),
         ("int8", lambda: other("classify", pooling="attention", cell=["slstm"],
@@ -106,6 +107,26 @@ def test_labels_of_texts(tmp_path):
     assert lines_of(tmp_path, CLASSIFY, texts) == [*wanted, "too long"]
 
 
+PAIR = """
+    static float logits[NOTES_LABELS];
+    for (int n = 1; n + 1 < count; n += 2) {
+        const int label = notes_text(&m, texts[n], texts[n + 1], logits);
+        puts(label < 0 ? "too long" : notes_label(label));
+    }
+"""
+
+
+def test_labels_of_pairs(tmp_path):
+    """Both texts count, each for itself; one that is too long has no label."""
+    task = sunhwan.load(GOLDEN / "classify_pair")
+    export(task, tmp_path / "notes.c", "c")
+    pairs = [("가", "가"), ("나", "다"), ("가 나", ""), ("", "나"), ("나" * 128, "가")]
+    wanted = [answer.values["label"] for answer in task.predict(pairs)]
+    assert len(set(wanted)) > 1
+    texts = [text for pair in [*pairs, ("나" * 129, ""), ("", "나" * 129)] for text in pair]
+    assert lines_of(tmp_path, PAIR, texts) == [*wanted, "too long", "too long"]
+
+
 def test_labels_of_words(tmp_path):
     """By Viterbi's algorithm; a long word is read at both its ends."""
     task = sunhwan.load(GOLDEN / "tag")
@@ -126,7 +147,6 @@ def test_labels_of_words(tmp_path):
     ("name", "said"),
     [
         ("v1/tasks/describe", "model to describe cannot be exported to C: export to ONNX"),
-        ("v1/tasks/classify_pair", "a classifier of pairs has no form in C: export to ONNX"),
         ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],
 )

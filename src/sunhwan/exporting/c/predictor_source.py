@@ -1,5 +1,6 @@
 """The source of a classifier, a tagger or a forecaster in C99."""
 
+import re
 from typing import NamedTuple
 
 from sunhwan import __version__
@@ -12,6 +13,7 @@ from sunhwan.exporting.c.functions import (
     in_bytes,
     literal,
 )
+from sunhwan.exporting.c.predictor_code import POOLS
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.c.words import read_code, vocabularies
 from sunhwan.exporting.predictor_programs import Level, Read
@@ -55,143 +57,6 @@ struct {name} {{
 
 """
 
-POOLS = {
-    "last": """\
-    for (int j = 0; j < SIZE; j++) v[j] = steps ? y[(j < HALF ? steps - 1 : 0) * STRIDE + j] : 0.0f;
-""",
-    "mean": """\
-    for (int j = 0; j < SIZE; j++) v[j] = 0.0f;
-    for (int t = 0; t < steps; t++)
-        for (int j = 0; j < SIZE; j++) v[j] += y[t * STRIDE + j];
-    for (int j = 0; j < SIZE; j++) v[j] /= (float)(steps ? steps : 1);
-""",
-    "max": """\
-    for (int j = 0; j < SIZE; j++) v[j] = steps ? y[j] : 0.0f;
-    for (int t = 1; t < steps; t++)
-        for (int j = 0; j < SIZE; j++) v[j] = fmaxf(v[j], y[t * STRIDE + j]);
-""",
-    "attention": """\
-    float top = -INFINITY, total = 0.0f;
-    for (int j = 0; j < SIZE; j++) v[j] = 0.0f;
-    for (int t = 0; t < steps; t++) {
-        score(m, y + t * STRIDE, m->weights + t);
-        top = fmaxf(top, m->weights[t]);
-    }
-    for (int t = 0; t < steps; t++) {
-        m->weights[t] = expf(m->weights[t] - top);
-        total += m->weights[t];
-    }
-    for (int t = 0; t < steps; t++)
-        for (int j = 0; j < SIZE; j++) v[j] += m->weights[t] / total * y[t * STRIDE + j];
-""",
-}
-"""The body of each pooling: y (steps, STRIDE) → v (SIZE)."""
-
-CLASSIFY = """\
-int NAME_predict(struct NAME *m, GIVEN, float *logits)
-{
-    int best = 0;
-    if (steps < 0 || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
-    pool(m, run(m, steps), steps, m->v);
-    head(m, m->v, logits);
-    for (int n = 1; n < UPPER_LABELS; n++)
-        if (logits[n] > logits[best]) best = n;
-    return best;
-}
-
-"""
-
-CLASSIFY_TEXT = """\
-int NAME_text(struct NAME *m, const char *text, float *logits)
-{
-    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
-    return NAME_predict(m, m->tokens, steps, logits);
-}
-
-"""
-
-TAG = """\
-static int finish(struct NAME *m, int steps, float *emissions, int *labels)
-{
-    const float *y = run(m, steps);
-    for (int t = 0; t < steps; t++) head(m, y + t * STRIDE, emissions + t * UPPER_LABELS);
-    decode(m, emissions, steps, labels);
-    return steps;
-}
-
-int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
-{
-    if (steps < 0 || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
-    return finish(m, steps, emissions, labels);
-}
-
-"""
-
-BY_STEP = """\
-static void decode(struct NAME *m, const float *e, int steps, int *labels)
-{
-    (void)m;
-    for (int t = 0; t < steps; t++, e += UPPER_LABELS) {
-        labels[t] = 0;
-        for (int n = 1; n < UPPER_LABELS; n++)
-            if (e[n] > e[labels[t]]) labels[t] = n;
-    }
-}
-
-"""
-
-VITERBI = """\
-/* The labels with the largest score together (Viterbi's algorithm). */
-static void decode(struct NAME *m, const float *e, int steps, int *labels)
-{
-START
-MOVES
-END
-    float best[UPPER_LABELS], after[UPPER_LABELS];
-    int label = 0;
-    if (!steps) return;
-    for (int n = 0; n < UPPER_LABELS; n++) best[n] = start[n] + e[n];
-    for (int t = 1; t < steps; t++) {
-        for (int n = 0; n < UPPER_LABELS; n++) {
-            int from = 0;
-            for (int k = 1; k < UPPER_LABELS; k++)
-                if (best[k] + moves[k * UPPER_LABELS + n] > best[from] + moves[from * UPPER_LABELS + n])
-                    from = k;
-            m->origin[t * UPPER_LABELS + n] = (unsigned short)from;
-            after[n] = best[from] + moves[from * UPPER_LABELS + n] + e[t * UPPER_LABELS + n];
-        }
-        memcpy(best, after, sizeof best);
-    }
-    for (int n = 1; n < UPPER_LABELS; n++)
-        if (best[n] + end[n] > best[label] + end[label]) label = n;
-    for (int t = steps; t--; label = m->origin[t * UPPER_LABELS + label]) labels[t] = label;
-}
-
-"""
-
-FORECAST = """\
-int NAME_predict(struct NAME *m, GIVEN, float *quantiles)
-{
-    const float *y;
-    if (steps < UPPER_HORIZON || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
-    y = run(m, steps) + (steps - UPPER_HORIZON) * STRIDE;
-    for (int t = 0; t < UPPER_HORIZON; t++, quantiles += UPPER_QUANTILES) {
-        head(m, y + t * STRIDE, quantiles);
-        for (int n = 1; n < UPPER_QUANTILES; n++)
-            for (int k = n; k && quantiles[k] < quantiles[k - 1]; k--) {
-                const float other = quantiles[k];
-                quantiles[k] = quantiles[k - 1];
-                quantiles[k - 1] = other;
-            }
-    }
-    return UPPER_HORIZON;
-}
-
-"""
-
 
 class Network(NamedTuple):
     """What all predictors have: the input, the recurrence, and the head for each step or each vector."""
@@ -205,8 +70,8 @@ class Ending(NamedTuple):
     """What a task does with the outputs of the recurrence.
 
     sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
-    and where its second half begins; score: of attention. fields: of the struct. labels: names, or none.
-    vocabulary: of texts; words: of words that are spelled, too.
+    and where its second half begins; inputs: how many are pooled; score: of attention. fields: of the
+    struct. labels: names, or none. vocabulary: of texts; words: of words that are spelled, too.
     """
 
     sizes: dict[str, int]
@@ -215,6 +80,7 @@ class Ending(NamedTuple):
     code: str
     fields: tuple[str, ...] = ()
     pool: tuple[str, int, int] = ("", 0, 0)
+    inputs: int = 1
     score: Program | None = None
     labels: tuple[str, ...] = ()
     vocabulary: Vocabulary | None = None
@@ -299,8 +165,9 @@ def predictor_source(
         fields += [f"    float {field}[{len(v)}];" for field, v in level.initial.items()]
         numbers += sum(map(len, level.initial.values()))
     if ending.pool[0]:
-        fields.append(f"    float v[{_pooled(ending.pool)}];")
-        numbers += _pooled(ending.pool)
+        vectors = _pooled(ending.pool) * (4 if ending.inputs > 1 else 1)
+        fields.append(f"    float v[{vectors}];")
+        numbers += vectors
     if ending.score is not None:
         fields.append("    float weights[UPPER_STEPS];")
     if ending.vocabulary is not None:
@@ -322,7 +189,7 @@ def predictor_source(
             f"const char *{name}_label(int number)\n{{\n"
             f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
         )
-    code = ending.code.replace("GIVEN", given).replace("PASSED", passed)
+    code = _filled(ending.code, given, passed).replace("VECTOR", str(_pooled(ending.pool)))
     code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride))
     parts.append(ours(code))
     struct = row * steps + 4 * numbers + rounded
@@ -332,9 +199,17 @@ def predictor_source(
         about=about, version=__version__, flash=flash, ram=struct, name=name, upper=upper, row=row,
         operations=sum(one.operations for one in made), usage=ours(ending.usage), steps=steps,
         sizes=about_sizes, fields=ours("\n".join(fields)),
-        declared=ours(ending.declared.replace("GIVEN", given)),
+        declared=ours(_filled(ending.declared, given, passed)),
     )  # fmt: skip
     return CSource("\n".join([head, *parts, "#endif\n"]), struct)
+
+
+def _filled(code: str, given: str, passed: str) -> str:
+    """Code with the parameters of an input, and of a second one, in their places."""
+    for word, names in (("GIVEN", given), ("PASSED", passed)):
+        second = re.sub(r"(\w+)(?=,|$)", r"\1_2", names)
+        code = code.replace(f"{word}_2", second).replace(word, names)
+    return code
 
 
 def _table(table: Numbers, weights: str) -> tuple[str, int]:

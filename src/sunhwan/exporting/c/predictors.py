@@ -9,17 +9,19 @@ import torch
 
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.c.functions import floats
-from sunhwan.exporting.c.predictor_source import (
+from sunhwan.exporting.c.predictor_code import (
+    BOTH,
     BY_STEP,
     CLASSIFY,
+    CLASSIFY_ONE,
+    CLASSIFY_PAIR,
     CLASSIFY_TEXT,
+    CLASSIFY_TEXTS,
     FORECAST,
     TAG,
     VITERBI,
-    Ending,
-    Network,
-    predictor_source,
 )
+from sunhwan.exporting.c.predictor_source import Ending, Network, predictor_source
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.c.words import TEXT
 from sunhwan.exporting.parity import Check, Numbers, checked
@@ -48,8 +50,7 @@ STEPS = 256
 
 def _classify(task: Classify) -> Ending:
     model = task.model
-    if task.input_kind.sequences(len(task.columns.inputs)) != 1:
-        raise ConfigError("a classifier of pairs has no form in C: export to ONNX")
+    pair = task.input_kind.sequences(len(task.columns.inputs)) == 2
     if model.linear is not None:
         raise ConfigError(
             "a classifier with a linear model of n-grams has no form in C: train with model.linear none, "
@@ -58,28 +59,37 @@ def _classify(task: Classify) -> Ending:
     text = isinstance(model.encoder.inputs, TokenInput)
     vocabulary = task.input_kind.vocabulary if text else None
     pooling = model.pooling
+    if text:
+        texts = '"a text"' + ', "another"' * pair
+        called, told = f"NAME_text(&m, {texts}, logits)", "in UTF-8, form NFC"
+    else:
+        others = ", others, other_steps" * pair
+        called, told = f"NAME_predict(&m, numbers, steps{others}, logits)", "as read, not scaled"
     usage = [
         " *   static struct NAME m;", " *   static float logits[UPPER_LABELS];",
-        ' *   NAME_label(NAME_text(&m, "a text", logits));   the label of a text in UTF-8, form NFC'
-        if text else " *   NAME_label(NAME_predict(&m, numbers, steps, logits));   as read, not scaled",
+        f" *   NAME_label({called});   {told}",
     ]  # fmt: skip
     declared = [
         "/* The number of the likeliest label, and the logits of all; -1 for too many steps. */",
-        "int NAME_predict(struct NAME *m, GIVEN, float *logits);",
+        f"int NAME_predict(struct NAME *m, GIVEN, {'GIVEN_2, ' if pair else ''}float *logits);",
         "const char *NAME_label(int number);",
     ]
     if text:
         declared += [
             "", "/* The tokens of a text, at most so many as there is room for; how many they are. */",
             "int NAME_encode(const char *text, int *tokens, int room);",
-            "int NAME_text(struct NAME *m, const char *text, float *logits);",
+            "int NAME_text(struct NAME *m, const char *text, "
+            f"{'const char *text_2, ' if pair else ''}float *logits);",
         ]  # fmt: skip
     return Ending(
         {"LABELS": len(task.labels)},
         "\n".join(usage),
         "\n".join(declared) + "\n",
-        CLASSIFY + (CLASSIFY_TEXT if text else ""),
+        CLASSIFY.replace("BOTH", BOTH if pair else "")
+        + (CLASSIFY_PAIR if pair else CLASSIFY_ONE)
+        + ((CLASSIFY_TEXTS if pair else CLASSIFY_TEXT) if text else ""),
         pool=(pooling.kind, pooling.size, pooling.size // pooling.directions),
+        inputs=2 if pair else 1,
         score=score_program(pooling) if pooling.kind == "attention" else None,
         labels=tuple(task.labels),
         vocabulary=vocabulary,
@@ -196,29 +206,19 @@ def compare(library: ctypes.CDLL, name: str, task: Any, weights: str, struct: in
 
 def _said(predict: Any, room: Any, check: Check) -> Numbers:
     """What the function says to each row of a batch; behind a row's end stands what is wanted."""
-    given = dict(check.given)
-    lengths = given.pop("lengths", None)
-    letters = given.pop("letters", None)
-    (values,) = given.values()
-    if letters is not None:
-        empty = SPELLED - letters.shape[2]
-        letters = np.pad(letters, ((0, 0), (0, 0), (0, empty)), constant_values=-1).astype(np.int32)
     names = list(check.wanted)
     first = check.wanted[names[0]]
     assert isinstance(first, np.ndarray)
     found = {names[0]: first.copy()}
     if len(names) > 1:
         found[names[1]] = np.zeros(first.shape[:2], np.int64)
-    for row in range(len(values)):
-        steps = 1 if lengths is None else int(lengths[row])
-        read = np.ascontiguousarray(
-            values[row], np.int32 if values.dtype == np.int64 else np.float32
-        )
+    for row in range(len(first)):
+        read = [part for suffix in ("", "_2") for part in _read(check.given, suffix, row)]
+        steps = read[-1] if len(names) > 1 else 0
         numbers = np.zeros(max(first[row].size, 1), np.float32)
         labels = np.zeros(max(steps, 1), np.int32)
         outputs = [numbers.ctypes, labels.ctypes][: len(names)]
-        spelled = [] if letters is None else [np.ascontiguousarray(letters[row]).ctypes]
-        predict(room, read.ctypes, *spelled, steps, *outputs)
+        predict(room, *(getattr(part, "ctypes", part) for part in read), *outputs)
         if len(names) == 1:
             found[names[0]][row] = numbers.reshape(first[row].shape)
         else:
@@ -226,3 +226,24 @@ def _said(predict: Any, room: Any, check: Check) -> Numbers:
             found[names[0]][row, :steps] = numbers[:size].reshape(steps, first.shape[2])
             found[names[1]][row, :steps] = labels[:steps]
     return found
+
+
+def _read(given: Numbers, suffix: str, row: int) -> list[Any]:
+    """What the function is given of a row's input with this end of its names: arrays, and the steps."""
+    rows = {
+        name.removesuffix("_2"): values[row]
+        for name, values in given.items()
+        if name.endswith("_2") == bool(suffix)
+    }
+    if not rows:
+        return []
+    steps = int(rows.pop("lengths", 1))
+    if "letters" in rows:
+        empty = SPELLED - rows["letters"].shape[1]
+        rows["letters"] = np.pad(rows["letters"], ((0, 0), (0, empty)), constant_values=-1)
+    kinds = {np.dtype(np.int64): np.int32}
+    arrays = [
+        np.ascontiguousarray(values, kinds.get(values.dtype, np.float32))
+        for values in rows.values()
+    ]
+    return [*arrays, steps]
