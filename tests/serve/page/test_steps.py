@@ -7,6 +7,11 @@ from sunhwan.inspection import UnrolledText, hello_model, unroll_text
 from tests.serve.page.browser import Visit
 from tests.serve.page.conftest import Visitor
 
+ROW = """() => [...document.querySelectorAll(".step")].map((one) => [
+    one.getAttribute("aria-current") === "step",
+    one.classList.contains("passed"),
+    parseFloat(one.querySelector(".step-back").style.height) > 0,
+])"""
 READS = """all => [...document.querySelectorAll(".step .token")].map((one) => one.textContent)
     .join("") === all"""
 READY = "said => document.getElementById('stepsSaid').textContent.includes(said)"
@@ -41,6 +46,7 @@ def test_hello_is_walked_forward_and_back(visit: Visitor, hello: UnrolledText) -
     assert here.page.locator(".step .token").all_inner_texts() == list("hell")
     for t, step in enumerate(hello.steps):
         here.wait(READY, f"step {t + 1} of 4")
+        assert here.page.evaluate(ROW) == [[k == t, k <= t, False] for k in range(4)]
         own = step.layers[0]
         for name, wanted in (("x", own.x), ("s h", own.pre_activation["h"]), ("h", own.state["h"])):
             np.testing.assert_allclose(numbers(here, name), wanted, rtol=1e-6, atol=1e-6)
@@ -53,6 +59,7 @@ def test_hello_is_walked_forward_and_back(visit: Visitor, hello: UnrolledText) -
     so_far = 0.0
     for t in (3, 2, 1, 0):
         here.wait(READY, f"at step {t + 1} of 4")
+        assert here.page.evaluate(ROW) == [[k == t, True, k >= t] for k in range(4)]
         own = hello.steps[t].backward[0]
         np.testing.assert_allclose(numbers(here, "∂L/∂h"), own.gradient["h"], rtol=1e-6, atol=1e-6)
         so_far += own.shares["W_h"].share

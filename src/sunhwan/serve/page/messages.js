@@ -14,11 +14,17 @@ export function say(key, values = {}) {
 /** A name that the model gave: in the reader's language where it is one of ours. */
 export const called = (name) => (has(name) ? say(name) : String(name));
 
+const writers = new Map(); // making one takes longer than all it writes in a step
+
 /** A number with at most so many decimals, as the language writes it. */
 export function number(value, decimals = 0) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-  const options = { maximumFractionDigits: decimals, minimumFractionDigits: decimals };
-  return value.toLocaleString(document.documentElement.lang, options).replace(/^-/, "−");
+  const key = `${document.documentElement.lang} ${decimals}`;
+  if (!writers.has(key)) {
+    const options = { maximumFractionDigits: decimals, minimumFractionDigits: decimals };
+    writers.set(key, new Intl.NumberFormat(document.documentElement.lang, options));
+  }
+  return writers.get(key).format(value).replace(/^-/, "−");
 }
 
 /** A number in as many digits as it needs. */

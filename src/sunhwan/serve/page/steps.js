@@ -14,6 +14,8 @@ const TAIL = 24; // characters of the text that are taken at first
 
 let seen = null; // what the server said
 let problem = ""; // why it said nothing
+let marked = []; // how each step is shown in the row of all
+let largest = 1; // size of a gradient
 let at = 0; // 0 … T − 1: forward through a step; T … 2 T − 1: back at step 2 T − 1 − at; 2 T: the update
 
 const last = () => 2 * seen.steps.length;
@@ -55,6 +57,8 @@ function show() {
   find("stepsThen").placeholder = seen?.then ?? "";
   if (!seen) return;
   find("stepsRow").replaceChildren(...seen.steps.map(column));
+  marked = [];
+  largest = Math.max(...seen.steps.map(size), 1e-300);
   find("stepsLanes").hidden = !find("stepsRow").querySelector(".lanes");
   go(Math.min(at, last()));
 }
@@ -95,19 +99,24 @@ function brief(loss) {
 const top = (step) => step.layers.at(-1);
 const size = (step) => Math.max(...Object.values(top(step).norms));
 
+/** Show in the row of all whether a step was passed, is at hand, and what came back to it: what has changed alone. */
+function mark(t, here) {
+  const state = `${t === here && !isUpdate()} ${isBack() || t <= here} ${isBack() && t >= here}`;
+  if (marked[t] === state) return;
+  marked[t] = state;
+  const [current, passed, came] = state.split(" ").map((one) => one === "true");
+  const [button] = find("stepsRow").children[t].children;
+  button.setAttribute("aria-current", current ? "step" : "false");
+  button.classList.toggle("passed", passed);
+  button.lastChild.style.height = came ? `${(size(seen.steps[t]) / largest) * 2.5}rem` : "0";
+}
+
 /** Show a place on the way: the columns that were passed, and the numbers of the one at hand. */
 function go(wanted) {
   const { steps } = seen;
   at = Math.max(0, Math.min(wanted, last()));
   const here = place();
-  const most = Math.max(...steps.map(size), 1e-300);
-  [...find("stepsRow").children].forEach((item, t) => {
-    const [button] = item.children;
-    button.setAttribute("aria-current", t === here && !isUpdate() ? "step" : "false");
-    button.classList.toggle("passed", isBack() || t <= here);
-    const came = isBack() && t >= here;
-    button.lastChild.style.height = came ? `${(size(steps[t]) / most) * 2.5}rem` : "0";
-  });
+  for (let t = 0; t < steps.length; t++) mark(t, here);
   const current = find("stepsRow").children[here];
   current.scrollIntoView({ block: "nearest", inline: "nearest" });
   find("stepsBack").disabled = at === 0;
