@@ -2,7 +2,8 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Whatever the machine says: tests run on as many processes as it has cores.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import sys
 from collections.abc import Callable, Iterator
@@ -95,16 +96,21 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture
-def no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out loss.png, which takes longer than a tiny run."""
-    monkeypatch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
+draw_losses = sunhwan.plots.draw_losses
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_runs() -> Iterator[None]:
+    """Leave out loss.png, which takes longer than a tiny run, and the wait for the disk, which only a
+    machine that loses power misses; fixtures train without them, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture
-def command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_picture: None
-) -> Command:
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`command("train", "a.txt", …)`: the command line in this process, any traceback passed on."""
 
     def call(*arguments: str | Path) -> Outcome:

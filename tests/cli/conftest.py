@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import sunhwan.plots
 from sunhwan.config import Config
 from sunhwan.training import train
 
@@ -20,19 +19,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory, text_file: Path) -> dict[str,
     for number in range(8):
         (folder / "documents" / f"{number}.txt").write_text("ab" * (number + 2))
     found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
-        for name, corpus in (
-            ("characters", text_file),
-            ("jamo", folder / "korean.txt"),
-            ("documents", folder / "documents"),
-        ):
-            config = Config().override(
-                {
-                    "text.corpus": str(corpus), "model.hidden_size": 8, "training.steps": 30,
-                    "data.batch_size": 4, "data.block_length": 8, "training.threads": 1,
-                    "training.sample_length": 10,
-                }
-            )  # fmt: skip
-            found[name] = train(config, folder / f"run-{name}").run
+    for name, corpus in (
+        ("characters", text_file),
+        ("jamo", folder / "korean.txt"),
+        ("documents", folder / "documents"),
+    ):
+        config = Config().override(
+            {
+                "text.corpus": str(corpus), "model.hidden_size": 8, "training.steps": 30,
+                "data.batch_size": 4, "data.block_length": 8, "training.threads": 1,
+                "training.sample_length": 10,
+            }
+        )  # fmt: skip
+        found[name] = train(config, folder / f"run-{name}").run
     return found

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import typer
 
+import sunhwan.plots
 from sunhwan import __version__
 from sunhwan.api import load
 from sunhwan.cli.app import app
 from sunhwan.config import Config
 from sunhwan.config import settings as all_settings
 from sunhwan.store import Run
-from tests.conftest import TEXT, TINY, Command, losses
+from tests.conftest import TEXT, TINY, Command, draw_losses, losses
 
 FIGURES = {
     "loss",
@@ -65,6 +66,7 @@ def test_train_draws_the_picture(
     """Also where the name of the run is no formula and in letters that few fonts have."""
     from sunhwan.cli import main
 
+    monkeypatch.setattr(sunhwan.plots, "draw_losses", draw_losses)
     out = tmp_path / "$\\frac$ 한글 \U0001f600"
     arguments = ["train", str(text_file), "--out", str(out), "--steps=3", "--quiet", *TINY]
     monkeypatch.setattr(sys, "argv", ["sunhwan", *arguments])

@@ -28,7 +28,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_the_first_trial_is_as_given_and_the_best_is_the_least(
-    config: Config, tmp_path: Path, no_picture: None
+    config: Config, tmp_path: Path
 ) -> None:
     study = Study(config, parse_space(SPACE, config), tmp_path / "study")
     ended = []
@@ -48,9 +48,7 @@ def test_the_first_trial_is_as_given_and_the_best_is_the_least(
     assert kept.model.cell == wanted.model.cell
 
 
-def test_a_study_that_goes_on_is_the_one_that_never_stopped(
-    config: Config, tmp_path: Path, no_picture: None
-) -> None:
+def test_a_study_that_goes_on_is_the_one_that_never_stopped(config: Config, tmp_path: Path) -> None:
     def trials(folder: Path, opened_anew: bool) -> list[tuple]:
         study = Study(config, parse_space(SPACE, config), folder)
         for _ in range(7):
@@ -63,7 +61,7 @@ def test_a_study_that_goes_on_is_the_one_that_never_stopped(
 
 
 def test_a_trial_of_a_killed_process_is_made_again(
-    config: Config, tmp_path: Path, no_picture: None, monkeypatch: pytest.MonkeyPatch
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = parse_space(SPACE, config)
     study = Study(config, space, tmp_path / "study")
@@ -84,7 +82,7 @@ def test_a_trial_of_a_killed_process_is_made_again(
     assert [(settings["training.learning_rate"], settings["model.cell"])] == asked
 
 
-def test_what_is_hopeless_is_pruned(config: Config, tmp_path: Path, no_picture: None) -> None:
+def test_what_is_hopeless_is_pruned(config: Config, tmp_path: Path) -> None:
     """A learning rate of next to nothing is far behind the others at the first validation."""
     space = {"training.learning_rate": Range(0.01, 0.02, False, False)}
     study = Study(config, space, tmp_path / "study")

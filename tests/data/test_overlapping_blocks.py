@@ -91,7 +91,7 @@ def test_a_block_goes_back_k2_steps_from_the_state_that_the_text_has_there(
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-10)
 
 
-def test_a_resumed_run_is_the_run_that_never_stopped(tmp_path: Path, no_picture: None) -> None:
+def test_a_resumed_run_is_the_run_that_never_stopped(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT * 20)
     settings = Config().override(
         {

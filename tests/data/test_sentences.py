@@ -157,7 +157,6 @@ class Stop(Reporter):
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_a_run_learns_from_sentences_and_resumes(tmp_path: Path) -> None:
     file = tmp_path / "lines.txt"
     file.write_text(TEXT * 20, encoding="utf-8")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import sunhwan.plots
 from tests.deep import fuzz
 
 
@@ -15,7 +14,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("fuzz")
     before = Path.cwd()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
         patch.setenv("MALLOC_TOP_PAD_", "65536")
         fuzz.furnish(made)
         os.chdir(made)

@@ -16,7 +16,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import sunhwan.plots
 from sunhwan.config import Config
 from sunhwan.errors import NonFiniteError, StoreError, SunhwanError, TextError
 from sunhwan.store import Run, read_tensors, write_tensors
@@ -51,9 +50,8 @@ class Straight(NamedTuple):
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Without the picture of losses, and with a log whose window is not empty at a validation."""
+    """With a log whose window is not empty at a validation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
         patch.setattr(Plan, "log_every", property(lambda plan: 3))
         yield
 

@@ -27,7 +27,6 @@ MODELS = [
     for path in sorted((version / part).glob("*.json"))
 ]
 RUNS = [path.with_suffix("") for v in VERSIONS for path in sorted((v / "stopped").glob("*.json"))]
-pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 def named(path: Path) -> str:

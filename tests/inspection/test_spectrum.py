@@ -191,7 +191,6 @@ def config(text_file: Path, **changes: object) -> Config:
     return Config().override({**values, **{k.replace("__", "."): v for k, v in changes.items()}})
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_training_logs_the_start_and_every_validation(tmp_path: Path, text_file: Path) -> None:
     train(config(text_file), tmp_path / "run")
     history = spectrum_history(Run.open(tmp_path / "run"))
@@ -203,7 +202,6 @@ def test_training_logs_the_start_and_every_validation(tmp_path: Path, text_file:
     assert history[0]["blocks"] != history[3]["blocks"]
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_a_cell_without_a_recurrent_matrix_has_no_spectrum(tmp_path: Path, text_file: Path) -> None:
     train(config(text_file, model__cell="mingru"), tmp_path / "run")
     assert spectrum_history(Run.open(tmp_path / "run")) == []

@@ -109,7 +109,7 @@ def test_the_state_is_exact_wherever_the_sequence_is_cut(cell: str) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, no_picture: None) -> Path:
+def run(tmp_path: Path) -> Path:
     (tmp_path / "text.txt").write_text("나는 산에서 웃고 너는 강에서 운다 " * 20, encoding="utf-8")
     settings = Config().override(
         {

@@ -24,9 +24,7 @@ def reviews_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data.batch_size": 8, "training.learning_rate": 0.02, "training.steps": 60,
         "training.threads": 1, "training.validations": 1, "model.direction": "forward",
     }  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sunhwan.plots.draw_losses", lambda run: run.folder / "loss.png")
-        return train(Config().override(values), folder / "run").run
+    return train(Config().override(values), folder / "run").run
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,6 @@ from tests.tasks.cases import CASES
 GOLDEN = Path(__file__).parents[1] / "golden"
 FUTURE = {"format": 99, "sunhwan": "9.9.0"}
 SMALL = {"model.hidden_size": 4, "training.steps": 2, "training.threads": 1}
-pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 class Heard(Reporter):

@@ -18,8 +18,6 @@ from tests.conftest import Command
 from tests.serve.helpers import client_of
 from tests.tasks.cases import rooms
 
-pytestmark = pytest.mark.usefixtures("no_picture")
-
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -26,7 +26,6 @@ from sunhwan.training import train
 from tests.conftest import Command
 from tests.tasks.cases import reviews
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
     "--set=data.batch_size=8", "--quiet",

@@ -18,7 +18,6 @@ from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.tasks.describe.reading import read_described
 from tests.conftest import Command
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=16", "--set=model.embedding_size=16",
     "--set=data.batch_size=8", "--set=model.dropout=0", "--quiet",

@@ -19,7 +19,6 @@ from sunhwan.tasks.forecast.tracks import windows_of
 from tests.conftest import Command
 from tests.tasks.cases import seasons
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
     "--set=data.batch_size=16", "--set=training.validations=2", "--quiet",

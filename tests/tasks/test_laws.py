@@ -21,7 +21,6 @@ STEPS = 24
 QUICKER = {"answer": {"training.learning_rate": 0.05}}
 """Settings of tasks that learn too little in so few steps."""
 NAMES = sorted(CASES)
-pytestmark = pytest.mark.usefixtures("no_picture")
 
 
 def config(name: str, folder: Path, **changes: Any) -> Config:

@@ -18,7 +18,6 @@ from sunhwan.models.ngrams import BASE, PRIME, NgramLinear
 from sunhwan.tasks import Classify
 from sunhwan.training import train
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 WORDS = ["good", "bad", "film", "plot", "very", "not", "the", "a", "really", "no", "was", "it"]
 
 

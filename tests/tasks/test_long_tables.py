@@ -20,7 +20,6 @@ from sunhwan.tasks.forecast.layout import Layout
 from sunhwan.training import rolling_origins
 from tests.conftest import Command
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
     "--set=data.batch_size=16", "--set=training.validations=2", "--quiet",

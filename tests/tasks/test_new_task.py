@@ -17,7 +17,7 @@ from sunhwan.training.reporter import StepReport
 from tests.conftest import TINY, Command, losses
 from tests.serve.helpers import client_of
 
-pytestmark = pytest.mark.usefixtures("registered", "no_picture")
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture(scope="module")

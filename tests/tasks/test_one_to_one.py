@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import pytest
 import torch
 
 import sunhwan
@@ -14,7 +13,6 @@ from sunhwan.tasks import Classify
 from sunhwan.training import Reporter
 from tests.conftest import Command
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
     "--set=data.batch_size=8", "--set=training.learning_rate=0.02", "--quiet",

@@ -22,7 +22,6 @@ from sunhwan.text import build_vocabulary
 from tests.conftest import Command
 from tests.tasks.cases import named_places
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
     "--set=model.letter_size=8", "--set=data.batch_size=8", "--set=training.validations=2", "--quiet",

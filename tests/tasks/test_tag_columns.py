@@ -12,7 +12,6 @@ from sunhwan.tasks import Tag
 from tests.conftest import Command
 from tests.tasks.test_tag import SMALL
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 FORMS = {
     "s": ("NOUN", "Number=Plur", ""),
     "ing": ("VERB", "VerbForm=Part", ""),

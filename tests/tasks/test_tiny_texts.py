@@ -11,7 +11,6 @@ from sunhwan.tasks import LanguageModelTask
 from sunhwan.training import train
 from tests.conftest import Command
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SENTENCES = "순환 신경망을 배웠다.\nThe dog likes to run in the park.\nI play the guitar.\n"
 
 

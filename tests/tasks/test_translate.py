@@ -17,7 +17,6 @@ from sunhwan.tasks import Translate
 from sunhwan.tasks.common.encoder_decoder_scores import EncoderDecoderScores
 from tests.conftest import Command
 
-pytestmark = pytest.mark.usefixtures("no_picture")
 SMALL = (
     "--threads=1", "--set=model.hidden_size=32", "--set=model.embedding_size=16",
     "--set=model.dropout=0", "--set=data.batch_size=16", "--set=training.learning_rate=0.02",

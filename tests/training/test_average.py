@@ -37,9 +37,7 @@ class Stop(Reporter):
             raise InterruptedError
 
 
-def test_it_is_kept_and_resumed_to_the_bit(
-    tmp_path: Path, text_file: Path, no_picture: None
-) -> None:
+def test_it_is_kept_and_resumed_to_the_bit(tmp_path: Path, text_file: Path) -> None:
     config = Config().override({
         "text.corpus": str(text_file), "model.hidden_size": 6, "data.batch_size": 4,
         "data.block_length": 8, "training.steps": 20, "training.validations": 2,

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from sunhwan.config import Config
 from sunhwan.store import Run
 from sunhwan.training import resume, train
 
 
-@pytest.mark.usefixtures("no_picture")
 def test_minutes_become_steps(tmp_path: Path, text_file: Path) -> None:
     config = Config().override(
         {

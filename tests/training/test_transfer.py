@@ -14,8 +14,6 @@ from sunhwan.training.transfer import adopt, take_over
 from tests.conftest import Command, losses
 from tests.tasks.cases import CASES, reviews
 
-pytestmark = pytest.mark.usefixtures("no_picture")
-
 
 @pytest.fixture(scope="module")
 def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
