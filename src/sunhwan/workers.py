@@ -122,7 +122,7 @@ def _told_where_lost(process: subprocess.Popen[bytes]) -> Iterator[None]:
         code = process.wait()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         raise SunhwanError(
-            f"a process that reads the texts was ended from outside ({how}), as by a lack of memory: "
+            f"a worker process was ended from outside ({how}), as by a lack of memory: "
             "start again, and it goes on"
         ) from None
 

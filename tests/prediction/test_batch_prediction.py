@@ -15,6 +15,8 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+import torch
+from filelock import FileLock
 
 from sunhwan.data.streamed_tables import open_table
 from sunhwan.data.tables import asked_columns
@@ -190,8 +192,16 @@ def test_an_output_is_continued_to_the_same_bytes(
                 reviewer, source, out, form=form, skip_done=True, on_row=_Stopping(stop)
             )  # fmt: skip
         assert not out.exists()
-    with pytest.raises(StoreError, match="another format"):
+    with pytest.raises(StoreError, match="other questions"):
         predict_into(reviewer, source, out, form="json", skip_done=True)
+    with pytest.raises(StoreError, match="other options"):
+        predict_into(
+            reviewer, source, out, form=form, skip_done=True, options={"at_least": 0.5}
+        )  # fmt: skip
+    with pytest.raises(
+        StoreError, match=r"answers to 4\d\d rows .* interrupted: go on with --skip-done"
+    ):
+        predict_into(reviewer, source, out, form=form)
     summary = predict_into(reviewer, source, out, form=form, skip_done=True)
     assert out.read_bytes() == whole.read_bytes()
     assert summary.before >= 490
@@ -204,6 +214,53 @@ def test_an_output_is_continued_to_the_same_bytes(
         predict_into(reviewer, source, out, form=form, skip_done=True)
 
 
+def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.txt", tmp_path / "out"
+    source.write_text("good\n" * 600)
+    with pytest.raises(KeyboardInterrupt):
+        predict_into(reviewer, source, out, form="text", skip_done=True, on_row=_Stopping(300))
+    first = next(reviewer.model.parameters())
+    with torch.no_grad():
+        first.add_(1)
+    try:
+        with pytest.raises(StoreError, match="of another model"):
+            predict_into(reviewer, source, out, form="text", skip_done=True)
+    finally:
+        with torch.no_grad():
+            first.sub_(1)
+
+
+def test_two_processes_do_not_write_one_output(
+    command: Command, reviews_run: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "a.txt", tmp_path / "out.csv"
+    source.write_text("good\n")
+    with FileLock(tmp_path / ".out.csv.lock"):
+        done = command("predict", reviews_run, source, "--out", out)
+    assert (done.code, "another process is writing" in done.sentence) == (1, True)
+    assert command("predict", reviews_run, source, "--out", out, "--skip-done").code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.csv"]
+
+
+def test_what_an_error_leaves_is_told(
+    command: Command, reviews_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the first record on, a row that fails costs no row before it."""
+    monkeypatch.setattr("sunhwan.prediction.batch_prediction.SAVED_EVERY", 0.01)
+    source, out = tmp_path / "a.csv", tmp_path / "out.csv"
+    source.write_text("id,review\n" + "1,good\n" * 300 + "2,bad,more\n3,bad\n")
+    done = command("predict", reviews_run, source, "--out", out)
+    assert done.code == 1
+    assert f"{out}.part: the same command with --skip-done goes on" in done.err
+    done = command("predict", reviews_run, source, "--out", out)
+    assert (done.code, "go on with --skip-done" in done.sentence) == (1, True)
+    assert "goes on" not in done.err
+    done = command("predict", reviews_run, source, "--out", out, "--skip-done", "--skip-bad")
+    assert done.code == 0
+    assert [row["id"] for row in records(out)] == ["1"] * 300 + ["3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out.csv"]
+
+
 def test_a_killed_process_leaves_no_output_and_is_continued(
     reviews_run: Path, tmp_path: Path
 ) -> None:
@@ -214,7 +271,7 @@ def test_a_killed_process_leaves_no_output_and_is_continued(
         [sys.executable, "-m", "sunhwan", *arguments], stderr=subprocess.PIPE
     )
     record = tmp_path / ".out.csv.progress"
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while not record.exists() and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)

@@ -11,7 +11,7 @@ import typer
 from sunhwan.cli.language import say
 from sunhwan.cli.left_out import Problems
 from sunhwan.cli.output import complain, echo
-from sunhwan.cli.own_cell import Cells, name_cells
+from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ def predict(
             "--skip-done", help="Go on with an --out that was interrupted; a finished one stays."
         ),
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            help="Answer the rows in this many processes, each with one thread; left out: in this one."
+        ),
+    ] = None,
     beam: Annotated[
         int | None,
         typer.Option(help="Of a model that writes: the width of its beam search; 1: greedy (5)."),
@@ -105,7 +111,7 @@ def predict(
     from sunhwan.api import load
     from sunhwan.atomic import check_writable
     from sunhwan.cli.terminal import shown
-    from sunhwan.prediction import format_of, predict_into
+    from sunhwan.prediction import Jobs, format_of, predict_into
 
     form = format_of("json" if as_json else as_, out)
     name_cells(cell)
@@ -122,6 +128,9 @@ def predict(
             option = "-n" if name == "n" else f"--{name.replace('_', '-')}"
             why = "is no classifier" if name == "at_least" else "writes nothing"
             raise UsageError(f"{option}: a {task.title} {why}")
+    if jobs is not None and picture is not None:
+        raise UsageError("--picture is drawn of what one process answers: leave out --jobs")
+    shared = None if jobs in (None, 1) else Jobs(jobs, run, tuple(own_files(cell)))
     path = file or Path("-")
     if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts
@@ -132,18 +141,20 @@ def predict(
         draw_forecasts(task.panels(list(questions)), picture)
         picture = None
     problems = Problems() if skip_bad else None
-    with _counter(out) as counted:
+    with _kept(out) as reach, _counter(out) as counted:
 
         def on_row(row: "Answered") -> None:
             nonlocal picture
             if picture and row.answer:
                 _draw(row.answer, picture)
                 picture = None
+            reach(row.number)
             counted(row.number)
 
         summary = predict_into(
             task, path, out or (lambda text: echo(shown(text), end="")), form=form, options=options,
             header=header, known_ahead=future, on_problem=problems, skip_done=skip_done, on_row=on_row,
+            jobs=shared,
         )  # fmt: skip
     if picture is not None:
         raise UsageError(
@@ -164,6 +175,24 @@ def _told(summary: "Summary", out: Path) -> str:
         "rows_answered", count=f"{summary.answered:,}", seconds=f"{summary.seconds:.1f}", pace=pace,
         before=before, out=out,
     )  # fmt: skip
+
+
+@contextmanager
+def _kept(out: Path | None) -> Iterator[Callable[[int], None]]:
+    """Tells what is left of a prediction that ends before all is done; it is told of each row."""
+    reached = 0
+
+    def reach(number: int) -> None:
+        nonlocal reached
+        reached = number
+
+    try:
+        yield reach
+    except BaseException:
+        part = out and out.with_name(f"{out.name}.part")
+        if reached and part and part.exists():
+            complain(say("rows_kept", file=part), "yellow")
+        raise
 
 
 @contextmanager

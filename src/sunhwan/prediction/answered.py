@@ -1,7 +1,7 @@
 """Answered rows: each row of a file with what a model says to it, in order and in bounded memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,11 @@ class Asked(NamedTuple):
     values: Mapping[str, Any]
     question: Any = None
     problem: SunhwanError | None = None
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the row asks something that can be read."""
+        return self.question is not None and self.problem is None
 
 
 class Answered(NamedTuple):
@@ -92,9 +97,11 @@ def answer_rows(
     rows: Rows,
     options: Mapping[str, Any],
     on_problem: Callable[[SunhwanError], None] | None = None,
-) -> Iterator[Answered]:
+    asked: int = 0,
+) -> Generator[Answered]:
     """Each row with its answer, or its answers one after another where several are drawn.
 
+    asked: how many questions of the file are before these rows, for the seed of each.
     on_problem: is told of a row that cannot be answered, which is left out; None: its error is raised,
     after the rows before it. UsageError is always raised, and so is an error of the file itself.
     """
@@ -102,7 +109,6 @@ def answer_rows(
     answers: Callable[..., Iterator[Answer]] = task.answers
     waiting: deque[Asked] = deque()
     failed: list[SunhwanError] = []
-    asked_so_far = 0
 
     def questions() -> Iterator[Any]:
         try:
@@ -120,7 +126,7 @@ def answer_rows(
             failed.append(error)  # of the file, from here on: no row comes after it
 
     def seeded() -> dict[str, Any]:
-        first = options.get("seed", 1) + drawn * asked_so_far
+        first = options.get("seed", 1) + drawn * asked
         return options | {"seed": first} if "seed" in task.options else options
 
     def empty_ones() -> Iterator[Answered]:
@@ -135,7 +141,7 @@ def answer_rows(
                 yield Answered(row.number, row.values, answer)
                 if rows.one_answer_each and number % drawn == 0:
                     waiting.popleft()
-                    asked_so_far += 1
+                    asked += 1
         except UsageError:
             raise
         except SunhwanError:
@@ -152,7 +158,7 @@ def answer_rows(
                     if on_problem is None:
                         raise
                     on_problem(error)
-                asked_so_far += 1
+                asked += 1
             continue
         yield from empty_ones()
         if failed:

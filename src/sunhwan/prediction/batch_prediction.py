@@ -1,17 +1,24 @@
 """Batch prediction: a file answered into another one, whole or not at all, and continued after a kill."""
 
+import hashlib
+import itertools
 import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Self
+
+from filelock import FileLock, Timeout
 
 from sunhwan.atomic import reported, sync_folder, write_text
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
 from sunhwan.prediction.answered import Answered, Rows, answer_rows, open_rows
 from sunhwan.prediction.output_formats import WRITERS, ParquetWriter, RowWriter, Write
+from sunhwan.prediction.processes import Jobs, answer_in_processes, check_jobs
+from sunhwan.store.tensors import digest
 from sunhwan.tasks import Task
 
 SAVED_EVERY = 2.0
@@ -39,6 +46,7 @@ def predict_into(
     on_problem: Callable[[SunhwanError], None] | None = None,
     skip_done: bool = False,
     on_row: Callable[[Answered], None] | None = None,
+    jobs: Jobs | None = None,
 ) -> Summary:
     """Answer each row of a file and write it in a format of `FORMATS`.
 
@@ -55,6 +63,7 @@ def predict_into(
         on_problem: is told of each row that cannot be answered, which is left out; None: it is raised.
         skip_done: go on with an output that was not finished; one that was is left as it is.
         on_row: is told of each row.
+        jobs: processes that answer the rows, to the same bytes; None: this one.
     """
     begun = time.perf_counter()
     left_out = 0
@@ -67,33 +76,45 @@ def predict_into(
         assert on_problem is not None
         on_problem(error)
 
-    target = _Target(out, form, path, skip_done)
+    made_by = {"options": dict(options or {}), "header": header}
+    target = _Target(out, form, path, skip_done, lambda: [fingerprint(task), made_by])
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
     with target, open_rows(task, path, header, known_ahead) as rows:
+        if jobs is not None:
+            check_jobs(jobs, rows)
         before = target.rows
-        _pass(rows, before)
+        asked = _pass(rows, before)
         writer = target.writer(rows)
-        given = dict(options or {})
-        if target.asked and "seed" in task.options:
-            given["seed"] = given.get("seed", 1) + given.get("n", 1) * target.asked
-        for row in answer_rows(task, rows, given, count if on_problem else None):
-            target.reach(row)
-            writer.add(row)
-            answered += row.answer is not None
-            if on_row is not None:
-                on_row(row)
+        given, told = dict(options or {}), count if on_problem else None
+        if jobs is None:
+            answers = answer_rows(task, rows, given, told, asked)
+        else:
+            answers = answer_in_processes(jobs, rows, given, told, asked)
+        with closing(answers):
+            for row in answers:
+                target.reach(row)
+                writer.add(row)
+                answered += row.answer is not None
+                if on_row is not None:
+                    on_row(row)
         writer.close()
         if left_out and not answered:
             raise DataError(f"none of the {left_out:,} rows of {path} could be answered")
     return Summary(answered, left_out, before, time.perf_counter() - begun)
 
 
-def _pass(rows: Rows, count: int) -> None:
-    """Go past the first rows."""
-    for _ in range(count):
-        next(rows.asked, None)
+def _pass(rows: Rows, count: int) -> int:
+    """Go past the first rows; how many questions are among them."""
+    return sum(row.is_question for row in itertools.islice(rows.asked, count))
+
+
+def fingerprint(task: Task) -> str:
+    """SHA-256 of a model: configuration, preprocessing and weights."""
+    parts = [json.dumps(task.preprocessing(), sort_keys=True), task.config.to_toml()]
+    parts += [digest(name, tensor.cpu()) for name, tensor in task.model.state_dict().items()]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 class _Target:
@@ -102,76 +123,113 @@ class _Target:
     A record beside the part tells how many rows are in it, and of which questions and which format.
     """
 
-    def __init__(self, out: Path | Write, form: str, source: Path, skip_done: bool) -> None:
+    def __init__(
+        self,
+        out: Path | Write,
+        form: str,
+        source: Path,
+        skip_done: bool,
+        made_by: Callable[[], list[Any]],
+    ) -> None:
+        """made_by: the model and the options, which with the questions decide on every answer."""
         self._out, self._form, self._source, self._skip_done = out, form, source, skip_done
-        self.rows = self.asked = self._bytes = 0
+        self.rows = self._bytes = self._written = 0
         self.is_finished = False
         self._names: dict[str, str] = {}
         self._last = time.monotonic()
         self._reached: Answered | None = None
         self._writer: RowWriter | None = None
-        self._identity = (
-            [] if str(source) == "-" or form == "parquet" else [form, *_identity(source)]
-        )
-        if skip_done and not (isinstance(out, Path) and self._identity):
+        continued = isinstance(out, Path) and str(source) != "-" and form != "parquet"
+        if skip_done and not continued:
             raise UsageError(
                 "--skip-done is for a file of questions, a file of answers (--out), and every format but "
                 "parquet, which cannot be continued"
             )
+        self._identity = [form, *_identity(source), *made_by()] if continued else []
         if isinstance(out, Path):
             self._part = out.with_name(f"{out.name}.part")
             self._record = out.with_name(f".{out.name}.progress")
-            if skip_done:
-                self._look(out)
+            self._lock = FileLock(out.with_name(f".{out.name}.lock"))
+            if skip_done and out.exists():
+                self._check_finished(out)
 
-    def _look(self, out: Path) -> None:
-        """What is there of an earlier time."""
-        if out.exists():
-            if self._source.exists() and out.stat().st_mtime < self._source.stat().st_mtime:
-                raise StoreError(
-                    f"{out} is older than {self._source}, so it holds the answers to other rows: remove "
-                    "it or name another --out"
-                )
-            self.is_finished = True
-        elif self._part.exists():
-            try:
+    def _check_finished(self, out: Path) -> None:
+        if self._source.exists() and out.stat().st_mtime < self._source.stat().st_mtime:
+            raise StoreError(
+                f"{out} is older than {self._source}, so it holds the answers to other rows: remove "
+                "it or name another --out"
+            )
+        self.is_finished = True
+
+    def _look(self) -> None:
+        """What is there of an earlier time: gone on with, or refused."""
+        try:
+            with self._part.open("rb"):
                 record = read_json(self._record)
-                identity, names = record["identity"], record["names"]
-                rows, asked, size = (int(record[key]) for key in ("rows", "asked", "bytes"))
-            except (OSError, ValueError, KeyError, TypeError):
-                return  # killed before the first record: begun anew
-            if identity != self._identity:
-                raise StoreError(
-                    f"{self._part} holds answers to other questions or in another format: remove it or "
-                    "name another --out"
-                )
-            with reported(self._part), self._part.open("r+b") as file:
-                file.truncate(size)
-            self.rows, self.asked, self._bytes, self._names = rows, asked, size, names
+            identity, names = record["identity"], record["names"]
+            rows, size = int(record["rows"]), int(record["bytes"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return  # there is none, or it was killed before the first record: begun anew
+        if not self._skip_done:
+            raise StoreError(
+                f"{self._part} holds the answers to {rows:,} rows of a prediction that was interrupted: go "
+                "on with --skip-done, or remove it"
+            )
+        if identity != self._identity:
+            raise StoreError(
+                f"{self._part} holds answers to other questions, of another model or with other options: "
+                "remove it or name another --out"
+            )
+        with self._part.open("r+b") as file:
+            file.truncate(size)
+        self.rows, self._bytes, self._written, self._names = rows, size, size, names
 
     def __enter__(self) -> Self:
         if isinstance(self._out, Path):
             with reported(self._out):
-                self._file = self._part.open("ab" if self.rows else "wb")
+                try:
+                    self._lock.acquire(timeout=0)
+                except Timeout:
+                    raise StoreError(
+                        f"another process is writing {self._out} at this moment: wait for it, or name "
+                        "another --out"
+                    ) from None
+                try:
+                    self._look()
+                    self._file = self._part.open("ab" if self.rows else "wb")
+                except BaseException:
+                    self._unlock()
+                    raise
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if not isinstance(self._out, Path):
             return
-        with reported(self._out):
-            kept = kind is not None and self._skip_done
-            if kept:
-                self._save()
-            elif kind is None and self._form != "parquet":
-                self._sync()
-            self._file.close()
-            if kind is None:
-                self._part.replace(self._out)
-                sync_folder(self._out.parent)
-            elif not kept:
-                self._part.unlink(missing_ok=True)
-            if not kept:
-                self._record.unlink(missing_ok=True)
+        try:
+            with reported(self._out):
+                self._end(self._out, kind)
+        finally:
+            self._unlock()
+
+    def _end(self, out: Path, kind: Any) -> None:
+        # What was recorded is kept whatever ends the work, as a kill leaves it.
+        kept = kind is not None and (self._skip_done or self._record.exists())
+        if kept:
+            self._save()
+        elif kind is None and self._form != "parquet":
+            self._sync()
+        self._file.close()
+        if kind is None:
+            self._part.replace(out)
+            sync_folder(out.parent)
+        elif not kept:
+            self._part.unlink(missing_ok=True)
+        if not kept:
+            self._record.unlink(missing_ok=True)
+
+    def _unlock(self) -> None:
+        self._lock.release()
+        Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def writer(self, rows: Rows) -> RowWriter:
         """The writer of the format into this place, which goes on where the part ends."""
@@ -190,14 +248,15 @@ class _Target:
             return
         assert self._writer is not None
         if not self._writer.holds_back:
-            self.rows, self._bytes = last.number, self._file.tell()
-        self.asked += last.answer is not None
+            self.rows, self._bytes = last.number, self._written
         if self._identity and time.monotonic() - self._last > SAVED_EVERY:
             self._save()
 
     def _write(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        self._written += len(data)
         with reported(self._part):
-            self._file.write(text.encode("utf-8", "surrogatepass"))
+            self._file.write(data)
 
     def _sync(self) -> None:
         self._file.flush()
@@ -207,8 +266,8 @@ class _Target:
         self._sync()
         self._last = time.monotonic()
         record = {
-            "identity": self._identity, "rows": self.rows, "asked": self.asked, "bytes": self._bytes,
-            "names": self._writer.names if self._writer else {},
+            "identity": self._identity, "rows": self.rows, "bytes": self._bytes,
+            "names": self._writer.names if self._writer else self._names,
         }  # fmt: skip
         write_text(self._record, json.dumps(record))
 

@@ -19,7 +19,7 @@ from sunhwan.files import is_plain, parse_json
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Write atomically: the tensors, the state (JSON-able), and a digest of each."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    digests = {name: _digest(name, tensor) for name, tensor in contiguous.items()}
+    digests = {name: digest(name, tensor) for name, tensor in contiguous.items()}
     body = json.dumps({"state": state, "digests": digests}, sort_keys=True)
     metadata = {"sunhwan": body, "sha256": hashlib.sha256(body.encode()).hexdigest()}
     write_bytes(path, save(contiguous, metadata=metadata))
@@ -63,14 +63,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not complete:
         raise StoreError(f"{path} is damaged: tensors are missing or extra; restore a copy")
     for name, tensor in tensors.items():
-        if digests[name] != _digest(name, tensor):
+        if digests[name] != digest(name, tensor):
             raise StoreError(
                 f"{path} is damaged: tensor {name} does not match its SHA-256; restore a copy"
             )
     return tensors, state
 
 
-def _digest(name: str, tensor: Tensor) -> str:
+def digest(name: str, tensor: Tensor) -> str:
+    """SHA-256 of a tensor on the CPU, with its name, type and shape."""
     sha = hashlib.sha256(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
     sha.update(tensor.flatten().view(torch.uint8).numpy().data)
     return sha.hexdigest()

@@ -156,7 +156,11 @@ def as_question(given: object, parts: int) -> Question:
     return found
 
 
-def chunks(questions: Iterable[Question], size: int = 256) -> Iterator[list[Question]]:
+CHUNK = 256
+"""Questions that are answered together."""
+
+
+def chunks(questions: Iterable[Question], size: int = CHUNK) -> Iterator[list[Question]]:
     """Questions a few hundred at a time: an endless pipe is answered as it comes."""
     some: list[Question] = []
     for question in questions:
