@@ -165,6 +165,26 @@ def test_an_hour_that_comes_twice_is_told_by_its_place() -> None:
         column(*hours, zone="Mars/Olympus")
 
 
+def test_times_of_utc_whose_days_are_those_of_a_clock() -> None:
+    hours = [f"2024-03-{day}T{hour:02}:00:00Z" for day in (30, 31) for hour in range(24)]
+    found = column(*hours, zone="Europe/Berlin")
+    assert found.zone == "Europe/Berlin"
+    assert [found.write(point) for point in found.points.tolist()] == hours
+    assert found.write(found.points[-1].item() + 3600e6) == "2024-04-01T00:00:00Z"
+    assert column(*hours).zone == ""
+    seconds = column("1700000000", "1700003600", zone="Europe/Berlin")
+    assert (seconds.order, seconds.zone) == ("epoch", "Europe/Berlin")
+
+
+def test_a_zone_that_is_not_that_of_the_times_is_refused() -> None:
+    offsets = ("2024-03-31T01:00:00+01:00", "2024-03-31T03:00:00+02:00")
+    assert column(*offsets, zone="Europe/Berlin").zone == "Europe/Berlin"
+    with pytest.raises(UsageError, match="are not those of its clock"):
+        column(*offsets, zone="America/New_York")
+    with pytest.raises(UsageError, match="but the times name Asia/Seoul"):
+        column("2024-01-01 23:50 Asia/Seoul", "2024-01-02 00:00 Asia/Seoul", zone="Europe/Paris")
+
+
 def test_one_that_is_not_like_the_others_is_named() -> None:
     with pytest.raises(DataError, match="line 4: column 'ds' holds '2024-02-30', which is no date"):
         column("2024-02-28", "2024-02-29", "2024-02-30")

@@ -114,8 +114,8 @@ def read_panel(
             ) from None
         notes += more
     if times.zone and calendar.unit == "time":
-        holes = "are those of UTC, too, for its week has holes"
-        notes += (f"days {holes if calendar.slots else 'are those of the clock'}",)
+        holes, clock = "UTC, too, for its week has holes", f"the clock of {times.zone}"
+        notes += (f"days are those of {holes if calendar.slots else clock}",)
     values = np.array([_numbers(table, name, columns) for name in _read(columns)]).T
     made = [
         _series(table, columns, key, rows, times, calendar, values) for key, rows in order.items()

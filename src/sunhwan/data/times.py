@@ -10,11 +10,18 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.calendar import DAY, MONDAY, WEEK
 from sunhwan.data.dates import ORDERS, Reading, Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.numbers import is_number
-from sunhwan.data.zones import instants_of, is_changing, named_zone, shown_offset, zone_of
-from sunhwan.errors import DataError, quoted
+from sunhwan.data.zones import (
+    fill_weeks,
+    instants_of,
+    is_changing,
+    named_zone,
+    offsets_of,
+    shown_offset,
+    zone_of,
+)
+from sunhwan.errors import DataError, UsageError, listed, quoted
 
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
@@ -82,7 +89,8 @@ def read_times(
         cells, where: the times, and where each stands; `column`: its name.
         dates: of `CHOICES`: the order of a date's parts; "": by evidence.
         usual: of `dates.ORDERS`: the order to take where several fit, before any evidence.
-        zone: where the clock stands whose times have no offset from UTC; "": it never changes.
+        zone: where the clock stands whose times have no offset from UTC, "": it never changes; or
+            on whose clock days are counted, whatever one offset the times have.
         usual_zone: the zone of times with offsets, where these are its own.
         groups: the rows of each series, in their order; none: all rows are of one.
 
@@ -103,7 +111,10 @@ def read_times(
             size, unit = epoch
             points = np.array([round(Fraction(cell) * size) for cell in cells], dtype=np.int64)
             notes = (f"{column} counts {unit} since 1970",)
-            return Times("date", points, lambda p: str(round(round(p) / size)), "epoch", notes)
+            zone = zone and named_zone(zone).key
+            return Times(
+                "date", points, lambda p: str(round(round(p) / size)), "epoch", notes, zone
+            )
         if all(map(_is_moderate, unique)):
             if _are_serials(unique, column):
                 return _serials(cells, column)
@@ -235,7 +246,7 @@ def _dated(
 ) -> Times:
     """Dates on the clock on which their steps are most alike: that of the column, or UTC.
 
-    zones: of times without offsets, and the usual one of those with them.
+    zones: the one that was named, and the usual one of times with offsets.
     """
     known = {cell: _read(cell, order) for cell in dict.fromkeys(cells)}
     writing = Writing.of(known, order)
@@ -243,6 +254,11 @@ def _dated(
     names = {reading.zone for reading in known.values() if reading.zone}
     offsets = {reading.offset for reading in known.values()}
     if len(names) == 1 or (zones[0] and offsets == {None}):
+        if zones[0] and names - {zones[0]}:
+            raise UsageError(
+                f"task.zone is {zones[0]}, but the times name {listed(sorted(names))}, as in "
+                f"{quoted(cells[0])}: leave task.zone out"
+            )
         place: tzinfo = named_zone(zones[0] or names.pop())
         points = np.empty(len(cells), dtype=np.int64)
         for rows in groups:
@@ -255,14 +271,15 @@ def _dated(
         shifts = {cell: (known[cell].offset or timedelta(0)) // MICROSECOND for cell in known}
         points = local - np.array([shifts[cell] for cell in cells])
         rows = np.argsort(points, kind="stable")
-        place = zone_of(
-            [_date(points[row]) for row in rows],
-            [known[cells[row]].offset or timedelta(0) for row in rows],
-            zones[1],
-        )
+        fits = [z for z in zones if z and (local - points == offsets_of(points, z)).all()]
+        if zones[0] and zones[0] not in fits:
+            return _counted_elsewhere(cells[0], writing, zones[0], points, local, notes)
+        instants = [_date(points[row]) for row in rows]
+        shown = [known[cells[row]].offset or timedelta(0) for row in rows]
+        place = named_zone(fits[0]) if fits else zone_of(instants, shown)
     if not is_changing(place, points.min().item(), points.max().item()):
         place = timezone((local[-1] - points[-1]).item() * MICROSECOND)
-    elif _fill_weeks(points, local, groups) or (
+    elif fill_weeks(points, local, groups) or (
         _odd_steps(points, groups) < _odd_steps(local, groups)
     ):
         notes = (*notes, f"the clock of {place} changes, so steps are those of UTC")
@@ -279,22 +296,24 @@ def _dated(
     return Times("date", local, write_local, order, notes)
 
 
-def _fill_weeks(
-    points: NDArray[np.int64], local: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]
-) -> bool:
-    """Whether points of UTC lie on a grid of parts of a day, and at nine of ten times of a week's clock.
-
-    Office hours are no such grid: they begin at an hour of the clock.
-    """
-    steps = np.concatenate([np.diff(np.sort(points[rows])) for rows in groups])
-    if not len(steps) or steps.min() <= 0:
-        return False
-    step: int = Counter(steps.tolist()).most_common(1)[0][0]
-    if step >= DAY or DAY % step or bool((steps % step).any()):
-        return False
-    seen = len(np.unique((local - MONDAY) % WEEK // step))
-    longest = max(int(np.ptp(points[rows])) for rows in groups) + step
-    return 10 * seen * step >= 9 * min(WEEK, longest)
+def _counted_elsewhere(
+    example: str,
+    writing: Writing,
+    zone: str,
+    points: NDArray[np.int64],
+    local: NDArray[np.int64],
+    notes: tuple[str, ...],
+) -> Times:
+    """Times with one offset, such as those of UTC, whose days are counted on the clock of a zone."""
+    shift = (local[0] - points[0]).item() * MICROSECOND
+    if not (local - points == local[0] - points[0]).all():
+        raise UsageError(
+            f"task.zone is {zone}, but the offsets of the times, such as {quoted(example)}, are not "
+            "those of its clock: leave task.zone out, or mend the times"
+        )
+    return Times(
+        "date", points, lambda p: writing.write(_date(p) + shift, shift), writing.order, notes, zone
+    )
 
 
 def _read(text: str, order: str) -> Reading:

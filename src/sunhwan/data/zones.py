@@ -1,5 +1,6 @@
-"""Time zones: which one gave the offsets of a column, and what its clock shows at an instant."""
+"""Time zones: which one gave the offsets of a column, and what its clock shows at points of UTC."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
@@ -8,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.calendar import DAY
+from sunhwan.data.calendar import DAY, MONDAY, WEEK
 from sunhwan.errors import UsageError, quoted
 
 _USUAL = (
@@ -29,15 +30,14 @@ def named_zone(name: str) -> ZoneInfo:
         ) from None
 
 
-def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta], usual: str = "") -> tzinfo:
+def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta]) -> tzinfo:
     """The zone whose clock was so far from UTC at each instant (UTC, without a zone, ascending).
 
-    The usual zone is asked first, then those of many; where none fits, the last offset stays.
+    The usual zones are asked first; where none fits, the last offset stays.
     """
     last = timezone(offsets[-1])
-    asked = [usual] if usual else []
-    if len(set(offsets)) > 1:
-        asked += [*_USUAL, *_other_zones()]
+    if len(set(offsets)) == 1:
+        return last
     pairs = list(zip(instants, offsets, strict=True))
     # The clock changes twice a year: around a change, the rows beside it say all.
     near = [
@@ -45,7 +45,7 @@ def zone_of(instants: Sequence[datetime], offsets: Sequence[timedelta], usual: s
         for k, pair in enumerate(pairs)
         if k in (0, len(pairs) - 1) or offsets[k - 1] != pair[1] or offsets[k + 1] != pair[1]
     ]
-    for name in asked:
+    for name in (*_USUAL, *_other_zones()):
         zone = ZoneInfo(name)
         if all(shown_offset(instant, zone) == offset for instant, offset in near):
             return zone
@@ -90,13 +90,31 @@ def is_changing(zone: tzinfo, first: int, last: int) -> bool:
     return len({_offset(point, str(zone)) for point in some}) > 1
 
 
+def fill_weeks(
+    points: NDArray[np.int64], local: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]
+) -> bool:
+    """Whether points of UTC lie on a grid of parts of a day, and at nine of ten times of a week's clock.
+
+    Office hours are no such grid: they begin at an hour of the clock.
+    """
+    steps = np.concatenate([np.diff(np.sort(points[rows])) for rows in groups])
+    if not len(steps) or steps.min() <= 0:
+        return False
+    step: int = Counter(steps.tolist()).most_common(1)[0][0]
+    if step >= DAY or DAY % step or bool((steps % step).any()):
+        return False
+    seen = len(np.unique((local - MONDAY) % WEEK // step))
+    longest = max(int(np.ptp(points[rows])) for rows in groups) + step
+    return 10 * seen * step >= 9 * min(WEEK, longest)
+
+
 _LAST = 253_370_764_800_000_000  # the year 9999, beyond which there is no date
 
 
 @lru_cache(maxsize=100_000)
 def _offset(point: int, zone: str) -> int:
     instant = datetime(1970, 1, 1) + timedelta(microseconds=min(max(point, -_LAST // 4), _LAST))
-    return shown_offset(instant, ZoneInfo(zone)) // timedelta(microseconds=1)
+    return shown_offset(instant, named_zone(zone)) // timedelta(microseconds=1)
 
 
 @cache

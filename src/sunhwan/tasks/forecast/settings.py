@@ -33,7 +33,9 @@ class ForecastConfig(TaskConfig):
         "of dates such as 03/04/2024: what comes first; empty: by evidence",
         choices=("", "day-first", "month-first", "year-first"),
     )
-    zone: str = setting("", "where the clock of the times stands, such as Europe/Berlin")
+    zone: str = setting(
+        "", "whose clock the times show, or its days are counted on, such as Europe/Berlin"
+    )
     steps: str = setting(
         "",
         "what a step is; rows: each row, whatever its time; empty: a step of the calendar",
