@@ -1,9 +1,10 @@
 """The table: every cell with every option, one row each, that the laws are applied to.
 
 `ROWS` are the options of a layer in full; `PAIRS` of them so many that any two values of two options
-meet; `ENDS` two with both values of each; `ON_BACKENDS` these on every implementation; `STACKS` what can
-be put around layers. What `each_row`, `each_pair` and `each_backend` have besides the table before them
-is in the deep tier.
+meet; `ENDS` two with both values of each, four such from cell to cell, and `ONE` a single one, all eight
+from cell to cell; `ON_BACKENDS` are ends on every implementation; `STACKS` what can be put around layers.
+What `each_row`, `each_pair`, `each_end` and `each_backend` have besides the smaller table is in the deep
+tier.
 """
 
 from itertools import product
@@ -29,16 +30,22 @@ OPTIONS = list(product((True, False), (False, True), (1, 2)))
 """Bias, learned initial state, layers."""
 
 PAIRED = [(True, False, 1), (True, True, 2), (False, False, 2), (False, True, 1)]
-BOTH_ENDS = [(True, False, 1), (False, True, 2)]
+BOTH_ENDS = [
+    ((bias, learned, layers), (not bias, not learned, 3 - layers))
+    for bias, learned, layers in OPTIONS
+    if bias
+]
+"""Two rows in which nothing is the same; together all of them."""
 
 ROWS = [Case(name, *options) for name in CELLS for options in OPTIONS]
 PAIRS = [Case(name, *options) for name in CELLS for options in PAIRED]
-ENDS = [Case(name, *options) for name in CELLS for options in BOTH_ENDS]
+ENDS = [Case(name, *row) for k, name in enumerate(CELLS) for row in BOTH_ENDS[k % 4]]
+ONE = [Case(name, *BOTH_ENDS[k % 4][k // 4 % 2]) for k, name in enumerate(CELLS)]
 ON_BACKENDS = [case.but(backend=backend) for case in ENDS for backend in case.backends]
 ON_ONE = [
-    Case(name, *BOTH_ENDS[k % 2]).but(backend=backend)
-    for name in CELLS
-    for k, backend in enumerate(Case(name).backends)
+    ends[k % 2].but(backend=backend)
+    for ends in zip(ENDS[::2], ENDS[1::2], strict=True)
+    for k, backend in enumerate(ends[0].backends)
 ]
 """Every implementation of every cell, with one of the two rows."""
 
@@ -57,9 +64,9 @@ STACKS = [
     Case("rglru", layers=2, backend="scan").but(zoneout=0.3, bidirectional=True),
 ]
 
-each_row = pytest.mark.parametrize("case", and_deep(PAIRS, ROWS), ids=str)
+each_row = pytest.mark.parametrize("case", and_deep(ENDS, ROWS), ids=str)
 each_pair = pytest.mark.parametrize("case", and_deep(ENDS, PAIRS), ids=str)
-each_end = pytest.mark.parametrize("case", ENDS, ids=str)
+each_end = pytest.mark.parametrize("case", and_deep(ONE, ENDS), ids=str)
 each_cell = pytest.mark.parametrize("case", [Case(name) for name in CELLS], ids=str)
 each_backend = pytest.mark.parametrize("case", and_deep(ON_ONE, ON_BACKENDS), ids=str)
 each_stack = pytest.mark.parametrize("case", STACKS, ids=str)

@@ -4,7 +4,7 @@ import inspect
 
 from sunhwan.cells import CELLS
 from sunhwan.layers import Recurrent, RecurrentLayer
-from tests.cases import ENDS, ON_ONE, PAIRS, ROWS, STACKS
+from tests.cases import ENDS, ON_ONE, ONE, PAIRS, ROWS, STACKS
 from tests.laws.test_equations import EQUATIONS
 from tests.laws.test_initialisation import INITIAL
 
@@ -29,8 +29,15 @@ def test_every_cell_has_every_row():
 
 def test_any_two_values_of_two_options_meet():
     pairs = [("bias", "learned"), ("bias", "layers"), ("learned", "layers")]
-    for one, other in pairs:
-        assert len({(getattr(row, one), getattr(row, other)) for row in PAIRS}) == 4
+    for table in (PAIRS, ENDS, ONE):
+        for one, other in pairs:
+            assert len({(getattr(row, one), getattr(row, other)) for row in table}) == 4
+
+
+def test_from_cell_to_cell_every_row_is_met():
+    for table in (ENDS, ONE):
+        assert len({(row.bias, row.learned, row.layers) for row in table}) == 8
+    assert [row.name for row in ONE] == list(CELLS)
 
 
 def test_every_option_is_used():
