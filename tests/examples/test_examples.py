@@ -190,11 +190,14 @@ def test_own_cell_obeys_the_laws_and_writes(run: Run) -> None:
     assert "hellohellohello" in output.splitlines()[-1]
 
 
-def test_classify_sentences_tells_praise_from_complaint(run: Run) -> None:
-    output = run("classify_sentences.py", "--steps", 120)
+@pytest.mark.parametrize("steps", and_deep([20], [120]))
+def test_classify_sentences_tells_praise_from_complaint(run: Run, steps: int) -> None:
+    output = run("classify_sentences.py", "--steps", steps)
     labels = [line.split()[0] for line in output.splitlines() if line.startswith(("pr", "co"))]
-    assert labels == ["praise", "complaint", "complaint"]
-    assert numbers("accuracy", output)[-1] > 0.95
+    assert len(labels) == 3
+    if steps > 20:
+        assert labels == ["praise", "complaint", "complaint"]
+    assert numbers("accuracy", output)[-1] > (0.95 if steps > 20 else 0)
 
 
 @pytest.mark.parametrize("steps", and_deep([20], [250]))
@@ -213,12 +216,15 @@ def test_translate_sentences_reads_numbers_and_looks_where_they_stand(run: Run, 
     ]  # fmt: skip
 
 
-def test_tag_words_finds_names_it_never_saw(run: Run) -> None:
-    output = run("tag_words.py", "--steps", 150, "--sentence", "Rob Lane wrote a letter from Bonn")
-    assert numbers("F1", output)[-1] > 0.9
-    assert output.splitlines()[-1] == (
-        "Rob/B-PER Lane/I-PER wrote/O a/O letter/O from/O Bonn/B-LOC"
-    )
+@pytest.mark.parametrize("steps", and_deep([20], [150]))
+def test_tag_words_finds_names_it_never_saw(run: Run, steps: int) -> None:
+    sentence = "Rob Lane wrote a letter from Bonn"
+    output = run("tag_words.py", "--steps", steps, "--sentence", sentence)
+    assert numbers("F1", output)[-1] >= (0.9 if steps > 20 else 0)
+    tagged = output.splitlines()[-1]
+    assert [pair.partition("/")[0] for pair in tagged.split()] == sentence.split()
+    if steps > 20:
+        assert tagged == "Rob/B-PER Lane/I-PER wrote/O a/O letter/O from/O Bonn/B-LOC"
     script = runpy.run_path(str(EXAMPLES / "tag_words.py"))
     assert "B-LOC" in "".join(script["sentences"](9))
 

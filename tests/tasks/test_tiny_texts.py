@@ -10,6 +10,7 @@ from sunhwan.store import Run
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.training import train
 from tests.conftest import Command
+from tests.tiers import and_deep
 
 SENTENCES = "순환 신경망을 배웠다.\nThe dog likes to run in the park.\nI play the guitar.\n"
 
@@ -73,7 +74,7 @@ def test_a_loss_of_nothing_never_ends_it_where_that_is_asked(text: Path, tmp_pat
     assert [(end.stopped, end.steps) for end in ends] == [("budget", 20), ("learned", 5)]
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("cell", and_deep(["gru"], ["elman", "lstm"]))
 def test_hello_is_learned_by_three_units(cell: str, tmp_path: Path) -> None:
     settings = {
         "text.corpus": "hello", "model.cell": cell, "model.hidden_size": 3, "training.threads": 1,
