@@ -7,8 +7,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 import pytest
@@ -44,8 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without --deep none of the deep tier; with --quick the case in the middle of each test's, for the
-    first is often the simplest."""
-    kept = items
+    first is often the simplest. The early ones come before the rest."""
+    kept = list(items)
     if not config.getoption("--deep"):
         kept = [item for item in items if item.get_closest_marker("deep") is None]
     if config.getoption("--quick"):
@@ -54,6 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.get_closest_marker("slow") is None:
                 cases.setdefault(item.nodeid.split("[")[0], []).append(item)
         kept = [found[len(found) // 2] for found in cases.values()]
+    kept.sort(key=lambda item: item.get_closest_marker("early") is None)
     chosen = {id(item) for item in kept}
     config.hook.pytest_deselected(items=[item for item in items if id(item) not in chosen])
     items[:] = kept
@@ -107,6 +109,29 @@ def quick_runs() -> Iterator[None]:
         patch.setattr(sunhwan.plots, "draw_losses", lambda run: run.folder / "loss.png")
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out most pictures of a report, which take longer than all else."""
+    import sunhwan.inspection.report.write as writing
+
+    drawn, shape = writing.pictures_of, cache(writing.svg)
+
+    def one(report: Any, words: Any) -> dict[str, Any]:
+        without = {"spectrum": None, "traces": None, "probes": None, "memory": None, "lags": None}
+        found = drawn(report._replace(**without, clipping=None, unrolled=None), words)
+        return dict.fromkeys(PICTURES, found["flow"])
+
+    monkeypatch.setattr(writing, "pictures_of", one)
+    monkeypatch.setattr(writing, "svg", lambda figure, name: shape(figure, "flow"))
+    monkeypatch.setattr(writing, "png", lambda figure: b"")
+
+
+PICTURES = (
+    "flow", "lags", "clipping", "memory", "matrices", "jacobians", "history", "probes", "trace-1",
+    "trace-2", "trace-3", "trace-4", "unrolled", "kept",
+)  # fmt: skip
 
 
 @pytest.fixture

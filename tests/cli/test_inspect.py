@@ -1,9 +1,7 @@
 """`sunhwan inspect`: a page for a model of any task, and a sentence for a mistake."""
 
 import json
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,28 +12,7 @@ from tests.conftest import Command
 from tests.tasks.cases import CASES
 from tests.tiers import and_deep
 
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out most pictures, which take longer than all else; they have tests of their own."""
-    drawn, shape = writing.pictures_of, cache(writing.svg)
-
-    def one(report: Any, words: Any) -> dict[str, Any]:
-        without = {"spectrum": None, "traces": None, "probes": None, "memory": None, "lags": None}
-        found = drawn(report._replace(**without, clipping=None, unrolled=None), words)
-        return dict.fromkeys(PICTURES, found["flow"])
-
-    monkeypatch.setattr(writing, "pictures_of", one)
-    monkeypatch.setattr(writing, "svg", lambda figure, name: shape(figure, "flow"))
-    monkeypatch.setattr(writing, "png", lambda figure: b"")
-
-
-PICTURES = (
-    "flow", "lags", "clipping", "memory", "matrices", "jacobians", "history", "probes", "trace-1",
-    "trace-2", "trace-3", "trace-4", "unrolled", "kept",
-)  # fmt: skip
-
-
+pytestmark = pytest.mark.usefixtures("few_pictures")
 QUICK = ("--quick", "--limit=300")
 
 

@@ -12,6 +12,8 @@ from sunhwan.inspection import ForecasterSubject, lag_influence, memory_use, sub
 from sunhwan.inspection.measures.lag_influence import MOVED
 from sunhwan.inspection.report.build import OF_TEXT, inspect
 from sunhwan.inspection.report.contents import QUICK
+from sunhwan.inspection.report.phrases import Phrases
+from sunhwan.inspection.report.pictures import draw_lags, svg
 from sunhwan.inspection.report.write import write_report
 from sunhwan.inspection.subjects import text_subject_of
 from sunhwan.training import train
@@ -76,7 +78,7 @@ def test_memory_and_windows(run: Path) -> None:
         text_subject_of(load(run))
 
 
-def test_the_report_of_a_forecaster(run: Path, tmp_path: Path) -> None:
+def test_the_report_of_a_forecaster(run: Path, tmp_path: Path, few_pictures: None) -> None:
     told: list[str] = []
     report = inspect(run, limits=QUICK, progress=lambda name, _: told.append(name))
     assert report.missing == {}
@@ -87,3 +89,5 @@ def test_the_report_of_a_forecaster(run: Path, tmp_path: Path) -> None:
         page = write_report(report, tmp_path / language, language)
         assert title in page.read_text(encoding="utf-8")
         assert (page.parent / "pictures" / "lags.png").exists()
+    drawn = svg(draw_lags(report.lags, Phrases("ko", report.about.directions)), "lags")
+    assert len(drawn) > 5000

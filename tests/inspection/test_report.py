@@ -222,7 +222,9 @@ def test_words_name_layers_numbers_and_places() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_written(tmp_path: Path) -> None:
+def test_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "svg", lambda figure, name: '<svg viewBox="0 0 9 9"><g/></svg>')
+    monkeypatch.setattr(writing, "png", lambda figure: b"")
     folder = tmp_path / "inspect"
     path = write_report(reports.report(), folder, "ko")
     assert path == folder / "report.html"
@@ -248,6 +250,8 @@ def test_a_report_that_fails_leaves_the_old_one(
     folder = tmp_path / "inspect"
     report = without_sections()._replace(clipping=reports.report().clipping)
     before = write_report(report, folder).read_bytes()
+    assert (folder / "pictures" / "clipping.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "pictures" / "clipping.svg").read_text("utf-8")
 
     def interrupted(*_: object) -> str:
         raise KeyboardInterrupt

@@ -132,6 +132,7 @@ def test_the_server_answers_and_the_page_knows_its_name(run: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_pictures")
 def test_it_can_be_looked_into(run: Path, command: Command, tmp_path: Path) -> None:
     done = command("inspect", run, "--out", tmp_path / "report", "--quick", "--limit=200")
     assert done.code == 0, done.err

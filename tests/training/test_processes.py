@@ -18,7 +18,10 @@ from tests.conftest import TINY, Command
 from tests.tasks.cases import CASES
 from tests.tiers import deep
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are forked")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="processes are forked"),
+    pytest.mark.early,
+]
 
 
 @pytest.fixture(scope="module")
