@@ -9,6 +9,7 @@ import torch
 
 from sunhwan.cells import CELLS
 from sunhwan.cells.initial import STARTS
+from sunhwan.cli.lab_tables import gradient_findings
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.lab.gradients import (
@@ -168,6 +169,20 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == value
     assert (out / "gradients.png").read_bytes().startswith(b"\x89PNG")
     assert "elman tanh uniform × 0.5" in done.err
+
+
+def test_what_vanishes_and_what_grows_is_said() -> None:
+    chosen = variants(["sigmoid", "identity"], [], ["orthogonal"], [1.2])
+    found = [
+        take_apart(one, GradientSettings(lags=20, rows=2, hidden_size=8), TEXT) for one in chosen
+    ]
+    vanishes, grows = gradient_findings(found, 20)
+    assert vanishes.startswith(
+        f"vanishes soonest: {found[0].label}, under 1 % from {found[0].horizon} "
+    )
+    ratio = found[1].curve[20] / found[1].curve[0]
+    assert grows == f"grows most: {found[1].label}, {ratio:.2g} times as large 20 steps back"
+    assert gradient_findings(found[:1], 20) == [vanishes]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import typer
 
 from sunhwan.cli.help_texts import Command, Group
 from sunhwan.cli.lab_grid import grid
-from sunhwan.cli.lab_tables import finding, gradient_tables, lab_say, line_of, memory_table
+from sunhwan.cli.lab_tables import (
+    finding,
+    gradient_findings,
+    gradient_tables,
+    lab_say,
+    line_of,
+    memory_table,
+)
 from sunhwan.cli.language import language
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells
@@ -203,8 +210,8 @@ def gradients(
     write_text(out / "results.json", json.dumps(values, indent=1) + "\n")
     draw_gradients(found, settings, out / "gradients.png", language())
     target = console(stderr=as_json)
-    for table in gradient_tables(found, settings.lags):
-        target.print(table)
+    for part in (*gradient_tables(found, settings.lags), *gradient_findings(found, settings.lags)):
+        target.print(part)
     target.print(message("cli", "everything", language(), folder=out))
     if as_json:
         echo_json(values)

@@ -57,6 +57,21 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
     return curves, limits
 
 
+def gradient_findings(found: "Sequence[GradientAnatomy]", lags: int) -> list[str]:
+    """Whose gradient vanishes soonest and whose grows most, where any does."""
+    from sunhwan.lab.gradients import start_of
+
+    said = []
+    if gone := [one for one in found if one.horizon is not None]:
+        first = min(gone, key=lambda one: one.horizon or 0)
+        said.append(lab_say("vanishes", network=first.label, lag=first.horizon))
+    ratios = [(one.curve[lags] / (start_of(one.field, one.curve) or 1.0), one) for one in found]
+    ratio, most = max(ratios, key=lambda pair: pair[0])
+    if ratio > 1:
+        said.append(lab_say("grows", network=most.label, ratio=f"{ratio:.2g}", lags=lags))
+    return said
+
+
 def line_of(point: "Point") -> str:
     end = "solved" if point.solved else "diverged" if point.diverged else "not_solved"
     return lab_say(
