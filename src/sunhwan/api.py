@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sunhwan.data.survey import corpus_files, size_of
+from sunhwan.data.corpus_files import corpus_files, size_of
 from sunhwan.errors import StoreError, SunhwanError, UsageError
 from sunhwan.store import Run, hub, load_model
 from sunhwan.store.model import card, located_model

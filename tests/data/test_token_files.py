@@ -26,7 +26,8 @@ import sunhwan.text.pieces as pieces
 import sunhwan.workers as workers
 from sunhwan.config import Config
 from sunhwan.data import Tokens
-from sunhwan.errors import ConfigError, DataError, StoreError, SunhwanError, TextError
+from sunhwan.data.tables import read_table
+from sunhwan.errors import ConfigError, DataError, StoreError, SunhwanError, TextError, UsageError
 from sunhwan.progress import Progress, listening
 from sunhwan.tasks.language_model.corpus import TokenCorpus, read_corpus
 from sunhwan.text import KINDS, read_text
@@ -208,6 +209,40 @@ def test_rows_of_tables_are_documents(tmp_path):
         assert found.vocabulary.decode(validation.ids[last + 1 : -1].numpy()) == rows[-1]
     whole = read_corpus(Config().override({"text.corpus": str(tmp_path), "text.column": "text"}))
     assert len(whole.train.starts) + len(whole.validation.starts) == 599  # type: ignore[union-attr]
+
+
+def test_saved_data_sets_are_tables_of_arrow(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [f"row {n}: {'x' * (n % 7)}" for n in range(200)]
+    table = pyarrow.table({"text": rows, "label": list(range(200))})
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "dataset_info.json").write_text('{"features": {}}', "utf-8")
+        (tmp_path / part / "state.json").write_text('{"_split": null}', "utf-8")
+        for number in range(2):
+            path = str(tmp_path / part / f"data-0000{number}-of-00002.arrow")
+            opened = pyarrow.ipc.new_stream if part == "train" else pyarrow.ipc.new_file
+            with opened(path, table.schema) as writer:
+                writer.write_table(table.slice(100 * number, 100), max_chunksize=30)
+        column = {"text.corpus": str(tmp_path / part), "text.column": "text"}
+        found = read_corpus(Config().override(column))
+        assert len(found.train.starts) + len(found.validation.starts) == 200  # type: ignore[union-attr]
+        assert found.vocabulary.decode(found.train.ids[: len(rows[0]) + 1].numpy()) == rows[0]
+        with pytest.raises(UsageError, match="by --column"):
+            read_corpus(Config().override({"text.corpus": str(tmp_path / part)}))
+    found = read_table(tmp_path / "train" / "data-00001-of-00002.arrow")
+    assert (found.rows[0].values, found.said) == (
+        {"text": rows[100], "label": "100"},
+        "Arrow, with a header: text, label",
+    )
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}', "utf-8")
+    with pytest.raises(UsageError, match=r"in parts \(test, train\)"):
+        read_corpus(Config().override({"text.corpus": str(tmp_path), "text.column": "text"}))
+    (tmp_path / "train" / "data-00001-of-00002.arrow").write_bytes(b"ARROW1 and no more")
+    with pytest.raises(DataError, match="no Arrow file that can be read"):
+        read_corpus(
+            Config().override({"text.corpus": str(tmp_path / "train"), "text.column": "text"})
+        )
 
 
 @pytest.mark.parametrize(

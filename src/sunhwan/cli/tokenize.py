@@ -16,7 +16,7 @@ def tokenize(
     corpus: Annotated[list[str], typer.Argument(help="Files, folders or globs; .gz and .zst too.")],
     column: Annotated[
         str | None,
-        typer.Option(help="Of tables (CSV, JSON Lines, Parquet): the column of the texts."),
+        typer.Option(help="Of tables (CSV, JSON Lines, Parquet, Arrow): the column of the texts."),
     ] = None,
     vocabulary: Annotated[
         str | None, typer.Option(help="bytes, characters, words, jamo or subwords; or by the text.")

@@ -77,7 +77,7 @@ def train(
     column: Annotated[
         str | None,
         typer.Option(
-            help="Of a language model: read tables (CSV, JSON Lines, Parquet), each cell of this "
+            help="Of a language model: read tables (CSV, JSON Lines, Parquet, Arrow), each cell of this "
             "column as a text."
         ),
     ] = None,

@@ -70,7 +70,8 @@ class TextConfig:
     )
     column: str = setting(
         "",
-        "read the files as tables (CSV, JSON Lines, Parquet), each cell of this column as a document",
+        "read the files as tables (CSV, JSON Lines, Parquet, Arrow), each cell of this column as a "
+        "document",
     )
     tokens: str = setting(
         "",

@@ -1,17 +1,20 @@
-"""Sheets: workbooks of Excel and LibreOffice, and Parquet files, as rows of text cells."""
+"""Sheets: workbooks of Excel and LibreOffice, and Parquet and Arrow files, as rows of text cells."""
 
 import datetime
 import io
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sunhwan.data.separated import Cells
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, TextError
+from sunhwan.files import open_plain
 from sunhwan.text.decoding import normalize, read_bytes
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-PARQUET = (".parquet", ".pq")
+PARQUET, ARROW = (".parquet", ".pq"), (".arrow",)
+COLUMNAR = (*PARQUET, *ARROW)
 
 
 class Sheet(NamedTuple):
@@ -110,28 +113,81 @@ def parquet_library() -> Any:
         import pyarrow.parquet
     except ModuleNotFoundError:
         raise DataError(
-            "Parquet needs the package pyarrow: install sunhwan[tables], or use csv or jsonl"
+            "Parquet and Arrow need the package pyarrow: install sunhwan[tables], or use csv or jsonl"
         ) from None
     return pyarrow.parquet
 
 
-def read_parquet(path: Path) -> Sheet:
-    """The rows of a Parquet file, below one of the names of its columns.
+def read_columnar(path: Path) -> Sheet:
+    """The rows of a Parquet or Arrow file, below one of the names of its columns.
 
     Raises:
         TextError: the file is missing or unreadable.
-        DataError: it is no Parquet file or damaged, or the library is missing.
+        DataError: it is damaged or no such file, or the library is missing.
     """
-    parquet = parquet_library()
-    data = read_bytes(path)
+    names, batches = column_batches(path)
+    rows = [
+        [normalize(cell_text(cell)) for cell in row]
+        for batch in batches
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    ]
+    header = [normalize(name) for name in names]
+    return Sheet([(0, header), *enumerate(rows, 1)], kind_of_columnar(path))
+
+
+def kind_of_columnar(path: Path) -> str:
+    """Parquet or Arrow, by the name of the file."""
+    return "Arrow" if path.suffix.lower() in ARROW else "Parquet"
+
+
+def column_batches(path: Path, only: Sequence[str] = ()) -> tuple[tuple[str, ...], Iterator[Any]]:
+    """The names of the columns of a Parquet or Arrow file, and its rows in batches of pyarrow.
+
+    Arrow: files, and streams such as `datasets` saves. only: the columns that are read, where they are
+    there. Errors as of `read_columnar`.
+    """
+    name, parquet = normalize(str(path)), parquet_library()
     try:
-        table = parquet.read_table(io.BytesIO(data))
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise DataError(
-            f"{normalize(str(path))} is no Parquet file that can be read ({reason})"
+        with open_plain(path):
+            pass
+        if path.suffix.lower() in ARROW:
+            return _arrow_batches(path, name, only)
+        file = parquet.ParquetFile(path)
+    except OSError as error:
+        raise TextError(
+            f"{name} cannot be read ({error.strerror or error}); check the path."
         ) from None
-    names = [normalize(name) for name in table.column_names]
-    columns = [[normalize(cell_text(cell)) for cell in c.to_pylist()] for c in table.columns]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    return Sheet([(0, names), *enumerate(rows, 1)], "Parquet")
+    except ValueError as error:
+        raise _damaged(path, name, error) from None
+    names = tuple(file.schema_arrow.names)
+    chosen = [column for column in only if column in names] or None
+    return names, _guarded(path, name, file.iter_batches(batch_size=4096, columns=chosen))
+
+
+def _arrow_batches(
+    path: Path, name: str, only: Sequence[str]
+) -> tuple[tuple[str, ...], Iterator[Any]]:
+    import pyarrow
+
+    source = pyarrow.memory_map(str(path))
+    try:
+        reader = pyarrow.ipc.open_stream(source)
+        batches = iter(reader)
+    except ValueError:
+        reader = pyarrow.ipc.open_file(source)
+        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    names = tuple(reader.schema.names)
+    chosen = [column for column in only if column in names] or list(names)
+    return names, _guarded(path, name, (batch.select(chosen) for batch in batches))
+
+
+def _guarded(path: Path, name: str, batches: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from batches
+    except (OSError, ValueError) as error:
+        raise _damaged(path, name, error) from None
+
+
+def _damaged(path: Path, name: str, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0].rstrip(".")
+    return DataError(f"{name} is no {kind_of_columnar(path)} file that can be read ({reason})")

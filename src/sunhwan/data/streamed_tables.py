@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TextIO
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.margins import titles_above
 from sunhwan.data.separated import Layout, find_layout, quoted_rows
-from sunhwan.data.sheets import PARQUET, WORKBOOKS, parquet_library
+from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, column_batches
 from sunhwan.data.tables import (
     FASTTEXT_COLUMNS,
     SEPARATORS,
@@ -62,20 +62,20 @@ def open_table(
 ) -> Iterator[StreamedTable]:
     """Open a file of rows, plain, `.gz` or `.zst`; "-": standard input.
 
-    JSON Lines and fastText are told as by `read_table`; `.csv`, `.tsv` and `.parquet` are what they are
-    called; so is any other file whose first line holds the columns that are asked for between tabs,
-    semicolons or commas. Else each line is a row, cut at tabs where several columns are asked for.
+    JSON Lines and fastText are told as by `read_table`; `.csv`, `.tsv`, `.parquet` and `.arrow` are what
+    they are called; so is any other file whose first line holds the columns that are asked for between
+    tabs, semicolons or commas. Else each line is a row, cut at tabs where several columns are asked for.
 
     asked: names of columns that are looked for. header: whether the first row names the columns; None:
     it does where it holds all that are asked for, or looks like it (`looks_like_header`). only: of
-    Parquet no other columns than those asked for are read.
+    Parquet and Arrow no other columns than those asked for are read.
 
     TextError: the file is missing or in no known encoding. DataError: quotes are not paired.
     """
     name = "standard input" if str(path) == "-" else normalize(str(path))
     suffix = Path(unpacked_name(name)).suffix
-    if suffix in PARQUET:
-        yield _parquet(path, name, asked if only else ())
+    if suffix in COLUMNAR:
+        yield _columnar(path, name, asked if only else ())
         return
     if suffix in WORKBOOKS:
         table = read_table(path, header)
@@ -290,19 +290,12 @@ def _normal(value: Any) -> Any:
     return normalize(value) if isinstance(value, str) else value
 
 
-def _parquet(path: Path, name: str, only: Sequence[str]) -> StreamedTable:
-    parquet = parquet_library()
-    try:
-        file = parquet.ParquetFile(path)
-    except (OSError, ValueError) as error:
-        raise TextError(f"{name} is no Parquet file ({str(error).splitlines()[0]})") from None
-
-    names = tuple(file.schema_arrow.names)
-    columns = [column for column in only if column in names] or None
+def _columnar(path: Path, name: str, only: Sequence[str]) -> StreamedTable:
+    names, batches = column_batches(path, only)
 
     def rows() -> Iterator[StreamedRow]:
         number = 0
-        for batch in file.iter_batches(batch_size=4096, columns=columns):
+        for batch in batches:
             for values in batch.to_pylist():
                 number += 1
                 yield StreamedRow(

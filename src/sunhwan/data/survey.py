@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sunhwan.atomic import write_bytes
-from sunhwan.data.sheets import PARQUET, cell_text
+from sunhwan.data.corpus_files import corpus_files, stat_of
+from sunhwan.data.sheets import cell_text
 from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, TextError, did_you_mean, listed
-from sunhwan.files import open_plain, unpacked_name
+from sunhwan.files import open_plain
 from sunhwan.progress import tell
 from sunhwan.text import chunks
 from sunhwan.text.chunks import (
@@ -30,10 +31,9 @@ from sunhwan.text.chunks import (
     facts_of_numbered,
     whole_text,
 )
-from sunhwan.text.corpora import TextFile, corpus_name, encoding_notes, find_texts
+from sunhwan.text.corpora import TextFile, corpus_name, encoding_notes
 from sunhwan.text.decoding import normalize, read_known
 from sunhwan.text.documents import Document, Setting
-from sunhwan.text.folders import is_text_name
 from sunhwan.text.hangul import HangulShare
 from sunhwan.text.pieces import NotStreamedError
 from sunhwan.workers import Workers, processes_for
@@ -139,17 +139,6 @@ def _parts_of_text(
             begin, held = at, []
 
 
-def corpus_files(sources: Sequence[str], column: str) -> list[Document | TextFile]:
-    """The files of the sources; of a folder also tables where a column is named."""
-    named = _is_table_name if column else is_text_name
-    return [found for source in sources for found in find_texts(source, is_named=named)]
-
-
-def size_of(found: Sequence[Document | TextFile]) -> int:
-    """Bytes of the files as they lie on the disk."""
-    return sum(_stat(f.path)[0] for f in found if isinstance(f, TextFile))
-
-
 def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
     """Read a corpus once, or what an earlier survey of the same files found.
 
@@ -162,7 +151,7 @@ def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
     """
     found = corpus_files(sources, column)
     begun = time.time_ns()
-    stamps = [_stat(f.path) if isinstance(f, TextFile) else (len(f.text), 0) for f in found]
+    stamps = [stat_of(f.path) if isinstance(f, TextFile) else (len(f.text), 0) for f in found]
     name = corpus_name(sources)
     known = json.dumps([_VERSION, chunks.CHUNK, column,
                         [[f.name, *s] for f, s in zip(found, stamps, strict=True)],
@@ -172,7 +161,7 @@ def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
     survey = _load(stored, name, found, column)
     if survey is None:
         survey = _read(name, found, column, [size for size, _ in stamps])
-        if [_stat(f.path) for f in found if isinstance(f, TextFile)] != [
+        if [stat_of(f.path) for f in found if isinstance(f, TextFile)] != [
             s for f, s in zip(found, stamps, strict=True) if isinstance(f, TextFile)
         ]:
             raise TextError(f"{name} changed while it was read; start again when it is written.")
@@ -188,10 +177,10 @@ def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
 def check_unchanged(survey: Survey) -> Callable[[], None]:
     """A function to call when the files were read again: TextError where one changed since now."""
     files = [file for file in survey.files if not file.text]
-    before = [_stat(file.path) for file in files]
+    before = [stat_of(file.path) for file in files]
 
     def check() -> None:
-        if [_stat(file.path) for file in files] != before:
+        if [stat_of(file.path) for file in files] != before:
             raise TextError(f"{survey.name} changed while it was read; start again.")
 
     return check
@@ -341,20 +330,6 @@ def _digest(file: Document | TextFile) -> str:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise TextError(f"{file.name} cannot be read ({error.strerror or error}).") from None
-
-
-def _stat(path: Path) -> tuple[int, int]:
-    """Size and time of change; what cannot be looked at is told when it is read."""
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return found.st_size, found.st_mtime_ns
-
-
-def _is_table_name(name: str) -> bool:
-    suffix = Path(unpacked_name(name)).suffix
-    return suffix in (".csv", ".tsv", ".jsonl", ".ndjson", *PARQUET)
 
 
 def _dump(survey: Survey) -> bytes:

@@ -11,7 +11,7 @@ from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
 from sunhwan.data.numbers import plain_columns
 from sunhwan.data.separated import Cells, Layout, check_filled, find_layout, read_cells
-from sunhwan.data.sheets import PARQUET, WORKBOOKS, read_parquet, read_workbook
+from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.text.decoding import normalize, read_known
 
@@ -96,8 +96,8 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     """
     name = normalize(str(path))
     suffix = Path(name.lower().removesuffix(".gz")).suffix
-    if suffix in (*WORKBOOKS, *PARQUET):
-        return _of_sheet(Path(path), name, header, parquet=suffix in PARQUET)
+    if suffix in (*WORKBOOKS, *COLUMNAR):
+        return _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
     known = read_known(path)
     text = known.text.rstrip("\n")
     if is_json_lines(suffix, text):
@@ -116,13 +116,13 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     return _in_plain_numbers(table, layout.separator) if layout.separator else table
 
 
-def _of_sheet(path: Path, name: str, header: bool | None, *, parquet: bool) -> Table:
-    sheet = read_parquet(path) if parquet else read_workbook(path)
+def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> Table:
+    sheet = read_columnar(path) if columnar else read_workbook(path)
     cells, notes = sheet.cells, tuple[str, ...]()
-    if not parquet and header is not False:
+    if not columnar and header is not False:
         cells, notes = within_margins(cells)
     if header is None:
-        header = parquet or looks_like_header([row for _, row in cells])
+        header = columnar or looks_like_header([row for _, row in cells])
     table = _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
     return _in_plain_numbers(table)
 

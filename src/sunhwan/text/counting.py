@@ -22,6 +22,7 @@ MOST = 1 << 20
 """Different words that are held in memory at once."""
 _BLOCK = 4096
 _CODES = 0x110000
+_PART = 1 << 17  # what lies between stays in the cache
 
 
 class Counted(NamedTuple):
@@ -74,9 +75,11 @@ def _character_counts(documents: Iterable[Iterable[str]]) -> tuple[Numbers, Numb
     """The code points that occur, and how often each."""
     counts = np.zeros(0, np.int64)
     for piece in chain.from_iterable(documents):
-        found = np.bincount(code_points(normalize(piece)), minlength=len(counts))
-        found[: len(counts)] += counts
-        counts = found
+        given = code_points(normalize(piece))
+        for start in range(0, len(given), _PART):
+            found = np.bincount(given[start : start + _PART], minlength=len(counts))
+            found[: len(counts)] += counts
+            counts = found
     codes = np.flatnonzero(counts)
     return codes, counts[codes]
 

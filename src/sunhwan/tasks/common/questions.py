@@ -9,13 +9,13 @@ from sunhwan.data.audio import AUDIO_SUFFIXES
 from sunhwan.data.frames import FRAME_SUFFIXES
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
-from sunhwan.data.sheets import PARQUET, WORKBOOKS
+from sunhwan.data.sheets import COLUMNAR, WORKBOOKS
 from sunhwan.data.tables import asked_columns, names_columns, read_table
 from sunhwan.errors import DataError, UsageError, did_you_mean, quoted
 from sunhwan.files import beside, is_plain
 from sunhwan.text.decoding import decode, normalize, read_bytes, read_text
 
-TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", *WORKBOOKS, *PARQUET)
+TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", *WORKBOOKS, *COLUMNAR)
 ARRAYS = (".npy", ".npz")
 UNREAD = (".m4a", ".aac", ".wma", ".opus", ".amr", ".mp4", ".webm", ".heic", ".svg", ".pdf")
 """Endings of sound, images and the like that nothing here reads."""

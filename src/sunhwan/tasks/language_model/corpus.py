@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from sunhwan.config import Config
 from sunhwan.data import Tokens, encode
-from sunhwan.data.sheets import PARQUET
-from sunhwan.data.survey import corpus_files, size_of, take_survey
+from sunhwan.data.corpus_files import corpus_files, size_of
+from sunhwan.data.sheets import COLUMNAR
+from sunhwan.data.survey import take_survey
 from sunhwan.data.token_files import TokenSettings, cache_folder, token_file
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.tasks.common.recipe import by_heart, complete_language
@@ -71,10 +72,8 @@ def _is_streamed(config: Config) -> bool:
             raise ConfigError("text.column is read as a stream: set text.tokens to 'file'")
         return False
     for file in [] if text.column else found:
-        if file.path.suffix.lower() in PARQUET:
-            raise DataError(
-                f"{file.name} is a Parquet file: name the column of its texts by text.column"
-            )
+        if file.path.suffix.lower() in COLUMNAR:
+            raise DataError(f"{file.name} is a table: name the column of its texts by text.column")
     return bool(found) and (text.tokens == "file" or bool(text.column) or size_of(found) >= LARGE)
 
 
