@@ -139,8 +139,10 @@ def test_the_second_start_reads_no_text(files, monkeypatch):
     monkeypatch.setattr(chunks, "open_unpacked", None)
     monkeypatch.setattr(chunks, "open_plain", None)
     told: list[Progress] = []
+    monkeypatch.chdir(Path(files[0]).parent)
+    names = [Path(file).name for file in files]
     with listening(told.append):
-        second = read_corpus(first.config)
+        second = read_corpus(first.config.override({"text.corpus": names}))
     assert told == []
     assert second.folder == first.folder
     assert second.notes[-1].startswith("token file found")

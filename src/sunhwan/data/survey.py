@@ -153,8 +153,7 @@ def take_survey(sources: Sequence[str], column: str, cache: Path) -> Survey:
     begun = time.time_ns()
     stamps = [stat_of(f.path) if isinstance(f, TextFile) else (len(f.text), 0) for f in found]
     name = corpus_name(sources)
-    known = json.dumps([_VERSION, chunks.CHUNK, column,
-                        [[f.name, *s] for f, s in zip(found, stamps, strict=True)],
+    known = json.dumps([_VERSION, chunks.CHUNK, column, stamps,
                         [str(f.path.absolute()) for f in found if isinstance(f, TextFile)],
                         [f.text for f in found if isinstance(f, Document)]])  # fmt: skip
     stored = cache / "surveys" / f"{hashlib.sha256(known.encode()).hexdigest()}.npz"
