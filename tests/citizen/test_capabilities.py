@@ -23,7 +23,7 @@ from tests.tiers import deep
 RISKY = ("meta", "FakeTensorMode", "state", "weights", "input on another device", "stateful")
 """Words of capabilities where memory could be read that is not there."""
 
-CELLS = os.environ.get("SUNHWAN_CAPABILITIES", "elman,gru,lstm,slstm").split(",")
+CELLS = os.environ.get("SUNHWAN_CAPABILITIES", "elman,lstm,slstm").split(",")
 """Whose uses are tested; `python -m benchmarks.capabilities` looks at every cell on every backend."""
 
 CHEAP = [(cell, name) for cell in CELLS for name, c in CAPABILITIES.items() if not c.dear]

@@ -15,6 +15,7 @@ from sunhwan.ops.program_kernels import HOOKS, kernel_for, why_not
 from sunhwan.program.passes import passes_of
 from tests.laws import test_own_structure as own
 from tests.program.test_program import OWN, Functions, Heads
+from tests.tiers import and_deep
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the compiled library was not built")
 
@@ -72,9 +73,16 @@ def own_parameters(cell: Cell, H: int) -> dict[str, torch.Tensor]:
     return cell.initial_parameters(3, H)
 
 
-@pytest.mark.parametrize("cell", STEPS, ids=lambda cell: type(cell).__name__)
+SIZES = [(8, 5, 3, 1, True), (40, 17, 2, 2, False)]
+
+
 @pytest.mark.parametrize(
-    ("H", "N", "T", "threads", "noisy"), [(8, 5, 3, 1, True), (40, 17, 2, 2, False)]
+    ("cell", "H", "N", "T", "threads", "noisy"),
+    and_deep(
+        [(cell, *SIZES[k % 2]) for k, cell in enumerate(STEPS)],
+        [(cell, *size) for cell in STEPS for size in SIZES],
+    ),
+    ids=lambda value: type(value).__name__ if isinstance(value, Cell) else str(value),
 )
 def test_a_program_is_its_step(cell, H, N, T, threads, noisy):
     assert why_not(cell, H) is None
