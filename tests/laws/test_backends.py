@@ -8,14 +8,14 @@ from sunhwan.errors import ConfigError
 from sunhwan.laws.backends import backends_agree, float32_is_near, scan_is_the_loop
 from sunhwan.ops import choose, fused, native
 from sunhwan.ops.library import library
-from tests.cases import BOTH_ENDS, Case, each_pair
+from tests.cases import BOTH_ENDS, Case, each_end
 
 MEASURED = [Case(name, *row) for name in CELLS for row in BOTH_ENDS[0]]
 """What is allowed in float32 is measured on these rows."""
 LINEAR = [name for name, cell in CELLS.items() if isinstance(cell, LinearCell)]
 
 
-@each_pair
+@each_end
 def test_backends_agree_in_float64(case):
     backends_agree(case)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sunhwan.laws.gradients import gradients, gradients_with_resets, jacobian
-from tests.cases import ON_BACKENDS, ON_OTHERS, each_pair, each_row, each_stack
+from tests.cases import ON_BACKENDS, ON_OTHERS, each_end, each_row, each_stack
 
 
 @each_row
@@ -11,7 +11,7 @@ def test_gradients_are_finite_differences(case):
     gradients(case)
 
 
-@each_pair
+@each_end
 def test_gradients_are_finite_differences_with_resets(case):
     gradients_with_resets(case)
 

@@ -215,7 +215,7 @@ def test_copies_and_pickles_encode_alike() -> None:
 
 def test_any_text_makes_a_vocabulary_that_is_read_back() -> None:
     rng = random.Random(8)
-    for _ in range(200):
+    for _ in range(80):
         text = "x" + "".join(random_text(rng) for _ in range(6)) * 3
         unk, eos = rng.random() < 0.5, rng.random() < 0.5
         vocabulary = subwords(text, max_size=400, unk=unk, eos=eos)
