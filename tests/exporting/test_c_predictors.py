@@ -146,7 +146,8 @@ def test_labels_of_words(tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("v1/tasks/describe", "model to describe cannot be exported to C: export to ONNX"),
+        ("v1/tasks/describe_images", "what reads images has no form in C: export to ONNX"),
+        ("v7/tasks/answer", "model to answer cannot be exported to C: export to ONNX"),
         ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],
 )

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
 
 import sunhwan
 from sunhwan.exporting import export
-from sunhwan.tasks import Task
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from tests.exporting.conftest import GOLDEN, needs_node
+from tests.exporting.test_tasks import lively
 
 HOSTILE = "2 <img src=x onerror=alert(1)>"
 
@@ -19,17 +18,9 @@ def loaded(name: str) -> EncoderDecoderTask:
     return task
 
 
-def shuffled(task: Task) -> Task:
-    """The same with weights that differ, so that it writes more than one thing."""
-    draw = torch.Generator().manual_seed(3)
-    for parameter in task.model.parameters():
-        parameter.data.normal_(std=0.7, generator=draw)
-    return task
-
-
 def test_translations_and_where_it_looked(opened):
     """Additive attention in both directions; hostile text; a phone in the dark."""
-    task = shuffled(loaded("translate"))
+    task = lively(loaded("translate"))
     page = opened(task, viewport={"width": 360, "height": 640}, color_scheme="dark")
     for question in ("2 1", "4 4 4 0 1 2 3"):
         (answer,) = task.predict([question], beam=1)
@@ -62,7 +53,7 @@ def test_other_attention(tmp_path):
     model = {"attention": "none", "tied": True, "input_feeding": True, "connection": "residual"}
     model |= {"num_layers": 2, "hidden_size": [4, 4], "cell": ["slstm", "gru"], "pooling": "max"}
     config = task.config.override({f"model.{name}": value for name, value in model.items()})
-    made = shuffled(type(task).restored(config, task.preprocessing()))
+    made = lively(type(task).restored(config, task.preprocessing()))
     assert export(made, tmp_path / "x.html", "html", "fp32").deviation < 1e-5
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert '"written output W"' not in page
@@ -70,7 +61,7 @@ def test_other_attention(tmp_path):
 
 def test_a_drawing_is_described(opened):
     """A finger draws, the model sees it small and writes; the numbers are those of training."""
-    task = shuffled(loaded("describe_images"))
+    task = lively(loaded("describe_images"))
     side = task.config.task.image_size
     page = opened(task, locale="ko-KR", viewport={"width": 360, "height": 740}, has_touch=True)
     assert page.text_content("#about").startswith("손가락으로 그리면")
@@ -99,7 +90,7 @@ def test_a_drawing_is_described(opened):
 
 
 def test_numbers_are_described(opened):
-    task = shuffled(loaded("describe"))
+    task = lively(loaded("describe"))
     page = opened(task)
     assert page.locator("#question label").all_text_contents() == ["temperature ", "rain "]
     page.fill("#number0", "30")
@@ -117,7 +108,7 @@ def test_numbers_are_described(opened):
 
 def test_tunes_are_drawn(opened):
     """Labels are chosen; at temperature 0 the tune is that of the model."""
-    task = shuffled(loaded("describe_tunes"))
+    task = lively(loaded("describe_tunes"))
     page = opened(task)
     metre, key = (labels[-1] for labels in task.input_kind.labels)
     for n, label in enumerate((metre, key)):

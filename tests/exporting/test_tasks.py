@@ -99,6 +99,14 @@ def other(name: str, **model: object) -> Task:
     return type(task).restored(config, task.preprocessing())
 
 
+def lively(task: Task, seed: int = 8) -> Task:
+    """The same with random weights, with which an encoder-decoder writes more than one thing."""
+    draw = torch.Generator().manual_seed(seed)
+    for parameter in task.model.parameters():
+        parameter.data.normal_(generator=draw)
+    return task
+
+
 @pytest.mark.parametrize(
     ("name", "model"),
     [

@@ -89,7 +89,7 @@ def prediction_checks(task: Any, file: str, scale: Scale | None = None) -> Itera
                     batch = batch._replace(lengths=batch.lengths.clamp(min=asked.least + 1))
                     named[f"lengths{suffix}"] = batch.lengths.numpy()
                 if scale is not None:
-                    batch, named = _unscaled(batch, named, scale)
+                    batch, named = unscaled(batch, named, scale)
                 batches.append(batch)
                 given |= named
             exact = partial(_exact, asked.answer, whole, batches)
@@ -97,7 +97,7 @@ def prediction_checks(task: Any, file: str, scale: Scale | None = None) -> Itera
             yield Check(file, given, asked.answer(model, batches), exact, where)
 
 
-def _unscaled(batch: Ragged, named: Numbers, scale: Scale) -> tuple[Ragged, Numbers]:
+def unscaled(batch: Ragged, named: Numbers, scale: Scale) -> tuple[Ragged, Numbers]:
     """Numbers as they are read, and what the model is given of them."""
     mean, deviation = (np.asarray(part, np.float32) for part in scale)
     (name,) = (name for name, value in named.items() if value.dtype == np.float32)

@@ -7,7 +7,7 @@ from torch import nn
 
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.predictor_checks import Scale
-from sunhwan.layers import Pooling, Recurrent
+from sunhwan.layers import Attention, Pooling, Recurrent
 from sunhwan.layers.connections import Plain
 from sunhwan.layers.programs import (
     StateFields,
@@ -19,7 +19,7 @@ from sunhwan.layers.programs import (
     program_of_layer,
 )
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
-from sunhwan.models.readers import VectorInput
+from sunhwan.models.readers import LabelsInput, VectorInput
 from sunhwan.program import Program, folded
 from sunhwan.program.operations import Builder, Numbers
 
@@ -51,12 +51,16 @@ class Words(NamedTuple):
 
 
 class Read(NamedTuple):
-    """The input: a table of vectors by token, a program "x" → "out" of so many numbers, or words."""
+    """The input: a table of vectors by token, a program "x" → "out" of so many numbers, words, or labels.
+
+    tables: of each column of labels the vectors.
+    """
 
     table: Numbers | None = None
     program: Program | None = None
     numbers: int = 0
     words: Words | None = None
+    tables: tuple[Numbers, ...] = ()
 
 
 def read_program(layer: InputLayer, scale: Scale | None) -> Read:
@@ -68,6 +72,8 @@ def read_program(layer: InputLayer, scale: Scale | None) -> Read:
         return Read(
             words=Words(array_of(layer.words.weight), array_of(layer.letters.weight), onward, back)
         )
+    if isinstance(layer, LabelsInput):
+        return Read(tables=tuple(array_of(weight) for weight in layer.embeddings.parameters()))
     if isinstance(layer, FrameInput):
         modules: list[nn.Module] = [layer.linear]
     elif isinstance(layer, VectorInput):
@@ -134,11 +140,21 @@ def head_program(output: nn.Linear, temperature: float = 1.0) -> Program:
     return _program(builder, y)
 
 
-def score_program(pooling: Pooling) -> Program:
-    """ "x" → "out", how much a step weighs before the softmax over time."""
+def score_program(layer: Pooling | Attention) -> Program:
+    """ "x" → "out", how much a step weighs before the softmax; of attention x is W_q q + W_k k + b."""
     builder = Builder()
-    hidden = linear(builder, pooling.hidden, builder.input("x", pooling.size, True))
-    return _program(builder, linear(builder, pooling.score, builder.elementwise("tanh", hidden)))
+    if isinstance(layer, Attention):
+        hidden = builder.input("x", layer.score.in_features, True)
+    else:
+        hidden = linear(builder, layer.hidden, builder.input("x", layer.size, True))
+    return _program(builder, linear(builder, layer.score, builder.elementwise("tanh", hidden)))
+
+
+def linear_program(layer: nn.Linear, *, tanh: bool = False) -> Program:
+    """ "x" → "out", x W + b or its tanh."""
+    builder = Builder()
+    y = linear(builder, layer, builder.input("x", layer.in_features, True))
+    return _program(builder, builder.elementwise("tanh", y) if tanh else y)
 
 
 def _program(builder: Builder, out: int, results: dict[str, int] | None = None) -> Program:

@@ -1,6 +1,7 @@
 """The source of a classifier, a tagger or a forecaster in C99."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sunhwan import __version__
@@ -66,12 +67,22 @@ class Network(NamedTuple):
     head: Program
 
 
+class Function(NamedTuple):
+    """A function of a program, with the state that is kept in the struct."""
+
+    label: str
+    program: Program
+    initial: dict[str, Numbers] | None = None
+
+
 class Ending(NamedTuple):
     """What a task does with the outputs of the recurrence.
 
     sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
     and where its second half begins; inputs: how many are pooled; score: of attention. fields: of the
     struct. labels: names, or none. vocabulary: of texts; words: of words that are spelled, too.
+    functions, tables: that the code calls and reads; written: levels that go on step by step; numbers, row:
+    4 bytes each of `fields`, and bytes of them for each step.
     """
 
     sizes: dict[str, int]
@@ -85,6 +96,11 @@ class Ending(NamedTuple):
     labels: tuple[str, ...] = ()
     vocabulary: Vocabulary | None = None
     words: WordsKind | None = None
+    functions: Sequence[Function] = ()
+    tables: tuple[tuple[str, Numbers], ...] = ()
+    written: tuple[Level, ...] = ()
+    numbers: int = 0
+    row: int = 0
 
 
 def predictor_source(
@@ -105,7 +121,7 @@ def predictor_source(
         made.append(c_function(head, program, weights, (), fields))
         parts.append(ours(made[-1].text))
 
-    flash, D, passed, readers = 0, levels[0].given, "read, steps", list[Level]()
+    flash, D, passed, readers = 0, _given(network), "read, steps", list[Level]()
     if read.program is not None:
         function("read_step", read.program)
         given = "const float *read, int steps"
@@ -119,8 +135,21 @@ def predictor_source(
         function("onward", words.onward.directions[0], words.onward.initial)
         function("backward", words.back.directions[0], words.back.initial)
         factor = "TABLE_scale[word] * " if weights == "int8" else ""
-        parts.append(ours(read_code(words, "\n".join(_begin(readers)), factor)))
+        parts.append(ours(read_code(words, "\n".join(begin_lines(readers)), factor)))
         fill = f"read_word(m, words[t], letters + t * UPPER_LETTERS, m->a + t * {D});"
+    elif read.tables:
+        given, calls = "const int *read, int steps", list[str]()
+        for column, numbers in enumerate(read.tables):
+            table, size = _table(numbers, weights, f"LABELS_{column}")
+            parts.append(table)
+            flash += size
+            wide, place = numbers.shape[1], f"read[t * {len(read.tables)} + {column}]"
+            factor = f"LABELS_{column}_scale[{place}] * " if weights == "int8" else ""
+            calls.append(
+                f"for (int j = 0; j < {wide}; j++) m->a[t * {D} + {column * wide} + j] = "
+                f"{factor}LABELS_{column}[{place} * {wide} + j];"
+            )
+        fill = "{ " + " ".join(calls) + " }"
     else:
         assert read.table is not None
         given = "const int *read, int steps"
@@ -131,8 +160,8 @@ def predictor_source(
         fill += f"{factor}TABLE[read[t] * {D} + j];"
     head = f"static void fill(struct NAME *m, {given})"
     parts.append(ours(f"{head}\n{{\n{_each(fill)}\n}}\n"))
-    calls: list[str] = []
-    rows = {"a": levels[0].given, "b": 0}
+    calls = []
+    rows = {"a": D, "b": 0 if levels else 1}
     here, there = "a", "b"
     for depth, level in enumerate(levels):
         rows[there] = max(rows[there], level.output)
@@ -148,11 +177,17 @@ def predictor_source(
             call = f"connect_{depth}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output});"
             calls.append(_each(call))
         here, there = there, here
-    stride = levels[-1].output
+    stride = levels[-1].output if levels else D
     parts.append(ours(_run(levels, calls, here)))
     if ending.score is not None:
         function("score", ending.score)
     function("head", network.head)
+    for one in ending.functions:
+        function(*one)
+    for label, table_numbers in ending.tables:
+        table, size = _table(table_numbers, weights, label)
+        parts.append(table)
+        flash += size
     if ending.pool[0]:
         parts.append(ours(_pool(ending.pool, stride)))
     row = 4 * (rows["a"] + rows["b"] + (ending.score is not None))
@@ -161,7 +196,7 @@ def predictor_source(
     ]  # fmt: skip
     numbers = max([1, *(one.scratch for one in made)])
     fields.append(f"    float scratch[{numbers}];")
-    for level in [*readers, *levels]:
+    for level in [*readers, *levels, *ending.written]:
         fields += [f"    float {field}[{len(v)}];" for field, v in level.initial.items()]
         numbers += sum(map(len, level.initial.values()))
     if ending.pool[0]:
@@ -176,6 +211,7 @@ def predictor_source(
     if "origin" in "".join(ending.fields):
         row += 2 * ending.sizes["LABELS"]
     fields += [f"    {field}" for field in ending.fields]
+    row, numbers = row + ending.row, numbers + ending.numbers
     rounded = max(one.rounded for one in made)
     if rounded:
         fields.append(f"    signed char rounded[{rounded}];")
@@ -190,7 +226,8 @@ def predictor_source(
             f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
         )
     code = _filled(ending.code, given, passed).replace("VECTOR", str(_pooled(ending.pool)))
-    code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride))
+    code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride)).replace("ROWS", here)
+    code = code.replace("WRITTEN_BY", "WRITTEN_scale[token] *" if weights == "int8" else "")
     parts.append(ours(code))
     struct = row * steps + 4 * numbers + rounded
     flash += sum(one.flash for one in made)
@@ -212,11 +249,21 @@ def _filled(code: str, given: str, passed: str) -> str:
     return code
 
 
-def _table(table: Numbers, weights: str) -> tuple[str, int]:
+def _given(network: Network) -> int:
+    """Numbers of a step as the recurrence reads it, or what stands in its place."""
+    read = network.read
+    if network.levels:
+        return network.levels[0].given
+    if read.program is not None:
+        return read.program.operations[read.program.results["out"]].size
+    return sum(table.shape[1] for table in read.tables)
+
+
+def _table(table: Numbers, weights: str, name: str = "TABLE") -> tuple[str, int]:
     if weights == "int8":
-        text, size = in_bytes("TABLE", table)
+        text, size = in_bytes(name, table)
         return text + "\n", size
-    return floats("TABLE", table) + "\n", 4 * table.size
+    return floats(name, table) + "\n", 4 * table.size
 
 
 def _each(call: str, back: bool = False) -> str:
@@ -224,7 +271,8 @@ def _each(call: str, back: bool = False) -> str:
     return f"    {head} {call}"
 
 
-def _begin(levels: list[Level]) -> list[str]:
+def begin_lines(levels: list[Level]) -> list[str]:
+    """Statements that set the state before the first step."""
     begin = []
     for level in levels:
         for field, values in level.initial.items():
@@ -237,7 +285,7 @@ def _run(levels: list[Level], calls: list[str], last: str) -> str:
     lines = [
         "/* The outputs of the recurrence at every step of m->a. */",
         "static const float *run(struct NAME *m, int steps)", "{",
-        *_begin(levels), *calls, f"    return m->{last};", "}", "",
+        *begin_lines(levels), *(calls or ["    (void)steps;"]), f"    return m->{last};", "}", "",
     ]  # fmt: skip
     return "\n".join(lines)
 

@@ -213,7 +213,7 @@ def _said(predict: Any, room: Any, check: Check) -> Numbers:
     if len(names) > 1:
         found[names[1]] = np.zeros(first.shape[:2], np.int64)
     for row in range(len(first)):
-        read = [part for suffix in ("", "_2") for part in _read(check.given, suffix, row)]
+        read = [part for suffix in ("", "_2") for part in read_of(check.given, suffix, row)]
         steps = read[-1] if len(names) > 1 else 0
         numbers = np.zeros(max(first[row].size, 1), np.float32)
         labels = np.zeros(max(steps, 1), np.int32)
@@ -228,7 +228,7 @@ def _said(predict: Any, room: Any, check: Check) -> Numbers:
     return found
 
 
-def _read(given: Numbers, suffix: str, row: int) -> list[Any]:
+def read_of(given: Numbers, suffix: str, row: int) -> list[Any]:
     """What the function is given of a row's input with this end of its names: arrays, and the steps."""
     rows = {
         name.removesuffix("_2"): values[row]

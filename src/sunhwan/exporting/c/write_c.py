@@ -19,6 +19,12 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c.predictors import BOUND, ENDINGS, STEPS, compare, source_of
 from sunhwan.exporting.c.source import CSource, c_source
+from sunhwan.exporting.c.writer import (
+    WRITERS,
+    compare_writer,
+    reads_one_step,
+    writer_source,
+)
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import whole_step
@@ -31,7 +37,7 @@ COMPILERS = ("cc", "gcc", "clang")
 
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write the C file of a model that says what the model says."""
-    if task.as_language_model() is None and task.name not in ENDINGS:
+    if task.as_language_model() is None and task.name not in (*ENDINGS, *WRITERS):
         raise UsageError(f"{task.title} cannot be exported to C: export to ONNX")
     if path.suffix != ".c" or path.is_dir():
         raise UsageError(f"C is written to a file: name one such as {path.stem or 'model'}.c")
@@ -45,10 +51,12 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         source = _language_model(language, name, weights)
         off = _compare(compiler, name, source, language.model, weights)
     else:
-        source = source_of(task, name, weights)
+        source = (writer_source if task.name in WRITERS else source_of)(task, name, weights)
         most = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
+        most = 1 if task.name in WRITERS and reads_one_step(task) else most
         with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={most}") as library:
-            off = compare(library, name, task, weights, source.struct * (most // STEPS + 2))
+            told = compare_writer if task.name in WRITERS else compare
+            off = told(library, name, task, weights, source.struct * (most // STEPS + 2))
     write_text(path, source.text)
     return Exported([path], off, weights=weights)
 

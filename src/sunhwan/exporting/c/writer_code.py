@@ -1,0 +1,108 @@
+"""The code in C99 of an encoder-decoder: its state before a text, a step, a text written greedily."""
+
+ATTEND = """\
+/* The mean of what was read, weighted by how well each step fits the query. */
+static void attend(struct NAME *m, const float *query, float *context)
+{
+    float top = -INFINITY, total = 0.0f;
+ASK    for (int j = 0; j < STRIDE; j++) context[j] = 0.0f;
+    for (int t = 0; t < m->steps; t++) {
+SCORE
+        top = fmaxf(top, m->weights[t]);
+    }
+    for (int t = 0; t < m->steps; t++) {
+        m->weights[t] = expf(m->weights[t] - top);
+        total += m->weights[t];
+    }
+    for (int t = 0; t < m->steps; t++) {
+        m->weights[t] /= total;
+        for (int j = 0; j < STRIDE; j++) context[j] += m->weights[t] * m->ROWS[t * STRIDE + j];
+    }
+}
+
+"""
+ASK = """\
+    float asked[WIDE], sum[WIDE];
+    ask(m, query, asked);
+"""
+ADDITIVE = """\
+        for (int j = 0; j < WIDE; j++) sum[j] = m->projected[t * WIDE + j] + asked[j];
+        fits(m, sum, m->weights + t);"""
+PRODUCT = """\
+        m->weights[t] = 0.0f;
+        for (int j = 0; j < WIDE; j++) m->weights[t] += m->KEYS[t * WIDE + j] * query[j];"""
+
+START = """\
+int NAME_begin(struct NAME *m, PARAMETERS)
+{
+    float values[FIRST];
+    if (COUNT < 0 || COUNT > UPPER_STEPS) return -1;
+    fill(m, ARGUMENTS);
+    pool(m, run(m, COUNT), COUNT, m->v);
+    first(m, m->v, values);
+RESET
+    return COUNT;
+}
+
+"""
+
+STEP = """\
+void NAME_step(struct NAME *m, int token, float *logits)
+{
+TAKEN
+    head(m, m->VECTORS, logits);
+}
+
+int NAME_write(struct NAME *m, NAME_put put, void *to)
+{
+    float logits[UPPER_VOCABULARY];
+    int token = EOS, count = 0;
+    m->held = 0;
+    while (count < UPPER_LIMIT) {
+        NAME_step(m, token, logits);
+        token = UNKNOWN == 0;
+        for (int n = token + 1; n < UPPER_VOCABULARY; n++)
+            if (n != UNKNOWN && logits[n] > logits[token]) token = n;
+        if (token == EOS) break;
+        say(m, token, put, to);
+        count++;
+    }
+    say_rest(m, put, to);
+    return count;
+}
+
+"""
+
+TEXT = """\
+int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to)
+{
+    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
+    return NAME_begin(m, m->tokens, steps) < 0 ? -1 : NAME_write(m, put, to);
+}
+
+"""
+
+DECLARED = """\
+enum { UPPER_VOCABULARY = SIZE, UPPER_EOS = END, UPPER_LIMIT = MOST };
+
+/* Takes a piece of text as soon as it is certain. */
+typedef void (*NAME_put)(const char *text, void *to);
+
+/* Reads: the state before the first token. How many steps were read; -1 for too many. */
+int NAME_begin(struct NAME *m, PARAMETERS);
+
+/* Takes the token before, UPPER_EOS before the first, and gives the logits of the next one. */
+void NAME_step(struct NAME *m, int token, float *logits);
+
+/* Writes about what was read, always the likeliest token; how many tokens it is. */
+int NAME_write(struct NAME *m, NAME_put put, void *to);
+
+/* The tokens of an answer, at most so many as there is room for; how many they are. */
+int NAME_encode_written(const char *text, int *tokens, int room);
+"""
+DECLARED_TEXT = """\
+
+/* The tokens of a text that is read; and reading it and writing about it at once, -1 if it is too long. */
+int NAME_encode(const char *text, int *tokens, int room);
+int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to);
+"""

@@ -1,0 +1,105 @@
+"""Encoder-decoders as C: the numbers of the model, and its greedy answers."""
+
+import subprocess
+
+import pytest
+
+import sunhwan
+from sunhwan.errors import ConfigError
+from sunhwan.exporting import export, predictor_checks
+from tests.exporting.test_c import STRICT, compiler
+from tests.exporting.test_c_predictors import lines_of
+from tests.exporting.test_tasks import GOLDEN, lively, other
+
+pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
+
+
+@pytest.fixture(autouse=True)
+def few_shapes(monkeypatch):
+    """Compared at fewer sizes than users' models are."""
+    monkeypatch.setattr(predictor_checks, "LENGTHS", (1, 20))
+
+
+def frames():
+    """A translator of recordings."""
+    task = sunhwan.load(GOLDEN / "translate")
+    source = {"kind": "frames", "mean": [1.0, -2.0, 30.0], "deviation": [1.0, 0.5, 9.0]}
+    config = task.config.override({"task.kind": "frames"})
+    return type(task).restored(config, {**task.preprocessing(), "source": source})
+
+
+@pytest.mark.parametrize(
+    ("weights", "task"),
+    [
+        ("fp32", frames),
+        ("int8", lambda: sunhwan.load(GOLDEN / "translate_dot")),
+        ("fp32", lambda: other("translate", attention="none", input_feeding=True, cell=["slstm", "gru"],
+                               num_layers=2, hidden_size=[5, 5], connection="residual")),
+        ("fp32", lambda: other("translate", attention="general", cell=["lstm_projected"],
+                               connection="highway", num_layers=3)),
+        ("int8", lambda: sunhwan.load(GOLDEN / "describe_tunes")),
+    ],
+)  # fmt: skip
+def test_numbers(tmp_path, task, weights):
+    """Every kind of attention, input feeding, levels, frames, numbers and labels; no warning."""
+    found = export(task(), tmp_path / "out.c", "c", weights)
+    assert found.deviation < (1e-5 if weights == "fp32" else 0.1)
+    command = [compiler, *STRICT, "-fsyntax-only", str(tmp_path / "out.c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+PUT = "static void put(const char *text, void *to) { (void)to; fputs(text, stdout); }\n"
+TRANSLATE = """
+    for (int n = 1; n < count; n++) {
+        const int written = notes_text(&m, texts[n], put, 0);
+        puts(written < 0 ? "too long" : "");
+    }
+"""
+DESCRIBE = """
+    for (int n = 1; n + 1 < count; n += 2) {
+        const float numbers[] = { strtof(texts[n], 0), strtof(texts[n + 1], 0) };
+        notes_begin(&m, numbers);
+        notes_write(&m, put, 0);
+        puts("");
+    }
+"""
+
+
+@pytest.fixture
+def printing(monkeypatch):
+    """A main program with a function that prints what is written."""
+    from tests.exporting import test_c_predictors
+
+    head = "#include <stdlib.h>\n" + test_c_predictors.MAIN.replace("int main", PUT + "int main")
+    monkeypatch.setattr(test_c_predictors, "MAIN", head)
+
+
+@pytest.mark.usefixtures("printing")
+def test_translations(tmp_path):
+    """Greedily, under sanitizers; of two vocabularies, the state begun anew with each text."""
+    task = lively(sunhwan.load(GOLDEN / "translate"))
+    export(task, tmp_path / "notes.c", "c")
+    texts = ["2 1", "4 4 4 0 1 2 3", "", "x 2", "2 1"]
+    wanted = [answer.values["output"] for answer in task.predict(texts, beam=1)]
+    assert len(set(wanted)) > 2
+    assert lines_of(tmp_path, TRANSLATE, [*texts, "2" * 300]) == [*wanted, "too long"]
+
+
+@pytest.mark.usefixtures("printing")
+def test_descriptions(tmp_path):
+    """Numbers go in as they are read."""
+    task = lively(sunhwan.load(GOLDEN / "describe"))
+    export(task, tmp_path / "notes.c", "c")
+    rows = [("30", "0.5"), ("-8", "20")]
+    wanted = [answer.values["output"] for answer in task.predict(rows, beam=1)]
+    assert lines_of(tmp_path, DESCRIBE, [text for row in rows for text in row]) == wanted
+
+
+def test_words_are_refused(tmp_path):
+    task = sunhwan.load(GOLDEN / "translate")
+    source = sunhwan.load(GOLDEN / "tag").input_kind.to_dict()
+    config = task.config.override({"task.kind": "words"})
+    made = type(task).restored(config, {**task.preprocessing(), "source": source})
+    with pytest.raises(ConfigError, match="that reads words has no form in C"):
+        export(made, tmp_path / "out.c", "c")
