@@ -139,11 +139,11 @@ def predictor_source(
         fill = f"read_word(m, words[t], letters + t * UPPER_LETTERS, m->a + t * {D});"
     elif read.tables:
         given, calls = "const int *read, int steps", list[str]()
-        for column, numbers in enumerate(read.tables):
-            table, size = _table(numbers, weights, f"LABELS_{column}")
+        for column, labelled in enumerate(read.tables):
+            table, size = _table(labelled, weights, f"LABELS_{column}")
             parts.append(table)
             flash += size
-            wide, place = numbers.shape[1], f"read[t * {len(read.tables)} + {column}]"
+            wide, place = labelled.shape[1], f"read[t * {len(read.tables)} + {column}]"
             factor = f"LABELS_{column}_scale[{place}] * " if weights == "int8" else ""
             calls.append(
                 f"for (int j = 0; j < {wide}; j++) m->a[t * {D} + {column * wide} + j] = "

@@ -38,7 +38,6 @@ from sunhwan.models.decoder import Decoder, _learned
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import LabelsInput, StepReader
-from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from sunhwan.text import Vocabulary
 
 WRITERS = ("translate", "describe")
@@ -57,12 +56,12 @@ def input_of(model: EncoderDecoder) -> InputLayer:
     return reader.inputs
 
 
-def reads_one_step(task: EncoderDecoderTask) -> bool:
+def reads_one_step(task: Any) -> bool:
     """Whether the question is numbers or labels, and the struct has room for one step."""
     return isinstance(task.model.reader, StepReader)
 
 
-def writer_source(task: EncoderDecoderTask, name: str, weights: str) -> CSource:
+def writer_source(task: Any, name: str, weights: str) -> CSource:
     """The file of an encoder-decoder; ConfigError for what has no form in C."""
     model, layer = task.model, input_of(task.model)
     if isinstance(layer, WordInput):
@@ -240,9 +239,7 @@ class _Question(NamedTuple):
 
 
 @torch.no_grad()
-def compare_writer(
-    library: ctypes.CDLL, name: str, task: EncoderDecoderTask, weights: str, struct: int
-) -> float:
+def compare_writer(library: ctypes.CDLL, name: str, task: Any, weights: str, struct: int) -> float:
     """The largest deviation of log p in the compiled file; ConfigError where it is too large."""
     begin, step = getattr(library, f"{name}_begin"), getattr(library, f"{name}_step")
     model, draw, largest = task.model, torch.Generator().manual_seed(1), 0.0
