@@ -2,8 +2,8 @@
 
 Models are small and fresh, those of the golden ones with each cell in turn; an entry is how far the
 numbers of the files are from the model's, or why nothing was written.
-`python -m benchmarks.exports [--cells gru,lstm] [--formats onnx,c] [--json FILE] [--markdown FILE]`;
-rows of other formats are those that FILE, of Markdown, holds.
+`python -m benchmarks.exports [--cells gru,lstm] [--formats onnx,c] [--models translate] [--json FILE]
+[--markdown FILE]`; of other formats and models the entries are those that FILE, of Markdown, holds.
 """
 
 import re
@@ -30,6 +30,7 @@ MODELS = {
     "language model, lag": "texts/tied",
     "classify": "tasks/classify",
     "classify (frames)": "tasks/classify_frames",
+    "classify (pair)": "tasks/classify_pair",
     "tag (softmax)": "tasks/tag_softmax",
     "tag (CRF)": "tasks/tag",
     "translate": "tasks/translate",
@@ -74,18 +75,22 @@ def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--cells", default=",".join(CELLS))
     parser.add_argument("--formats", default=",".join(WEIGHTS))
+    parser.add_argument("--models", default=",".join(MODELS))
     arguments = parser.parse_args()
-    asked = arguments.formats.split(",")
+    formats, models = arguments.formats.split(","), arguments.models.split(",")
+    kept = kept_entries(arguments.markdown) if arguments.markdown else {}
     rows: list[list[str]] = []
     for form, kinds in WEIGHTS.items():
-        if form not in asked:
-            rows += [row for row in kept_rows(arguments.markdown) if row[0] == form]
-            continue
         for weights in kinds:
             with few_shapes(weights != "fp32"):
                 for cell in arguments.cells.split(","):
-                    found = (entry(fresh(name, cell), form, weights) for name in MODELS)
-                    rows.append([form, weights, cell, *found])
+                    row = [form, weights, cell]
+                    for name in MODELS:
+                        if form in formats and name in models:
+                            row.append(entry(fresh(name, cell), form, weights))
+                        else:
+                            row.append(kept.get((form, weights, cell, name), "-: not asked"))
+                    rows.append(row)
                     print(*rows[-1], flush=True)
     refusals = list(dict.fromkeys(e for row in rows for e in row[3:] if not e[0].isdigit()))
     numbered = {reason: f"refused ({n})" for n, reason in enumerate(refusals, 1)}
@@ -97,6 +102,18 @@ def main() -> None:
         "weights the root mean square of all differences, of that of the numbers."
     )
     publish("\n\n".join([text, *notes]) + "\n", rows, arguments)
+
+
+def kept_entries(file: Path) -> dict[tuple[str, ...], str]:
+    """The entries of a table that was published, by format, weights, cell and model."""
+    if not file.is_file():
+        return {}
+    head = file.read_text(encoding="utf-8").splitlines()[0].strip("| ").split(" | ")
+    return {
+        (*row[:3], name): found
+        for row in kept_rows(file)
+        for name, found in zip(head[3:], row[3:], strict=True)
+    }
 
 
 def kept_rows(file: Path) -> list[list[str]]:
