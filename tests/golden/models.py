@@ -13,7 +13,7 @@ import numpy as np
 import PIL.Image
 
 from sunhwan.cells import CELLS
-from tests.tasks.cases import named_places, numbers, reviews, rooms, seasons, weather
+from tests.tasks.cases import named_places, numbers, reviews, rooms, seasons, spoken, weather
 
 
 class Golden(NamedTuple):
@@ -163,6 +163,12 @@ MODELS: dict[str, Golden] = {
     ),
     "tasks/tag_softmax": Golden(
         "tag", named_places, {"model.cell": "gru", "model.letter_size": 2}, ("이 영희가 Oslo",)
+    ),
+    "tasks/tag_raw": Golden(
+        "tag",
+        spoken,
+        {"model.letter_size": 2, "task.target": "upos,lemma", "training.steps": 60},
+        ("Bo don't. Ann will!", ("we", "did")),
     ),
     "tasks/translate": Golden("translate", numbers, {}, ("2 1", "4", "")),
     "tasks/translate_dot": Golden(

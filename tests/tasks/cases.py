@@ -71,6 +71,33 @@ def named_places(folder: Path) -> Path:
     return path
 
 
+def spoken(
+    folder: Path, count: int = 60, seed: int = 1, *, name: str = "spoken.conllu", text: bool = True
+) -> Path:
+    """CoNLL-U of short sentences as they are written: full stops, and don't as do and n't."""
+    rng = random.Random(seed)
+    lines = []
+    for _ in range(count):
+        noun, verb = rng.choice(("Ann", "Bo", "we", "they")), rng.choice(("do", "did", "will"))
+        end, negated = rng.choice(".!"), rng.random() < 0.5
+        rows = [("1", noun, "PRON", "_")]
+        if negated:
+            rows += [("2-3", f"{verb}n't", "_", "SpaceAfter=No"), ("2", verb, "VERB", "_")]
+            rows += [("3", "n't", "PART", "_"), ("4", end, "PUNCT", "_")]
+        else:
+            rows += [("2", verb, "VERB", "SpaceAfter=No"), ("3", end, "PUNCT", "_")]
+        if text:
+            lines.append(f"# text = {noun} {rows[1][1]}{end}")
+        for number, form, upos, misc in rows:
+            lemma = {"did": "do", "n't": "not"}.get(form, form.lower())
+            lemma = "_" if "-" in number else lemma
+            lines.append("\t".join((number, form, lemma, upos, *"_____", misc)))
+        lines.append("")
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
 def seasons(folder: Path) -> Path:
     """Twenty years of quarters of two series that rise, each in its own unit."""
     rng = random.Random(1)

@@ -9,6 +9,7 @@ edited letter by letter, so that 난다 → 나+ㄴ다 and 간다 → 가+ㄴ다
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
@@ -20,13 +21,24 @@ _LONE = re.compile("[\u1100-\u11ff]")
 _SYLLABLE = re.compile("[가-힣]")
 
 
-def edit_script(word: str, lemma: str) -> str:
+def split_script(token: str, words: Sequence[str]) -> str:
+    """The script that makes these words, with spaces between, of a token; what they are cut of is cut
+    from its end."""
+    if "".join(words) == token:
+        back = [part for word in words[1:] for part in (" ", len(_letters(word)))]
+        return json.dumps(["as is", [], back])
+    return edit_script(token, " ".join(words), lower=False)
+
+
+def edit_script(word: str, lemma: str, lower: bool | None = None) -> str:
     """The script that makes this lemma of this word: JSON of a list.
+
+    lower: whether it edits the word in lower case; None: where the lemma is.
 
     ["lower" or "as is", edits from the start, edits at the end]; an edit is a number of letters to keep,
     below 0 to leave out, or letters to put in. ["whole", lemma] where the two have nothing in common.
     """
-    lower = lemma == lemma.lower()
+    lower = lemma == lemma.lower() if lower is None else lower
     a, b = _letters(word.lower() if lower else word), _letters(lemma)
     matcher = SequenceMatcher(None, a, b, autojunk=False)
     middle = matcher.find_longest_match()

@@ -103,7 +103,7 @@ def read_treebank(
             raise UsageError(
                 f"CoNLL-U has no column of words {quoted(word)}: {', '.join(WORD_COLUMNS)}."
             )
-        said = f"CoNLL-U, the column {column}"
+        said = f"CoNLL-U, the column{'s' * (',' in column)} {column.replace(',', ', ')}"
     else:
         if column and not re.fullmatch("[1-9][0-9]{0,3}", column):
             raise UsageError(

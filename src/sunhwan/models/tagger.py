@@ -21,17 +21,20 @@ NO_LABEL = -1
 class Tagged(NamedTuple):
     """A batch: one sequence a row, and the labels (N, T) int64, `NO_LABEL` where there is none.
 
-    more: the labels of the further heads, (heads, N, T); None where there are none.
+    more: the labels of the further heads, (heads, N, T); None where there are none. characters: what the
+    tokenizer learns of the same sentences; None where there is none.
     """
 
     inputs: Ragged
     labels: Tensor
     more: Tensor | None = None
+    characters: "Tagged | None" = None
 
     def to(self, device: torch.device) -> "Tagged":
         """The same on a device."""
         more = None if self.more is None else self.more.to(device)
-        return Tagged(self.inputs.to(device), self.labels.to(device), more)
+        characters = None if self.characters is None else self.characters.to(device)
+        return Tagged(self.inputs.to(device), self.labels.to(device), more, characters)
 
 
 class Nats(NamedTuple):
@@ -55,6 +58,8 @@ class Tagger(nn.Module):
         output_layer: "softmax": each label is chosen for itself; "crf": all of a sequence together.
         scheme: that of the labels, see `data.tag_schemes`; None: BIO where they look like it.
         further: how many labels each further head has: of the same encoder, each step by softmax.
+
+    tokenizer: a tagger of characters that is learned beside it, on the same sentences.
     """
 
     def __init__(
@@ -84,6 +89,7 @@ class Tagger(nn.Module):
             nn.init.xavier_uniform_(head.weight)
             nn.init.zeros_(head.bias)
         self.further = nn.ModuleList(heads)
+        self.tokenizer: Tagger | None = None
 
     def forward(self, sequences: Ragged) -> Tensor:
         """Sequences (N, T, …) → emissions (N, T, L)."""
@@ -94,6 +100,15 @@ class Tagger(nn.Module):
         """Sequences (N, T, …) → what all heads read (N, T, E)."""
         outputs: Tensor = self.dropout(self.encoder(sequences))
         return outputs
+
+    def beside_nats(self, outputs: Tensor, batch: Tagged, smoothing: float = 0.0) -> Tensor:
+        """The sum of −log p over the labels of all that is learned beside the first head: the further
+        heads, which read outputs (N, T, E), and the tokenizer."""
+        total = self.further_nats(outputs, batch, smoothing)
+        if self.tokenizer is not None and batch.characters is not None:
+            emissions = self.tokenizer(batch.characters.inputs)
+            total = total + self.tokenizer.nats(emissions, batch.characters).total
+        return total
 
     def further_nats(self, outputs: Tensor, batch: Tagged, smoothing: float = 0.0) -> Tensor:
         """Outputs (N, T, E) → the sum of −log p over the further heads' labels, those that are known."""
@@ -132,9 +147,8 @@ class Tagger(nn.Module):
         emissions = self.output(outputs)
         total, steps = self.nats(emissions, batch)
         count = steps.clamp(min=1)
-        mean = (
-            (total + self.further_nats(outputs, batch)) / count if self.further else total / count
-        )
+        alone = not self.further and batch.characters is None
+        mean = total / count if alone else (total + self.beside_nats(outputs, batch)) / count
         if not smoothing or self.crf is not None:
             return Loss(mean, mean, terms=steps)
         objective = functional.cross_entropy(
@@ -143,6 +157,6 @@ class Tagger(nn.Module):
             ignore_index=NO_LABEL,
             label_smoothing=smoothing,
         )
-        if self.further:
-            objective = objective + self.further_nats(outputs, batch, smoothing) / count
+        if not alone:
+            objective = objective + self.beside_nats(outputs, batch, smoothing) / count
         return Loss(mean, objective, terms=steps)

@@ -165,9 +165,20 @@ class ConlluWriter(RowWriter):
         if row.answer.conllu is None:
             raise UsageError("conllu is written by models that tag words, not by those of frames")
         lines = (_cells(line) for line in row.answer.conllu)
-        text = " ".join(line[1] for line in row.answer.conllu)
+        text = _written(row.answer.conllu)
         if text:
             self._write(f"# text = {text}\n" + "".join(f"{line}\n" for line in lines) + "\n")
+
+
+def _written(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of CoNLL-U → the text they are written as: a range stands for its words."""
+    text, last = "", 0
+    for number, form, *_, misc in lines:
+        first, _, end = number.partition("-")
+        if int(first) > last:
+            text += form + " " * ("SpaceAfter=No" not in misc.split("|"))
+            last = int(end or first)
+    return " ".join(text.split())
 
 
 class ParquetWriter(HeaderWriter):

@@ -64,18 +64,27 @@ def _before_edit_scripts(settings: Content) -> Content:
     return settings | {"task": task}
 
 
+def _before_tokenizers(settings: Content) -> Content:
+    """No tagger learned to cut raw text."""
+    task = dict(settings.get("task", {}))
+    if task.get("name") == "tag":
+        task["tokenizer"] = "none"
+    return settings | {"task": task}
+
+
 MODEL = Format("model", 1, {})
 """config.json, tokenizer.json and model.safetensors: {"config", "tokenizer", "tensors"}."""
 
 RUN = Format(
     "run",
-    6,
+    7,
     {
         1: _source_of_tables,
         2: _products_of_muon,
         3: _before_calibration,
         4: _before_linear_parts,
         5: _before_edit_scripts,
+        6: _before_tokenizers,
     },
 )
 """The settings in config.toml of a run folder."""

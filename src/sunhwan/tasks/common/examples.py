@@ -26,6 +26,7 @@ class Example(NamedTuple):
 
     where: file and line. inputs: (T, …) each. target: None for a question. raw: as it was read.
     left_out: of a training row, what a linear part fitted without it says of it. evidence: see `Question`.
+    spelled: what a tokenizer learns of a sentence.
     """
 
     where: str
@@ -34,6 +35,7 @@ class Example(NamedTuple):
     raw: tuple[str, ...] = ()
     left_out: Tensor | None = None
     evidence: str = ""
+    spelled: Any = None
 
     @property
     def steps(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sunhwan.data.arrays import load_arrays
 from sunhwan.data.audio import AUDIO_SUFFIXES
@@ -24,13 +24,15 @@ UNREAD = (".m4a", ".aac", ".wma", ".opus", ".amr", ".mp4", ".webm", ".heic", ".s
 class Question(NamedTuple):
     """What is asked: the cells that are read, where they stand, and from where files are named.
 
-    evidence: the sentence that holds the answer, where a table has a column for it.
+    evidence: the sentence that holds the answer, where a table has a column for it. written: of a
+    sentence, how its words are written; None where that is not known.
     """
 
     cells: tuple[str, ...]
     where: str = "the question"
     folder: Path = Path()
     evidence: str = ""
+    written: Any = None
 
 
 class Pair(NamedTuple):

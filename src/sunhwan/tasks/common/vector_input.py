@@ -149,7 +149,7 @@ def numbers_of(question: Question, image_size: int = 0) -> NDArray[np.float32]:
 
     DataError, TextError: a cell is neither, or an image cannot be read.
     """
-    cells, where, folder, _ = question
+    cells, where, folder = question[:3]
     if image_size and len(cells) == 1 and is_image(cells[0]):
         return read_image(file_of(cells[0], folder, where), image_size).ravel()
     words = [word for cell in cells for word in cell.split() or [cell]]

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 
 from sunhwan.config import Config
 from sunhwan.data.tables import read_table
-from sunhwan.data.treebanks import WORD_COLUMNS, read_treebank
+from sunhwan.data.treebanks import WORD_COLUMNS, Sentence, read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.files import is_plain
 from sunhwan.tasks.common.columns import choose_columns
 from sunhwan.tasks.common.input_kinds import complete_kind
 from sunhwan.tasks.common.pairs import pairs_of
 from sunhwan.tasks.common.questions import TABLES, Pair, Question, questions_in
+from sunhwan.tasks.tag.tokenizer import Written
 from sunhwan.text import read_text
+from sunhwan.text.decoding import decode, normalize
 
 INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어절", "단어", "1")
 TARGETS = ("tags", "labels", "upos", "pos", "ner", "tag", "label", "태그", "품사", "개체명", "2")
@@ -50,7 +52,7 @@ def read_sequences(path: Path, config: Config) -> Sequences:
         treebank = read_treebank(path, config.task.target, word=_word_column(config))
         pairs = [
             Pair(
-                Question(sentence.words, sentence.where, path.parent),
+                Question(sentence.words, sentence.where, path.parent, written=written_of(sentence)),
                 "\n".join(map("\t".join, (sentence.tags, *sentence.more))),
             )
             for sentence in treebank.sentences
@@ -77,10 +79,34 @@ def sequences_asked(path: Path, config: Config) -> Iterator[Question]:
         word = _word_column(config)
         word = word if word.isdigit() or word.lower() in WORD_COLUMNS else ""  # of a table
         for sentence in read_treebank(path, word=word, words_only=True).sentences:
-            yield Question(sentence.words, sentence.where, path.parent)
+            yield Question(
+                sentence.words, sentence.where, path.parent, written=written_of(sentence)
+            )
         return
     for question in questions_in(path, config.task.input or INPUTS[:1]):
         yield as_words(question, config.task.kind)
+
+
+def written_of(sentence: Sentence) -> Written | None:
+    """How a sentence of CoNLL-U is written; its text is "" where none is told."""
+    return Written(sentence.text, sentence.tokens) if sentence.tokens else None
+
+
+def raw_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Where each line of a raw text stands, and the line; of a pipe as they come."""
+    if str(path) == "-":
+        import sys
+
+        for number, line in enumerate(sys.stdin.buffer, 1):
+            yield f"standard input, line {number}", normalize(decode(line, "standard input"))
+        return
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        yield f"{path}, line {number}", line
+
+
+def is_raw(path: Path) -> bool:
+    """Whether a file of questions is no treebank and no table."""
+    return str(path) == "-" or not (is_treebank(path) or _is_table(path))
 
 
 def as_words(question: Question, kind: str) -> Question:

@@ -43,7 +43,8 @@ class TagScores(NamedTuple):
     sentence_accuracy: share of sequences without a mistake. entity_f1: of labels that mark
     entities, F1 of whole ones, else None. unseen: how many tokens have a label that training never saw,
     which is wrong whatever is said; the loss leaves them out. columns: where there are several, the
-    accuracy of each by its name, the first among them, whose figures the others are."""
+    accuracy of each by its name, the first among them, whose figures the others are. raw: of raw text,
+    F1 of words and sentences, and of the tags of the words that were found."""
 
     loss: float
     accuracy: float
@@ -52,6 +53,7 @@ class TagScores(NamedTuple):
     tokens: int
     unseen: int
     columns: dict[str, float] | None = None
+    raw: dict[str, float] | None = None
 
     @classmethod
     def of(cls, labelled: TaggedSequences, loss: float) -> Self:
@@ -72,22 +74,25 @@ class TagScores(NamedTuple):
     def rank(self) -> float:
         best = [self.accuracy if self.entity_f1 is None else self.entity_f1]
         best += list((self.columns or {}).values())[1:]
+        best += [self.raw["words_f1"]] if self.raw else []
         return -sum(best) / len(best) + 1e-4 * min(self.loss, 100.0)
 
     def to_dict(self) -> dict[str, Any]:
         found = {name: value for name, value in self._asdict().items() if value is not None}
-        columns = found.pop("columns", {})
-        return found | {f"{name}_accuracy": share for name, share in columns.items()}
+        columns, raw = found.pop("columns", {}), dict(found.pop("raw", {}))
+        return found | {f"{name}_accuracy": share for name, share in columns.items()} | raw
 
     def summary(self) -> str:
         entities = "" if self.entity_f1 is None else f"  entity F1 {self.entity_f1:.4f}"
         columns = [f"  {name} {share:.4f}" for name, share in (self.columns or {}).items()]
         told = "".join(columns) or f"  accuracy {self.accuracy:.4f}"
-        return f"loss {self.loss:.4f}{told}{entities}"
+        raw = f"  words F1 {self.raw['words_f1']:.4f}" if self.raw else ""
+        return f"loss {self.loss:.4f}{told}{entities}{raw}"
 
     def table(self) -> list[tuple[str, str]]:
         entities = [] if self.entity_f1 is None else [("entity F1", f"{self.entity_f1:.4f}")]
         columns = [(name, f"{share:.4f}") for name, share in (self.columns or {}).items()]
+        raw = (self.raw or {}).items()
         unseen = [("with labels never seen", f"{self.unseen:,}")] if self.unseen else []
         return [
             *entities,
@@ -96,6 +101,7 @@ class TagScores(NamedTuple):
             ("loss", f"{self.loss:.4f} nats per token"),
             ("tokens", f"{self.tokens:,}"),
             *unseen,
+            *((f"{name.removesuffix('_f1')} F1, raw text", f"{f:.4f}") for name, f in raw),
         ]
 
 

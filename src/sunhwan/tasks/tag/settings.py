@@ -7,10 +7,16 @@ from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, setting
 
 @dataclass(frozen=True)
 class TagConfig(TaskConfig):
-    """What is asked, and how lemmas are learned."""
+    """What is asked, and how lemmas and words are learned."""
 
     edit_scripts: bool = setting(
         True, "lemmas are learned as edits of the word, which new words share; else as whole words"
+    )
+    tokenizer: str = setting(
+        "",
+        "whether sentences and words are learned from `# text` too, so that raw text can be tagged; "
+        "empty: where a treebank has it",
+        choices=("", "learned", "none"),
     )
 
 

@@ -17,6 +17,13 @@ from sunhwan.tasks.tag.settings import TagConfig
 TRIED = 8
 """Of a word so many scripts are tried, the likeliest first: one may be longer than the word."""
 
+ONE_COLUMN = "a tagger of several columns is not exported: train one with a --target of one column"
+NO_SCRIPTS = (
+    "a tagger whose labels are edit scripts is not exported: train one of upos, or set "
+    "task.edit_scripts to false"
+)
+"""Why a tagger is not exported."""
+
 
 def tags_of(answer: str) -> list[list[str]]:
     """The answer of a pair → its tags, column by column."""

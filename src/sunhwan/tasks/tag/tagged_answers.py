@@ -6,6 +6,7 @@ from sunhwan.data.tag_schemes import marks_entities
 from sunhwan.tasks.common.questions import Question
 from sunhwan.tasks.common.results import Answer
 from sunhwan.tasks.tag.tag_columns import TagColumn
+from sunhwan.tasks.tag.tokenizer import Written
 
 PLACES = {"lemma": 2, "upos": 3, "xpos": 4, "feats": 5, "deprel": 7, "misc": 9}
 """Where a column of CoNLL-U stands."""
@@ -19,10 +20,13 @@ def of_words(
     rows = tuple(zip(words, *tags, strict=True))
     further = {c.name: list(said) for c, said in zip(columns[1:], tags[1:], strict=True)}
     named = {"tags": tags[0], **further}
+    text = " ".join(map("/".join, rows))
+    written = question.written
+    told = {"text": written.text} if written and written.text else {}
+    values = told | {"words": list(words), "tags": list(tags[0]), **further}
     return Answer(
-        {"words": list(words), "tags": list(tags[0]), **further}, (text := " ".join(map("/".join, rows)),),
-        text, rows=rows, named={name: " ".join(said) for name, said in named.items()},
-        conllu=_conllu(words, columns, tags),
+        values, (text,), text, rows=rows, conllu=_conllu(words, columns, tags, written),
+        named={name: " ".join(said) for name, said in named.items()},
     )  # fmt: skip
 
 
@@ -37,7 +41,10 @@ def of_frames(question: Question, column: str, tags: Sequence[str]) -> Answer:
 
 
 def _conllu(
-    words: Sequence[str], columns: Sequence[TagColumn], tags: Sequence[Sequence[str]]
+    words: Sequence[str],
+    columns: Sequence[TagColumn],
+    tags: Sequence[Sequence[str]],
+    written: Written | None,
 ) -> tuple[tuple[str, ...], ...]:
     """Lines of CoNLL-U; tags of none of its columns, such as entities, go into its last one."""
     lines = [[str(number), word, *"_" * 8] for number, word in enumerate(words, 1)]
@@ -46,4 +53,14 @@ def _conllu(
         place = PLACES.get(name, PLACES["misc"])
         for line, tag in zip(lines, said, strict=True):
             line[place] = tag if place != PLACES["misc"] else f"Tag={tag}"
-    return tuple(map(tuple, lines))
+    made, first = [], 0
+    for token in written.tokens if written else ():
+        line = lines[first]
+        if token.words > 1:
+            line = [f"{first + 1}-{first + token.words}", token.form, *"_" * 8]
+            made.append(line)
+        if not token.space:
+            line[-1] = "SpaceAfter=No" if line[-1] == "_" else f"{line[-1]}|SpaceAfter=No"
+        made += lines[first : first + token.words]
+        first += token.words
+    return tuple(map(tuple, made or lines))

@@ -1,6 +1,6 @@
 """Tagging: a label for each word of a sentence, or each frame of a recording."""
 
-import math
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -8,9 +8,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 
-from sunhwan.baselines.labels import majority
-from sunhwan.baselines.tags import FrequentTags
 from sunhwan.config import Config, TrainingConfig, Value, own
+from sunhwan.data import pad
 from sunhwan.data.edit_scripts import is_script
 from sunhwan.data.tag_schemes import BIO, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
@@ -29,17 +28,28 @@ from sunhwan.tasks.common.questions import Pair, Question, chunks
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
 from sunhwan.tasks.common.word_input import WordsKind
+from sunhwan.tasks.tag.raw_text import (
+    column_f1,
+    fit_tokenizer,
+    found_f1,
+    one_sentence,
+    raw_questions,
+    raw_segments,
+)
 from sunhwan.tasks.tag.reading import (
     as_sequence,
     as_words,
+    is_raw,
     is_treebank,
     read_sequences,
     sequences_asked,
 )
 from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.tasks.tag.settings import TagModelConfig
-from sunhwan.tasks.tag.tag_columns import TagColumn, fit_columns, tags_of
+from sunhwan.tasks.tag.simple_methods import simple_methods
+from sunhwan.tasks.tag.tag_columns import NO_SCRIPTS, ONE_COLUMN, TagColumn, fit_columns, tags_of
 from sunhwan.tasks.tag.tagged_answers import of_frames, of_words
+from sunhwan.tasks.tag.tokenizer import Spelled, Tokenizer
 
 
 class Guesses(NamedTuple):
@@ -71,6 +81,7 @@ class Tag(InputKindTask):
         scheme: str | None = None,
         further: Sequence[TagColumn] = (),
         scripts: bool = False,
+        tokenizer: Tokenizer | None = None,
     ) -> None:
         """further: the columns beside the first; scripts: the labels of the first are edit scripts."""
         self.config, self.input_kind, self.labels = config, input_kind, list(labels)
@@ -78,14 +89,14 @@ class Tag(InputKindTask):
         name = config.task.target or "upos"
         first = TagColumn(name.partition(",")[0] if further else name, self.labels, scripts)
         self.columns = [first, *further]
-        if further:
-            self.not_exported = ONE_COLUMN
-        elif scripts:
-            self.not_exported = NO_SCRIPTS
+        self.tokenizer = tokenizer
+        self.not_exported = ONE_COLUMN if further else NO_SCRIPTS if scripts else ""
         output_layer = own(config.model, TagModelConfig).output_layer
         layer = input_kind.layer(config.model)
         sizes = [len(column.labels) for column in further]
         self.model: Tagger = Tagger(config.model, layer, self.labels, output_layer, scheme, sizes)
+        if tokenizer is not None:
+            self.model.tokenizer = tokenizer.tagger
 
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
@@ -125,15 +136,20 @@ class Tag(InputKindTask):
             said.append(f"the labels mark entities by the scheme {scheme}")
         first, *further = columns
         kept = scheme if output_layer == "crf" else None
-        task = cls(config, input_kind, first.labels, kept, further, first.scripts)
+        tokenizer, more = fit_tokenizer(train, config)
+        said += more
+        task = cls(config, input_kind, first.labels, kept, further, first.scripts, tokenizer)
         examples = task.examples(train)
         said += longest_note(examples)
         return Prepared(config, task, examples, task.examples(held_out) or None, tuple(said))
 
     def examples(self, pairs: Iterable[Pair]) -> list[Example]:
         """Labelled sequences → examples; DataError where labels and frames are not as many."""
-        made = []
-        for question, answer in pairs:
+        pairs, made = list(pairs), []
+        spelled: Sequence[Spelled | None] = [None] * len(pairs)
+        if self.tokenizer is not None:
+            spelled = self.tokenizer.spelled([pair.question.written for pair in pairs])
+        for (question, answer), letters in zip(pairs, spelled, strict=True):
             target = self._targets(question.cells, tags_of(answer))
             example = self._example(question)
             if len(example.inputs[0]) != len(target):
@@ -141,7 +157,8 @@ class Tag(InputKindTask):
                     f"{question.where}: {question.cells[0]} has {len(example.inputs[0])} frames, but "
                     f"there are {len(target)} labels: give one a frame"
                 )
-            made.append(example._replace(target=target, raw=(*question.cells, answer)))
+            raw = (*question.cells, answer)
+            made.append(example._replace(target=target, raw=raw, spelled=letters))
         return made
 
     def _targets(self, words: Sequence[str], tags: list[list[str]]) -> torch.Tensor:
@@ -166,7 +183,24 @@ class Tag(InputKindTask):
             if example.target is not None:
                 target = example.target if example.target.dim() == 2 else example.target[:, None]
                 labels[:, row, : len(target)] = target.mT
-        return Tagged(inputs, labels[0], labels[1:] if len(self.columns) > 1 else None)
+        more = labels[1:] if len(self.columns) > 1 else None
+        spelled = [example.spelled for example in examples if example.spelled is not None]
+        if not spelled:
+            return Tagged(inputs, labels[0], more)
+        characters = (
+            pad([one.ids for one in spelled]),
+            pad([one.labels for one in spelled], NO_LABEL),
+        )
+        return Tagged(inputs, labels[0], more, Tagged(characters[0], characters[1].values))
+
+    def digest(self, data: Sequence[Example]) -> str:
+        learned = [e.spelled for e in data if e.spelled is not None]
+        if not learned:
+            return super().digest(data)
+        sha = hashlib.sha256(super().digest(data).encode())
+        for one in learned:
+            sha.update(one.ids.numpy().tobytes() + one.labels.numpy().tobytes())
+        return sha.hexdigest()
 
     def loss(self, batch: Tagged, state: Any, training: TrainingConfig) -> Loss:
         return self.model.loss(batch.to(self.device), training.label_smoothing)
@@ -183,9 +217,12 @@ class Tag(InputKindTask):
             outputs = self.model.encode(batch.inputs)
             emissions = self.model.output(outputs)
             total, count = self.model.nats(emissions.double(), batch)
-            total = total + self.model.further_nats(outputs, batch)
+            total = total + self.model.beside_nats(outputs, batch)
             nats, steps = nats + total.item(), steps + int(count)
-            tries = [self._tries(emissions, batch.inputs.lengths)]
+            first = self.columns[0].best(emissions)
+            if self.model.crf is not None:
+                first = self.model.decode(emissions, batch.inputs.lengths).unsqueeze(-1)
+            tries = [first.tolist()]
             for column, head in zip(self.columns[1:], self.model.further, strict=True):
                 tries.append(column.best(head(outputs)).tolist())
             for row, place in enumerate(places):
@@ -197,14 +234,6 @@ class Tag(InputKindTask):
                 ]
         return Guesses(labels, nats / max(steps, 1), columns)
 
-    def _tries(self, emissions: torch.Tensor, lengths: torch.Tensor) -> list[list[list[int]]]:
-        """The labels of the first column to try at each step, the likeliest first."""
-        if self.model.crf is None:
-            found: list[list[list[int]]] = self.columns[0].best(emissions).tolist()
-            return found
-        found = self.model.decode(emissions, lengths).unsqueeze(-1).tolist()
-        return found
-
     def evaluate_data(
         self,
         data: Sequence[Example],
@@ -215,15 +244,30 @@ class Tag(InputKindTask):
         data = first_ones(data, limit)
         return self._scores(data, self.guess(data, interrupted))
 
-    def _scores(self, data: Sequence[Example], guesses: Guesses) -> TagScores:
+    def _scores(
+        self, data: Sequence[Example], guesses: Guesses, *, tagged: bool = False
+    ) -> TagScores:
+        """tagged: words that are found in the raw text are tagged, too."""
         scores = TagScores.of(self._labelled(data, guesses), guesses.loss)
-        if len(self.columns) == 1:
+        if len(self.columns) > 1:
+            shares = [
+                self._labelled(data, guesses, place).accuracy for place in range(len(self.columns))
+            ]
+            names = [column.name for column in self.columns]
+            scores = scores._replace(columns=dict(zip(names, shares, strict=True)))
+        if self.tokenizer is None:
             return scores
-        shares = [
-            self._labelled(data, guesses, place).accuracy for place in range(len(self.columns))
-        ]
-        names = [column.name for column in self.columns]
-        return scores._replace(columns=dict(zip(names, shares, strict=True)))
+        known, right, found = raw_segments(self.tokenizer, data)
+        if not known:
+            return scores
+        raw = found_f1(right, found)
+        if tagged:
+            asked = [self._example(Question(segment.words)) for segment in found]
+            said = self.guess(asked).columns
+            for place, column in enumerate(self.columns):
+                are = [tags_of(example.raw[-1])[place] for example in known]
+                raw[f"{column.name}_f1"] = column_f1(right, found, are, [t[place] for t in said])
+        return scores._replace(raw=raw)
 
     def review_data(self, data: Sequence[Example]) -> Review:
         """Figures, also by label or kind of entity, of known and unknown words, and mistakes."""
@@ -237,30 +281,14 @@ class Tag(InputKindTask):
             words = [example.raw[:-1] for example in data]
             more, figures = review_words(labelled, words, self.input_kind.knows)
             listings, values = listings + more, values | figures
-        return Review(self._scores(data, guesses), listings, values)
+        return Review(self._scores(data, guesses, tagged=True), listings, values)
 
     def baselines(
         self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
     ) -> Baselines:
         data = first_ones(data, limit)
-        known, asked = (
-            [(example.raw[:-1], tags_of(example.raw[-1])[0]) for example in some]
-            for some in (train, data)
-        )
-        most = majority([tag for _, tags in known for tag in tags], 1)
-        methods = {"the most frequent label": [most * len(tags) for _, tags in asked]}
-        if isinstance(self.input_kind, WordsKind):
-            tagger = FrequentTags(known)
-            methods["the most frequent label of the word or its ending"] = [
-                [tagger.tag(word) for word in words] for words, _ in asked
-            ]
-        are, own_figures = [tags for _, tags in asked], scores.to_dict()
-        figures = tuple(name for name in ("entity_f1", "accuracy") if name in own_figures)
-        found: dict[str, dict[str, float]] = {}
-        for name, said in methods.items():
-            of = TagScores.of(TaggedSequences(self.labels, are, said), math.nan).to_dict()
-            found[name] = {figure: of[figure] for figure in figures}
-        return Baselines(figures, {figure: own_figures[figure] for figure in figures}, found)
+        words = isinstance(self.input_kind, WordsKind)
+        return simple_methods(train, data, scores, self.labels, words=words)
 
     def _labelled(
         self, data: Sequence[Example], guesses: Guesses, place: int = 0
@@ -302,6 +330,8 @@ class Tag(InputKindTask):
             found["edit_scripts"] = True
         if self.columns[1:]:
             found["further"] = [column.to_dict() for column in self.columns[1:]]
+        if self.tokenizer is not None:
+            found["tokenizer"] = self.tokenizer.to_dict()
         usual = BIO if bio_constraints(self.labels) else ""
         # Only where the labels alone do not tell it, so that what was kept before stays the same.
         return found if self.scheme in (None, usual) else {**found, "scheme": self.scheme}
@@ -319,17 +349,25 @@ class Tag(InputKindTask):
             raise StoreError("The stored columns of tags are damaged.")
         columns = [TagColumn.from_dict(record) for record in further]
         scheme = preprocessing.get("scheme")
-        return cls(config, input_kind, labels, scheme, columns, bool(scripts))
+        stored = preprocessing.get("tokenizer")
+        tokenizer = None if stored is None else Tokenizer.from_dict(stored)
+        return cls(config, input_kind, labels, scheme, columns, bool(scripts), tokenizer)
 
     def asks_rows(self, path: Path) -> bool:
-        return super().asks_rows(path) and not is_treebank(path)
+        raw = self.tokenizer is not None and is_raw(path)
+        return super().asks_rows(path) and not is_treebank(path) and not raw
 
     def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
-        return as_words(Question(cells, where, folder), self.input_kind.kind)
+        question = Question(cells, where, folder)
+        if self.tokenizer is not None:
+            return one_sentence(self.tokenizer, question)
+        return as_words(question, self.input_kind.kind)
 
     def questions(self, path: Path) -> Iterator[Question]:
         if self.is_input(path):
             return iter([Question((path.name,), str(path), path.parent)])
+        if self.tokenizer is not None and is_raw(path):
+            return raw_questions(self.tokenizer, path)
         return sequences_asked(path, self.config)
 
     def read(self, path: Path) -> list[Example]:
@@ -338,7 +376,13 @@ class Tag(InputKindTask):
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """The labels of each sentence's words, or of each recording's frames."""
         kind = self.input_kind.kind
-        for some in chunks(as_sequence(question, kind) for question in questions):
+
+        def question_of(given: Any) -> Question:
+            if self.tokenizer is not None and isinstance(given, str):
+                return one_sentence(self.tokenizer, Question((given,)))
+            return as_sequence(given, kind)
+
+        for some in chunks(map(question_of, questions)):
             found = self.guess([self._example(question) for question in some]).columns
             for question, tags in zip(some, found, strict=True):
                 if kind == "words":
@@ -347,11 +391,6 @@ class Tag(InputKindTask):
                     yield of_frames(question, self.config.task.input[0], tags[0])
 
 
-ONE_COLUMN = "a tagger of several columns is not exported: train one with a --target of one column"
-NO_SCRIPTS = (
-    "a tagger whose labels are edit scripts is not exported: train one of upos, or set "
-    "task.edit_scripts to false"
-)
 AUTOMATIC: dict[str, Value] = {
     "data.batch_size": 32,
     "model.hidden_size": 128,
