@@ -22,8 +22,8 @@ def settings(train: Path, dev: Path) -> sunhwan.Config:
     return sunhwan.Config().override(
         {
             "task.name": "tag", "data.source": str(train), "text.validation": str(dev),
-            "data.batch_size": 8, "model.hidden_size": 6, "model.embedding_size": 5,
-            "model.letter_size": 5, "training.steps": 40, "training.learning_rate": 0.03,
+            "data.batch_size": 8, "model.hidden_size": 10, "model.embedding_size": 8,
+            "model.letter_size": 8, "training.steps": 80, "training.learning_rate": 0.03,
             "training.threads": 1, "training.validations": 2,
         }
     )  # fmt: skip

@@ -11,6 +11,16 @@ from sunhwan.tasks.common.results import Listing
 
 MISTAKES = 10
 LISTED = 40
+RAW_NAMES = {
+    "words_f1": "words F1, raw text",
+    "sentences_f1": "sentences F1, raw text",
+    "upos_f1": "upos F1, raw text",
+    "xpos_f1": "xpos F1, raw text",
+    "feats_f1": "feats F1, raw text",
+    "lemma_f1": "lemma F1, raw text",
+    "deprel_f1": "deprel F1, raw text",
+}
+"""What the figures of raw text are called."""
 
 
 class TaggedSequences(NamedTuple):
@@ -101,7 +111,7 @@ class TagScores(NamedTuple):
             ("loss", f"{self.loss:.4f} nats per token"),
             ("tokens", f"{self.tokens:,}"),
             *unseen,
-            *((f"{name.removesuffix('_f1')} F1, raw text", f"{f:.4f}") for name, f in raw),
+            *((RAW_NAMES.get(name, name), f"{found:.4f}") for name, found in raw),
         ]
 
 
