@@ -5,7 +5,8 @@ without this package, and for the LSTM and the GRU beside our hand-written kerne
 process, medians. "First" is the time from the class to the first gradient, tracing included.
 With `--writing` instead: tokens a second of writing one text with two layers of each cell, the step a
 program in the engine, beside our LSTM.
-`python -m benchmarks.own_cells [--writing] [--rounds N] [--threads N] [--json FILE] [--markdown FILE]`
+`python -m benchmarks.own_cells [--writing] [--cells NAME …] [--rounds N] [--threads N] [--json FILE]
+[--markdown FILE]`
 """
 
 import time
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
-from sunhwan.cells import CELLS, Cell, HiddenState, LSTMState, State
+from sunhwan.cells import CELLS, Cell, HiddenState, LSTMState, State, TwoProductCell
 from sunhwan.cells.own import OWN
 from sunhwan.config import ModelConfig
 from sunhwan.generation import Engine, RowRequest, SamplingFilters
@@ -53,6 +54,41 @@ class OwnGRU(Cell):
         r, z = (a_r + u_r).sigmoid(), (a_z + u_z).sigmoid()
         n = (a_n + r * u_n).tanh()
         return HiddenState(n + z * (state[0] - n)), ()
+
+
+class ResetGRU(TwoProductCell):
+    """The GRU whose reset comes before the second product."""
+
+    gates = ("r", "z", "n")
+    recurrent_gates = ("r", "z")
+    state_type = HiddenState
+
+    def initial_extra(self, hidden_size: int) -> dict[str, Tensor]:
+        return CELLS["gru_reset_before"].initial_extra(hidden_size)
+
+    def inner(self, a: Tensor, u: Tensor, state: State) -> tuple[Tensor, State]:
+        r, z = (a[..., : u.shape[-1]] + u).sigmoid().chunk(2, -1)
+        return r * state[0], (z,)
+
+    def outer(self, a: Tensor, w: Tensor, state: State, kept: State) -> tuple[State, State]:
+        n = (a.chunk(3, -1)[2] + w).tanh()
+        return HiddenState(n + kept[0] * (state[0] - n)), ()
+
+
+class ProjectingLSTM(OwnLSTM):
+    """The LSTM with half as many outputs as units, by a matrix of its own."""
+
+    extra = ("W_m",)
+
+    def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
+        return (hidden_size + 1) // 2, hidden_size
+
+    def initial_extra(self, hidden_size: int) -> dict[str, Tensor]:
+        return CELLS["lstm_projected"].initial_extra(hidden_size)
+
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
+        (m, c), _ = super().pointwise(a, u, state)
+        return LSTMState(m @ extra[0], c), ()
 
 
 class MGU(Cell):
@@ -124,8 +160,10 @@ class Loop(nn.Module):
 
 
 CELLS_OF_ONES_OWN: dict[str, tuple[type[Cell], str]] = {
-    "LSTM": (OwnLSTM, "lstm"), "GRU": (OwnGRU, "gru"), "MGU": (MGU, ""), "layer norm": (Normed, ""),
-    "pairs": (Pairs, ""), "softmax": (Attentive, ""),
+    "LSTM": (OwnLSTM, "lstm"), "GRU": (OwnGRU, "gru"),
+    "GRU, reset before": (ResetGRU, "gru_reset_before"),
+    "LSTM, projected": (ProjectingLSTM, "lstm_projected"), "MGU": (MGU, ""),
+    "layer norm": (Normed, ""), "pairs": (Pairs, ""), "softmax": (Attentive, ""),
 }  # fmt: skip
 """The class, and which of our cells has the same equation."""
 
@@ -227,6 +265,7 @@ def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--writing", action="store_true", help="tokens a second of writing a text")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cells", nargs="+", choices=CELLS_OF_ONES_OWN, help="those alone")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     arguments = parser.parse_args()
@@ -237,7 +276,9 @@ def main() -> None:
         return writing(arguments)
     shapes = [(3, 4, 8)] if arguments.quick else SHAPES
     rows = [
-        measure(name, shape, arguments.rounds) for name in CELLS_OF_ONES_OWN for shape in shapes
+        measure(name, shape, arguments.rounds)
+        for name in arguments.cells or CELLS_OF_ONES_OWN
+        for shape in shapes
     ]
     header = ["cell", "(N, T, D=H)", "ms", "× our kernel", "× a loop over a module", "first, s"]
     text = table(

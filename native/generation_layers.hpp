@@ -7,7 +7,7 @@
 #endif
 
 #include "elementwise.hpp"
-#include "programmed.hpp"
+#include "program_tile.hpp"
 #include "threads.hpp"
 #include "weights.hpp"
 

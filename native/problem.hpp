@@ -13,7 +13,7 @@ constexpr int kExtra = 4;
 
 // The version of all records, those of generation.hpp too: another one whenever one of them changes, also
 // where its size does not.
-constexpr int64_t kVersion = 6;
+constexpr int64_t kVersion = 7;
 
 // Values over time, (S, size): the rows of a step one after another, and the steps too. Row n of step t
 // is data[(start[t] + n) * row + unit]. Null: there are none.
@@ -82,13 +82,29 @@ struct ProgramPass {
     int64_t inputs_at, inputs, operations_at, operations, outputs_at, outputs;
 };
 
-// unitwise: every value has one number a unit. tile: numbers of a value, then. numbers: of all values of a
-// tile, the constants first; constants: what they are, and after the `constant_count` that meet whole
-// values the longer ones.
+// m W in a step, with a matrix besides W_h. matrix: 0 is W_m, i + 1 the extra parameter i; transposed: the matrix
+// that is stored is J x K. from, to: columns of what is read and made.
+struct LoopProduct {
+    int64_t matrix, transposed, K, J, from, to;
+};
+
+// units: how many numbers every value of the stage has, 0 where they differ or meet.
+struct LoopStage {
+    int64_t products_at, products, units;
+    ProgramPass pass;
+};
+
+// width: numbers of a row of what the stages hand on.
+struct LoopPass {
+    int64_t stages_at, stages, width;
+};
+
+// tile: numbers of a value, where all have one a unit. numbers: of all values of a tile, the constants first;
+// constants: what they are, and after the `constant_count` that meet whole values the longer ones.
 struct ProgramHeader {
-    int64_t unitwise, tile, numbers, constant_count, recurrent_gates, distinct;
+    int64_t tile, numbers, constant_count, recurrent_gates, distinct;
     const void* constants;
-    ProgramPass forward, backward;
+    LoopPass forward, backward;
 };
 
 // What a pass reads or writes besides: which, its place in the tile, 0 where one number stands for all, how
@@ -114,7 +130,8 @@ struct Kernel {
     // Blocks of u, of which the first `distinct` have their gradient in the first blocks of d_a, the
     // others in d_u.
     int32_t recurrent_gates, distinct;
-    // Where the gradient of the second product stands in d_a: the block, -1: in d_w.
+    // Where the gradient of the second product stands in d_a: the block, -1: in d_w; -2: a program has its
+    // products, whose gradients stand in d_w.
     int32_t second;
     int32_t always_saves;  // even where no gradient is wanted
     Pass forward, backward;

@@ -1,173 +1,92 @@
-// The loop over time of any cell whose step is a program: a flat list of operations on rows of numbers,
-// made from the cell's equation by src/sunhwan/program and written down by src/sunhwan/ops/program_record.py.
+// The loop over time of any cell whose step is a program: lists of operations on rows of numbers, made from
+// the cell's equation by src/sunhwan/program and written down by src/sunhwan/ops/program_record.py.
 //
-// A step has two parts: the product, and the program, which is shared by rows. Where every value has one
-// number a unit, a tile is some rows of some units, so that all values of a tile stay in the nearest cache;
-// else it is one whole row. Each operation runs over the tile at once, so choosing it costs little.
+// A step is the recurrent product and stages, each of further products and a list of operations:
+//
+//     forward   h_{t-1} W_h, then of each stage  w = m W,  the operations that give the next m
+//     backward  of each stage from the last  d m = d w W^T,  the operations that give the next d w;
+//               then d u_t W_h^T
+//
+// Products are shared out by rows or units, operations by rows. Where every value of a stage has one number a
+// unit, a tile is some rows of some units, so that all values of a tile stay in the nearest cache; else it is
+// one whole row. Each operation runs over the tile at once, so choosing it costs little.
 #pragma once
 
-#include "units.hpp"
+#include "program_tile.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
 
-// As in KINDS of program_record.py, in this order.
-enum ProgramKind : int64_t {
-    kNeg, kAbs, kExp, kExpm1, kLog, kLog1p, kSqrt, kTanh, kSigmoid, kSin, kCos, kFloor, kErf,
-    kAdd, kSub, kMul, kDiv, kPow, kMaximum, kMinimum, kLess, kLessEqual, kEqual,
-    kSelect, kSum, kMax, kMin, kTake, kProduct,
+// As in INPUTS and OUTPUTS of program_record.py, in this order.
+enum ProgramInput : int64_t { kA, kBetween, kBefore, kExtraParameter, kGradient, kSavedValue, kMade, kNumbers };
+enum ProgramOutput : int64_t {
+    kField, kSave, kGradientOfA, kGradientOfU, kCarry, kGradientOfExtra, kKeep, kGradientOfProduct,
 };
-enum ProgramInput : int64_t { kA, kU, kBefore, kExtraParameter, kGradient, kSavedValue, kMade, kNumbers };
-enum ProgramOutput : int64_t { kField, kSave, kGradientOfA, kGradientOfU, kCarry, kGradientOfExtra };
 
-template <class T, class F>
-SUNHWAN_INLINE void of_one(T* out, const T* x, int64_t step, int64_t n, const F& f) {
-    constexpr int L = kLanes<T>;
-    if (step)
-        for (int64_t i = 0; i < n; i += L) store(out + i, f(load(x + i)));
-    else {
-        const Vec<T> value = f(broadcast<T>(*x));
-        for (int64_t i = 0; i < n; i += L) store(out + i, value);
-    }
-}
-
-template <class T, class F>
-SUNHWAN_INLINE void of_two(T* out, const T* x, int64_t x_step, const T* y, int64_t y_step, int64_t n, const F& f) {
-    constexpr int L = kLanes<T>;
-    if (x_step && y_step)
-        for (int64_t i = 0; i < n; i += L) store(out + i, f(load(x + i), load(y + i)));
-    else if (x_step)
-        of_one(out, x, 1, n, [&](Vec<T> v) SUNHWAN_INLINED { return f(v, broadcast<T>(*y)); });
-    else
-        of_one(out, y, y_step, n, [&](Vec<T> v) SUNHWAN_INLINED { return f(broadcast<T>(*x), v); });
-}
-
-// A function of the standard library, number by number.
-template <class T, class F>
-SUNHWAN_INLINE Vec<T> lanes(Vec<T> x, const F& f) {
-    for (int l = 0; l < kLanes<T>; ++l) x[l] = f(x[l]);
-    return x;
-}
-
+// The products of a pass with matrices besides W_h, all packed.
 template <class T>
-SUNHWAN_INLINE Vec<T> log1p(Vec<T> x) {
-    bool small = true;
-    for (int l = 0; l < kLanes<T>; ++l) small &= x[l] >= T(0) && x[l] <= T(1);
-    return small ? log1p_of_unit<T>(x) : lanes<T>(x, [](T v) { return std::log1p(v); });
-}
-
-template <class T>
-SUNHWAN_INLINE Vec<T> chosen(typename Vector<T>::bits where) {
-    return where ? broadcast<T>(T(1)) : Vec<T>{};
-}
-
-// The operations of a pass on a tile. words: where each record begins.
-template <class T>
-class ProgramTile {
+class StageProducts {
 public:
-    static constexpr int L = kLanes<T>;
+    StageProducts(const Recurrence& r, const LoopPass& pass, const int64_t* words) : words_(words) {
+        const auto* stages = reinterpret_cast<const LoopStage*>(words + pass.stages_at);
+        for (int64_t i = 0; i < pass.stages; ++i) {
+            first_.push_back(panels_.size());
+            for (int64_t k = 0; k < stages[i].products; ++k) {
+                const LoopProduct& p = product(stages[i], k);
+                panels_.emplace_back(matrix(r, p), p.K, p.J, r.threads, r.T);
+            }
+        }
+    }
 
-    ProgramTile(const ProgramPass& pass, const int64_t* words, T* numbers)
-        : pass_(pass), words_(words), numbers_(numbers) {}
+    bool none() const { return panels_.empty(); }
 
-    // count: numbers of every value, of a program of units; else each value has its own.
-    void run(int64_t count) const {
-        for (int64_t i = 0; i < pass_.operations; ++i)
-            apply(reinterpret_cast<const ProgramOperation*>(words_ + pass_.operations_at)[i], count);
+    int64_t bytes() const {
+        int64_t sum = 0;
+        for (const auto& one : panels_) sum += one.bytes();
+        return sum;
+    }
+
+    void pack(const Share& share) {
+        for (auto& one : panels_) one.pack(share);
+    }
+
+    std::vector<Memory<T>> scratch(const Share& share) const {
+        std::vector<Memory<T>> found;
+        for (const auto& one : panels_) found.push_back(one.scratch(share));
+        return found;
+    }
+
+    // A thread's share of the products of stage i, of rows read(first column, K), into `between` (N, width).
+    template <class F>
+    void multiply(const LoopStage& stage, int64_t i, const Share& share, const Step& s, T* between, int64_t width,
+                  const std::vector<Memory<T>>& scratch, const F& read) const {
+        for (int64_t k = 0; k < stage.products; ++k) {
+            const LoopProduct& p = product(stage, k);
+            const Operand<T> operand = read(p.from, p.K);
+            const size_t one = first_[size_t(i)] + size_t(k);
+            panels_[one].multiply(
+                share, s.all(), &operand, 1, scratch[one].get(), [](int64_t, int) {},
+                [&](int64_t n, int64_t end, int v, const T* sums, int64_t stride) {
+                    each_row<T>(s, p.J, n, end, v, [&](const Place& at, int64_t row) {
+                        store(between + at.n * width + p.to + at.unit, load(sums + row * stride), at.count);
+                    });
+                });
+        }
     }
 
 private:
-    void apply(const ProgramOperation& o, int64_t count) const {
-        T* out = numbers_ + o.out;
-        const T *x = numbers_ + o.at[0], *y = numbers_ + o.at[1], *z = numbers_ + o.at[2];
-        const int64_t n = count ? count : (o.size + L - 1) / L * L, xs = o.step[0], ys = o.step[1], zs = o.step[2];
-        using V = Vec<T>;
-        const V one = broadcast<T>(T(1));
-        const auto unary = [&](const auto& f) SUNHWAN_INLINED { of_one(out, x, xs, n, f); };
-        const auto binary = [&](const auto& f) SUNHWAN_INLINED { of_two(out, x, xs, y, ys, n, f); };
-        switch (o.kind) {
-            case kNeg: return unary([](V v) SUNHWAN_INLINED { return -v; });
-            case kAbs: return unary([](V v) SUNHWAN_INLINED { return v < T(0) ? -v : v; });
-            case kExp: return unary([](V v) SUNHWAN_INLINED { return exponential<T>(v); });
-            case kExpm1: return unary([](V v) SUNHWAN_INLINED { return expm1<T>(v); });
-            case kLog: return unary([](V v) { return lanes<T>(v, [](T a) { return std::log(a); }); });
-            case kLog1p: return unary([](V v) { return log1p<T>(v); });
-            case kSqrt: return unary([](V v) SUNHWAN_INLINED { return square_root<T>(v); });
-            case kTanh: return unary([](V v) SUNHWAN_INLINED { return tanh<T>(v); });
-            case kSigmoid: return unary([](V v) SUNHWAN_INLINED { return sigmoid<T>(v); });
-            case kSin: return unary([](V v) { return lanes<T>(v, [](T a) { return std::sin(a); }); });
-            case kCos: return unary([](V v) { return lanes<T>(v, [](T a) { return std::cos(a); }); });
-            case kFloor: return unary([](V v) { return lanes<T>(v, [](T a) { return std::floor(a); }); });
-            case kErf: return unary([](V v) { return lanes<T>(v, [](T a) { return std::erf(a); }); });
-            case kAdd: return binary([](V a, V b) SUNHWAN_INLINED { return a + b; });
-            case kSub: return binary([](V a, V b) SUNHWAN_INLINED { return a - b; });
-            case kMul: return binary([](V a, V b) SUNHWAN_INLINED { return a * b; });
-            case kDiv: return binary([](V a, V b) SUNHWAN_INLINED { return a / b; });
-            case kPow:
-                return binary([](V a, V b) {
-                    for (int l = 0; l < L; ++l) a[l] = std::pow(a[l], b[l]);
-                    return a;
-                });
-            case kMaximum: return binary([](V a, V b) SUNHWAN_INLINED { return maximum<T>(a, b); });
-            case kMinimum: return binary([](V a, V b) SUNHWAN_INLINED { return -maximum<T>(-a, -b); });
-            case kLess: return binary([&](V a, V b) SUNHWAN_INLINED { return a < b ? one : V{}; });
-            case kLessEqual: return binary([&](V a, V b) SUNHWAN_INLINED { return a <= b ? one : V{}; });
-            case kEqual: return binary([&](V a, V b) SUNHWAN_INLINED { return a == b ? one : V{}; });
-            case kSelect:
-                for (int64_t i = 0; i < n; i += L) {
-                    const V where = xs ? load(x + i) : broadcast<T>(*x);
-                    const V a = ys ? load(y + i) : broadcast<T>(*y), b = zs ? load(z + i) : broadcast<T>(*z);
-                    store(out + i, where != T(0) ? a : b);
-                }
-                return;
-            case kSum: return reduce(out, x, o.size, o.inner, T(0), [](T a, T b) { return a + b; });
-            case kMax: return reduce(out, x, o.size, o.inner, x[0], larger, true);
-            case kMin:
-                return reduce(out, x, o.size, o.inner, x[0], [](T a, T b) { return -larger(-a, -b); }, true);
-            case kTake: return take(out, o);
-            case kProduct: return product(out, x, y, o.inner, o.size);
-        }
+    const LoopProduct& product(const LoopStage& stage, int64_t k) const {
+        return reinterpret_cast<const LoopProduct*>(words_ + stage.products_at)[k];
     }
 
-    static T larger(T a, T b) { return a > b || a != a ? a : b; }
-
-    // Of each group of `inner` neighbours.
-    template <class F>
-    static void reduce(T* out, const T* x, int64_t groups, int64_t inner, T start, const F& f, bool own = false) {
-        for (int64_t g = 0; g < groups; ++g, x += inner) {
-            // Several sums side by side, for an addition waits for the one before it.
-            T part[4] = {start, start, start, start};
-            if (own) part[0] = part[1] = part[2] = part[3] = x[0];
-            int64_t i = 0;
-            for (; i + 4 <= inner; i += 4)
-                for (int k = 0; k < 4; ++k) part[k] = f(part[k], x[i + k]);
-            for (; i < inner; ++i) part[0] = f(part[0], x[i]);
-            out[g] = f(f(part[0], part[1]), f(part[2], part[3]));
-        }
+    static Matrix matrix(const Recurrence& r, const LoopProduct& p) {
+        if (p.matrix == 0) return p.transposed ? transposed(r.W_m) : r.W_m;
+        return {r.extra[p.matrix - 1], p.transposed ? 1 : p.J, p.transposed ? p.K : 1};
     }
 
-    // Runs of neighbours (place in the result, place in the tile, count), or where o.inner is 0 each place.
-    void take(T* out, const ProgramOperation& o) const {
-        const int64_t* list = words_ + o.list_at;
-        if (o.inner == 0)
-            for (int64_t i = 0; i < o.size; ++i) out[i] = numbers_[list[i]];
-        else
-            for (int64_t i = 0; i < o.inner; ++i, list += 3)
-                std::memcpy(out + list[0], numbers_ + list[1], size_t(list[2]) * sizeof(T));
-    }
-
-    static void product(T* out, const T* x, const T* w, int64_t K, int64_t size) {
-        for (int64_t j = 0; j < size; j += L) {
-            const int count = int(std::min<int64_t>(L, size - j));
-            Vec<T> sum{};
-            for (int64_t k = 0; k < K; ++k) sum += x[k] * load(w + k * size + j, count);
-            store(out + j, sum, count);
-        }
-    }
-
-    const ProgramPass& pass_;
     const int64_t* words_;
-    T* numbers_;
+    std::vector<Panels<T, 1>> panels_;
+    std::vector<size_t> first_;  // of each stage
 };
 
 template <class T>
@@ -178,14 +97,20 @@ class Programmed {
 public:
     static void forward(const Recurrence& r) {
         const auto& program = *static_cast<const ProgramHeader*>(r.program);
-        const int64_t U = program.recurrent_gates;
-        Panels<T, 1> panels(r.W_h, r.H, U * r.H, r.threads, U ? r.T : 0);
-        const Memory<T> u = allocate<T>(std::max<int64_t>(1, r.N * U * r.H));
-        share_out(r, U ? panels.bytes() : 0, U && panels.once(), [&](const Share& share) {
+        const LoopPass& pass = program.forward;
+        const int64_t U = program.recurrent_gates, width = pass.width;
+        Panels<T, 1> panels(r.W_h, r.P, U * r.H, r.threads, U ? r.T : 0);
+        StageProducts<T> products(r, pass, words_of(program));
+        // What one stage gives another: the recurrent product first.
+        const Memory<T> between = allocate<T>(std::max<int64_t>(1, r.N * width));
+        share_out(r, (U ? panels.bytes() : 0) + products.bytes(), (U || !products.none()) && r.T <= 1,
+                  [&](const Share& share) {
             if (U) panels.pack(share);
+            products.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
-            const Programmed run(r, program, program.forward, u.get());
+            const auto further = products.scratch(share);
+            Programmed run(r, program, pass, between.get());
             for (int64_t t = 0; t < r.T; ++t) {
                 const Step s(r, t);
                 if (U) {
@@ -196,30 +121,38 @@ public:
                             each_row<T>(s, U * r.H, first, end, v, [&](const Place& p, int64_t i) {
                                 V value = load(sums + i * stride);
                                 if (r.b_h) value += load_extra<T>(r.b_h, p.unit, p.count);
-                                store(u.get() + p.n * U * r.H + p.unit, value, p.count);
+                                store(between.get() + p.n * width + p.unit, value, p.count);
                             });
                         });
                     share.meet();
                 }
-                run.step(s, share.own_rows(s.count));
-                share.meet();
+                run.stages(s, share, products, further, [&](int64_t from, int64_t K) {
+                    return Operand<T>{between.get() + from, width, K};
+                });
             }
         });
     }
 
     static void backward(const Recurrence& r) {
         const auto& program = *static_cast<const ProgramHeader*>(r.program);
+        const LoopPass& pass = program.backward;
         const int64_t U = program.recurrent_gates, D = program.distinct;
-        Panels<T, 1> panels(transposed(r.W_h), U * r.H, r.H, r.threads, U ? r.T - 1 + r.reaches_initial : 0);
-        share_out(r, U ? panels.bytes() : 0, U && panels.once(), [&](const Share& share) {
+        Panels<T, 1> panels(transposed(r.W_h), U * r.H, r.P, r.threads, U ? r.T - 1 + r.reaches_initial : 0);
+        StageProducts<T> products(r, pass, words_of(program));
+        const Memory<T> between = allocate<T>(std::max<int64_t>(1, r.N * pass.width));
+        share_out(r, (U ? panels.bytes() : 0) + products.bytes(), (U || !products.none()) && r.T <= 1,
+                  [&](const Share& share) {
             if (U) panels.pack(share);
+            products.pack(share);
             share.barrier.wait();
             const auto scratch = panels.scratch(share);
-            const Programmed run(r, program, program.backward, nullptr);
+            const auto further = products.scratch(share);
+            Programmed run(r, program, pass, between.get());
             for (int64_t t = r.T - 1; t >= 0; --t) {
                 const Step s(r, t);
-                run.step(s, share.own_rows(s.count));
-                share.meet();
+                run.stages(s, share, products, further, [&](int64_t from, int64_t K) {
+                    return Operand<T>{at<T>(r.d_w, s.first, from), r.d_w.row, K};
+                });
                 if (!U || (t == 0 && !r.reaches_initial)) continue;
                 // d u_t: the blocks it shares with d a, then those that differ.
                 Operand<T> d_u[2];
@@ -229,8 +162,8 @@ public:
                 panels.multiply(
                     share, s.all(), d_u, count, scratch.get(), [](int64_t, int) {},
                     [&](int64_t first, int64_t end, int v, const T* sums, int64_t stride) {
-                        each_row<T>(s, r.H, first, end, v, [&](const Place& p, int64_t i) {
-                            T* d_h = at<T>(r.d_initial[0], r.H, p.n, p.unit);
+                        each_row<T>(s, r.P, first, end, v, [&](const Place& p, int64_t i) {
+                            T* d_h = at<T>(r.d_initial[0], r.P, p.n, p.unit);
                             store(d_h, load(d_h, p.count) + dropped<T>(r, p, load(sums + i * stride)), p.count);
                         });
                     });
@@ -244,38 +177,63 @@ public:
     }
 
 private:
-    Programmed(const Recurrence& r, const ProgramHeader& program, const ProgramPass& pass, const T* u)
-        : r_(r), program_(program), pass_(pass), u_(u), words_(reinterpret_cast<const int64_t*>(&program)),
+    Programmed(const Recurrence& r, const ProgramHeader& program, const LoopPass& pass, T* between)
+        : r_(r), program_(program), pass_(pass), between_(between), words_(words_of(program)),
           numbers_(allocate<T>(program.numbers)) {
         std::fill_n(numbers_.get(), program.numbers, T(0));
         const T* constants = static_cast<const T*>(program.constants);
         std::copy_n(constants, program.constant_count, numbers_.get());
     }
 
-    // A tile: rows n to n + rows - 1 of the units from `unit` on, each row `width` numbers, of which `units` count.
+    static const int64_t* words_of(const ProgramHeader& program) {
+        return reinterpret_cast<const int64_t*>(&program);
+    }
+
+    // A tile: rows n to n + rows - 1 of the units from `unit` on, of `size` in all; each row has `width` numbers,
+    // of which `units` count.
     struct Tile {
-        int64_t n, rows, unit, units, width;
+        int64_t n, rows, unit, units, width, size;
     };
 
-    void step(const Step& s, Range own) const {
-        const ProgramTile<T> tile(pass_, words_, numbers_.get());
-        if (!program_.unitwise) {
+    // The part of a tile that a value has: where values differ in size a tile is one row, and that is all of it.
+    Tile part(const Tile& tile, const ProgramValue& value) const {
+        return tile.size ? tile : Tile{tile.n, 1, 0, value.size, 0, value.size};
+    }
+
+    template <class F>
+    void stages(const Step& s, const Share& share, const StageProducts<T>& products,
+                const std::vector<Memory<T>>& scratch, const F& read) const {
+        const auto* stages = reinterpret_cast<const LoopStage*>(words_ + pass_.stages_at);
+        for (int64_t i = 0; i < pass_.stages; ++i) {
+            if (stages[i].products) {
+                products.multiply(stages[i], i, share, s, between_, pass_.width, scratch, read);
+                share.meet();
+            }
+            operate(stages[i], s, share.own_rows(s.count));
+            share.meet();
+        }
+    }
+
+    void operate(const LoopStage& stage, const Step& s, Range own) const {
+        const ProgramPass& pass = stage.pass;
+        const ProgramTile<T> tile(pass, words_, numbers_.get());
+        if (!stage.units) {
             for (int64_t n = own.first; n < own.end; ++n) {
-                const Tile one{n, 1, 0, r_.H, 0};
-                read(s, one);
+                const Tile one{n, 1, 0, 0, 0, 0};
+                read(pass, s, one);
                 tile.run(0);
-                write(s, one);
+                write(pass, s, one);
             }
             return;
         }
-        const int64_t most = program_.tile, padded = (r_.H + L - 1) / L * L;
+        const int64_t size = stage.units, most = program_.tile, padded = (size + L - 1) / L * L;
         const int64_t width = std::min(padded, most), rows = most / width;
         for (int64_t n = own.first; n < own.end; n += rows)
-            for (int64_t unit = 0; unit < r_.H; unit += width) {
-                const Tile one{n, std::min(rows, own.end - n), unit, std::min(width, r_.H - unit), width};
-                read(s, one);
+            for (int64_t unit = 0; unit < size; unit += width) {
+                const Tile one{n, std::min(rows, own.end - n), unit, std::min(width, size - unit), width, size};
+                read(pass, s, one);
                 tile.run(one.rows * width);
-                write(s, one);
+                write(pass, s, one);
             }
     }
 
@@ -284,7 +242,7 @@ private:
         for (int64_t row = 0; row < tile.rows; ++row)
             for (int64_t i = 0; i < tile.units; i += L) {
                 const int count = int(std::min<int64_t>(L, tile.units - i));
-                f(place(s, tile.n + row, tile.unit + i, r_.H, count), row * tile.width + i);
+                f(place(s, tile.n + row, tile.unit + i, tile.size, count), row * tile.width + i);
             }
     }
 
@@ -292,7 +250,7 @@ private:
     template <class F>
     SUNHWAN_INLINE void each_row_of(const Step& s, const Tile& tile, const F& f) const {
         for (int64_t row = 0; row < tile.rows; ++row)
-            f(place(s, tile.n + row, tile.unit, r_.H, L), row * tile.width);
+            f(place(s, tile.n + row, tile.unit, tile.size, L), row * tile.width);
     }
 
     // from(place) is where the numbers of a row begin.
@@ -315,12 +273,6 @@ private:
         });
     }
 
-    template <class F>
-    SUNHWAN_INLINE void fill(const Step& s, const Tile& tile, int64_t to, const F& f) const {
-        T* out = numbers_.get() + to;
-        each(s, tile, [&](const Place& p, int64_t i) SUNHWAN_INLINED { store(out + i, f(p)); });
-    }
-
     // out has room for a whole vector at its end.
     static void sum(T* out, const T* x, const T* y, int64_t n) {
         int64_t i = 0;
@@ -330,16 +282,16 @@ private:
 
     // The gradient that reaches a field: what comes from the step after and from outside.
     void gradient_in(const Step& s, const Tile& tile, int f, int64_t to) const {
+        T* numbers = numbers_.get() + to;
         if (r_.hold[f].data)
-            return fill(s, tile, to, [&](const Place& p) {
+            return each(s, tile, [&](const Place& p, int64_t i) {
                 V d = load_carry<T>(r_, f, p) + load_outside<T>(r_, f, p);
                 split_held<T>(r_, f, p, d);
-                return d;
+                store(numbers + i, d);
             });
-        T* numbers = numbers_.get() + to;
         each_row_of(s, tile, [&](const Place& p, int64_t row) {
             const void* behind = p.last ? r_.d_last[f] : r_.d_initial[f];
-            const T* carry = behind ? at<T>(behind, r_.H, p.n, p.unit) : nullptr;
+            const T* carry = behind ? at<T>(behind, p.size, p.n, p.unit) : nullptr;
             const T* outside = r_.d_states[f].data ? at<T>(r_.d_states[f], p.row, p.unit) : nullptr;
             T* out = numbers + row;
             if (!carry || !outside) {
@@ -354,12 +306,12 @@ private:
         });
     }
 
-    void read(const Step& s, const Tile& tile) const {
-        const auto* inputs = reinterpret_cast<const ProgramValue*>(words_ + pass_.inputs_at);
-        for (int64_t k = 0; k < pass_.inputs; ++k) {
+    void read(const ProgramPass& pass, const Step& s, const Tile& all) const {
+        const auto* inputs = reinterpret_cast<const ProgramValue*>(words_ + pass.inputs_at);
+        for (int64_t k = 0; k < pass.inputs; ++k) {
             const ProgramValue& in = inputs[k];
+            const Tile tile = part(all, in);
             const int i = int(in.index);
-            const bool of_units = in.size == r_.H;
             switch (in.kind) {
                 case kA:
                     if (r_.b)
@@ -371,13 +323,13 @@ private:
                     else
                         copy_in(s, tile, in.at, [&](const Place& p) { return at<T>(r_.a, p.row, i * r_.H + p.unit); });
                     break;
-                case kU:
+                case kBetween:
                     copy_in(s, tile, in.at,
-                            [&](const Place& p) { return u_ + (p.n * program_.recurrent_gates + i) * r_.H + p.unit; });
+                            [&](const Place& p) { return between_ + p.n * pass_.width + in.offset + p.unit; });
                     break;
                 case kBefore:
                     copy_in(s, tile, in.at, [&](const Place& p) {
-                        return p.t == 0 ? at<T>(r_.initial[i], r_.H, p.n, p.unit) : at<T>(r_.states[i], p.before, p.unit);
+                        return p.t == 0 ? at<T>(r_.initial[i], p.size, p.n, p.unit) : at<T>(r_.states[i], p.before, p.unit);
                     });
                     break;
                 case kMade:
@@ -387,10 +339,7 @@ private:
                     break;
                 case kGradient: gradient_in(s, tile, i, in.at); break;
                 case kSavedValue:
-                    if (of_units)
-                        copy_in(s, tile, in.at, [&](const Place& p) { return at<T>(r_.saved[i], p.row, p.unit); });
-                    else
-                        std::copy_n(at<T>(r_.saved[i], s.first + tile.n, 0), in.size, numbers_.get() + in.at);
+                    copy_in(s, tile, in.at, [&](const Place& p) { return at<T>(r_.saved[i], p.row, p.unit); });
                     break;
                 case kExtraParameter: shared(s, tile, in, static_cast<const T*>(r_.extra[i])); break;
                 case kNumbers: shared(s, tile, in, static_cast<const T*>(program_.constants)); break;
@@ -401,19 +350,24 @@ private:
     // What is one for all rows.
     void shared(const Step& s, const Tile& tile, const ProgramValue& in, const T* values) const {
         values += in.offset;
-        if (in.size == r_.H)
-            fill(s, tile, in.at, [&](const Place& p) { return load(values + p.unit, p.count); });
+        T* out = numbers_.get() + in.at;
+        if (in.size == tile.size)
+            each(s, tile, [&](const Place& p, int64_t i) { store(out + i, load(values + p.unit, p.count)); });
         else
-            std::copy_n(values, in.size, numbers_.get() + in.at);
+            std::copy_n(values, in.size, out);
     }
 
-    void write(const Step& s, const Tile& tile) const {
-        const auto* outputs = reinterpret_cast<const ProgramValue*>(words_ + pass_.outputs_at);
-        for (int64_t k = 0; k < pass_.outputs; ++k) {
+    void write(const ProgramPass& pass, const Step& s, const Tile& all) const {
+        const auto* outputs = reinterpret_cast<const ProgramValue*>(words_ + pass.outputs_at);
+        for (int64_t k = 0; k < pass.outputs; ++k) {
             const ProgramValue& out = outputs[k];
+            const Tile tile = part(all, out);
             const int i = int(out.index);
             const T* from = numbers_.get() + out.at;
             const auto value = [&](int64_t j) SUNHWAN_INLINED { return out.step ? load(from + j) : broadcast<T>(*from); };
+            const auto to = [&](const Series& values, int64_t offset) {
+                copy_out(s, tile, out, [&](const Place& p) { return at<T>(values, p.row, offset + p.unit); });
+            };
             switch (out.kind) {
                 case kField:
                     if (r_.hold[i].data)
@@ -421,40 +375,32 @@ private:
                             store_made<T>(r_, i, p, value(j), load_before<T>(r_, i, p));
                         });
                     else
-                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.states[i], p.row, p.unit); });
+                        to(r_.states[i], 0);
                     break;
                 case kSave:
-                    if (!r_.saved[i].data) break;
-                    if (out.size == r_.H)
-                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.saved[i], p.row, p.unit); });
-                    else
-                        std::copy_n(from, out.size, at<T>(r_.saved[i], s.first + tile.n, 0));
+                    if (r_.saved[i].data) to(r_.saved[i], 0);
                     break;
-                case kGradientOfA:
-                    copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_a, p.row, i * r_.H + p.unit); });
-                    break;
-                case kGradientOfU:
-                    copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_u, p.row, i * r_.H + p.unit); });
+                case kGradientOfA: to(r_.d_a, i * r_.H); break;
+                case kGradientOfU: to(r_.d_u, i * r_.H); break;
+                case kGradientOfProduct: to(r_.d_w, out.offset); break;
+                case kKeep:
+                    copy_out(s, tile, out,
+                             [&](const Place& p) { return between_ + p.n * pass_.width + out.offset + p.unit; });
                     break;
                 case kCarry:
                     if (r_.hold[i].data)
                         each(s, tile, [&](const Place& p, int64_t j) {
                             V d = load_carry<T>(r_, i, p) + load_outside<T>(r_, i, p);
-                            store(at<T>(r_.d_initial[i], r_.H, p.n, p.unit), value(j) + split_held<T>(r_, i, p, d),
+                            store(at<T>(r_.d_initial[i], p.size, p.n, p.unit), value(j) + split_held<T>(r_, i, p, d),
                                   p.count);
                         });
                     else
-                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_initial[i], r_.H, p.n, p.unit); });
+                        copy_out(s, tile, out, [&](const Place& p) { return at<T>(r_.d_initial[i], p.size, p.n, p.unit); });
                     break;
                 case kGradientOfExtra:
-                    if (out.size == r_.H)
-                        each(s, tile, [&](const Place& p, int64_t j) {
-                            add_extra<T>(r_, i, s.t, p.n, out.offset + p.unit, value(j), p.count);
-                        });
-                    else
-                        for (int64_t j = 0; j < out.size; j += L)
-                            add_extra<T>(r_, i, s.t, tile.n, out.offset + j, value(j),
-                                         int(std::min<int64_t>(L, out.size - j)));
+                    each(s, tile, [&](const Place& p, int64_t j) {
+                        add_extra<T>(r_, i, s.t, p.n, out.offset + p.unit, value(j), p.count);
+                    });
                     break;
             }
         }
@@ -462,8 +408,8 @@ private:
 
     const Recurrence& r_;
     const ProgramHeader& program_;
-    const ProgramPass& pass_;
-    const T* u_;
+    const LoopPass& pass_;
+    T* const between_;
     const int64_t* words_;
     const Memory<T> numbers_;
 };

@@ -11,6 +11,7 @@ from sunhwan.cells import CELLS, Cell, HiddenState, LinearCell, TwoProductCell, 
 from sunhwan.laws import LAWS, Case, LawBroken, check, verdict
 from sunhwan.laws.case import generator, random_state
 from sunhwan.laws.compare import assert_equal, assert_identical
+from tests.program.inner_products import Attention, Projected
 from tests.tiers import and_deep
 
 
@@ -63,7 +64,7 @@ class Linear(LinearCell):
 
 
 class Twice(TwoProductCell):
-    """Two products and no backward step: it can only be unrolled."""
+    """Two products and no backward step."""
 
     gates = ("r", "n")
     recurrent_gates = ("r",)
@@ -90,7 +91,7 @@ class Sorting(Cell):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", and_deep([Twice()], [Mixing()]))
+@pytest.mark.parametrize("cell", and_deep([Twice()], [Mixing(), Projected(), Attention()]))
 def test_the_laws_hold_for_other_shapes(cell):
     found = check(cell, "own")
     assert [v for v in found if v.passed is False] == []

@@ -14,6 +14,7 @@ from sunhwan.ops.library import library
 from sunhwan.ops.program_kernels import HOOKS, kernel_for, why_not
 from sunhwan.program.passes import passes_of
 from tests.laws import test_own_structure as own
+from tests.program.inner_products import INNER, Projected, ResetBefore
 from tests.program.test_program import OWN, Functions, Heads
 from tests.tiers import and_deep
 
@@ -22,21 +23,17 @@ pytestmark = pytest.mark.skipif(library() is None, reason="the compiled library 
 
 def as_own(cell: Cell) -> Cell:
     """The equation of one of our cells, without its kernel and its backward step."""
-    kind = type(cell)
+    kind, usual = type(cell), TwoProductCell if isinstance(cell, TwoProductCell) else Cell
     made = type(
         f"Own{kind.__name__}",
         (kind,),
-        {"factors": Cell.factors} | {h: getattr(Cell, h) for h in HOOKS},
+        {"factors": Cell.factors} | {h: getattr(usual, h) for h in HOOKS},
     )
     return made(**{f.name: getattr(cell, f.name) for f in dataclasses.fields(kind) if f.init})
 
 
-EQUATIONS = [
-    as_own(cell)
-    for cell in CELLS.values()
-    if not isinstance(cell, TwoProductCell) and cell.gates_of_W_h
-]
-STEPS = [*EQUATIONS, *(kind() for kind in OWN)]
+EQUATIONS = [as_own(cell) for cell in CELLS.values() if cell.gates_of_W_h]
+STEPS = [*EQUATIONS, *(kind() for kind in OWN), *(kind() for kind in INNER)]
 
 
 def gradients(cell: Cell, backend: str, H: int, N: int, T: int, noisy: bool) -> list[Any]:
@@ -57,7 +54,7 @@ def gradients(cell: Cell, backend: str, H: int, N: int, T: int, noisy: bool) -> 
     noise = Noise()
     if noisy:
         hold = tuple(numbers(T, N, size).round() for size in cell.state_sizes(H))
-        noise = Noise(hold, numbers(N, H))
+        noise = Noise(hold, numbers(N, cell.output_size(H)))
     found = recur(cell, x, parameters, state, noise=noise, states=True, backend=backend)
     ends = (found.output, *found.last)
     loss = sum((value * numbers(*value.shape)).sum() for value in ends)
@@ -98,7 +95,11 @@ def test_a_program_is_its_step(cell, H, N, T, threads, noisy):
         assert torch.allclose(one, other, rtol=bound, atol=bound)
 
 
-@pytest.mark.parametrize("cell", [as_own(CELLS["lstm"]), own.Softmax()], ids=["lstm", "softmax"])
+@pytest.mark.parametrize(
+    "cell",
+    [as_own(CELLS["lstm"]), own.Softmax(), ResetBefore(), Projected()],
+    ids=["lstm", "softmax", "two products", "projection"],
+)
 def test_rows_and_threads_give_the_same_bits(cell):
     torch.manual_seed(0)
     layer = Recurrent(cell, 3, 24)
@@ -227,7 +228,7 @@ def test_a_field_called_as_a_product_is():
         (own.Sorted(), "aten.sort"),
         (Leaky(), "called u"),
         (CELLS["mingru"], "another kind"),
-        (CELLS["gru_reset_before"], "another kind"),
+        (CELLS["gru_reset_before"], "a backward step of its own"),
         (CELLS["lstm"], "a backward step of its own"),
     ],
 )

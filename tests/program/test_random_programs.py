@@ -66,13 +66,15 @@ OF_TWO = {
 class Drawn(Cell):
     """Operations in a row: each reads the sums, the state, the parameters and what was made before it.
 
-    lines: the operation, and which values it reads, counted from the last one.
+    lines: the operation, and which values it reads, counted from the last one. project: whether h is
+    smaller than the memory, by a matrix.
     """
 
     lines: tuple[tuple[str, int, int], ...]
     blocks: int
     memory: bool
     bias: bool
+    project: bool = False
 
     state_type: ClassVar[Any] = HiddenState
 
@@ -81,14 +83,22 @@ class Drawn(Cell):
         set_(self, "gates", tuple("abc"[: self.blocks]))
         set_(self, "state_type", LSTMState if self.memory else HiddenState)
         set_(self, "recurrent_bias", self.bias)
-        set_(self, "extra", ("gain", "R"))
+        set_(self, "extra", ("gain", "R", "P") if self.project else ("gain", "R"))
+
+    def state_sizes(self, hidden_size: int) -> tuple[int, ...]:
+        if self.project:
+            return hidden_size - 1, hidden_size
+        return super().state_sizes(hidden_size)
 
     def initial_extra(self, hidden_size: int) -> dict[str, Tensor]:
-        return {"gain": torch.ones(hidden_size), "R": 0.5 * torch.randn(hidden_size, hidden_size)}
+        square, narrow = (0.5 * torch.randn(hidden_size, hidden_size - n) for n in (0, 1))
+        extra = {"gain": torch.ones(hidden_size), "R": square}
+        return extra | ({"P": narrow} if self.project else {})
 
     def pointwise(self, a: Tensor, u: Tensor, state: Any, *extra: Tensor) -> Any:
-        gain, R = extra
-        values = [*(a * 0.5 + u).chunk(self.blocks, -1), *u.chunk(self.blocks, -1), *state]
+        gain, R, *P = extra
+        before = (functional.linear(state[0], P[0]), *state[1:]) if P else state
+        values = [*(a * 0.5 + u).chunk(self.blocks, -1), *u.chunk(self.blocks, -1), *before]
         for name, i, j in self.lines:
             x, y = values[-1 - i % len(values)], values[-1 - j % len(values)]
             if name in OF_ONE:
@@ -96,13 +106,18 @@ class Drawn(Cell):
             elif name in OF_TWO:
                 values.append(OF_TWO[name](x, y))
             else:
-                values.append(x * gain if name == "gain" else x @ R)
-        fields = [0.6 * torch.tanh(v) + 0.3 * f for v, f in zip(values[::-1], state, strict=False)]
+                values.append(x * gain if name == "gain" else x @ (R if name == "matrix" else R.T))
+        fields = [0.6 * torch.tanh(v) + 0.3 * f for v, f in zip(values[::-1], before, strict=False)]
+        if P:
+            fields[0] = fields[0] @ P[0]
         return self.state_type(*fields), ()
 
 
 lines = st.tuples(
     st.sampled_from([*OF_ONE, *OF_TWO, "gain", "matrix"]), st.integers(0, 3), st.integers(0, 7)
+)
+products = st.tuples(
+    st.sampled_from(["matrix", "transposed"]), st.integers(0, 3), st.integers(0, 7)
 )
 cells = st.builds(
     Drawn,
@@ -111,10 +126,19 @@ cells = st.builds(
     st.booleans(),
     st.booleans(),
 )
+mixing = st.builds(
+    Drawn,
+    st.lists(lines | products, min_size=3, max_size=8).map(tuple),
+    st.integers(1, 3),
+    st.just(True),
+    st.booleans(),
+    st.booleans(),
+)
 quiet = {"derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
 def learns_as_autograd_says(cell: Drawn) -> None:
+    """Where it is no program, another route is told."""
     reason = why_not(cell, H)
     told = Recurrent(cell, 3, H).explain()
     assert ("as a program" in told) == (reason is None)
@@ -129,6 +153,19 @@ def learns_as_autograd_says(cell: Drawn) -> None:
 @settings(max_examples=6, **quiet)
 @given(cells)
 def test_random_steps_learn_as_autograd_says(cell: Drawn) -> None:
+    learns_as_autograd_says(cell)
+
+
+@settings(max_examples=4, **quiet)
+@given(mixing)
+def test_random_steps_of_several_products_learn_as_autograd_says(cell: Drawn) -> None:
+    learns_as_autograd_says(cell)
+
+
+@deep
+@settings(max_examples=200, **quiet)
+@given(mixing)
+def test_two_hundred_of_them(cell: Drawn) -> None:
     learns_as_autograd_says(cell)
 
 

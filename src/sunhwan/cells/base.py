@@ -181,6 +181,11 @@ class Cell:
         """The column blocks of W_h and u, in their order."""
         return self.gates if self.recurrent_gates is None else self.recurrent_gates
 
+    @property
+    def step_parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that `pointwise` takes after the state."""
+        return self.extra
+
     def output_size(self, hidden_size: int) -> int:
         """The size of h: H but for cells that project it."""
         return self.state_sizes(hidden_size)[0]

@@ -104,7 +104,7 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
     a, u = (torch.randn(batch_size, len(gates) * hidden_size) for gates in blocks)
     fresh = cell.initial_extra(hidden_size)
     state = cell.zero_state(batch_size, hidden_size)
-    found: object = cell.pointwise(a, u, state, *(fresh[name] for name in cell.extra))
+    found: object = cell.pointwise(a, u, state, *(fresh[name] for name in cell.step_parameters))
     name = cell.state_type.__name__
     right = isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], cell.state_type)
     if not right or not isinstance(found, tuple) or not isinstance(found[1], tuple):
@@ -112,7 +112,7 @@ def _check_pointwise(cell: Cell, batch_size: int, hidden_size: int) -> None:
             f"pointwise must return the next {name} and a tuple of values to save: "
             f"write `return {name}(…), ()`"
         )
-    _check_differentiable(cell, a, u, [fresh[name] for name in cell.extra], batch_size)
+    _check_differentiable(cell, a, u, [fresh[name] for name in cell.step_parameters], batch_size)
 
 
 def _check_differentiable(

@@ -35,7 +35,7 @@ def step_error(cell: "Cell", hidden_size: int) -> Exception | None:
             a, u = (torch.zeros(2, len(gates) * hidden_size) for gates in blocks)
             product: Any = u if cell.gates_of_W_h else None
             state = cell.zero_state(2, hidden_size)
-            cell.pointwise(a, product, state, *(fresh[name] for name in cell.extra))
+            cell.pointwise(a, product, state, *(fresh[name] for name in cell.step_parameters))
     except Exception as error:
         return error
     return None

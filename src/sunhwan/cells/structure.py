@@ -28,6 +28,8 @@ CONSTANT, MIXED = -1, -2
 SIZES = (24, 31)
 """Hidden sizes to trace when none is known: one that many numbers divide, and a prime."""
 
+SECOND = "it has a second product inside the step"
+
 COPIES = {"clone", "detach", "alias", "lift_fresh_copy", "_to_copy"}
 """Operations that return their first argument, whatever else they are given."""
 
@@ -49,7 +51,7 @@ MOVES = {
 def why_not_derived(cell: Cell) -> str | None:
     """The reason why a cell's backward step cannot be derived, in one clause; None if it can."""
     if isinstance(cell, TwoProductCell):
-        return "it has a second product inside the step"
+        return SECOND
     try:
         hash(cell)
     except TypeError:
@@ -65,6 +67,13 @@ def why_not_derived(cell: Cell) -> str | None:
 
 def why_not_derived_at(cell: Cell, hidden_size: int) -> str | None:
     """The same for one hidden size."""
+    if isinstance(cell, TwoProductCell):
+        return SECOND
+    return why_not_traced(cell, hidden_size)
+
+
+def why_not_traced(cell: Cell, hidden_size: int) -> str | None:
+    """The reason why a step is no list of operations with a gradient, in one clause; None if it is."""
     return _trace(cell, hidden_size).reason
 
 
@@ -79,7 +88,7 @@ def is_unitwise(cell: Cell, hidden_size: int) -> bool:
     if graph is None or any(size != H for size in cell.state_sizes(H)):
         return False
     with apart():
-        return _proves(graph, H, len(cell.extra))
+        return _proves(graph, H, len(cell.step_parameters))
 
 
 def _proves(graph: GraphModule, H: int, extra: int) -> bool:
@@ -124,7 +133,7 @@ def _trace(cell: Cell, hidden_size: int) -> TracedFunction:
         sizes = (*(len(gates) * H for gates in blocks), *cell.state_sizes(H))
         return [
             *(torch.zeros(2, size) for size in sizes),
-            *(fresh[name] for name in cell.extra),
+            *(fresh[name] for name in cell.step_parameters),
         ]
 
     return trace(step, values)

@@ -30,6 +30,10 @@ class TwoProductCell(Cell):
     are m_t, those of `inner` and those of `outer`, in this order.
     """
 
+    @property
+    def step_parameters(self) -> tuple[str, ...]:
+        return ("W_m",)
+
     def inner(self, a: Tensor, u: Tensor, state: State) -> tuple[Tensor, State]:
         """a_t, u_t, state_{t-1} → m_t, what the second product reads, and values to keep."""
         raise NotImplementedError
@@ -50,12 +54,16 @@ class TwoProductCell(Cell):
         """d a_t, from the gradients of everything that it met."""
         raise NotImplementedError
 
+    def pointwise(self, a: Tensor, u: Tensor, state: State, *extra: Tensor) -> tuple[State, State]:
+        """The whole step but its first product; extra: W_m."""
+        m, kept = self.inner(a, u, state)
+        after, saved = self.outer(a, torch.mm(m, extra[0]), state, kept)
+        return after, (m, *kept, *saved)
+
     def advance(
         self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
     ) -> tuple[State, State]:
-        m, kept = self.inner(a, recurrent_product(state[0], loop, drop), state)
-        after, saved = self.outer(a, torch.mm(m, _second(loop)), state, kept)
-        return after, (m, *kept, *saved)
+        return self.pointwise(a, recurrent_product(state[0], loop, drop), state, _second(loop))
 
     def retreat(
         self, d_state: State, factors: State, loop: Loop, drop: Tensor | None = None

@@ -37,7 +37,7 @@ def describe_parameters(inputs: Inputs) -> "array[int]":
     if own is not None:
         words[AT["program"]] = own.records[inputs.x.dtype].address
     for where, W in (("W_h", W_h), ("W_m", W_m)):
-        if W is not None:
+        if W is not None and W.dim() == 2:
             i = AT[where]
             words[i : i + 3] = array("q", (address(W), *W.stride()))
     words[AT["b_h"]] = pointer(b_h)

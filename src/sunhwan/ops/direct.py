@@ -26,7 +26,7 @@ from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.modes import is_batched
 from sunhwan.ops.program_kernels import kernel_for, named
-from sunhwan.ops.record import AT, Kernel
+from sunhwan.ops.record import AT, OF_PROGRAM, Kernel
 from sunhwan.ops.reference import differentiable_gradients
 
 PLAIN = (Tensor, torch.nn.Parameter)
@@ -61,8 +61,8 @@ class Prepared(NamedTuple):
 
     @property
     def has_m(self) -> bool:
-        """Whether a step has a second product."""
-        return self.parameters[4] is not None
+        """Whether what a second product reads has memory of its own."""
+        return self.parameters[4] is not None and self.kernel.second != OF_PROGRAM
 
     def holds(self, parameters: Sequence[Tensor | None]) -> bool:
         """Whether these parameters are the memory that the record tells of, and the kernel is in use."""
@@ -332,13 +332,20 @@ def _backward(
     if d_h is not None:
         d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
     found = native.run_backward(
-        here.kernel, _describe(here, starts, h, made), N * T, starts, None if W_m is None else W_m.shape[0],
-        [value.numel() for value in extra if value is not None],
+        here.kernel, _describe(here, starts, h, made), N * T, starts,
+        native.width_of_second(r.name, None if W_m is None else W_m.T),
+        native.sums_of_extra(r.name, extra),
         [] if d_h is None else [(d_h.data_ptr(), P)], d[1:],
         to_initial=any(needs[1 : 1 + len(starts)]),
     )  # fmt: skip
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
     h_rows = _rows(h)
+    d_W_m = None
+    if of_W_m and found.w is not None and made.m is not None:
+        d_W_m = found.w.T @ made.m
+    elif of_W_m:
+        second = None if W_m is None else W_m.T
+        d_W_m = found.of_matrices(r.name, made.products, made.further, second, extra)[2].T
     return [
         torch.mm(found.a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1) if needs[0] else None,
         *found.initial,
@@ -346,6 +353,6 @@ def _backward(
         found.a.sum(0) if of_b else None,
         found.of_W_h(starts[0], h_rows[:-N]) if of_W_h else None,
         found.of_b_h() if of_b_h else None,
-        found.w.T @ made.m if of_W_m and found.w is not None and made.m is not None else None,
+        d_W_m,
         *found.of_extra(),
     ]

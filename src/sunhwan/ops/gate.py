@@ -49,7 +49,7 @@ def check(inputs: Inputs, kernel: Kernel) -> Inputs:
         ("drop", inputs.drop, (N, P)),
     ]
     if W_m is not None:
-        wanted.append(("W_m", W_m, (H, P) if kernel.second < 0 else of_cell["W_m"]))
+        wanted.append(("W_m", W_m, (H, P) if kernel.second == -1 else of_cell["W_m"]))
     wanted += [(name, e, of_cell[name]) for name, e in zip(names[3:], extra, strict=True)]
     sizes = [field.shape[-1] for field in inputs.initial]
     wanted += [("state", f, (N, s)) for f, s in zip(inputs.initial, sizes, strict=True)]

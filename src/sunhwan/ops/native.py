@@ -22,7 +22,7 @@ from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
 from sunhwan.ops.inputs import Inputs, Layout, layout_of
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.program_kernels import kernel_for, named
-from sunhwan.ops.record import AT, Kernel
+from sunhwan.ops.record import AT, OF_PROGRAM, Kernel
 
 DTYPES = (torch.float32, torch.float64)
 
@@ -120,7 +120,7 @@ def kept_widths(inputs: Inputs, kernel: Kernel, *, save: bool) -> KeptWidths:
         further if saves else [],
         states if inputs.hold and saves else [],
         None if inputs.drop is None else states[0],
-        None if inputs.loop[2] is None else H,
+        None if inputs.loop[2] is None or kernel.second == OF_PROGRAM else H,
     )
 
 
@@ -213,8 +213,8 @@ def backward(
         _describe(inputs, layout, found),
         len(rows(found.states[0])),
         inputs.initial,
-        None if W_m is None else W_m.shape[1],
-        [e.numel() for e in extra if e is not None],
+        width_of_second(inputs.name, W_m),
+        sums_of_extra(inputs.name, extra),
         list(map(series, outside)),
         d_last,
         to_initial=needs[3],
@@ -225,14 +225,36 @@ def backward(
         d_b_h = None if b_h is None else d.of_b_h()
     if d.w is not None and found.m is not None:
         d_W_m = weight_gradient(found.m, d.w)
+    of_matrices = d.of_matrices(inputs.name, found.products, found.further, W_m, extra)
+    d_W_m = of_matrices.pop(2, d_W_m)
     of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
     given = [e for e in extra if e is not None]
     of_extra = [_as_stored(g, e) for g, e in zip(d.of_extra(), given, strict=True)]
+    for which, sums in of_matrices.items():
+        of_extra[which - 3] = sums
     return [*of_input, d_W_h, d_b_h, d_W_m, *of_extra, *d.initial]
+
+
+def width_of_second(name: str, W_m: Tensor | None) -> int | None:
+    """How many numbers the products of a step but that with W_h give; None: there are none."""
+    own = named(name)
+    if own is None:
+        return None if W_m is None else W_m.shape[1]
+    return sum(one.width for one in own.products) or None
+
+
+def sums_of_extra(name: str, extra: Sequence[Tensor | None]) -> list[int]:
+    """How many numbers of each extra parameter the kernel itself sums the gradient of."""
+    own = named(name)
+    matrices = set() if own is None else {one.which - 3 for one in own.products}
+    given = [e for e in extra if e is not None]
+    return [0 if i in matrices else e.numel() for i, e in enumerate(given)]
 
 
 def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
     """The gradient of an extra parameter, a matrix laid out in memory as it is stored, transposed."""
+    if gradient.numel() != parameter.numel():
+        return gradient  # of a matrix that only products read
     found = gradient.view(parameter.shape)
     return found.T.contiguous().T if found.dim() == 2 else found
 
@@ -265,6 +287,41 @@ class Gradients(NamedTuple):
     def of_b_h(self) -> Tensor:
         """d b_h."""
         return torch.cat([d_u.sum(0) for d_u in self.blocks])
+
+    def of_matrices(
+        self,
+        name: str,
+        products: Tensor | None,
+        further: Sequence[Tensor],
+        W_m: Tensor | None,
+        extra: Sequence[Tensor | None],
+    ) -> dict[int, Tensor]:
+        """Those of the matrices that the products of a program read, by their place in the loop.
+
+        products, further: the saved values. W_m has a gradient wherever it is given. Each is laid out as
+        the parameters are stored, transposed.
+        """
+        own = named(name)
+        if own is None:
+            return {}
+        found: dict[int, Tensor] = {}
+        if W_m is not None and all(one.which != 2 for one in own.products):
+            found[2] = torch.zeros_like(W_m)
+        H = own.hidden_size
+        within = 0 if products is None else products.shape[-1] // H
+        for one in own.products:
+            d_w = self.w[:, one.column : one.column + one.width]  # type: ignore[index]
+            blocks = []
+            for i, width in one.operands:
+                if i < within and products is not None:
+                    value = rows(products)[:, i * H : i * H + width]
+                else:
+                    value = rows(further[i - within])
+                blocks.append(value.expand(-1, one.size // len(one.operands)))
+            m = blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
+            sums = torch.mm(m.T, d_w).T if one.transposed else torch.mm(d_w.T, m).T
+            found[one.which] = found[one.which] + sums if one.which in found else sums
+        return found
 
     def of_extra(self) -> list[Tensor]:
         """Those of the extra parameters."""
@@ -356,8 +413,7 @@ def _input_gradients(
 def _describe(inputs: Inputs, layout: Layout, found: ForwardResult) -> "array[int]":
     """The record of a forward pass; a backward one adds to it. It does not keep tensors alive."""
     words = describe_parameters(inputs)
-    matrices = (inputs.loop[0], inputs.loop[2])
-    weights = sum(W.numel() for W in matrices if W is not None)
+    weights = sum(W.numel() for W in inputs.loop if W is not None and W.dim() == 2)
     describe_run(
         words, layout, weights, list(map(series, found.states)), found.products, found.further,
         inputs.initial, found.m,

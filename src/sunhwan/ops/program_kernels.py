@@ -21,6 +21,23 @@ HOOKS = ("advance", "retreat", "parameter_gradients", "loop", "step")
 """Methods of a cell that say how its step is taken: with one of its own, the kernel would take another."""
 
 
+class InnerProduct(NamedTuple):
+    """A product in a step with a matrix besides W_h, as the gradient of that matrix is made.
+
+    which: the matrix among the loop's parameters; transposed: its transpose is multiplied. operands: of
+    what is multiplied, `size` numbers, which of the saved values it is, side by side, and how wide each
+    is, 1 where all numbers of its block are alike. column, width: where the gradient of what it gives
+    stands.
+    """
+
+    which: int
+    transposed: bool
+    operands: tuple[tuple[int, int], ...]
+    size: int
+    column: int
+    width: int
+
+
 class ProgramKernel(NamedTuple):
     """A cell at one hidden size: its kernels by type of numbers, and the records they run.
 
@@ -32,6 +49,7 @@ class ProgramKernel(NamedTuple):
     hidden_size: int
     kernels: dict[torch.dtype, Kernel]
     records: "dict[torch.dtype, ProgramRecord]"
+    products: tuple[InnerProduct, ...]
     seen: tuple[tuple[Tensor, ...], State]
 
 
@@ -79,11 +97,12 @@ def why_not(cell: Cell, hidden_size: int) -> str | None:
     """Why the library cannot run a cell's step as a program, in one clause; None if it can."""
     if library() is None:
         return "the compiled library was not built"
-    if isinstance(cell, LinearCell | TwoProductCell):
+    if isinstance(cell, LinearCell):
         return "it is a recurrence of another kind"
     if has_backward(cell):
         return "it has a backward step of its own"
-    if any(getattr(type(cell), name) is not getattr(Cell, name) for name in HOOKS):
+    usual = TwoProductCell if isinstance(cell, TwoProductCell) else Cell
+    if any(getattr(type(cell), name) is not getattr(usual, name) for name in HOOKS):
         return "it takes its step in a way of its own"
     try:
         hash(cell)

@@ -13,13 +13,13 @@ from sunhwan.cells import Cell, State
 from sunhwan.cells.tracing import apart
 from sunhwan.errors import ShapeError
 from sunhwan.ops.library import library
-from sunhwan.ops.program_kernels import ProgramKernel
+from sunhwan.ops.program_kernels import InnerProduct, ProgramKernel
 from sunhwan.ops.program_record import Names, record_of
-from sunhwan.ops.record import EXTRA, FIELDS, SAVED, Kernel
+from sunhwan.ops.record import EXTRA, FIELDS, OF_PROGRAM, SAVED, Kernel
 from sunhwan.ops.reference import check_step
 from sunhwan.program import evaluate
-from sunhwan.program.derivative import gradient_of, step_and_gradient
-from sunhwan.program.passes import StepPasses, forget, passes_of
+from sunhwan.program.derivative import cut_step, gradient_of, operand_name, product_name
+from sunhwan.program.stages import StagedStep, forget, stages_of
 
 __all__ = ["forget", "make", "still_holds", "why_not"]
 
@@ -42,9 +42,23 @@ def still_holds(kernel: ProgramKernel) -> bool:
 
 def why_not(cell: Cell, hidden_size: int) -> str | None:
     """Why a step cannot be written down, in one clause; None if it can."""
-    passes = passes_of(cell, hidden_size)
-    if isinstance(passes, str):
-        return passes
+    found = _chosen(cell, hidden_size)
+    return found if isinstance(found, str) else None
+
+
+def _chosen(cell: Cell, hidden_size: int) -> StagedStep | str:
+    """The step with its inner products cut out, else with them among its operations; else why not."""
+    reasons = []
+    for cut in (True, False):
+        step = stages_of(cell, hidden_size, cut=cut)
+        reason = step if isinstance(step, str) else _objection(cell, hidden_size, step)
+        if reason is None:
+            return step
+        reasons.append(reason)
+    return reasons[0]
+
+
+def _objection(cell: Cell, hidden_size: int, passes: StagedStep) -> str | None:
     if len(cell.state_type._fields) > FIELDS or len(cell.extra) > EXTRA:
         return "it has too many fields or parameters"
     if len(passes.saved) > SAVED:
@@ -59,7 +73,7 @@ def why_not(cell: Cell, hidden_size: int) -> str | None:
 
 def make(cell: Cell, hidden_size: int) -> ProgramKernel | None:
     """A new kernel; None where a step taken again gives something else."""
-    passes = passes_of(cell, hidden_size)
+    passes = _chosen(cell, hidden_size)
     if isinstance(passes, str):
         return None
     given = _probe(cell, hidden_size)
@@ -72,14 +86,15 @@ def make(cell: Cell, hidden_size: int) -> ProgramKernel | None:
             return None  # which is said when the layer is called
         if not (_same(made, learning) and _same(made, _evaluated(cell, hidden_size, given))):
             return None  # a step that does one thing in training and another one after it
-    names = Names(cell.state_type._fields, cell.extra)
+    names = Names(cell.state_type._fields, cell.state_sizes(hidden_size), cell.extra)
     name = f"program:{type(cell).__qualname__}:{next(_NUMBERS)}"
     kernels, records = {}, {}
     for dtype in (torch.float32, torch.float64):
         of_u = len(cell.gates_of_W_h)
         records[dtype] = record_of(passes, names, hidden_size, of_u, dtype)
         kernels[dtype] = _kernel(name, cell, passes, hidden_size, dtype)
-    kernel = ProgramKernel(name, cell, hidden_size, kernels, records, (given, made))
+    products = inner_products_of(passes, cell)
+    kernel = ProgramKernel(name, cell, hidden_size, kernels, records, products, (given, made))
     return kernel if still_holds(kernel) else None
 
 
@@ -90,8 +105,19 @@ def _same(now: State, then: State) -> bool:
     )
 
 
+def inner_products_of(step: StagedStep, cell: Cell) -> tuple[InnerProduct, ...]:
+    """The products of a step but that with W_h, as their weights' gradients are made."""
+    found, column = [], 0
+    for one, operands in zip(step.products, step.operands, strict=True):
+        which = 3 + cell.extra.index(one.name) if one.name in cell.extra else 2
+        read = tuple((i, step.operations[step.saved[i]].size) for i in operands)
+        found.append(InnerProduct(which, one.transposed, read, one.K, column, one.J))
+        column += one.J
+    return tuple(found)
+
+
 def _kernel(
-    name: str, cell: Cell, passes: StepPasses, hidden_size: int, dtype: torch.dtype
+    name: str, cell: Cell, passes: StagedStep, hidden_size: int, dtype: torch.dtype
 ) -> Kernel:
     driver = _driver(dtype, library().instructions)  # type: ignore[union-attr]
     kernel = Kernel()
@@ -102,7 +128,7 @@ def _kernel(
         size = passes.operations[place].size
         kernel.saved_width[i] = 1 if size == hidden_size else -size
     kernel.recurrent_gates, kernel.distinct = len(cell.gates_of_W_h), passes.distinct
-    kernel.second, kernel.always_saves = -1, 0
+    kernel.second, kernel.always_saves = OF_PROGRAM, 0
     kernel.forward, kernel.backward = driver.forward, driver.backward
     return kernel
 
@@ -124,7 +150,7 @@ def _probe(cell: Cell, hidden_size: int) -> tuple[Tensor, ...]:
         scale = torch.tensor([[0.5], [5.0]])
         rows = [scale * torch.randn(2, width) for width in widths]
         own = cell.initial_extra(H)
-    return (*rows, *(own[name].detach() for name in cell.extra))
+    return (*rows, *(own[name].detach() for name in cell.step_parameters))
 
 
 def _step(cell: Cell, given: tuple[Tensor, ...]) -> State:
@@ -139,12 +165,19 @@ def _step(cell: Cell, given: tuple[Tensor, ...]) -> State:
 
 def _evaluated(cell: Cell, hidden_size: int, given: tuple[Tensor, ...]) -> State:
     """What the program makes of the same."""
-    program = step_and_gradient(cell, hidden_size)
-    assert not isinstance(program, str)
-    fields = cell.state_type._fields
-    read = ["a", *(["u"] if cell.gates_of_W_h else []), *fields, *cell.extra]
+    step = cut_step(cell, hidden_size)
+    assert not isinstance(step, str)
+    fields, own = cell.state_type._fields, cell.step_parameters
+    read = ["a", *(["u"] if cell.gates_of_W_h else []), *fields, *own]
     values = dict(zip(read, (value.double().numpy() for value in given), strict=True))
-    nothing = {gradient_of(f): np.zeros(given[-1 - len(cell.extra)].shape) for f in fields}
-    made = evaluate(program, values | nothing)
-    like = given[-1 - len(cell.extra)]
-    return tuple(torch.from_numpy(np.broadcast_to(made[f], like.shape).copy()) for f in fields)
+    sizes = dict(zip(fields, cell.state_sizes(hidden_size), strict=True))
+    for k, one in enumerate(step.products):
+        sizes[operand_name(k)] = one.K
+        values[product_name(k)] = np.zeros((2, one.J))
+    values |= {gradient_of(name): np.zeros((2, size)) for name, size in sizes.items()}
+    made = evaluate(step.program, values)
+    for k, one in enumerate(step.products):  # each waits for those before it alone
+        W = values[one.name].T if one.transposed else values[one.name]
+        values[product_name(k)] = np.broadcast_to(made[operand_name(k)], (2, one.K)) @ W
+        made = evaluate(step.program, values)
+    return tuple(torch.from_numpy(np.broadcast_to(made[f], (2, sizes[f])).copy()) for f in fields)

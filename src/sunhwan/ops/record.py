@@ -2,8 +2,12 @@
 
 import ctypes
 
-VERSION = 6  # kVersion of native/problem.hpp
+VERSION = 7  # kVersion of native/problem.hpp
 FIELDS, SAVED, EXTRA = 4, 16, 4  # the sizes of its arrays
+
+
+OF_PROGRAM = -2
+"""`second` of a kernel that runs a program, which has its products in a list."""
 
 
 class Series(ctypes.Structure):

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sunhwan.cells import Cell
-from sunhwan.cells.structure import forget_traces
+from sunhwan.cells.structure import forget_traces, why_not_derived_at
 from sunhwan.program.derivative import gradient_of, step_and_gradient
 from sunhwan.program.operations import Operation
 from sunhwan.program.units import UnitProgram, block_name, in_units
@@ -44,7 +44,8 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
     """Both passes of a step, or the reason why there are none, in one clause."""
     if any(size != hidden_size for size in cell.state_sizes(hidden_size)):
         return "its fields are not all of the hidden size"
-    joint = step_and_gradient(cell, hidden_size)
+    reason = why_not_derived_at(cell, hidden_size)
+    joint = reason or step_and_gradient(cell, hidden_size)
     if isinstance(joint, str):
         return joint
     program = in_units(joint, hidden_size)
@@ -65,7 +66,7 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
         for i in range(distinct):
             del backward[block_name(gradient_of("u"), i)]
     given = {gradient_of(f) for f in fields}
-    saved = _saved(
+    saved = saved_values(
         program, forward, backward.values(), given, {*fields, *cell.extra}, len(cell.gates)
     )
     made = {place: f"made {name}" for name, place in forward.items()}
@@ -91,32 +92,34 @@ def _pass(
 ) -> Pass:
     needed = {*results.values(), *saved}
     operations = program.operations
-    stops = {p: name for p, name in read.items() if not _is_there(operations[p])}
+    stops = {p: name for p, name in read.items() if not available_again(operations[p])}
     for place in reversed(range(len(program.operations))):
         if place in needed and place not in stops:
             needed.update(operations[place].operands)
     return Pass(tuple(sorted(needed)), {p: n for p, n in stops.items() if p in needed}, results)
 
 
-def _is_there(op: Operation) -> bool:
+def available_again(op: Operation) -> bool:
     """Whether both passes have a value anyway."""
     if op.kind == "input":
-        return op.name.rsplit(" ", 1)[0] not in ("a", "u")
+        name = op.name.rsplit(" ", 1)[0]
+        return name not in ("a", "u") and not name.startswith("product ")
     return op.kind == "constant"
 
 
-def _saved(
+def saved_values(
     program: UnitProgram,
     forward: dict[str, int],
     gradients: Iterable[int],
     given: set[str],
     available: set[str],
     room: int,
+    also: Iterable[int] = (),
 ) -> tuple[int, ...]:
     """The values of the forward pass that the backward one reads and cannot make of others, blocks first.
 
     given: names of the gradients; available: of the inputs that are there again. room: how many blocks
-    are saved at no cost, in the memory of the input products.
+    are saved at no cost, in the memory of the input products. also: values that are saved in any case.
     """
     operations = program.operations
     linear: list[bool] = []
@@ -130,7 +133,7 @@ def _saved(
             needed.update(operations[place].operands)
     border = sorted(place for place in needed if not linear[place])
     made = set(forward.values())
-    saved: list[int] = []
+    saved = list(dict.fromkeys(also))
 
     def missing(place: int) -> set[int]:
         """What must be saved beside, to have a value again."""
