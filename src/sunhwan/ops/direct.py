@@ -22,6 +22,7 @@ from sunhwan.errors import ShapeError
 from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
 from sunhwan.ops.gate import address, check, gradient
+from sunhwan.ops.inner_products import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.modes import is_batched
@@ -333,8 +334,8 @@ def _backward(
         d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
     found = native.run_backward(
         here.kernel, _describe(here, starts, h, made), N * T, starts,
-        native.width_of_second(r.name, None if W_m is None else W_m.T),
-        native.sums_of_extra(r.name, extra),
+        width_of_second(r.name, None if W_m is None else W_m.T),
+        sums_of_extra(r.name, extra),
         [] if d_h is None else [(d_h.data_ptr(), P)], d[1:],
         to_initial=any(needs[1 : 1 + len(starts)]),
     )  # fmt: skip
@@ -345,7 +346,7 @@ def _backward(
         d_W_m = found.w.T @ made.m
     elif of_W_m:
         second = None if W_m is None else W_m.T
-        d_W_m = found.of_matrices(r.name, made.products, made.further, second, extra)[2].T
+        d_W_m = gradients_of_matrices(r.name, found.w, made.products, made.further, second)[2].T
     return [
         torch.mm(found.a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1) if needs[0] else None,
         *found.initial,

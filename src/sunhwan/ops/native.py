@@ -19,6 +19,7 @@ from sunhwan.cells.base import rows, weight_gradient
 from sunhwan.errors import ShapeError
 from sunhwan.ops.description import describe_parameters, describe_run, pointer, put, series
 from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
+from sunhwan.ops.inner_products import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.inputs import Inputs, Layout, layout_of
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.program_kernels import kernel_for, named
@@ -225,7 +226,7 @@ def backward(
         d_b_h = None if b_h is None else d.of_b_h()
     if d.w is not None and found.m is not None:
         d_W_m = weight_gradient(found.m, d.w)
-    of_matrices = d.of_matrices(inputs.name, found.products, found.further, W_m, extra)
+    of_matrices = gradients_of_matrices(inputs.name, d.w, found.products, found.further, W_m)
     d_W_m = of_matrices.pop(2, d_W_m)
     of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
     given = [e for e in extra if e is not None]
@@ -233,22 +234,6 @@ def backward(
     for which, sums in of_matrices.items():
         of_extra[which - 3] = sums
     return [*of_input, d_W_h, d_b_h, d_W_m, *of_extra, *d.initial]
-
-
-def width_of_second(name: str, W_m: Tensor | None) -> int | None:
-    """How many numbers the products of a step but that with W_h give; None: there are none."""
-    own = named(name)
-    if own is None:
-        return None if W_m is None else W_m.shape[1]
-    return sum(one.width for one in own.products) or None
-
-
-def sums_of_extra(name: str, extra: Sequence[Tensor | None]) -> list[int]:
-    """How many numbers of each extra parameter the kernel itself sums the gradient of."""
-    own = named(name)
-    matrices = set() if own is None else {one.which - 3 for one in own.products}
-    given = [e for e in extra if e is not None]
-    return [0 if i in matrices else e.numel() for i, e in enumerate(given)]
 
 
 def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
@@ -287,41 +272,6 @@ class Gradients(NamedTuple):
     def of_b_h(self) -> Tensor:
         """d b_h."""
         return torch.cat([d_u.sum(0) for d_u in self.blocks])
-
-    def of_matrices(
-        self,
-        name: str,
-        products: Tensor | None,
-        further: Sequence[Tensor],
-        W_m: Tensor | None,
-        extra: Sequence[Tensor | None],
-    ) -> dict[int, Tensor]:
-        """Those of the matrices that the products of a program read, by their place in the loop.
-
-        products, further: the saved values. W_m has a gradient wherever it is given. Each is laid out as
-        the parameters are stored, transposed.
-        """
-        own = named(name)
-        if own is None:
-            return {}
-        found: dict[int, Tensor] = {}
-        if W_m is not None and all(one.which != 2 for one in own.products):
-            found[2] = torch.zeros_like(W_m)
-        H = own.hidden_size
-        within = 0 if products is None else products.shape[-1] // H
-        for one in own.products:
-            d_w = self.w[:, one.column : one.column + one.width]  # type: ignore[index]
-            blocks = []
-            for i, width in one.operands:
-                if i < within and products is not None:
-                    value = rows(products)[:, i * H : i * H + width]
-                else:
-                    value = rows(further[i - within])
-                blocks.append(value.expand(-1, one.size // len(one.operands)))
-            m = blocks[0] if len(blocks) == 1 else torch.cat(blocks, 1)
-            sums = torch.mm(m.T, d_w).T if one.transposed else torch.mm(d_w.T, m).T
-            found[one.which] = found[one.which] + sums if one.which in found else sums
-        return found
 
     def of_extra(self) -> list[Tensor]:
         """Those of the extra parameters."""

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 PRODUCTS: set[Any] = {torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__}
 TRANSPOSES: set[Any] = {
-    torch.t, Tensor.t, Tensor.T.__get__, Tensor.mT.__get__,  # type: ignore[attr-defined]
+    torch.t, Tensor.t, *(getattr(Tensor, name).__get__ for name in ("T", "mT")),
 }  # fmt: skip
 
 
@@ -35,7 +35,7 @@ class CutProducts(TorchFunctionMode):
     """
 
     def __init__(self, matrices: Mapping[str, Tensor], given: Sequence[Tensor] | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.given = given
         self.found: list[InnerProduct] = []
         self.operands: list[Tensor] = []
@@ -79,12 +79,14 @@ class CutProducts(TorchFunctionMode):
         self.found.append(InnerProduct(name, transposed != turned, int(K), int(J)))
         self.operands.append(x)
         if self.given is None:
-            return x @ (W.T if turned else W)
+            made: Tensor = x @ (W.T if turned else W)
+            return made
         return self.given[which]
 
 
 def products_in(step: Callable[[], Any], matrices: Mapping[str, Tensor]) -> list[InnerProduct]:
     """The products of a step, in the order in which it comes to them."""
-    with CutProducts(matrices, None) as cut:
+    cut = CutProducts(matrices, None)
+    with cut:
         step()
     return cut.found
