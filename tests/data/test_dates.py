@@ -123,6 +123,11 @@ def test_days_in_any_writing_go_on_or_are_refused(start: datetime, form: str, tu
     assert (np.diff(points) == (-1 if turned else 1) * 86_400e6).all()
 
 
+def test_a_month_of_four_letters_is_written_in_full() -> None:
+    assert following(["30 July 2000", "31 July 2000"], 1) == ("01 August 2000",)
+    assert following(["30 Jul 2000", "31 Jul 2000"], 1) == ("01 Aug 2000",)
+
+
 def test_a_trained_model_decides_what_a_short_file_leaves_open() -> None:
     assert column("03/04/2024", "04/04/2024", usual="month-day-year").order == "month-day-year"
     assert column("13/04/2024", "14/04/2024", usual="month-day-year").order == "day-month-year"

@@ -191,7 +191,7 @@ class Writing:
     @classmethod
     def of(cls, texts: Iterable[str], order: str) -> "Writing":
         """The writing of dates that can all be read in this order."""
-        sample, widths, names, midnights = "", dict[str, int](), 0, set[str]()
+        sample, widths, names, midnights = "", dict[str, int](), set[str](), set[str]()
         padded = False
         longest = 0
         for text in texts:
@@ -203,12 +203,13 @@ class Writing:
             for name, part in filled.items():
                 widths[name] = min(len(part), widths.get(name, len(part)))
                 padded |= part[0] == "0" and name in _PADDED
-            names = max(names, len(filled.get("mon", "")))
+            names.add(filled.get("mon", "").lower())
             if int(filled.get("H", 1)) in (0, 24):
                 midnights.add(filled["H"])
         if not padded and any(widths.get(name) == 1 for name in _PADDED):
             widths |= {name: 1 for name in _PADDED if name in widths}
-        return cls(order, sample, tuple(widths.items()), names > 4, midnights == {"24"})
+        full = names <= {name.lower() for name in MONTHS} and names != {"may"}
+        return cls(order, sample, tuple(widths.items()), full, midnights == {"24"})
 
     def write(self, local: datetime, offset: timedelta | None = None) -> str:
         """Write a date so that it looks like the others."""
