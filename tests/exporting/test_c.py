@@ -188,7 +188,7 @@ def test_values_share_room():
     ("name", "file", "error", "said"),
     [
         (
-            "tasks/translate",
+            "../v7/tasks/answer",
             "x.c",
             UsageError,
             "cannot be exported to C: export to ONNX",

@@ -25,16 +25,23 @@ def asked(folder: Path, questions: Any, file: Path) -> dict[str, Any]:
     )
 
 
+def letter(label: str) -> str:
+    """The letter of a token of jamo, or another character."""
+    return label.strip("-()") or label
+
+
 def _written(loaded: Any, file: Path) -> dict[str, Any]:
     ids = torch.from_numpy(loaded.vocabulary.encode(PROMPT)).long()[None, :8]
     with torch.no_grad():
         logits, _ = loaded.model(ids)
     (scored,) = loaded.score([PROMPT], end=False)
+    # As tokens were told before labels said where in a syllable a Korean letter stands.
+    told = letter if loaded.vocabulary.kind == "jamo" else str
     (sample,) = loaded.sample(PROMPT, length=40, seed=7, precision="fp32")
     return plain(
         {
             "logits": logits[0, -2:].tolist(),
-            "score": [[token.text, token.log_probability] for token in scored.tokens],
+            "score": [[told(token.text), token.log_probability] for token in scored.tokens],
             "sample": sample.text,
             "figures": loaded.evaluate(file).to_dict(),
         }

@@ -15,8 +15,6 @@ from tests.conftest import Command
 from tests.tasks.cases import spoken
 from tests.tasks.test_laws import Stop
 
-pytestmark = pytest.mark.usefixtures("no_picture")
-
 
 def settings(train: Path, dev: Path) -> sunhwan.Config:
     return sunhwan.Config().override(
