@@ -168,12 +168,8 @@ def _single_step(
 ) -> list[Tensor]:
     """Run one step by PyTorch's operator of exactly this equation."""
     W_x, b, W_h, b_h = stored[:4]
-    weights = [W_x, W_h]
-    if b is not None:
-        weights += [b, zeros(1, tuple(b.shape), b.dtype)[0][0] if b_h is None else b_h]
-    layers = [field.unsqueeze(0) for field in state]
-    y, last = fused.call(prepared.cell, x.transpose(0, 1), layers, weights, True)
-    return [y.transpose(0, 1), last.squeeze(0)]
+    h = fused.step(prepared.cell, x.select(1, 0), state[0], (W_x, W_h, b, b_h))
+    return [h.unsqueeze(1), h.clone()]
 
 
 def is_state(prepared: Prepared, state: Any, N: int) -> bool:

@@ -99,6 +99,19 @@ def call(
     raise TypeError(f"PyTorch has no fused operator for {type(cell).__name__}")
 
 
+def step(cell: Cell, x: Tensor, h: Tensor, weights: Sequence[Any]) -> Tensor:
+    """Call PyTorch's operator of one step of a GRU or Elman network: x (N, D), h (N, H) → h.
+
+    weights: W_ih, W_hh, b_ih, b_hh, None for a bias that is not there.
+    """
+    if isinstance(cell, GRU):
+        return torch.gru_cell(x, h, *weights)
+    if isinstance(cell, Elman):
+        operator = torch.rnn_tanh_cell if cell.nonlinearity == "tanh" else torch.rnn_relu_cell
+        return operator(x, h, *weights)
+    raise TypeError(f"PyTorch has no operator for a step of {type(cell).__name__}")
+
+
 def torch_weights(parameters: Parameters, *, chunk: bool = False) -> list[Tensor]:
     """W_ih (G·H, D), W_hh (G·H, H) and, with biases, b_ih and b_hh, as PyTorch orders them.
 
