@@ -116,9 +116,11 @@ def by_series(scores: dict[str, ForecastScores], title: str) -> Listing:
         (
             name, f"{s.mase:.3f}" if s.mase == s.mase else "–",
             f"{s.naive_mase:.3f}" if s.naive_mase == s.naive_mase else "–",
-            f"{s.smape:.2f} %", f"{s.mae:.5g}", f"{s.coverage:.2f}", f"{s.forecasts:,}",
+            f"{s.smape:.2f} %", f"{s.crps:.4f}", f"{s.mae:.5g}", f"{s.coverage:.2f}", f"{s.forecasts:,}",
         )
         for name, s in shown
     ]  # fmt: skip
-    columns = ("series", "MASE", "seasonal naive", "sMAPE", "MAE", "coverage", "forecasts")
+    columns = (
+        "series", "MASE", "seasonal naive", "sMAPE", "CRPS", "MAE", "coverage", "forecasts",
+    )  # fmt: skip
     return Listing(title, columns, rows)
