@@ -31,6 +31,15 @@ def tagger(output_layer: str):
     return type(task).restored(config, {**task.preprocessing(), "source": source})
 
 
+def written_without_a_warning(task, file, weights):
+    """The model as C, near to the numbers of Python, and taken by a strict compiler."""
+    found = export(task, file, "c", weights)
+    assert found.deviation < (1e-5 if weights == "fp32" else 0.1)
+    command = [compiler, *STRICT, "-fsyntax-only", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("weights", "task"),
     [
@@ -48,11 +57,7 @@ def tagger(output_layer: str):
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
     """Pooling, directions, levels, Viterbi, quantiles; no warning."""
-    found = export(task(), tmp_path / "out.c", "c", weights)
-    assert found.deviation < (1e-5 if weights == "fp32" else 0.1)
-    command = [compiler, *STRICT, "-fsyntax-only", str(tmp_path / "out.c")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
 MAIN = """

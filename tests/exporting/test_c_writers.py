@@ -1,14 +1,12 @@
 """Encoder-decoders as C: the numbers of the model, and its greedy answers."""
 
-import subprocess
-
 import pytest
 
 import sunhwan
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import export, predictor_checks
-from tests.exporting.test_c import STRICT, compiler
-from tests.exporting.test_c_predictors import lines_of
+from tests.exporting.test_c import compiler
+from tests.exporting.test_c_predictors import lines_of, written_without_a_warning
 from tests.exporting.test_tasks import GOLDEN, lively, other
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
@@ -42,11 +40,7 @@ def frames():
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
     """Every kind of attention, input feeding, levels, frames, numbers and labels; no warning."""
-    found = export(task(), tmp_path / "out.c", "c", weights)
-    assert found.deviation < (1e-5 if weights == "fp32" else 0.1)
-    command = [compiler, *STRICT, "-fsyntax-only", str(tmp_path / "out.c")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
 PUT = "static void put(const char *text, void *to) { (void)to; fputs(text, stdout); }\n"
