@@ -102,7 +102,7 @@ def test_a_logger_that_fails_is_given_up_and_the_run_goes_on(tmp_path: Path) -> 
     result = train(config(tmp_path), tmp_path / "run", reporter=LoggingReporter(kept, lines))
     assert result.steps == STEPS
     assert [s for s in lines.said if "kept" in s] == [
-        "training.kept takes no more since step 4: no room"
+        "training.kept stopped logging at step 4: no room"
     ]
 
 

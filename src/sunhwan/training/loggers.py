@@ -105,7 +105,7 @@ class LoggingReporter(Reporter):
         except Exception as error:
             self._open = False
             self._inner.say(
-                f"{self._writer.setting} takes no more since step {self._step}: {first_line(error)}"
+                f"{self._writer.setting} stopped logging at step {self._step}: {first_line(error)}"
             )
 
 
