@@ -166,6 +166,11 @@ def test_other_columns_are_refused(tmp_path):
     task = fresh(7, inputs=("rain",), means=(0.0,), deviations=(1.0,))
     with pytest.raises(ConfigError, match="but the model reads rain beside them: export to ONNX"):
         export(task, tmp_path / "x.html", "html")
+    task = fresh(7, zone="Europe/Berlin")
+    with pytest.raises(
+        ConfigError, match=r"no changes of a clock, .* of Europe/Berlin: export to ONNX"
+    ):
+        export(task, tmp_path / "x.html", "html")
     task = fresh(7, cycles=("week",))
     with pytest.raises(ConfigError, match="the calendar is not kept with the model: train it anew"):
         export(task, tmp_path / "x.html", "html")

@@ -81,6 +81,7 @@ class Ending(NamedTuple):
     sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
     and where its second half begins; inputs: how many are pooled; score: of attention. fields: of the
     struct. labels: names, or none. vocabulary: of texts; words: of words that are spelled, too.
+    vocabularies: code that is written as it is, for there are texts of users in it.
     functions, tables: that the code calls and reads; written: levels that go on step by step; numbers, row:
     4 bytes each of `fields`, and bytes of them for each step.
     """
@@ -96,6 +97,7 @@ class Ending(NamedTuple):
     labels: tuple[str, ...] = ()
     vocabulary: Vocabulary | None = None
     words: WordsKind | None = None
+    vocabularies: str = ""
     functions: Sequence[Function] = ()
     tables: tuple[tuple[str, Numbers], ...] = ()
     written: tuple[Level, ...] = ()
@@ -225,6 +227,7 @@ def predictor_source(
             f"const char *{name}_label(int number)\n{{\n"
             f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
         )
+    parts.append(ending.vocabularies)
     code = _filled(ending.code, given, passed).replace("VECTOR", str(_pooled(ending.pool)))
     code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride)).replace("ROWS", here)
     code = code.replace("WRITTEN_BY", "WRITTEN_scale[token] *" if weights == "int8" else "")

@@ -14,7 +14,7 @@ from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c import writer_code as code
-from sunhwan.exporting.c.coding import KINDS, tokens
+from sunhwan.exporting.c.coding import KINDS, encoding, named, tokens
 from sunhwan.exporting.c.predictor_source import (
     Ending,
     Function,
@@ -88,7 +88,9 @@ def writer_source(task: Any, name: str, weights: str) -> CSource:
     def filled(template: str) -> str:
         return re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
 
-    coded = _coding(task.vocabulary) + (_prefixed(task.input_kind.vocabulary) if text else "")
+    coded = _coding(task.vocabulary, name)
+    if text:
+        coded += _prefixed(task.input_kind.vocabulary, name)
     body = steps.attend() + filled(code.START) + filled(code.STEP) + code.TEXT * text
     usage = [
         " *   static void put(const char *text, void *to) { (void)to; fputs(text, stdout); }",
@@ -98,7 +100,8 @@ def writer_source(task: Any, name: str, weights: str) -> CSource:
         + ("the numbers of labels" if kind == "int" else "as read, not scaled"),
     ]  # fmt: skip
     ending = Ending(
-        {}, "\n".join(usage), filled(code.DECLARED) + code.DECLARED_TEXT * text, coded + body,
+        {}, "\n".join(usage), filled(code.DECLARED) + code.DECLARED_TEXT * text, body,
+        vocabularies=coded,
         fields=(*steps.fields, *(["int tokens[UPPER_STEPS + 1];"] if text else [])),
         pool=("last", size, size // directions),
         functions=steps.functions, written=tuple(steps.levels),
@@ -213,22 +216,24 @@ class _Steps:
         return "\n".join(lines)
 
 
-def _coding(vocabulary: Vocabulary) -> str:
+def _coding(vocabulary: Vocabulary, name: str) -> str:
     """The vocabulary that is written."""
     functions = KINDS[vocabulary.kind].replace("NAME_encode", "NAME_encode_written")
     if vocabulary.kind != "jamo":  # of others no token joins the one before
         functions = re.sub(
             r"(/\*[^\n]*\*/\n)?static int joins\(.*?\n}\n\n", "", functions, flags=re.S
         )
-    return tokens(vocabulary) + functions
+    return tokens(vocabulary) + named(functions, name)
 
 
-def _prefixed(vocabulary: Vocabulary | None) -> str:
+def _prefixed(vocabulary: Vocabulary | None, name: str) -> str:
     """The vocabulary that is read, its names apart from those of the one that is written."""
     assert vocabulary is not None
-    text = tokens(vocabulary) + KINDS[vocabulary.kind].split("static void say")[0]
+    text = encoding(vocabulary, name)
     names = {"UNKNOWN", "EOS", *re.findall(r"^static [^\n=;({]*?(\w+)(?=\[|\()", text, re.M)}
-    return re.sub(r"\b(" + "|".join(names) + r")\b", r"read_\1", text)
+    # Strings are matched as a whole, for there are tokens that are called as something of ours.
+    pattern = r'"(?:[^"\\]|\\.)*"|\b(' + "|".join(names) + r")\b"
+    return re.sub(pattern, lambda found: f"read_{found[1]}" if found[1] else found[0], text)
 
 
 class _Question(NamedTuple):

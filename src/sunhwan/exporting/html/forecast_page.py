@@ -30,12 +30,18 @@ q => q.series.flatMap(values => {
 
 
 def forecast_page(task: Forecast) -> Answering:
-    """A forecaster; ConfigError for one that reads more than the series and the dates."""
+    """A forecaster; ConfigError for one that reads more than the series and the dates, or of a clock that
+    changes."""
     beside = task.layout.inputs + task.layout.future
     if beside:
         raise ConfigError(
             f"a page forecasts from pasted numbers, but the model reads {listed(beside)} beside them: "
             "export to ONNX"
+        )
+    if task.layout.zone:
+        raise ConfigError(
+            f"a page knows no changes of a clock, but the model's times are of {task.layout.zone}: export "
+            "to ONNX"
         )
     if task.layout.cycles and not _dated(task):
         raise ConfigError(
