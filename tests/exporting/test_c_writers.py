@@ -80,20 +80,6 @@ def test_translations(tmp_path):
     assert lines_of(tmp_path, TRANSLATE, [*texts, "2" * 300]) == [*wanted, "too long"]
 
 
-def test_tokens_are_written_as_they_are(tmp_path):
-    """Those, too, that are called as something in the file is."""
-    words = ["ARROWS", "EOS", "GIVEN", "NAME", "ORDER", "STRIDE", "UNKNOWN", "VECTOR", "joins"]
-    task = lively(sunhwan.load(GOLDEN / "translate"))
-    count = min(len(words), *(len(v) - 3 for v in (task.vocabulary, task.input_kind.vocabulary)))
-    for vocabulary in (task.vocabulary, task.input_kind.vocabulary):
-        own = (*vocabulary.tokens[:-count], *words[:count])
-        object.__setattr__(vocabulary, "tokens", own)
-    export(task, tmp_path / "notes.c", "c")
-    text = (tmp_path / "notes.c").read_text("utf-8")
-    assert count > 4
-    assert [text.count(f'    "{word}",\n') for word in words[:count]] == [2] * count
-
-
 @pytest.mark.usefixtures("printing")
 def test_descriptions(tmp_path):
     """Numbers go in as they are read."""
