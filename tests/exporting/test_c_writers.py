@@ -80,6 +80,17 @@ def test_translations(tmp_path):
     assert lines_of(tmp_path, TRANSLATE, [*texts, "2" * 300]) == [*wanted, "too long"]
 
 
+def test_tokens_are_written_as_they_are(tmp_path):
+    """Those, too, that are called as something in the file is."""
+    words = ("ARROWS", "GIVEN", "NAME", "ORDER")
+    task = lively(sunhwan.load(GOLDEN / "translate"))
+    for vocabulary in (task.vocabulary, task.input_kind.vocabulary):
+        object.__setattr__(vocabulary, "tokens", (*vocabulary.tokens[:-4], *words))
+    export(task, tmp_path / "notes.c", "c")
+    text = (tmp_path / "notes.c").read_text("utf-8")
+    assert [text.count(f'"{word}",\n') for word in words] == [2, 2, 2, 2]
+
+
 @pytest.mark.usefixtures("printing")
 def test_descriptions(tmp_path):
     """Numbers go in as they are read."""
