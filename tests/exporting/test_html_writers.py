@@ -107,7 +107,7 @@ def test_numbers_are_described(opened):
 
 
 def test_tunes_are_drawn(opened):
-    """Labels are chosen; at temperature 0 the tune is that of the model."""
+    """Labels are chosen; at temperature 0 the tune is that of the model, above it any draw is a token."""
     task = lively(loaded("describe_tunes"))
     page = opened(task)
     metre, key = (labels[-1] for labels in task.input_kind.labels)
@@ -119,6 +119,14 @@ def test_tunes_are_drawn(opened):
     page.fill("#heat", "1.5")
     page.click("#again")
     assert page.text_content("#written").startswith("X:1\n")
+    # Of some counts the shares, subtracted one by one, leave more than nothing of the largest draw.
+    draws = """() => {
+        Math.random = () => 1 - 2 ** -53;
+        const logits = count => Array.from({ length: count }, (_, n) => -n / 1000);
+        return Array.from({ length: 20 }, (_, n) => chosen(logits(n + 2), new Set([1]), 1));
+    }"""
+    found = page.evaluate(draws)
+    assert all(0 <= token <= n + 1 and token != 1 for n, token in enumerate(found))
 
 
 @pytest.mark.deep

@@ -1,5 +1,6 @@
 // Encoder-decoders: what is read → a text about it, token by token.
 const { decoder: DECODER } = MODEL, WRITTEN = texts(MODEL.vocabulary), { unk_id: UNK, eos_id: EOS } = MODEL.vocabulary;
+const NEVER = new Set(UNK === null ? [] : [UNK]);
 
 // Read
 
@@ -71,22 +72,13 @@ function step(state, token) {
   return { logP: Array.from(scores, v => v - top - Math.log(total)), weights };
 }
 
-// Of all tokens but UNK the likeliest, or above temperature 0 one drawn at random.
-function chosen(logP, temperature) {
-  const best = logP.reduce((at, v, n) => n !== UNK && (at < 0 || v > logP[at]) ? n : at, -1);
-  if (!temperature) return best;
-  const shares = logP.map((v, n) => n === UNK ? 0 : Math.exp((v - logP[best]) / temperature));
-  let left = Math.random() * shares.reduce((a, b) => a + b);
-  return shares.findIndex(share => (left -= share) < 0);
-}
-
 // What the model says about what was given: { text, ids, looks: the weights at each token, share: its probability }.
 function write(given, temperature = 0) {
   const state = begin(memoryOf(given)), ids = [], looks = [];
   let token = EOS, total = 0;
   while (ids.length < MODEL.limit) {
     const { logP, weights } = step(state, token);
-    token = chosen(logP, temperature);
+    token = chosen(logP, NEVER, temperature);
     total += logP[token];
     if (token === EOS) break;
     ids.push(token);

@@ -45,18 +45,6 @@ function forbidden(ids, first) {
   return never;
 }
 
-function chosen(logits, never, temperature) {
-  let best = -1;
-  for (let n = 0; n < logits.length; n++) if (!never.has(n) && (best < 0 || logits[n] > logits[best])) best = n;
-  if (temperature <= 0) return best;
-  let total = 0;
-  const shares = logits.map((v, n) => never.has(n) ? 0 : Math.exp((v - logits[best]) / temperature));
-  for (const share of shares) total += share;
-  let left = Math.random() * total;
-  for (let n = 0; n < shares.length; n++) if ((left -= shares[n]) < 0) return n;
-  return best;
-}
-
 // Goes on from a prompt: what is written, without the prompt.
 function write(prompt, length, temperature = 0) {
   const ids = encode(prompt), state = begin(), logits = new Float32Array(TOKENS.length), written = [];

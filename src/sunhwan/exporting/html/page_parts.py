@@ -62,9 +62,10 @@ def framed(
 
 
 def foundation(facts: str) -> str:
-    """What every engine stands on: products, weights, texts."""
+    """What every engine stands on: products, weights, texts, the choice of a token."""
     compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
-    parts = "\n".join(source(name) for name in ("products.js", "weights.js", "texts.js"))
+    names = ("products.js", "weights.js", "texts.js", "sampling.js")
+    parts = "\n".join(map(source, names))
     return f'const MODEL = {facts};\nconst PRODUCTS_TEXT = "{compiled}";\n{parts}\n'
 
 
