@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sunhwan.data.clock import following
 from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.times import Times, read_times
+from sunhwan.data.zones import offsets_of
 from sunhwan.errors import DataError, UsageError
 
 WRITINGS = {
@@ -188,6 +189,40 @@ def test_a_zone_that_is_not_that_of_the_times_is_refused() -> None:
         column(*offsets, zone="America/New_York")
     with pytest.raises(UsageError, match="but the times name Asia/Seoul"):
         column("2024-01-01 23:50 Asia/Seoul", "2024-01-02 00:00 Asia/Seoul", zone="Europe/Paris")
+    alias = ("2024-01-01 23:50 Asia/Calcutta", "2024-01-02 00:00 Asia/Calcutta")
+    assert column(*alias, zone="Asia/Kolkata").kind == "date"
+
+
+@pytest.mark.parametrize("offset", ["", "Z", "+09:00"])
+def test_a_zone_is_assumed_where_the_times_tell_no_other(offset: str) -> None:
+    hours = [f"2024-07-{day}T{hour:02}:00:00" for day in range(10, 20) for hour in range(24)]
+    found = column(*(h + offset for h in hours), usual_zone="Europe/Berlin", assume_zone=True)
+    assert found.zone == "Europe/Berlin"
+    assert [found.write(point) for point in found.points.tolist()] == [h + offset for h in hours]
+    assert column(*(h + offset for h in hours), usual_zone="Europe/Berlin").zone == ""
+    seconds = ("1700000000", "1700003600")
+    assert column(*seconds, usual_zone="Europe/Berlin", assume_zone=True).zone == "Europe/Berlin"
+
+
+def test_a_zone_that_is_assumed_gives_way_to_that_of_the_times() -> None:
+    new_york = (
+        "2024-03-10T01:00:00-05:00",
+        "2024-03-10T03:00:00-04:00",
+        "2024-03-10T04:00:00-04:00",
+    )
+    assert (
+        column(*new_york, usual_zone="Europe/Berlin", assume_zone=True).zone == "America/New_York"
+    )
+    named = [f"2024-03-10 {hour:02}:00 America/New_York" for hour in (1, 3, 4)]
+    assert column(*named, usual_zone="Europe/Berlin", assume_zone=True).zone == "America/New_York"
+    # Of no zone that there is: the last offset stays.
+    odd = ("2024-03-10T01:00:00-05:00", "2024-03-10T03:00:00+04:00")
+    assert column(*odd, usual_zone="Europe/Berlin", assume_zone=True).zone == ""
+
+
+def test_clocks_are_asked_from_the_first_year_on() -> None:
+    ancient = np.array([-62_135_596_800_000_000, -60_000_000_000_000_000])
+    assert len(set(offsets_of(ancient, "America/New_York").tolist())) == 1
 
 
 def test_one_that_is_not_like_the_others_is_named() -> None:

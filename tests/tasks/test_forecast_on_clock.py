@@ -211,3 +211,8 @@ def test_a_forecast_across_a_change_is_right_in_value_and_in_its_times(
             assert [a.values["time"].replace("T", " ") for a in answers] == times
             medians = [a.values["median"] for a in answers]
             np.testing.assert_allclose(medians, daily(coming), atol=2)
+    # A question of another zone, with its change, is one of that zone.
+    elsewhere = shown(around(CHANGES[1][1], 6 * DAY, 2 * DAY), "Europe/London")
+    lines = [f"{t.isoformat()},{v}" for t, v in zip(elsewhere, daily(elsewhere), strict=True)]
+    (asked,) = [task.parse_question(lines)]
+    assert asked.clock.zone == "Europe/London"

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data.dates import ORDERS, Reading, Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.epochs import epoch_of
 from sunhwan.data.numbers import is_number
 from sunhwan.data.zones import (
-    fill_weeks,
+    clocks_agree,
     instants_of,
     is_changing,
     named_zone,
     offsets_of,
+    runs_round_the_clock,
     shown_offset,
     zone_of,
 )
@@ -33,12 +35,6 @@ CHOICES = {
 """What `task.dates` may say of dates whose numbers could stand in several orders."""
 
 _IN_DIGITS = ("digits", "digits and hour", "digits of a month")
-_EPOCHS: dict[int, tuple[int | Fraction, str]] = {
-    9: (10**6, "seconds"), 10: (10**6, "seconds"), 13: (10**3, "milliseconds"),
-    16: (1, "microseconds"), 19: (Fraction(1, 1000), "nanoseconds"),
-}  # fmt: skip
-"""Digits of a count since 1970 → the microseconds in its unit, and the unit's name."""
-
 _YEARS = (1900, 2100)
 _SERIAL_1970, _DAY_MS = 25569, 86_400_000
 _SERIALS = (20_000, 80_000)  # 1954 to 2119
@@ -81,6 +77,7 @@ def read_times(
     usual: str = "",
     zone: str = "",
     usual_zone: str = "",
+    assume_zone: bool = False,
     groups: Sequence[NDArray[np.intp]] = (),
 ) -> Times:
     """Read a column of times.
@@ -92,6 +89,7 @@ def read_times(
         zone: where the clock stands whose times have no offset from UTC, "": it never changes; or
             on whose clock days are counted, whatever one offset the times have.
         usual_zone: the zone of times with offsets, where these are its own.
+        assume_zone: take the usual zone for `zone`, where the times have no offset or one alone.
         groups: the rows of each series, in their order; none: all rows are of one.
 
     Raises:
@@ -104,13 +102,14 @@ def read_times(
     wanted = CHOICES.get(dates, "")
     order, notes = _order_of(unique, cells, where, column, (wanted, usual), groups)
     if order:
-        return _dated(cells, order, (zone, usual_zone), groups, notes)
+        return _dated(cells, order, (zone, usual_zone), groups, notes, assume=assume_zone)
     if all(map(is_number, unique)):
-        epoch = _epoch(unique)
+        epoch = epoch_of(unique)
         if epoch:
             size, unit = epoch
             points = np.array([round(Fraction(cell) * size) for cell in cells], dtype=np.int64)
             notes = (f"{column} counts {unit} since 1970",)
+            zone = zone or (usual_zone if assume_zone else "")
             zone = zone and named_zone(zone).key
             return Times(
                 "date", points, lambda p: str(round(round(p) / size)), "epoch", notes, zone
@@ -243,18 +242,22 @@ def _dated(
     zones: tuple[str, str],
     groups: Sequence[NDArray[np.intp]],
     notes: tuple[str, ...],
+    *,
+    assume: bool = False,
 ) -> Times:
     """Dates on the clock on which their steps are most alike: that of the column, or UTC.
 
-    zones: the one that was named, and the usual one of times with offsets.
+    zones: the one that was named, and the usual one of times with offsets. assume: as of `read_times`.
     """
     known = {cell: _read(cell, order) for cell in dict.fromkeys(cells)}
     writing = Writing.of(known, order)
     local = _local_points(cells, order)
     names = {reading.zone for reading in known.values() if reading.zone}
     offsets = {reading.offset for reading in known.values()}
+    if assume and not zones[0] and not names and len(offsets) == 1:
+        zones = (zones[1], zones[1])
     if len(names) == 1 or (zones[0] and offsets == {None}):
-        if zones[0] and names - {zones[0]}:
+        if zones[0] and not all(clocks_agree(name, zones[0]) for name in names):
             raise UsageError(
                 f"task.zone is {zones[0]}, but the times name {listed(sorted(names))}, as in "
                 f"{quoted(cells[0])}: leave task.zone out"
@@ -273,13 +276,13 @@ def _dated(
         rows = np.argsort(points, kind="stable")
         fits = [z for z in zones if z and (local - points == offsets_of(points, z)).all()]
         if zones[0] and zones[0] not in fits:
-            return _counted_elsewhere(cells[0], writing, zones[0], points, local, notes)
+            return _with_days_of(zones[0], cells[0], writing, points, local, notes)
         instants = [_date(points[row]) for row in rows]
         shown = [known[cells[row]].offset or timedelta(0) for row in rows]
         place = named_zone(fits[0]) if fits else zone_of(instants, shown)
     if not is_changing(place, points.min().item(), points.max().item()):
         place = timezone((local[-1] - points[-1]).item() * MICROSECOND)
-    elif fill_weeks(points, local, groups) or (
+    elif runs_round_the_clock(points, local, groups) or (
         _odd_steps(points, groups) < _odd_steps(local, groups)
     ):
         notes = (*notes, f"the clock of {place} changes, so steps are those of UTC")
@@ -296,10 +299,10 @@ def _dated(
     return Times("date", local, write_local, order, notes)
 
 
-def _counted_elsewhere(
+def _with_days_of(
+    zone: str,
     example: str,
     writing: Writing,
-    zone: str,
     points: NDArray[np.int64],
     local: NDArray[np.int64],
     notes: tuple[str, ...],
@@ -324,16 +327,6 @@ def _read(text: str, order: str) -> Reading:
 
 def _date(point: float) -> datetime:
     return EPOCH + int(point) * MICROSECOND
-
-
-def _epoch(unique: Sequence[str]) -> tuple[int | Fraction, str] | None:
-    """The unit of counts since 1970, None where the numbers are no such counts."""
-    longest = max(len(cell.partition(".")[0]) for cell in unique)
-    if longest not in _EPOCHS or any(set(cell) > set("0123456789.") for cell in unique):
-        return None
-    size, unit = _EPOCHS[longest]
-    years = [1970 + float(cell) * float(size) / 31_556_952e6 for cell in unique]
-    return (size, unit) if min(years) > 1975 and max(years) < _YEARS[1] else None
 
 
 def _is_moderate(cell: str) -> bool:

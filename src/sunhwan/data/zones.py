@@ -90,7 +90,7 @@ def is_changing(zone: tzinfo, first: int, last: int) -> bool:
     return len({_offset(point, str(zone)) for point in some}) > 1
 
 
-def fill_weeks(
+def runs_round_the_clock(
     points: NDArray[np.int64], local: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]
 ) -> bool:
     """Whether points of UTC lie on a grid of parts of a day, and at nine of ten times of a week's clock.
@@ -108,12 +108,19 @@ def fill_weeks(
     return 10 * seen * step >= 9 * min(WEEK, longest)
 
 
-_LAST = 253_370_764_800_000_000  # the year 9999, beyond which there is no date
+def clocks_agree(zone: str, other: str) -> bool:
+    """Whether two zones show the same, as Asia/Calcutta and Asia/Kolkata do, from 1970 to 2100."""
+    weeks = range(0, 130 * 366 * DAY, WEEK)
+    return zone == other or all(_offset(week, zone) == _offset(week, other) for week in weeks)
+
+
+_FIRST, _LAST = -62_135_510_400_000_000, 253_370_764_800_000_000
+"""The second day of the year 1 and the first of 9999: no clock shows a date beyond those there are."""
 
 
 @lru_cache(maxsize=100_000)
 def _offset(point: int, zone: str) -> int:
-    instant = datetime(1970, 1, 1) + timedelta(microseconds=min(max(point, -_LAST // 4), _LAST))
+    instant = datetime(1970, 1, 1) + timedelta(microseconds=min(max(point, _FIRST), _LAST))
     return shown_offset(instant, named_zone(zone)) // timedelta(microseconds=1)
 
 

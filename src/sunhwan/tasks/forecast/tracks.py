@@ -291,7 +291,7 @@ def parse_series(question: str | list[str], layout: Layout) -> Series | list[lis
     where = [f"line {number}" for number in range(1, len(rows) + 1)]
     times = tuple(row[0] for row in rows)
     read = read_times(
-        times, where, "date", usual=layout.order, zone=layout.zone, usual_zone=layout.zone
+        times, where, "date", usual=layout.order, usual_zone=layout.zone, assume_zone=True
     )
     late = np.flatnonzero(np.diff(read.points) <= 0)
     if len(late):
