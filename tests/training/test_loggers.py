@@ -37,9 +37,12 @@ def config(tmp_path: Path, **further: Any) -> Config:
 class Stops(Reporter):
     """Ends the process, so to say, at a step that has no checkpoint."""
 
+    def __init__(self, error: type[BaseException] = KeyboardInterrupt) -> None:
+        self.error = error
+
     def step(self, report: Any) -> None:
         if report.step == 5:
-            raise KeyboardInterrupt
+            raise self.error
 
 
 def in_two_parts(tmp_path: Path, key: str) -> Path:
@@ -61,7 +64,7 @@ class Kept:
     setting = "training.kept"
 
     def __init__(self, fails: int = 10**9) -> None:
-        self.fails, self.rows, self.ended = fails, [], 0
+        self.fails, self.rows, self.ended = fails, [], []
 
     def begin(self, step: int) -> None:
         if self.fails <= step:
@@ -75,8 +78,8 @@ class Kept:
     def text(self, name: str, text: str, step: int) -> None:
         self.rows.append((step, name))
 
-    def end(self) -> None:
-        self.ended += 1
+    def end(self, failed: bool) -> None:
+        self.ended.append("failed" if failed else "finished")
 
 
 class Lines(Reporter):
@@ -94,7 +97,27 @@ def test_a_logger_gets_steps_scores_and_samples(tmp_path: Path) -> None:
     assert [step for step, *_ in steps] == [1, 2, 3, 4, 5, 6]
     assert [row[0] for row in kept.rows if "validation/loss" in row] == [3, 6]
     assert (6, "sample") in kept.rows
-    assert kept.ended == 1
+    assert kept.ended == ["finished"]
+
+
+@pytest.mark.parametrize(
+    ("error", "end"), [(KeyboardInterrupt, "finished"), (RuntimeError, "failed")]
+)
+def test_a_record_is_closed_as_failed_where_an_error_ends_the_run(
+    error: type[BaseException], end: str, tmp_path: Path
+) -> None:
+    kept = Kept()
+    with pytest.raises(error):
+        train(config(tmp_path), tmp_path / "run", reporter=LoggingReporter(kept, Stops(error)))
+    assert kept.ended == [end]
+
+
+def test_a_record_is_closed_where_the_next_one_cannot_begin(tmp_path: Path) -> None:
+    kept = Kept()
+    both = LoggingReporter(kept, LoggingReporter(Kept(0), Reporter()))
+    with pytest.raises(UsageError, match="cannot begin a record"):
+        train(config(tmp_path), tmp_path / "run", reporter=both)
+    assert kept.ended == ["failed"]
 
 
 def test_a_logger_that_fails_is_given_up_and_the_run_goes_on(tmp_path: Path) -> None:

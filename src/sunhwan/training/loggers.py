@@ -42,8 +42,8 @@ class Writer(Protocol):
     def text(self, name: str, text: str, step: int) -> None:
         """Write a text of a step."""
 
-    def end(self) -> None:
-        """Close the record."""
+    def end(self, failed: bool) -> None:
+        """Close the record: of a run that failed, or is over or interrupted."""
 
 
 class LoggingReporter(Reporter):
@@ -55,7 +55,7 @@ class LoggingReporter(Reporter):
 
     def __init__(self, writer: Writer, inner: Reporter) -> None:
         self._writer, self._inner = writer, inner
-        self._open, self._step = False, 0
+        self._open, self._failed, self._step = False, False, 0
 
     def reading(self, progress: Progress) -> None:
         self._inner.reading(progress)
@@ -89,8 +89,12 @@ class LoggingReporter(Reporter):
     def say(self, message: str) -> None:
         self._inner.say(message)
 
+    def failed(self) -> None:
+        self._failed = True
+        self._inner.failed()
+
     def end(self) -> None:
-        self._write(self._writer.end)
+        self._write(lambda: self._writer.end(self._failed))
         self._open = False
         self._inner.end()
 
@@ -138,7 +142,7 @@ class TensorBoard:
     def text(self, name: str, text: str, step: int) -> None:
         self._writer.add_text(name, f"```\n{text}\n```", step)
 
-    def end(self) -> None:
+    def end(self, failed: bool) -> None:
         self._writer.close()
 
 
@@ -183,8 +187,8 @@ class WeightsAndBiases:
         table = self._wandb.Table(columns=["step", name], data=[[step, text]])
         self._run.log({"step": step, name: table})
 
-    def end(self) -> None:
-        self._run.finish()
+    def end(self, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))
 
 
 class MLflow:
@@ -235,8 +239,8 @@ class MLflow:
     def text(self, name: str, text: str, step: int) -> None:
         self._client.log_text(self._run, text, f"{name}/step-{step}.txt")
 
-    def end(self) -> None:
-        self._client.set_terminated(self._run)
+    def end(self, failed: bool) -> None:
+        self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
 
 
 LOGGERS: dict[str, Callable[[Path, Config], Writer]] = {

@@ -44,5 +44,8 @@ class Reporter:
     def say(self, message: str) -> None:
         """Something worth a line happened."""
 
+    def failed(self) -> None:
+        """An error ends the training, no interruption; `end` follows."""
+
     def end(self) -> None:
-        """Training is over, or an exception is on its way."""
+        """Training is over, or an exception is on its way, that of `begin` as well."""

@@ -93,9 +93,12 @@ class Trainer:
         """Train to the end of the budget, or until interrupted; the run folder holds the outcome."""
         with self._interruption.awaited():
             self._restore()
-            self.reporter.begin(self.facts())
             try:
+                self.reporter.begin(self.facts())
                 stopped = self._loop()
+            except Exception:
+                self.reporter.failed()
+                raise
             finally:
                 self.reporter.end()
         return Result(

@@ -167,8 +167,8 @@ class Study:
         return told
 
 
-class _Pruned(Exception):  # noqa: N818 no error: a way out of the training loop
-    """A trial is not worth its time."""
+class _Pruned(BaseException):
+    """A trial is not worth its time: no error, but a way out of the training loop."""
 
 
 class _Judge(Reporter):
