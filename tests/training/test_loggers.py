@@ -10,7 +10,7 @@ import pytest
 from sunhwan.config import Config
 from sunhwan.errors import UsageError
 from sunhwan.training import Reporter, resume, train
-from sunhwan.training.loggers import LOGGERS, LoggingReporter
+from sunhwan.training.loggers import LOGGERS, SENT_TOGETHER, LoggingReporter, MLflow
 
 STEPS = 6
 
@@ -75,6 +75,9 @@ class Kept:
             raise OSError("no room\nat all")
         self.rows.append((step, *values))
 
+    def send(self) -> None:
+        self.rows.append(("sent",))
+
     def text(self, name: str, text: str, step: int) -> None:
         self.rows.append((step, name))
 
@@ -97,6 +100,8 @@ def test_a_logger_gets_steps_scores_and_samples(tmp_path: Path) -> None:
     assert [step for step, *_ in steps] == [1, 2, 3, 4, 5, 6]
     assert [row[0] for row in kept.rows if "validation/loss" in row] == [3, 6]
     assert (6, "sample") in kept.rows
+    sent = [kept.rows[i - 1] for i, row in enumerate(kept.rows) if row == ("sent",)]
+    assert [step for step, *_ in sent] == [3, 6]
     assert kept.ended == ["finished"]
 
 
@@ -174,6 +179,29 @@ def test_mlflow_holds_a_resumed_run_as_one(tmp_path: Path, monkeypatch: pytest.M
     steps = {m.step for m in client.get_metric_history(run.info.run_id, "training/loss")}
     assert steps == {1, 2, 3, 4, 5, 6}
     assert len(client.list_artifacts(run.info.run_id, "sample")) == 2
+
+
+@theirs
+def test_mlflow_is_sent_many_steps_in_one_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow")
+    sent: list[list[int]] = []
+
+    class Client:
+        def log_batch(self, run: str, metrics: Any) -> None:
+            sent.append([metric.step for metric in metrics])
+
+        def set_terminated(self, run: str, status: str) -> None:
+            sent.append([])
+
+    writer = MLflow(tmp_path, Config())
+    writer._client, writer._run = Client(), "run"
+    for step in range(1, SENT_TOGETHER + 4):
+        writer.numbers({"training/loss": 1.0}, step)
+    assert sent == [list(range(1, SENT_TOGETHER + 1))]
+    writer.end(False)
+    assert sent[1:] == [[SENT_TOGETHER + k for k in (1, 2, 3)], []]
 
 
 @theirs

@@ -24,6 +24,9 @@ PROJECT = "sunhwan"
 LONGEST = 6000
 """Characters of a setting's value that MLflow keeps."""
 
+SENT_TOGETHER = 100
+"""Steps whose numbers MLflow is sent in one request, which the training waits for."""
+
 
 class Writer(Protocol):
     """Where the curves of one run go. Making one has no effect; `begin` opens the record.
@@ -37,7 +40,10 @@ class Writer(Protocol):
         """Open the record: steps after this one, if it has any, did not happen."""
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
-        """Write numbers of a step by name."""
+        """Write numbers of a step by name, at once or with later ones."""
+
+    def send(self) -> None:
+        """Send what was held back."""
 
     def text(self, name: str, text: str, step: int) -> None:
         """Write a text of a step."""
@@ -80,6 +86,7 @@ class LoggingReporter(Reporter):
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         found = {name: value for name, value in scores.to_dict().items() if value is not None}
         self._write_numbers({f"validation/{name}": value for name, value in found.items()})
+        self._write(self._writer.send)
         self._inner.validated(step, scores, improved)
 
     def sample(self, text: str) -> None:
@@ -139,6 +146,9 @@ class TensorBoard:
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
+    def send(self) -> None:
+        self._writer.flush()
+
     def text(self, name: str, text: str, step: int) -> None:
         self._writer.add_text(name, f"```\n{text}\n```", step)
 
@@ -182,6 +192,9 @@ class WeightsAndBiases:
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         self._run.log({"step": step, **values})
 
+    def send(self) -> None:
+        """Send nothing: wandb sends by itself."""
+
     def text(self, name: str, text: str, step: int) -> None:
         # Text in a table is shown as it is; as HTML it would be run.
         table = self._wandb.Table(columns=["step", name], data=[[step, text]])
@@ -208,6 +221,8 @@ class MLflow:
         self._metric, self._param = Metric, Param
         self._experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
         self._folder, self._config = folder, config
+        self._held: list[Any] = []
+        self._steps = 0
 
     def begin(self, step: int) -> None:
         client = self._client = self._client_of()
@@ -233,13 +248,21 @@ class MLflow:
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         now = int(1000 * time.time())
-        metrics = [self._metric(name, value, now, step) for name, value in values.items()]
-        self._client.log_batch(self._run, metrics=metrics)
+        self._held += [self._metric(name, value, now, step) for name, value in values.items()]
+        self._steps += 1
+        if self._steps == SENT_TOGETHER:
+            self.send()
+
+    def send(self) -> None:
+        held, self._held, self._steps = self._held, [], 0
+        if held:
+            self._client.log_batch(self._run, metrics=held)
 
     def text(self, name: str, text: str, step: int) -> None:
         self._client.log_text(self._run, text, f"{name}/step-{step}.txt")
 
     def end(self, failed: bool) -> None:
+        self.send()
         self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
 
 
