@@ -6,6 +6,7 @@ import pytest
 import sunhwan
 from sunhwan.exporting import export
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.text import build_vocabulary
 from tests.exporting.conftest import GOLDEN, needs_node
 from tests.exporting.test_tasks import lively
 
@@ -19,10 +20,15 @@ def loaded(name: str) -> EncoderDecoderTask:
 
 
 def test_translations_and_where_it_looked(opened):
-    """Additive attention in both directions; hostile text; a phone in the dark."""
-    task = lively(loaded("translate"))
+    """Additive attention in both directions; hostile text; a phone in the dark; tokens as `display` says."""
+    task = loaded("translate")
+    read = build_vocabulary("jamo", ["가ㅋ각 1234"])
+    source = {"kind": "text", "vocabulary": read.to_dict()}
+    written = build_vocabulary("jamo", ["각ㅋ 01234\n"], eos=True).to_dict()
+    whole = {**task.preprocessing(), "source": source, "vocabulary": written}
+    task = lively(type(task).restored(task.config, whole))
     page = opened(task, viewport={"width": 360, "height": 640}, color_scheme="dark")
-    for question in ("2 1", "4 4 4 0 1 2 3"):
+    for question in ("2 1", "각ㅋ 4가"):
         (answer,) = task.predict([question], beam=1)
         page.fill("#text", question)
         page.wait_for_function("() => document.querySelector('#pieces button')")
@@ -33,6 +39,9 @@ def test_translations_and_where_it_looked(opened):
         np.testing.assert_allclose(looks, answer.alignment.weights, atol=1e-5)
         cells = page.locator("#grid td").count()
         assert cells == answer.alignment.weights.numel()
+        assert page.locator("#pieces button").all_text_contents() == answer.alignment.target
+        _, *heads = page.locator("#grid tr").first.locator("th").all_text_contents()
+        assert heads == answer.alignment.source
     page.locator("#pieces button").last.click()
     last = [node.get_attribute("title") for node in page.locator("#look .piece").all()]
     assert last == [f"{100 * weight:.1f}%" for weight in looks[-1]]

@@ -21,6 +21,7 @@ from sunhwan.tasks.common.questions import Question
 from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.describe.tunes import TUNE
+from sunhwan.text import Vocabulary
 
 STEPS, QUESTIONS = 5, 4
 """Tokens, drawn at random, after each of which the page is compared; questions without a text."""
@@ -77,6 +78,10 @@ def _facts(task: EncoderDecoderTask, parts: Parts, model: Any) -> dict[str, Any]
         "tune": task.columns == TUNE,
         "decoder": decoder(parts, model.decoder),
     }
+    if model.decoder.attention is not None:
+        facts["pieces"] = {"written": _labels(task.vocabulary)}
+        if isinstance(kind, TextKind):
+            facts["pieces"]["read"] = _labels(kind.vocabulary)
     if isinstance(reader, SequenceReader):
         facts["inputs"] = parts.inputs(reader.encoder.inputs)
         facts["stack"] = parts.stack(reader.encoder.recurrent)
@@ -85,6 +90,11 @@ def _facts(task: EncoderDecoderTask, parts: Parts, model: Any) -> dict[str, Any]
         assert isinstance(reader, StepReader)
         facts["reader"] = step_reader(parts, reader.inputs)
     return facts
+
+
+def _labels(vocabulary: Vocabulary) -> list[str]:
+    """How each token of a vocabulary is shown."""
+    return vocabulary.token_texts(range(len(vocabulary)))
 
 
 @torch.no_grad()

@@ -20,19 +20,9 @@ const SAY = {
       count: f => `수가 ${f.count}개 있지만 ${f.wide}개여야 합니다` } },
 };
 const LARGEST = 60;
-const INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ", FINALS = "ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ";
 let shown = null;
 
-// A token as it can be seen: spaces, and letters of Hangul by themselves.
-function visible(token) {
-  return [...token].map(c => {
-    const n = c.charCodeAt(0);
-    return { " ": "␣", "\n": "⏎", "\t": "⇥" }[c] ?? INITIALS[n - 0x1100] ?? FINALS[n - 0x11a8]
-      ?? (n >= 0x1161 && n <= 0x1175 ? String.fromCharCode(n - 0x1161 + 0x314f) : c);
-  }).join("");
-}
-
-const readPieces = given => WORDS ? wordsOf(given) : read(given).map(({ token }) => visible(SOURCE.vocabulary.tokens[token]));
+const readPieces = given => WORDS ? wordsOf(given) : read(given).map(({ token }) => MODEL.pieces.read[token]);
 const share = weight => `rgb(230 120 0 / ${Math.min(weight, 1).toFixed(3)})`;
 
 // Colours what was read by the weights at a piece of what was written.
@@ -48,7 +38,7 @@ function point(place) {
 }
 
 function showAttention() {
-  const { ids, looks, read } = shown, wrote = ids.map(n => visible(MODEL.vocabulary.tokens[n]));
+  const { ids, looks, read } = shown, wrote = ids.map(n => MODEL.pieces.written[n]);
   get("pieces").replaceChildren(...wrote.map((piece, n) => {
     const button = made("button", piece);
     button.onclick = button.onfocus = button.onpointerenter = () => point(n);
