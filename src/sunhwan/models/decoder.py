@@ -65,6 +65,15 @@ class DecoderState(NamedTuple):
         return DecoderState(layers, fed, self.summary[inputs], keys)
 
 
+class SummaryField(NamedTuple):
+    """A field of a layer's state that begins at tanh(summary W_s + b_s)[:, start:stop]."""
+
+    layer: int
+    name: str
+    start: int
+    stop: int
+
+
 class Decoder(nn.Module):
     r"""p(y_t | y_1 … y_{t−1}, what was read), after Sutskever et al. 2014, Luong et al. 2015.
 
@@ -116,7 +125,7 @@ class Decoder(nn.Module):
         )
         H = self.recurrent.output_size
         self.attention = None if keys is None else Attention(attention, H, keys)
-        self.first = nn.Linear(summary_size, sum(self._sizes()))
+        self.first = nn.Linear(summary_size, self.summary_fields()[-1].stop)
         self.combine = nn.Linear(H + (keys or summary_size), self.width, bias=False)
         self.dropout = nn.Dropout(config.dropout)
         self.output = nn.Linear(self.width, vocabulary_size)
@@ -174,11 +183,10 @@ class Decoder(nn.Module):
     def start(self, memory: Memory) -> DecoderState:
         """Before the first token of a text about each input."""
         summary, steps, lengths = memory
-        values = iter(torch.split(torch.tanh(self.first(summary)), self._sizes(), -1))
-        layers = []
-        for layer in self.recurrent.stack:
-            state: Any = layer.initial_state(len(summary))
-            layers.append(state._replace(**{name: next(values) for name in _learned(layer)}))
+        values = torch.tanh(self.first(summary))
+        layers: list[Any] = [layer.initial_state(len(summary)) for layer in self.recurrent.stack]
+        for depth, name, begin, end in self.summary_fields():
+            layers[depth] = layers[depth]._replace(**{name: values[:, begin:end]})
         fed = summary.new_zeros(len(summary), self.width) if self.input_feeding else None
         keys = None
         if self.attention is not None and steps is not None:
@@ -228,19 +236,16 @@ class Decoder(nn.Module):
         vectors: Tensor = self.dropout(torch.tanh(self.combine(torch.cat((y, context), -1))))
         return vectors, weights
 
-    def _sizes(self) -> list[int]:
-        """Of the fields of the state that the summary decides, in the order of `start`."""
-        sizes = []
-        for layer in self.recurrent.stack:
-            by_name = dict(
-                zip(
-                    layer.cell.state_type._fields,
-                    layer.cell.state_sizes(layer.hidden_size),
-                    strict=True,
-                )
-            )
-            sizes += [by_name[name] for name in _learned(layer)]
-        return sizes
+    def summary_fields(self) -> list[SummaryField]:
+        """The fields of the state that the summary decides, in the order of their numbers."""
+        found, start = list[SummaryField](), 0
+        for depth, layer in enumerate(self.recurrent.stack):
+            sizes = layer.cell.state_sizes(layer.hidden_size)
+            for name, size in zip(layer.cell.state_type._fields, sizes, strict=True):
+                if name in _learned(layer):
+                    found.append(SummaryField(depth, name, start, start + size))
+                    start += size
+        return found
 
 
 def _learned(layer: RecurrentLayer) -> tuple[str, ...]:

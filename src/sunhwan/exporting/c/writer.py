@@ -34,7 +34,7 @@ from sunhwan.exporting.predictor_programs import (
     read_program,
     score_program,
 )
-from sunhwan.models.decoder import Decoder, _learned
+from sunhwan.models.decoder import Decoder
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import LabelsInput, StepReader
@@ -172,12 +172,10 @@ class _Steps:
 
     def reset(self, sequence: bool) -> str:
         """The statements that make the state before the first token of `values`."""
-        lines, start, sizes = begin_lines(self.levels), 0, iter(self.decoder._sizes())
-        for depth, layer in enumerate(self.decoder.recurrent.stack):
-            for name in _learned(layer):
-                field = f"m->written_{depth}_{name}"
-                lines.append(f"    memcpy({field}, values + {start}, sizeof {field});")
-                start += next(sizes)
+        lines = begin_lines(self.levels)
+        for depth, name, start, _ in self.decoder.summary_fields():
+            field = f"m->written_{depth}_{name}"
+            lines.append(f"    memcpy({field}, values + {start}, sizeof {field});")
         if self.attends:
             lines.append(f"    m->steps = {'steps' if sequence else '1'};")
             if self.decoder.attention is not None and self.decoder.attention.kind != "dot":

@@ -6,9 +6,8 @@ from torch import nn
 
 from sunhwan.errors import ConfigError
 from sunhwan.exporting.html.encoder_parts import Parts
-from sunhwan.exporting.predictor_programs import levels_of
 from sunhwan.layers import Attention
-from sunhwan.models.decoder import Decoder, _learned
+from sunhwan.models.decoder import Decoder
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
 
@@ -43,17 +42,10 @@ def decoder(parts: Parts, model: Decoder) -> dict[str, Any]:
     """The decoder: its state before the first token, a step, what it looks at."""
     table = parts.table("written", model.inputs.embedding)
     levels = parts.stack(model.recurrent)
-    fields, start = [], 0
-    sizes = iter(model._sizes())
-    for depth, (layer, level) in enumerate(
-        zip(model.recurrent.stack, levels_of(model.recurrent), strict=True)
-    ):
-        for name in _learned(layer):
-            size = next(sizes)
-            full = f"state_{depth}_{name}"
-            assert len(level.initial[full]) == size
-            fields.append([levels[depth]["layers"][0], full, start, start + size])
-            start += size
+    fields = [
+        [levels[depth]["layers"][0], f"state_{depth}_{name}", start, stop]
+        for depth, name, start, stop in model.summary_fields()
+    ]
     return {
         "embedding": table,
         "size": model.inputs.output_size,

@@ -21,7 +21,7 @@ from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.onnx.recurrent_nodes import run_stack
 from sunhwan.exporting.parity import Check, Numbers
 from sunhwan.exporting.predictor_checks import doubled, drawn
-from sunhwan.models.decoder import Decoder, DecoderState, _learned
+from sunhwan.models.decoder import Decoder, DecoderState
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
@@ -93,15 +93,14 @@ def _encoder(model: EncoderDecoder, graph: Graph) -> Graph:
         assert isinstance(reader, StepReader)
         summary = graph.squeeze(add_inputs(graph, reader.inputs).x, 0)
     first = graph.op("Tanh", graph.linear(summary, decoder.first.weight, decoder.first.bias))
-    start = 0
+    decided = {(depth, name): (start, stop) for depth, name, start, stop in decoder.summary_fields()}
     names = iter(state_names(decoder.recurrent))
     rows = graph.size(summary, 0)
-    for layer in decoder.recurrent.stack:
+    for depth, layer in enumerate(decoder.recurrent.stack):
         for field in layer.cell.state_type._fields:
             name, _, size = next(names)
-            if field in _learned(layer):
-                value = graph.slice(first, start, start + size)
-                start += size
+            if (depth, field) in decided:
+                value = graph.slice(first, *decided[depth, field])
             else:
                 value = _zeros(graph, rows, size)
             graph.output(name, value, FLOAT, ["batch", size])
