@@ -32,6 +32,7 @@ from sunhwan.exporting.predictor_programs import (
     read_program,
     score_program,
 )
+from sunhwan.layers import Pooling, Recurrent
 from sunhwan.models.forecaster import QUANTILES
 from sunhwan.models.inputs import TokenInput
 from sunhwan.tasks import Task
@@ -61,13 +62,13 @@ def _classify(task: Classify) -> Ending:
     pooling = model.pooling
     if text:
         texts = '"a text"' + ', "another"' * pair
-        called, told = f"NAME_text(&m, {texts}, logits)", "in UTF-8, form NFC"
+        called, given = f"NAME_text(&m, {texts}, logits)", "in UTF-8, form NFC"
     else:
         others = ", others, other_steps" * pair
-        called, told = f"NAME_predict(&m, numbers, steps{others}, logits)", "as read, not scaled"
+        called, given = f"NAME_predict(&m, numbers, steps{others}, logits)", "as read, not scaled"
     usage = [
         " *   static struct NAME m;", " *   static float logits[UPPER_LABELS];",
-        f" *   NAME_label({called});   {told}",
+        f" *   NAME_label({called});   {given}",
     ]  # fmt: skip
     declared = [
         "/* The number of the likeliest label, and the logits of all; -1 for too many steps. */",
@@ -88,7 +89,7 @@ def _classify(task: Classify) -> Ending:
         CLASSIFY.replace("BOTH", BOTH if pair else "")
         + (CLASSIFY_PAIR if pair else CLASSIFY_ONE)
         + ((CLASSIFY_TEXTS if pair else CLASSIFY_TEXT) if text else ""),
-        pool=(pooling.kind, pooling.size, pooling.size // pooling.directions),
+        pool=pool_of(pooling),
         inputs=2 if pair else 1,
         score=score_program(pooling) if pooling.kind == "attention" else None,
         labels=tuple(task.labels),
@@ -161,15 +162,25 @@ def scale_of(task: Task) -> Scale | None:
     return Scale(kind.mean, kind.deviation) if isinstance(kind, FramesKind | VectorKind) else None
 
 
+def about_network(title: str, recurrent: Recurrent) -> str:
+    """The title of a model with its cells and their sizes."""
+    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in recurrent.stack))
+    sizes = ", ".join(str(layer.hidden_size) for layer in recurrent.stack)
+    return f"{title}: {cells} of {sizes} units"
+
+
+def pool_of(pooling: Pooling) -> tuple[str, int, int]:
+    """The pooling of an `Ending`."""
+    return pooling.kind, pooling.size, pooling.size // pooling.directions
+
+
 def source_of(task: Any, name: str, weights: str) -> CSource:
     """The file of a predictor; ConfigError for what has no form in C."""
     model, ending = task.model, ENDINGS[task.name](task)
     read = read_program(model.encoder.inputs, scale_of(task))
     head = head_program(model.output, getattr(model, "temperature", 1.0))
     network = Network(read, levels_of(model.encoder.recurrent), head)
-    stack = model.encoder.recurrent.stack
-    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in stack))
-    about = f"{task.title.capitalize()}: {cells} of {', '.join(str(x.hidden_size) for x in stack)} units."
+    about = f"{about_network(task.title.capitalize(), model.encoder.recurrent)}."
     steps = max(STEPS, 2 * ending.sizes.get("HORIZON", 0))
     return predictor_source(name, about, network, ending, weights, steps)
 

@@ -17,14 +17,14 @@ import numpy as np
 from sunhwan.atomic import write_text
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import predictor_checks
-from sunhwan.exporting.c.predictors import BOUND, ENDINGS, STEPS, compare, source_of
-from sunhwan.exporting.c.source import CSource, c_source
-from sunhwan.exporting.c.writer import (
-    WRITERS,
-    compare_writer,
+from sunhwan.exporting.c.encoder_decoders import (
+    ENCODER_DECODERS,
+    compare_encoder_decoder,
+    encoder_decoder_source,
     reads_one_step,
-    writer_source,
 )
+from sunhwan.exporting.c.predictors import BOUND, ENDINGS, STEPS, about_network, compare, source_of
+from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading
 from sunhwan.exporting.whole import whole_step
@@ -37,7 +37,7 @@ COMPILERS = ("cc", "gcc", "clang")
 
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write the C file of a model that says what the model says."""
-    if task.as_language_model() is None and task.name not in (*ENDINGS, *WRITERS):
+    if task.as_language_model() is None and task.name not in (*ENDINGS, *ENCODER_DECODERS):
         raise UsageError(f"{task.title} cannot be exported to C: export to ONNX")
     if path.suffix != ".c" or path.is_dir():
         raise UsageError(f"C is written to a file: name one such as {path.stem or 'model'}.c")
@@ -51,21 +51,20 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         source = _language_model(language, name, weights)
         off = _compare(compiler, name, source, language.model, weights)
     else:
-        source = (writer_source if task.name in WRITERS else source_of)(task, name, weights)
+        is_encoder_decoder = task.name in ENCODER_DECODERS
+        source = (encoder_decoder_source if is_encoder_decoder else source_of)(task, name, weights)
         most = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
-        most = 1 if task.name in WRITERS and reads_one_step(task) else most
+        most = 1 if is_encoder_decoder and reads_one_step(task) else most
         with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={most}") as library:
-            told = compare_writer if task.name in WRITERS else compare
-            off = told(library, name, task, weights, source.struct * (most // STEPS + 2))
+            compared = compare_encoder_decoder if is_encoder_decoder else compare
+            off = compared(library, name, task, weights, source.struct * (most // STEPS + 2))
     write_text(path, source.text)
     return Exported([path], off, weights=weights)
 
 
 def _language_model(task: LanguageModelTask, name: str, weights: str) -> CSource:
     model = task.model
-    cells = " + ".join(dict.fromkeys(type(layer.cell).__name__ for layer in model.recurrent.stack))
-    sizes = ", ".join(str(layer.hidden_size) for layer in model.recurrent.stack)
-    about = f"A language model: {cells} of {sizes} units over {task.vocabulary.kind}."
+    about = f"{about_network('A language model', model.recurrent)} over {task.vocabulary.kind}."
     if task.line_break is not None:
         about += (
             f"\n * Each line begins anew: before token {task.line_break.token} call {name}_begin."

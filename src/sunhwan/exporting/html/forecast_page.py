@@ -21,10 +21,10 @@ from sunhwan.models.forecaster import QUANTILES, Forecaster
 from sunhwan.models.inputs import FrameInput
 from sunhwan.tasks.forecast.task import Forecast
 
-SAID = """
+OUTPUTS = """
 q => q.series.flatMap(values => {
-  const { said, quantiles } = forecast(values.map(v => v ?? NaN), q.first);
-  return [...said.flat(), ...quantiles.flat()];
+  const { scaled, quantiles } = forecast(values.map(v => v ?? NaN), q.first);
+  return [...scaled.flat(), ...quantiles.flat()];
 })
 """
 
@@ -62,7 +62,7 @@ def forecast_page(task: Forecast) -> Answering:
         scripts=("shell.js", "forecast.js"),
         facts=partial(_facts, task),
         questions=questions,
-        said=SAID,
+        outputs=OUTPUTS,
         wanted=partial(_wanted, task, asked),
     )
 
@@ -120,15 +120,15 @@ def _series(task: Forecast) -> list[Series]:
 
 @torch.no_grad()
 def _wanted(task: Forecast, asked: list[Series], model: nn.Module) -> NDArray[Any]:
-    """Quantiles as the network says them, and in the unit of the series."""
+    """Quantiles of the network, scaled, and in the unit of the series."""
     found = []
     for series in asked:
         for window in task.asked(replace(series, values=series.values.copy())):
             inputs = task.collate([window]).inputs
             if next(model.parameters()).dtype == torch.float64:
                 inputs = doubled(inputs)
-            said = model(inputs).double().numpy()
+            scaled = model(inputs).double().numpy()
             _, repeated, scale = window.stretch(task.season)
-            placed, _ = task._placed([window], said, repeated[None], np.array([scale]))
-            found += [said.ravel(), placed.ravel()]
+            placed, _ = task._placed([window], scaled, repeated[None], np.array([scale]))
+            found += [scaled.ravel(), placed.ravel()]
     return np.concatenate(found)

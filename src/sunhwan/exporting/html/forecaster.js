@@ -93,13 +93,13 @@ function forecast(values, first = null) {
   const c = Math.min(CONTEXT, values.length - SEASON), history = values.slice(values.length - c - SEASON);
   const found = stretch(history, MODEL.drawn ? usualScale(values) : null), { repeated, scale } = found;
   const y = stack(MODEL.stack, rowsOf(values, first, found).map(row => linear(MODEL.inputs, row)));
-  const said = y.slice(-HORIZON).map(h => Array.from(linear(MODEL.output, h).sort()));
+  const scaled = y.slice(-HORIZON).map(h => Array.from(linear(MODEL.output, h).sort()));
   const middle = (MODEL.quantiles.length - 1) / 2, least = values.reduce((a, b) => b < a ? b : a, Infinity), count = MODEL.drawn && least === 0;
-  const quantiles = said.map((row, h) => {
+  const quantiles = scaled.map((row, h) => {
     const spread = MODEL.spread ? row.map((q, n) => row[middle] + MODEL.spread[n] * (q - row[middle])).sort((a, b) => a - b) : row;
     return spread.map(q => repeated[h] + scale * q).map(q => count ? Math.max(q, 0) : q);
   });
-  return { said, quantiles, scale };
+  return { scaled, quantiles, scale };
 }
 
 // The calendar: places of points in time, which are microseconds since 1970.

@@ -1,4 +1,4 @@
-// Classifiers and taggers of text: what is read → what is said.
+// Classifiers and taggers of text: what is read → labels.
 const { labels: LABELS } = MODEL;
 
 // Classification

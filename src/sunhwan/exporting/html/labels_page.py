@@ -23,7 +23,7 @@ from sunhwan.tasks.tag.task import Tag
 LENGTHS = (0, 1, 2, 9, 50)
 """Of the texts that a page is compared with the model on, in tokens or words."""
 
-SAID = "given => MODEL.pooling ? logitsOf(given.map(read)) : emissionsOf(read(given[0])).flat()"
+OUTPUTS = "given => MODEL.pooling ? logitsOf(given.map(read)) : emissionsOf(read(given[0])).flat()"
 
 
 def labels_page(task: Classify | Tag) -> Answering | None:
@@ -40,7 +40,7 @@ def labels_page(task: Classify | Tag) -> Answering | None:
         scripts=("shell.js", "answers.js"),
         facts=partial(_facts, task),
         questions=questions,
-        said=SAID,
+        outputs=OUTPUTS,
         wanted=partial(_wanted, task.input_kind, questions),
     )
 

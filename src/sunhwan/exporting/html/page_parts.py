@@ -27,7 +27,7 @@ class Answering(NamedTuple):
 
     engine, body, scripts: names of files: JavaScript behind `layers.js`, the body, what moves it.
     facts: gathers the arrays of a model and returns what else is known of it (JSON).
-    questions, said: what the page is compared on, and the function of JavaScript from one to numbers.
+    questions, outputs: what the page is compared on, and the function of JavaScript from one to numbers.
     wanted: what a model says to all of them, numbers in the same order.
     """
 
@@ -36,7 +36,7 @@ class Answering(NamedTuple):
     scripts: tuple[str, ...]
     facts: Callable[[Parts, nn.Module], dict[str, Any]]
     questions: Sequence[Any]
-    said: str
+    outputs: str
     wanted: Callable[[nn.Module], npt.NDArray[Any]]
 
 

@@ -29,8 +29,8 @@ PAGES = {
     "classify": "labels_page:labels_page",
     "tag": "labels_page:labels_page",
     "forecast": "forecast_page:forecast_page",
-    "translate": "writer_page:writer_page",
-    "describe": "writer_page:writer_page",
+    "translate": "encoder_decoder_page:encoder_decoder_page",
+    "describe": "encoder_decoder_page:encoder_decoder_page",
 }
 """By task; the function that makes the parts of its page, as MODULE:FUNCTION."""
 
@@ -103,7 +103,7 @@ def _compare(
 ) -> float:
     """The deviation from the model; the page must be exact in the weights that it keeps."""
     script = f"const WEIGHTS_TEXT = {json.dumps(numbers)};\n{engine}"
-    asked = f"{json.dumps(page.questions)}.map({page.said.strip()})"
+    asked = f"{json.dumps(page.questions)}.map({page.outputs.strip()})"
     rows = run_in_node(node, f"{script}\nconsole.log(JSON.stringify({asked}));")
     found = np.array([number for row in rows for number in row], np.float32)
     ours, whole = page.wanted(kept), copy.deepcopy(kept).double()

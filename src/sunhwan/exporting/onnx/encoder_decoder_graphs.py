@@ -93,7 +93,9 @@ def _encoder(model: EncoderDecoder, graph: Graph) -> Graph:
         assert isinstance(reader, StepReader)
         summary = graph.squeeze(add_inputs(graph, reader.inputs).x, 0)
     first = graph.op("Tanh", graph.linear(summary, decoder.first.weight, decoder.first.bias))
-    decided = {(depth, name): (start, stop) for depth, name, start, stop in decoder.summary_fields()}
+    decided = {
+        (depth, name): (start, stop) for depth, name, start, stop in decoder.summary_fields()
+    }
     names = iter(state_names(decoder.recurrent))
     rows = graph.size(summary, 0)
     for depth, layer in enumerate(decoder.recurrent.stack):

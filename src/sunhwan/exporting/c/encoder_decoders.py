@@ -13,7 +13,7 @@ from torch import Tensor
 from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import predictor_checks
-from sunhwan.exporting.c import writer_code as code
+from sunhwan.exporting.c import encoder_decoder_code as code
 from sunhwan.exporting.c.coding import KINDS, encoding, named, tokens
 from sunhwan.exporting.c.predictor_source import (
     Ending,
@@ -22,7 +22,7 @@ from sunhwan.exporting.c.predictor_source import (
     begin_lines,
     predictor_source,
 )
-from sunhwan.exporting.c.predictors import STEPS, read_of, scale_of
+from sunhwan.exporting.c.predictors import STEPS, about_network, pool_of, read_of, scale_of
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import checked
 from sunhwan.exporting.predictor_checks import doubled, drawn, unscaled
@@ -40,7 +40,7 @@ from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import LabelsInput, StepReader
 from sunhwan.text import Vocabulary
 
-WRITERS = ("translate", "describe")
+ENCODER_DECODERS = ("translate", "describe")
 """Names of the tasks."""
 ROWS, WRITTEN = 3, 5
 """Rows and tokens at which a file is compared with the model."""
@@ -61,7 +61,7 @@ def reads_one_step(task: Any) -> bool:
     return isinstance(task.model.reader, StepReader)
 
 
-def writer_source(task: Any, name: str, weights: str) -> CSource:
+def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
     """The file of an encoder-decoder; ConfigError for what has no form in C."""
     model, layer = task.model, input_of(task.model)
     if isinstance(layer, WordInput):
@@ -71,17 +71,17 @@ def writer_source(task: Any, name: str, weights: str) -> CSource:
         )
     decoder, reader, text = model.decoder, model.reader, isinstance(layer, TokenInput)
     sequence = isinstance(reader, SequenceReader)
-    levels = levels_of(reader.encoder.recurrent) if isinstance(reader, SequenceReader) else []
+    levels, pool = [], ("last", reader.summary_size, reader.summary_size)
+    if isinstance(reader, SequenceReader):
+        levels, pool = levels_of(reader.encoder.recurrent), pool_of(reader.pooling)
     network = Network(read_program(layer, scale_of(task)), levels, head_program(decoder.output))
     kind = "int" if text or isinstance(layer, LabelsInput) else "float"
     parameters = f"const {kind} *read" + ", int steps" * sequence
-    steps = _Steps(decoder, decoder.attention is not None)
-    directions = 2 if sequence and task.config.model.bidirectional else 1
-    size = reader.summary_size
+    steps = _Steps(decoder)
     words = {
         "PARAMETERS": parameters, "ARGUMENTS": "read, steps" if sequence else "read, 1",
         "COUNT": "steps" if sequence else "1", "FIRST": str(decoder.first.out_features),
-        "RESET": steps.reset(sequence), "TAKEN": steps.step(size), "VECTORS": steps.other,
+        "RESET": steps.reset(), "TAKEN": steps.step(reader.summary_size), "VECTORS": steps.other,
         "SIZE": str(len(task.vocabulary)), "END": str(task.eos), "MOST": str(task.limit),
     }  # fmt: skip
 
@@ -103,14 +103,12 @@ def writer_source(task: Any, name: str, weights: str) -> CSource:
         {}, "\n".join(usage), filled(code.DECLARED) + code.DECLARED_TEXT * text, body,
         vocabularies=coded,
         fields=(*steps.fields, *(["int tokens[UPPER_STEPS + 1];"] if text else [])),
-        pool=("last", size, size // directions),
+        pool=pool,
         functions=steps.functions, written=tuple(steps.levels),
         tables=(("WRITTEN", decoder.inputs.embedding.weight.detach().float().numpy()),),
         numbers=steps.numbers + text, row=4 * (steps.row + text),
     )  # fmt: skip
-    cells = " + ".join(dict.fromkeys(type(one.cell).__name__ for one in decoder.recurrent.stack))
-    units = ", ".join(str(one.hidden_size) for one in decoder.recurrent.stack)
-    about = f"{task.title.capitalize()}: {cells} of {units} units, greedily."
+    about = f"{about_network(task.title.capitalize(), decoder.recurrent)}; greedy decoding."
     return predictor_source(name, about, network, ending, weights, STEPS if sequence else 1)
 
 
@@ -121,8 +119,8 @@ class _Steps:
     levels' state, row: of each step that was read.
     """
 
-    def __init__(self, decoder: Decoder, attends: bool) -> None:
-        self.decoder, self.attends = decoder, attends
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
         self.levels: list[Level] = levels_of(decoder.recurrent, "written")
         self.functions: list[Function] = [
             Function("first", linear_program(decoder.first, tanh=True)),
@@ -153,7 +151,6 @@ class _Steps:
                 self.functions.append(Function("project", linear_program(attention.key)))
                 self.fields.append(f"float projected[UPPER_STEPS * {self.wide}];")
                 self.row += self.wide
-        self.last = "pq"[len(self.levels) % 2]
         self.other = "qp"[len(self.levels) % 2]
 
     def attend(self) -> str:
@@ -170,15 +167,16 @@ class _Steps:
             made = made.replace(word, text)
         return made
 
-    def reset(self, sequence: bool) -> str:
+    def reset(self) -> str:
         """The statements that make the state before the first token of `values`."""
         lines = begin_lines(self.levels)
         for depth, name, start, _ in self.decoder.summary_fields():
             field = f"m->written_{depth}_{name}"
             lines.append(f"    memcpy({field}, values + {start}, sizeof {field});")
-        if self.attends:
-            lines.append(f"    m->steps = {'steps' if sequence else '1'};")
-            if self.decoder.attention is not None and self.decoder.attention.kind != "dot":
+        attention = self.decoder.attention
+        if attention is not None:
+            lines.append("    m->steps = steps;")
+            if attention.kind != "dot":
                 call = f"project(m, m->ROWS + t * STRIDE, m->projected + t * {self.wide});"
                 lines.append(f"    for (int t = 0; t < m->steps; t++) {call}")
         if self.decoder.input_feeding:
@@ -192,7 +190,7 @@ class _Steps:
             f"    for (int j = 0; j < {D}; j++) m->p[j] = WRITTEN_BY WRITTEN[token * {D} + j];"
         ]
         at = D
-        if not self.attends:
+        if self.decoder.attention is None:
             lines.append(f"    memcpy(m->p + {at}, m->v, sizeof m->v);")
             at += summary
         if self.decoder.input_feeding:
@@ -204,7 +202,7 @@ class _Steps:
                 lines.append(f"    around_{depth}(m, m->{here}, m->{there});")
             here, there = there, here
         H = self.decoder.recurrent.output_size
-        if self.attends:
+        if self.decoder.attention is not None:
             lines.append(f"    attend(m, m->{here}, m->{here} + {H});")
         else:
             lines.append(f"    memcpy(m->{here} + {H}, m->v, sizeof m->v);")
@@ -242,7 +240,9 @@ class _Question(NamedTuple):
 
 
 @torch.no_grad()
-def compare_writer(library: ctypes.CDLL, name: str, task: Any, weights: str, struct: int) -> float:
+def compare_encoder_decoder(
+    library: ctypes.CDLL, name: str, task: Any, weights: str, struct: int
+) -> float:
     """The largest deviation of log p in the compiled file; ConfigError where it is too large."""
     begin, step = getattr(library, f"{name}_begin"), getattr(library, f"{name}_step")
     model, draw, largest = task.model, torch.Generator().manual_seed(1), 0.0
@@ -264,17 +264,17 @@ def compare_writer(library: ctypes.CDLL, name: str, task: Any, weights: str, str
 
         def exact(question: _Question = question) -> NDArray[Any]:
             whole = copy.deepcopy(model).double()
-            return _said(whole, question._replace(batch=doubled(question.batch)))
+            return _log_p(whole, question._replace(batch=doubled(question.batch)))
 
         off = checked(
-            f"{name}.c", "log p is", log_p.astype(np.float32), _said(model, question), exact,
+            f"{name}.c", "log p is", log_p.astype(np.float32), _log_p(model, question), exact,
             where=f" at {T} steps", weights=weights,
         )  # fmt: skip
         largest = max(largest, off)
     return largest
 
 
-def _said(model: EncoderDecoder, question: _Question) -> NDArray[Any]:
+def _log_p(model: EncoderDecoder, question: _Question) -> NDArray[Any]:
     """log p (N, tokens, V) of the model."""
     state, rows = model.start(question.batch), list[Tensor]()
     for token in question.tokens:

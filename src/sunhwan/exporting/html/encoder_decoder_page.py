@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sunhwan.exporting.html.encoder_decoder_parts import decoder, step_reader
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.labels_page import random_texts
 from sunhwan.exporting.html.page_parts import Answering
-from sunhwan.exporting.html.writer_parts import decoder, step_reader
 from sunhwan.exporting.predictor_checks import doubled
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
@@ -26,7 +26,7 @@ from sunhwan.text import Vocabulary
 STEPS, QUESTIONS = 5, 4
 """Tokens, drawn at random, after each of which the page is compared; questions without a text."""
 
-SAID = """
+OUTPUTS = """
 ({ given, tokens }) => {
   const state = begin(memoryOf(given));
   return tokens.flatMap(token => {
@@ -37,7 +37,7 @@ SAID = """
 """
 
 
-def writer_page(task: EncoderDecoderTask) -> Answering | None:
+def encoder_decoder_page(task: EncoderDecoderTask) -> Answering | None:
     """The page; None for what is read of files."""
     kind = task.input_kind
     reading: tuple[str, ...] = ()
@@ -57,11 +57,11 @@ def writer_page(task: EncoderDecoderTask) -> Answering | None:
     tokens = np.random.default_rng(2).integers(0, len(task.vocabulary), STEPS - 1).tolist()
     return Answering(
         engine=(*reading, "decoder.js"),
-        body="writes.html",
-        scripts=("shell.js", "questions.js", "writes.js"),
+        body="encoder_decoder.html",
+        scripts=("shell.js", "questions.js", "encoder_decoder.js"),
         facts=partial(_facts, task),
         questions=[{"given": one, "tokens": [task.eos, *tokens]} for one in questions],
-        said=SAID,
+        outputs=OUTPUTS,
         wanted=partial(_wanted, task, questions, [task.eos, *tokens]),
     )
 

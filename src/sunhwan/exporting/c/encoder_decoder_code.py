@@ -1,4 +1,4 @@
-"""The code in C99 of an encoder-decoder: its state before a text, a step, a text written greedily."""
+"""The code in C99 of an encoder-decoder: initial state of the decoder, a step, greedy decoding."""
 
 ATTEND = """\
 /* The mean of what was read, weighted by how well each step fits the query. */
@@ -85,16 +85,16 @@ int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to)
 DECLARED = """\
 enum { UPPER_VOCABULARY = SIZE, UPPER_EOS = END, UPPER_LIMIT = MOST };
 
-/* Takes a piece of text as soon as it is certain. */
+/* Called with each piece of text as soon as it is certain. */
 typedef void (*NAME_put)(const char *text, void *to);
 
-/* Reads: the state before the first token. How many steps were read; -1 for too many. */
+/* Encodes the input and sets the decoder's initial state; returns the number of steps, -1 if too many. */
 int NAME_begin(struct NAME *m, PARAMETERS);
 
-/* Takes the token before, UPPER_EOS before the first, and gives the logits of the next one. */
+/* One decoder step: the previous token, UPPER_EOS before the first, to the logits of the next. */
 void NAME_step(struct NAME *m, int token, float *logits);
 
-/* Writes about what was read, always the likeliest token; how many tokens it is. */
+/* Greedy decoding: the text goes to put; returns the number of tokens. */
 int NAME_write(struct NAME *m, NAME_put put, void *to);
 
 /* The tokens of an answer, at most so many as there is room for; how many they are. */

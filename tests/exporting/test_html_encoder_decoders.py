@@ -20,7 +20,7 @@ def loaded(name: str) -> EncoderDecoderTask:
 
 
 def test_translations_and_where_it_looked(opened):
-    """Additive attention in both directions; hostile text; a phone in the dark; tokens as `display` says."""
+    """Additive attention in both directions; hostile text; a phone in the dark; labels of tokens."""
     task = loaded("translate")
     read = build_vocabulary("jamo", ["가ㅋ각 1234"])
     source = {"kind": "text", "vocabulary": read.to_dict()}
