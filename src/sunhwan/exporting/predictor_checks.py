@@ -118,6 +118,11 @@ def doubled(batch: Ragged) -> Ragged:
     return batch._replace(values=values.double() if values.is_floating_point() else values)
 
 
+def in_precision_of(model: nn.Module, batch: Ragged) -> Ragged:
+    """A batch as a model in float32 or in float64 reads it."""
+    return doubled(batch) if next(model.parameters()).dtype == torch.float64 else batch
+
+
 def drawn(
     layer: InputLayer, rows: int, steps: int, draw: torch.Generator, suffix: str = ""
 ) -> tuple[Ragged, Numbers]:

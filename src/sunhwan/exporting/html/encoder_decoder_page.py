@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from sunhwan.exporting.html.encoder_decoder_parts import decoder, step_reader
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.labels_page import random_texts
 from sunhwan.exporting.html.page_parts import Answering
-from sunhwan.exporting.predictor_checks import doubled
+from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
@@ -105,7 +105,7 @@ def _wanted(
     found = []
     for question in questions:
         batch = task.input_kind.collate([_read(task, question)])
-        state = model.start(doubled(batch) if _is_double(model) else batch)
+        state = model.start(in_precision_of(model, batch))
         for token in tokens:
             log_p, state, weights = model.step(torch.tensor([token]), state)
             found.append(log_p[0].numpy())
@@ -122,7 +122,3 @@ def _read(task: EncoderDecoderTask, question: Any) -> Tensor:
     cells = (question,) if isinstance(question, str) else tuple(map(repr, question))
     (steps,) = kind.read(Question(cells, ""))
     return steps
-
-
-def _is_double(model: nn.Module) -> bool:
-    return next(model.parameters()).dtype == torch.float64

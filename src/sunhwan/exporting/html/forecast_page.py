@@ -16,7 +16,7 @@ from sunhwan.data.windows import DRAWN
 from sunhwan.errors import ConfigError, listed
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.page_parts import Answering
-from sunhwan.exporting.predictor_checks import doubled
+from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models.forecaster import QUANTILES, Forecaster
 from sunhwan.models.inputs import FrameInput
 from sunhwan.tasks.forecast.task import Forecast
@@ -124,9 +124,7 @@ def _wanted(task: Forecast, asked: list[Series], model: nn.Module) -> NDArray[An
     found = []
     for series in asked:
         for window in task.asked(replace(series, values=series.values.copy())):
-            inputs = task.collate([window]).inputs
-            if next(model.parameters()).dtype == torch.float64:
-                inputs = doubled(inputs)
+            inputs = in_precision_of(model, task.collate([window]).inputs)
             scaled = model(inputs).double().numpy()
             _, repeated, scale = window.stretch(task.season)
             placed, _ = task._placed([window], scaled, repeated[None], np.array([scale]))
