@@ -46,17 +46,14 @@ function showAttention() {
   }));
   get("grid").replaceChildren();
   if (read.length > LARGEST || wrote.length > LARGEST) return point(0);
-  const table = document.createElement("table"), head = document.createElement("tr");
-  head.append(made("th", ""), ...read.map(piece => made("th", piece)));
-  table.append(head, ...wrote.map((piece, n) => {
-    const line = document.createElement("tr");
-    line.append(made("th", piece), ...looks[n].map(weight => {
-      const cell = made("td", "", { backgroundColor: share(weight) });
-      cell.title = `${(100 * weight).toFixed(1)}%`;
-      return cell;
-    }));
-    return line;
-  }));
+  const table = document.createElement("table");
+  const weighed = weight => {
+    const cell = made("td", "", { backgroundColor: share(weight) });
+    cell.title = `${(100 * weight).toFixed(1)}%`;
+    return cell;
+  };
+  table.append(tableRow(...["", ...read].map(piece => made("th", piece))));
+  table.append(...wrote.map((piece, n) => tableRow(made("th", piece), ...looks[n].map(weighed))));
   get("grid").append(table);
   point(0);
 }

@@ -83,15 +83,10 @@ function plot(values, quantiles, times) {
 // The numbers of the future, a step a row.
 function numbers(quantiles, scale, times) {
   const table = document.createElement("table"), words = SAY[language], places = digits(scale);
-  const line = (cells, kind) => {
-    const node = document.createElement("tr");
-    node.append(...cells.map(cell => made(kind, cell)));
-    return node;
-  };
-  table.append(line([words.step, words.median, words.from, words.to], "th"));
+  table.append(tableRow(...[words.step, words.median, words.from, words.to].map(word => made("th", word))));
   quantiles.forEach((row, h) => {
     const shown = [row[(row.length - 1) / 2], row[0], row.at(-1)].map(v => v.toFixed(places));
-    table.append(line([times(h), ...shown], "td"));
+    table.append(tableRow(...[times(h), ...shown].map(cell => made("td", cell))));
   });
   return table;
 }

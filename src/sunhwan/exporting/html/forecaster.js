@@ -145,9 +145,10 @@ function pointOfDate([, year, quarter, month, day = 1, hour = 0, minute = 0, sec
   return at.getUTCMonth() === m && at.getUTCDate() === +day && hour < 24 && minute < 60 && second < 60 ? at.getTime() * 1e3 : NaN;
 }
 
-function numberOf(cell, line) {
-  if (!/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(cell) || !Number.isFinite(+cell)) throw { fault: "number", line, cell };
-  return +cell;
+function known(cell, line) {
+  const number = numberOf(cell);
+  if (!isKnown(number)) throw { fault: "number", line, cell };
+  return number;
 }
 
 // A text → its series, each with its values, and the place of the first. A line is a step, with its date perhaps;
@@ -156,7 +157,7 @@ function readSeries(text) {
   const lines = text.split("\n").map((line, n) => [line.trim(), n + 1]).filter(([line]) => line);
   const rows = lines.map(([line, number]) => {
     const date = line.match(DATE), rest = date ? line.slice(date[0].length) : line;
-    return { number, date, cells: rest.split(/[\s,;]+/).filter(Boolean).map(cell => numberOf(cell, number)) };
+    return { number, date, cells: rest.split(/[\s,;]+/).filter(Boolean).map(cell => known(cell, number)) };
   });
   if (!rows.length) return { series: [], first: null };
   const wide = MODEL.columns.length || rows[0].cells.length, alone = rows.length === 1 && wide === 1 && !rows[0].date;

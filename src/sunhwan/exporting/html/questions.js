@@ -47,10 +47,10 @@ function numberQuestion(show) {
   });
   return () => {
     const cells = boxes.flatMap(box => box.value.split(/\s+/).filter(Boolean));
-    const wrong = cells.find(cell => !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(cell) || !Number.isFinite(+cell));
+    const wrong = cells.find(cell => Number.isNaN(numberOf(cell)));
     if (wrong !== undefined) throw { fault: "number", cell: wrong };
     if (cells.length !== mean.length) throw { fault: "count", count: cells.length, wide: mean.length };
-    return cells.map(Number);
+    return cells.map(numberOf);
   };
 }
 

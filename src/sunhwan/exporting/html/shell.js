@@ -9,6 +9,12 @@ function made(kind, text, style = {}) {
   return node;
 }
 
+function tableRow(...cells) {
+  const node = document.createElement("tr");
+  node.append(...cells);
+  return node;
+}
+
 // The words of the page by the ids of their nodes; `other` is the other language's name.
 function say(words) {
   const { other, ...texts } = words[language];

@@ -1,4 +1,8 @@
-// Texts and tokens.
+// Numbers, texts and tokens.
+
+// A number as it is written in a cell; NaN for anything else.
+const numberOf = cell => /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(cell) && Number.isFinite(+cell) ? +cell : NaN;
+
 const normal = text => text.replace(/\r\n?/g, "\n").normalize("NFC");
 const SIGN = "!-/:-@\\[-`{-~\\u00a1-\\u00bf\\u2010-\\u2bff\\u3001-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20";
 const PIECE = new RegExp(` ?[^\\s0-9${SIGN}\\ufffd]{1,64}| ?[0-9]{1,64}| ?[${SIGN}]{1,64}|\\s{1,64}(?!\\S)|\\s{1,64}|\\ufffd`, "gu");
