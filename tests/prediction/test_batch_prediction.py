@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from filelock import FileLock
 from sunhwan.data.streamed_tables import open_table
 from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, StoreError, SunhwanError, TextError
-from sunhwan.prediction import Answered, predict_into
+from sunhwan.prediction import Answered, Jobs, predict_into, processes
 from sunhwan.prediction.answered import column_names
-from sunhwan.tasks import Task
+from sunhwan.tasks import Answer, Task
+from sunhwan.tasks.common.questions import chunks
+from sunhwan.workers import Workers
 from tests.conftest import Command
 
 ROWS = [
@@ -228,6 +230,55 @@ def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
     finally:
         with torch.no_grad():
             first.sub_(1)
+
+
+def beside(self: Task, questions: Iterable[Any], **_: Any) -> Iterator[Answer]:
+    """Answers that tell which questions were answered together; those with "broken" fail."""
+
+    def read(question: Any) -> str:
+        if "unread" in question.cells[0]:
+            raise DataError(f"{question.where}: it is unread")
+        return str(question.cells[0])
+
+    for some in chunks(map(read, questions)):  # type: ignore[arg-type]
+        if any("broken" in cell for cell in some):
+            raise DataError("one of them is broken")
+        for cell in some:
+            yield Answer({}, (), f"{cell} of {some[0]} to {some[-1]}")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(
+    "failing",
+    [{40: "broken"}, {40: "unread", 70: "unread"}, {255: "broken", 256: "unread"}],
+    ids=str,
+)
+def test_questions_that_fail_do_not_move_those_answered_together(
+    reviewer: Task,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing: dict[int, str],
+    jobs: int,
+) -> None:
+    """Neither behind them, nor where a file is continued, nor in several processes."""
+    monkeypatch.setattr(type(reviewer), "answers", beside)
+    monkeypatch.setattr(processes, "Workers", lambda count: Workers(1))
+    monkeypatch.setattr(processes, "_model", lambda run, cells: reviewer)
+    source, out, whole = tmp_path / "a.csv", tmp_path / "out", tmp_path / "whole"
+    rows = [failing.get(n, str(n)) for n in range(1300)]
+    rows[300:300] = [""] * 5000  # which are sent apart, and belong to no question
+    source.write_text("id,review\n" + "".join(f",{row}\n" for row in rows))
+    settings: dict[str, Any] = {"form": "text", "on_problem": lambda error: None, "skip_done": True}
+    predict_into(reviewer, source, whole, **settings)
+    last = [line.split()[-1] for line in whole.read_text().splitlines() if line]
+    assert {"511", "767", "1023", "1279", "1299"} <= set(last)
+    if jobs > 1:
+        settings["jobs"] = Jobs(jobs, Path("nowhere"))
+    for stop in (5600, 500):
+        with pytest.raises(KeyboardInterrupt):
+            predict_into(reviewer, source, out, on_row=_Stopping(stop), **settings)
+    assert predict_into(reviewer, source, out, **settings).before > 5256
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_two_processes_do_not_write_one_output(

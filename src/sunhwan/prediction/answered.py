@@ -12,7 +12,7 @@ from sunhwan.data.streamed_tables import open_table
 from sunhwan.data.tables import asked_columns
 from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.tasks import Answer, Task
-from sunhwan.tasks.common.questions import Question
+from sunhwan.tasks.common.questions import CHUNK, Question
 
 
 class Asked(NamedTuple):
@@ -33,11 +33,12 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A row with its answer; None: the row is empty and stays so."""
+    """A row with its answer; None: the row is empty and stays so. asked: questions before it."""
 
     number: int
     values: Mapping[str, Any]
     answer: Answer | None
+    asked: int = 0
 
 
 @dataclass
@@ -101,7 +102,11 @@ def answer_rows(
 ) -> Generator[Answered]:
     """Each row with its answer, or its answers one after another where several are drawn.
 
-    asked: how many questions of the file are before these rows, for the seed of each.
+    As many questions as `CHUNK` are answered together, counted from the beginning of the file: the last
+    digits of a probability may depend on what is beside it, and shall not on where a part began or on a
+    question that failed.
+
+    asked: how many questions of the file are before these rows, for that and for the seed of each.
     on_problem: is told of a row that cannot be answered, which is left out; None: its error is raised,
     after the rows before it. UsageError is always raised, and so is an error of the file itself.
     """
@@ -109,21 +114,28 @@ def answer_rows(
     answers: Callable[..., Iterator[Answer]] = task.answers
     waiting: deque[Asked] = deque()
     failed: list[SunhwanError] = []
+    ended = False
 
     def questions() -> Iterator[Any]:
+        nonlocal ended
+        left = CHUNK - asked % CHUNK if rows.one_answer_each else None
         try:
             for one in rows.asked:
                 if one.problem is None:
                     waiting.append(one)
                     if one.question is not None:
                         yield one.question
+                        left = left and left - 1
+                        if left == 0:
+                            return
                 elif on_problem is None:
                     failed.append(one.problem)
-                    return
+                    break
                 else:
                     on_problem(one.problem)
         except SunhwanError as error:
             failed.append(error)  # of the file, from here on: no row comes after it
+        ended = True
 
     def seeded() -> dict[str, Any]:
         first = options.get("seed", 1) + drawn * asked
@@ -131,43 +143,38 @@ def answer_rows(
 
     def empty_ones() -> Iterator[Answered]:
         while waiting and waiting[0].question is None:
-            yield _unanswered(waiting.popleft())
+            row = waiting.popleft()
+            yield Answered(row.number, row.values, None, asked)
 
-    while True:
+    while not ended:
         try:
             for number, answer in enumerate(answers(questions(), **seeded()), 1):
                 yield from empty_ones()
                 row = waiting[0]
-                yield Answered(row.number, row.values, answer)
+                yield Answered(row.number, row.values, answer, asked)
                 if rows.one_answer_each and number % drawn == 0:
                     waiting.popleft()
                     asked += 1
         except UsageError:
             raise
         except SunhwanError:
-            # One of those that wait: each is asked alone, then the rest go on together.
+            # One of those that wait: each is asked alone, then the rest of the chunk go on together.
             while waiting:
                 row = waiting.popleft()
                 if row.question is None:
-                    yield _unanswered(row)
+                    yield Answered(row.number, row.values, None, asked)
                     continue
                 try:
                     for answer in list(answers([row.question], **seeded())):
-                        yield Answered(row.number, row.values, answer)
+                        yield Answered(row.number, row.values, answer, asked)
                 except SunhwanError as error:
                     if on_problem is None:
                         raise
                     on_problem(error)
                 asked += 1
-            continue
-        yield from empty_ones()
-        if failed:
-            raise failed[0]
-        return
-
-
-def _unanswered(row: Asked) -> Answered:
-    return Answered(row.number, row.values, None)
+    yield from empty_ones()
+    if failed:
+        raise failed[0]
 
 
 def named_values(answer: Answer) -> dict[str, Any]:

@@ -134,7 +134,7 @@ class _Target:
     ) -> None:
         """made_by: the model and the options, which with the questions decide on every answer."""
         self._out, self._form, self._source, self._skip_done = out, form, source, skip_done
-        self.rows = self._bytes = self._written = self._answered = 0
+        self.rows = self._bytes = self._written = 0
         self.is_finished = False
         self._names: dict[str, str] = {}
         self._last = time.monotonic()
@@ -245,15 +245,13 @@ class _Target:
     def reach(self, row: Answered) -> None:
         """A row is about to be written: all rows before it are.
 
-        Gone on with is where questions were answered together up to, so that the same ones are again: the
-        last digits of a probability may depend on what is beside it.
+        Gone on with is where questions were answered together up to, so that the same ones are again.
         """
         last, self._reached = self._reached, row
         if not isinstance(self._out, Path) or last is None or row.number == last.number:
             return
         assert self._writer is not None
-        self._answered += last.answer is not None
-        if not self._writer.holds_back and self._answered % CHUNK == 0:
+        if not self._writer.holds_back and row.asked // CHUNK != last.asked // CHUNK:
             self.rows, self._bytes = last.number, self._written
         if self._identity and time.monotonic() - self._last > SAVED_EVERY:
             self._save()

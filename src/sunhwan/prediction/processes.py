@@ -23,7 +23,7 @@ from sunhwan.tasks.common.questions import CHUNK
 from sunhwan.workers import Workers
 
 MOST_ROWS = 16 * CHUNK
-"""Rows that are sent together, empty ones among them."""
+"""Empty rows that are sent together."""
 
 
 class Jobs(NamedTuple):
@@ -65,7 +65,7 @@ def answer_in_processes(
 
     def inputs() -> Iterator[tuple[list[Asked], int]]:
         before = asked
-        for part in _parts(rows, failed):
+        for part in _parts(rows, failed, asked):
             sent.append(part)
             yield [row._replace(values={}) for row in part], before
             before += sum(row.is_question for row in part)
@@ -85,20 +85,21 @@ def answer_in_processes(
         raise failed[0]
 
 
-def _parts(rows: Rows, failed: list[SunhwanError]) -> Iterator[list[Asked]]:
-    """The rows, as many questions at a time as one process would answer together.
+def _parts(rows: Rows, failed: list[SunhwanError], asked: int) -> Iterator[list[Asked]]:
+    """The rows, cut where one process would cut the questions, of which so many were asked before.
 
     failed: gets what ended the file before its end, to be raised after the rows before it.
     """
     some: list[Asked] = []
-    questions = 0
+    before = asked
     try:
         for row in rows.asked:
             some.append(row)
-            questions += row.is_question
-            if questions == CHUNK or len(some) == MOST_ROWS:
+            asked += row.is_question
+            is_chunk = row.is_question and asked % CHUNK == 0
+            if is_chunk or (asked == before and len(some) == MOST_ROWS):
                 yield some
-                some, questions = [], 0
+                some, before = [], asked
     except SunhwanError as error:
         failed.append(error)
     if some:
