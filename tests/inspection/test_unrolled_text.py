@@ -3,13 +3,16 @@
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from sunhwan.cells.elman import Elman
 from sunhwan.errors import UsageError
 from sunhwan.inspection import UnrolledText, hello_model, unroll_text
+from sunhwan.inspection.measures.pre_activation import pre_activations
 from sunhwan.registry import CELLS
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -154,6 +157,17 @@ def test_every_gate_has_its_pre_activation(cell: str) -> None:
     sums = {"m", "n"} if cell.startswith(("min", "rg")) else {"m"}
     made_of_gates = {"rglru": {"f"}, "mingru": {"f"}}.get(cell, set())
     assert set(own.gates) - sums - made_of_gates <= set(own.pre_activation)
+
+
+def test_a_nonlinearity_whose_argument_is_named_has_a_pre_activation() -> None:
+    class Named(Elman):
+        def pointwise(self, a: Any, u: Any, state: Any) -> Any:
+            return type(state)(torch.tanh(input=a + u)), ()
+
+    cell, x = Named(), torch.ones(1, 2)
+    parameters = cell.initial_parameters(2, 3)
+    found = pre_activations(cell, x, cell.zero_state(1, 3), parameters)
+    close(found["h"], x @ parameters["W_x"] + parameters["b"])
 
 
 def test_a_learned_start_and_the_embedding_are_shown(command: Command, tmp_path: Path) -> None:

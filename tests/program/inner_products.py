@@ -117,6 +117,13 @@ class BesideAProduct(Cell):
         return HiddenState(torch.tanh(a + u + state.h @ R + 0.1 * R.sum(0))), ()
 
 
+class ByName(BesideAProduct):
+    """A matrix that is transposed by a function whose argument is named."""
+
+    def pointwise(self, a, u, state, R):
+        return HiddenState(torch.tanh(a + u + state.h @ torch.t(input=R))), ()
+
+
 class Alike(Cell):
     """Multiplies one number a row, and hands on a field as it is."""
 
@@ -139,4 +146,6 @@ class Unlearned(BesideAProduct):
         return HiddenState(torch.tanh(a + u + state.h.detach() @ R) + seen), ()
 
 
-INNER = [ResetBefore, Projected, OwnMatrix, Attention, Chain, BesideAProduct, Alike, Unlearned]
+INNER = [
+    ResetBefore, Projected, OwnMatrix, Attention, Chain, BesideAProduct, ByName, Alike, Unlearned,
+]  # fmt: skip

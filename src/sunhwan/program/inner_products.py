@@ -48,8 +48,9 @@ class CutProducts(TorchFunctionMode):
         if found is not None:
             return found
         made = func(*args, **kwargs)
-        if func in TRANSPOSES and id(args[0]) in self.known:
-            name, transposed, _ = self.known[id(args[0])]
+        turned = (args[0] if args else kwargs.get("input")) if func in TRANSPOSES else None
+        if id(turned) in self.known:
+            name, transposed, _ = self.known[id(turned)]
             self.known[id(made)] = name, not transposed, made
         return made
 

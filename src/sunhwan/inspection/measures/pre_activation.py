@@ -25,7 +25,7 @@ class _Nonlinearities(TorchFunctionMode):
     ) -> Any:
         made = func(*args, **(kwargs or {}))
         if getattr(func, "__name__", "") in NONLINEARITIES:
-            self.calls.append((args[0], made))
+            self.calls.append((args[0] if args else kwargs["input"], made))
         return made
 
 
