@@ -312,6 +312,17 @@ def test_what_an_error_leaves_is_told(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "out.csv"]
 
 
+def test_only_what_can_be_continued_is_said_to_be(
+    command: Command, reviews_run: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    source, out = tmp_path / "a.csv", tmp_path / "out.parquet"
+    source.write_text("id,review\n1,good\n2,bad,more\n")
+    (tmp_path / ".out.parquet.progress").write_text("broken off")
+    done = command("predict", reviews_run, source, "--out", out)
+    assert (done.code, "--skip-done" in done.err) == (1, False)
+
+
 def test_a_killed_process_leaves_no_output_and_is_continued(
     reviews_run: Path, tmp_path: Path
 ) -> None:

@@ -141,7 +141,8 @@ def predict(
         draw_forecasts(task.panels(list(questions)), picture)
         picture = None
     problems = Problems() if skip_bad else None
-    with _kept(out) as reach, _counter(out) as counted:
+    continued = out if str(path) != "-" and form != "parquet" else None
+    with _kept(continued) as reach, _counter(out) as counted:
 
         def on_row(row: "Answered") -> None:
             nonlocal picture
@@ -179,7 +180,12 @@ def _told(summary: "Summary", out: Path) -> str:
 
 @contextmanager
 def _kept(out: Path | None) -> Iterator[Callable[[int], None]]:
-    """Tells what is left of a prediction that ends before all is done; it is told of each row."""
+    """Tells what is left of a prediction that ends before all is done; it is told of each row.
+
+    out: where the answers go, None where nothing goes on with what is left.
+    """
+    from sunhwan.prediction import part_of
+
     reached = 0
 
     def reach(number: int) -> None:
@@ -189,9 +195,8 @@ def _kept(out: Path | None) -> Iterator[Callable[[int], None]]:
     try:
         yield reach
     except BaseException:
-        part = out and out.with_name(f"{out.name}.part")
-        if reached and part and part.exists():
-            complain(say("rows_kept", file=part), "yellow")
+        if reached and out and part_of(out).exists():
+            complain(say("rows_kept", file=part_of(out)), "yellow")
         raise
 
 

@@ -1,8 +1,10 @@
 """Batch prediction: the questions of a file of any size answered row by row, into a file."""
 
 from sunhwan.prediction.answered import Answered, answer_rows
-from sunhwan.prediction.batch_prediction import Summary, predict_into
+from sunhwan.prediction.batch_prediction import Summary, part_of, predict_into
 from sunhwan.prediction.output_formats import FORMATS, format_of
 from sunhwan.prediction.processes import Jobs
 
-__all__ = ["FORMATS", "Answered", "Jobs", "Summary", "answer_rows", "format_of", "predict_into"]
+__all__ = [
+    "FORMATS", "Answered", "Jobs", "Summary", "answer_rows", "format_of", "part_of", "predict_into",
+]  # fmt: skip

@@ -118,6 +118,11 @@ def fingerprint(task: Task) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def part_of(out: Path) -> Path:
+    """Where the answers stand until all is done."""
+    return out.with_name(f"{out.name}.part")
+
+
 class _Target:
     """Where the answers go: a part beside the file, which takes its name when all is done.
 
@@ -148,7 +153,7 @@ class _Target:
             )
         self._identity = [form, *_identity(source), *made_by()] if continued else []
         if isinstance(out, Path):
-            self._part = out.with_name(f"{out.name}.part")
+            self._part = part_of(out)
             self._record = out.with_name(f".{out.name}.progress")
             self._lock = FileLock(out.with_name(f".{out.name}.lock"))
             if skip_done and out.exists():
