@@ -35,10 +35,13 @@ def processes_for(size: int) -> int:
 
 
 class Workers:
-    """So many processes, ended when it is left; with one the work is done in this process."""
+    """So many processes, ended when it is left; with one the work is done in this process.
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    goes_on: whether what was done by the end of a process is kept, for the sentence that tells of it.
+    """
+
+    def __init__(self, count: int, *, goes_on: bool = False) -> None:
+        self.count, self.goes_on = count, goes_on
         self._running: list[subprocess.Popen[bytes]] = []
         self._free: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
 
@@ -56,7 +59,8 @@ class Workers:
     def map(self, work: Callable[[Given], Found], inputs: Iterable[Given]) -> Iterator[Found]:
         """The results in the order of the inputs, of which a few are taken ahead.
 
-        What the work raises is raised. SunhwanError: a process was ended from outside.
+        What the work raises is raised, and the error of what cannot be sent to a process or back.
+        SunhwanError: a process was ended from outside.
         """
         if self.count == 1:
             yield from map(work, inputs)
@@ -81,20 +85,43 @@ class Workers:
             self._running.append(_started())
             self._free.put(self._running[-1])
         for process in self._running:
-            with _told_where_lost(process):
-                _send(process, work)
+            self._send(process, "work", work)
 
     def _ask(self, given: Any) -> Any:
         process = self._free.get()
         try:
-            with _told_where_lost(process):
-                _send(process, (given,))
-                succeeded, found = pickle.load(process.stdout)  # type: ignore[arg-type]
+            self._send(process, "input", given)
+            with self._told_where_lost(process):
+                answer = pickle.load(process.stdout)  # type: ignore[arg-type]
         finally:
             self._free.put(process)
+        succeeded, found = pickle.loads(answer)
         if not succeeded:
             raise found
         return found
+
+    def _send(self, process: subprocess.Popen[bytes], kind: str, content: object) -> None:
+        # Within its own bytes, so that what comes next can be read where it cannot.
+        message = kind, pickle.dumps(content)
+        with self._told_where_lost(process):
+            pickle.dump(message, process.stdin)  # type: ignore[arg-type]
+            process.stdin.flush()  # type: ignore[union-attr]
+
+    @contextlib.contextmanager
+    def _told_where_lost(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, EOFError, pickle.UnpicklingError):
+            code = process.wait()
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            if self.goes_on:
+                raise SunhwanError(
+                    f"a worker process was ended from outside ({how}), as by a lack of memory: "
+                    "start again, and it goes on"
+                ) from None
+            raise SunhwanError(
+                f"a worker process was ended from outside ({how}), as by a lack of memory: start again"
+            ) from None
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -109,47 +136,40 @@ def _started() -> subprocess.Popen[bytes]:
     )
 
 
-def _send(process: subprocess.Popen[bytes], message: object) -> None:
-    pickle.dump(message, process.stdin)  # type: ignore[arg-type]
-    process.stdin.flush()  # type: ignore[union-attr]
-
-
-@contextlib.contextmanager
-def _told_where_lost(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, EOFError, pickle.UnpicklingError):
-        code = process.wait()
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise SunhwanError(
-            f"a worker process was ended from outside ({how}), as by a lack of memory: "
-            "start again, and it goes on"
-        ) from None
-
-
 def _serve() -> None:
-    """Answer messages until there are no more: a function, or a tuple of its argument."""
+    """Answer messages until there are no more: the pickled work, or an input of it, which has an answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what else is printed must not stand between the answers
-    work: Callable[[Any], Any] | None = None
+    pickled_work = work = None
     while True:
         try:
-            message = pickle.load(sys.stdin.buffer)
+            kind, content = pickle.load(sys.stdin.buffer)
         except (EOFError, OSError):
             return
-        if not isinstance(message, tuple):
-            work = message
+        if kind == "work":
+            pickled_work, work = content, None
             continue
         try:
-            answer: tuple[bool, Any] = True, work(*message)  # type: ignore[misc]
+            work = work or pickle.loads(pickled_work)  # type: ignore[arg-type]
+            answer = pickle.dumps((True, work(pickle.loads(content))))
         except Exception as error:
-            answer = False, error
+            answer = _pickled_error(error)
         try:
             pickle.dump(answer, answers)
             answers.flush()
         except BrokenPipeError:
             return
+
+
+def _pickled_error(error: Exception) -> bytes:
+    """The answer of an error; as a RuntimeError where the other side could not read it."""
+    try:
+        answer = pickle.dumps((False, error))
+        pickle.loads(answer)
+    except Exception:
+        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+    return answer
 
 
 if __name__ == "__main__":

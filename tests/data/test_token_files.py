@@ -1,5 +1,6 @@
 """Token files: the same ids, documents and digests as from memory, made whole or not at all."""
 
+import functools
 import gzip
 import itertools
 import json
@@ -31,6 +32,7 @@ from sunhwan.errors import ConfigError, DataError, StoreError, SunhwanError, Tex
 from sunhwan.progress import Progress, listening
 from sunhwan.tasks.language_model.corpus import TokenCorpus, read_corpus
 from sunhwan.text import KINDS, read_text
+from tests.data.unsendable import Unreadable, odd
 
 PROSE = (
     "Es war einmal — cafe\u0301 und Å; 순환 신경망은 문장을 읽는다.\r\nzwei  Zeilen\tund\n\n"
@@ -354,7 +356,7 @@ def test_a_worker_that_is_ended_is_one_sentence(files, monkeypatch):
             started[-1].kill()
             started[-1].wait()
 
-    with listening(end), pytest.raises(SunhwanError, match="ended from outside"):
+    with listening(end), pytest.raises(SunhwanError, match="start again, and it goes on"):
         read_corpus(config)
     assert all(process.poll() is not None for process in started)
     folder = token_files.cache_folder() / "tokens"
@@ -367,6 +369,23 @@ def test_what_work_raises_elsewhere_is_raised_here():
         with pytest.raises(ValueError, match=r"math domain|nonnegative"):
             list(pool.map(math.sqrt, [1, 4, -1, 9]))
         assert list(pool.map(abs, [-1])) == [1]
+
+
+def test_what_cannot_be_sent_is_an_error_of_its_own():
+    """And leaves a process that answers what is asked next."""
+    with workers.Workers(2) as pool:
+        for work, given, error, said in (
+            (odd, "error", RuntimeError, "TwoReasonsError: one two"),
+            (odd, "answer", Exception, "lambda"),
+            (str, Unreadable(), ValueError, "no number"),
+            (str, lambda: 1, Exception, "lambda"),
+        ):
+            with pytest.raises(error, match=said):
+                list(pool.map(work, [given]))
+            assert list(pool.map(abs, [-1, 2, -3])) == [1, 2, 3]
+    work = functools.partial(print, Unreadable())
+    with workers.Workers(2) as pool, pytest.raises(ValueError, match="no number"):
+        list(pool.map(work, ["a"]))
 
 
 def test_wide_ids_take_32_bits(tmp_path):

@@ -179,7 +179,7 @@ def _encode(
 ) -> dict[str, Any]:
     """Write ids into a folder, or go on with it: the facts of each part, and the vocabulary."""
     cuts = _cuts(survey, 0.0 if held_out else settings.validation_share)
-    with Workers(processes_for(survey.characters)) as workers:
+    with Workers(processes_for(survey.characters), goes_on=True) as workers:
 
         def vocabulary() -> Vocabulary:
             return build_vocabulary(
