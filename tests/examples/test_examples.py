@@ -197,7 +197,7 @@ def test_classify_sentences_tells_praise_from_complaint(run: Run, steps: int) ->
     assert len(labels) == 3
     if steps > 20:
         assert labels == ["praise", "complaint", "complaint"]
-    assert numbers("accuracy", output)[-1] > (0.95 if steps > 20 else 0)
+    assert numbers("accuracy", output)[-1] > (0.95 if steps > 20 else 0.7)  # of two, guessed: 0.5
 
 
 @pytest.mark.parametrize("steps", and_deep([20], [250]))
@@ -220,10 +220,11 @@ def test_translate_sentences_reads_numbers_and_looks_where_they_stand(run: Run, 
 def test_tag_words_finds_names_it_never_saw(run: Run, steps: int) -> None:
     sentence = "Rob Lane wrote a letter from Bonn"
     output = run("tag_words.py", "--steps", steps, "--sentence", sentence)
-    assert numbers("F1", output)[-1] >= (0.9 if steps > 20 else 0)
+    assert numbers("loss", output)[-1] < (0.1 if steps > 20 else 1.3)  # of five, guessed: log 5
     tagged = output.splitlines()[-1]
     assert [pair.partition("/")[0] for pair in tagged.split()] == sentence.split()
     if steps > 20:
+        assert numbers("F1", output)[-1] > 0.9
         assert tagged == "Rob/B-PER Lane/I-PER wrote/O a/O letter/O from/O Bonn/B-LOC"
     script = runpy.run_path(str(EXAMPLES / "tag_words.py"))
     assert "B-LOC" in "".join(script["sentences"](9))
