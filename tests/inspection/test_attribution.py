@@ -18,6 +18,7 @@ from sunhwan.inspection.measures.attribution import attribute
 from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
 from sunhwan.layers import Look
 from tests.inspection.subjects import NAMES, Made, make
+from tests.tiers import and_deep
 
 each_task = pytest.mark.parametrize("name", NAMES)
 
@@ -60,10 +61,12 @@ VARIANTS: list[tuple[str, dict[str, object]]] = [
 ]
 
 
+@pytest.mark.parametrize("every", and_deep([False], [True]))
 @pytest.mark.parametrize(("name", "settings"), VARIANTS, ids=str)
 def test_both_are_what_the_changed_model_says(
-    name: str, settings: dict[str, object], tmp_path: Path
+    name: str, settings: dict[str, object], every: bool, tmp_path: Path
 ) -> None:
+    """At the ends and the place of the prediction; every: at all steps."""
     one = make(name, tmp_path, **settings)
     subject, passage = one.subject, one.some[0]
     names = subject.predicted(passage)
@@ -81,7 +84,8 @@ def test_both_are_what_the_changed_model_says(
         assert found.probability == pytest.approx(math.exp(log_p), rel=1e-10)
         assert np.abs(found.gradient_x_input).sum() > 0
         e = 1e-5
-        for step in {0, place, len(passage.labels) - 1} & {*range(len(passage.labels))}:
+        steps = range(len(passage.labels))
+        for step in steps if every else {0, place, len(steps) - 1} & {*steps}:
             grown, shrunk = (
                 changed(subject, passage, place, step, lambda x, k=k: k * x, width)
                 for k in (1 + e, 1 - e)

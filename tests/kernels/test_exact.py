@@ -20,6 +20,7 @@ from tests.kernels.problems import (
     rows_of,
     same_bits,
 )
+from tests.tiers import and_deep
 
 pytestmark = built
 
@@ -28,12 +29,17 @@ WHOLE, RAGGED = (9, 64), (11, 75)
 
 
 @each_cell_and_set
+@pytest.mark.parametrize("every", and_deep([False], [True]))
 @pytest.mark.parametrize(("N", "H"), [(1, 1), (3, 200), (49, 37)])
-def test_threads_change_no_bit(name, instruction_set, N, H, monkeypatch):
-    """However few units there are: some threads then have none. Many rows are what threads share."""
+def test_threads_change_no_bit(name, instruction_set, N, H, every, monkeypatch):
+    """However few units there are: some threads then have none. Many rows are what threads share.
+
+    every: with all kinds of numbers and holds, else of more than a row with one, a cell another.
+    """
     monkeypatch.setattr(description, "SHARED", -1)
     kinds = [(torch.float32, None), (torch.float32, "mixed"), (torch.float64, "rows")]
-    for dtype, hold in [kinds[(list(CELLS).index(name) + N) % 3]] if N > 1 else kinds:
+    one = kinds[(list(CELLS).index(name) + N) % 3]
+    for dtype, hold in kinds if every or N == 1 else [one]:
         torch.set_num_threads(1)
         posed = given(Shape(name, 3, N, H, 3, hold=hold, drop=hold is not None), dtype)
         found = []

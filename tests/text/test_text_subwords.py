@@ -23,7 +23,7 @@ from sunhwan.text import (
     vocabulary_from_dict,
 )
 from tests.text.random_text import random_text
-from tests.tiers import deep
+from tests.tiers import and_deep, deep
 
 KOREAN = load_corpus("korean").documents[0].text
 ENGLISH = "the cat and the other cat sat there; the thin hat, the bathtub and that\n" * 3
@@ -213,9 +213,10 @@ def test_copies_and_pickles_encode_alike() -> None:
         assert other.encode(ENGLISH).tolist() == ids
 
 
-def test_any_text_makes_a_vocabulary_that_is_read_back() -> None:
+@pytest.mark.parametrize("count", and_deep([80], [200]))
+def test_any_text_makes_a_vocabulary_that_is_read_back(count: int) -> None:
     rng = random.Random(8)
-    for _ in range(80):
+    for _ in range(count):
         text = "x" + "".join(random_text(rng) for _ in range(6)) * 3
         unk, eos = rng.random() < 0.5, rng.random() < 0.5
         vocabulary = subwords(text, max_size=400, unk=unk, eos=eos)

@@ -23,6 +23,7 @@ from sunhwan.text import (
     vocabulary_from_dict,
 )
 from tests.text.random_text import plain_join, plain_letters, plain_normalize, random_text
+from tests.tiers import and_deep
 
 SETTINGS = [(kind, unk, eos) for kind in KINDS for unk in (True, False) for eos in (True, False)]
 
@@ -100,10 +101,11 @@ def test_any_string_comes_back_normalised(text: str) -> None:
         assert vocabulary.decode(vocabulary.encode(text)) == vocabulary.normalize(text)
 
 
+@pytest.mark.parametrize("count", and_deep([100], [300]))
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_seen_text_loses_nothing(kind: str) -> None:
+def test_a_seen_text_loses_nothing(kind: str, count: int) -> None:
     rng = random.Random(2)
-    for _ in range(100):
+    for _ in range(count):
         text = random_text(rng) + "x"
         decoded = build_vocabulary(kind, [text], eos=True)
         result = decoded.decode(decoded.encode(text))
