@@ -12,6 +12,12 @@ ROW = """() => [...document.querySelectorAll(".step")].map((one) => [
     one.classList.contains("passed"),
     parseFloat(one.querySelector(".step-back").style.height) > 0,
 ])"""
+TOUCHED = """() => {
+    const row = document.getElementById("stepsRow"), seen = new MutationObserver(() => {});
+    seen.observe(row, { attributes: true, childList: true, subtree: true });
+    document.getElementById("stepsNext").click();
+    return new Set(seen.takeRecords().map((one) => one.target.closest(".step"))).size;
+}"""
 READS = """all => [...document.querySelectorAll(".step .token")].map((one) => one.textContent)
     .join("") === all"""
 READY = "said => document.getElementById('stepsSaid').textContent.includes(said)"
@@ -180,6 +186,9 @@ def test_on_a_phone_no_word_breaks_and_what_is_wide_scrolls_within(visit: Visito
     here.wait("() => document.querySelectorAll('.step').length === 200")
     wide = here.page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0
+    assert (
+        here.page.evaluate(TOUCHED) == 2
+    )  # however many there are: the step left and the next one
     assert here.page.evaluate(BROKEN, ".tabs button, .step-loss, #stepsNow td, #stepsNow th") == []
     here.page.fill("#stepsText", "hell")
     here.wait("() => document.querySelectorAll('.step').length === 4")
