@@ -286,7 +286,6 @@ def test_a_cache_that_cannot_be_written_is_told(files, monkeypatch, tmp_path):
 
 KILLED = """
 import os, signal, sys
-import sunhwan.data.survey as survey
 import sunhwan.data.token_files as token_files
 import sunhwan.data.token_writer as token_writer
 import sunhwan.text.chunks as chunks

@@ -17,7 +17,7 @@ from sunhwan.ops.library import library
 from sunhwan.ops.program_kernels import why_not
 from tests.generation.test_engine import close, ids_for, own
 from tests.program.test_program_kernels import gradients
-from tests.tiers import deep
+from tests.tiers import and_deep, deep
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the compiled library was not built")
 
@@ -150,36 +150,24 @@ def learns_as_autograd_says(cell: Drawn) -> None:
         assert torch.allclose(one, other, rtol=1e-7, atol=1e-8 * most)
 
 
-@settings(max_examples=6, **quiet)
-@given(cells)
-def test_random_steps_learn_as_autograd_says(cell: Drawn) -> None:
-    learns_as_autograd_says(cell)
-
-
-@settings(max_examples=4, **quiet)
-@given(mixing)
-def test_random_steps_of_several_products_learn_as_autograd_says(cell: Drawn) -> None:
-    learns_as_autograd_says(cell)
-
-
-@deep
-@settings(max_examples=200, **quiet)
-@given(mixing)
-def test_two_hundred_of_them(cell: Drawn) -> None:
-    learns_as_autograd_says(cell)
-
-
-@deep
-@settings(max_examples=300, **quiet)
-@given(cells)
-def test_three_hundred_of_them(cell: Drawn) -> None:
-    learns_as_autograd_says(cell)
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    and_deep(
+        [("all operations", 6), ("several products", 4)],
+        [("all operations", 300), ("several products", 200)],
+    ),
+)
+def test_random_steps_learn_as_autograd_says(kind: str, count: int) -> None:
+    check = given({"all operations": cells, "several products": mixing}[kind])(
+        learns_as_autograd_says
+    )
+    settings(max_examples=count, **quiet)(check)()
 
 
 @deep
 @settings(max_examples=100, **quiet)
 @given(cells)
-def test_and_write_as_the_model_does(cell: Drawn) -> None:
+def test_random_steps_write_as_the_model_does(cell: Drawn) -> None:
     from sunhwan.generation import Engine
 
     with pytest.MonkeyPatch.context() as patch:

@@ -13,9 +13,9 @@ from tests.conftest import Command
 from tests.tasks.test_tag import SMALL
 
 FORMS = {
-    "s": ("NOUN", "Number=Plur", ""),
-    "ing": ("VERB", "VerbForm=Part", ""),
-    "ed": ("VERB", "Tense=Past", ""),
+    "s": ("NOUN", "Number=Plur"),
+    "ing": ("VERB", "VerbForm=Part"),
+    "ed": ("VERB", "Tense=Past"),
 }
 STEMS = [a + b for a in ("wa", "ro", "ti", "me", "lu") for b in ("lk", "nt", "rp", "mb")]
 
@@ -27,7 +27,7 @@ def inflected(path: Path, count: int = 60, seed: int = 1) -> Path:
     for _ in range(count):
         for number in range(1, rng.randint(3, 6)):
             stem, ending = rng.choice(STEMS), rng.choice(list(FORMS))
-            upos, feats, _ = FORMS[ending]
+            upos, feats = FORMS[ending]
             cells = (number, stem + ending, stem, upos, "_", feats, 0, "dep", "_", "_")
             lines.append("\t".join(map(str, cells)))
         lines.append("")
