@@ -94,7 +94,7 @@ def test_texts_that_are_too_short_are_left_out_where_asked(
     out = tmp_path / "v.parquet"
     done = command("encode", runs["language"], tmp_path / "lines.txt", "--out", out, "--skip-bad")
     assert done.code == 0, done.err
-    assert "text 2 is too short" in done.err
+    assert "text 2 is too short: it has 1 tokens of the 2 that the model needs\n" in done.err
     assert "1 rows were left out" in done.err
     table = arrow.read_table(out).to_pydict()
     assert table["text"] == ["가나", "나"]
@@ -114,7 +114,8 @@ def test_a_mistake_is_one_sentence(runs: dict[str, Path], command: Command, tmp_
         ("language", ("--out", tmp_path / "v.csv"), ".npy or .parquet"),
         ("language", (*good, "--tokens"), "name a .parquet"),
         ("language", (*good, "--pooling=attention"), "attention is learned"),
-        ("language", good, "text 2 is too short"),
+        ("language", good, "the 2 that the model needs: leave it out (--skip-bad)"),
+        ("language", (*good, "--language=ko"), "적어도 2개 필요합니다. 그 글을 빼세요(--skip-bad)"),
         ("language", (*good, "--column=nothing"), "no column"),
         ("forecast", good, "nothing to look into"),
     ):

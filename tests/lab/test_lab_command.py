@@ -39,7 +39,7 @@ def test_a_whole_measurement(
     assert results["settings"]["hidden_size"] == 4
     for name in ("recall", "elman", "gru", "horizon", str(out)):
         assert name in done.out
-    assert "found: elman" in done.out
+    assert "longest delay solved: elman" in done.out
     monkeypatch.setattr(figures, "draw_memory", lambda *_: None)
     again = command(*options)
     assert again.code == 0
@@ -151,5 +151,5 @@ def test_the_finding_is_of_what_was_measured() -> None:
 
     points = [point("elman", 5, True), point("elman", 10, False), point("lstm", 5, True)]
     said = finding("recall", [*points, point("irnn", 5, False)], "uniform")
-    assert said == "recall, W_h uniform, found: elman 5, lstm ≥ 5, irnn none"
+    assert said == "recall, W_h uniform, longest delay solved: elman 5, lstm ≥ 5, irnn none"
     assert "as each cell begins" in finding("recall", points, "")

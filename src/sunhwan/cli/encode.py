@@ -11,7 +11,7 @@ from sunhwan.cli.language import say
 from sunhwan.cli.left_out import Problems
 from sunhwan.cli.output import echo
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import UsageError
+from sunhwan.errors import SunhwanError, UsageError
 
 if TYPE_CHECKING:
     from sunhwan.inspection.measures.encoding import EncodedText
@@ -64,13 +64,17 @@ def encode(
     task = load(run)
     texts = _texts(task, file, column)
     problems = Problems() if skip_bad else None
-    found = encode_texts(task, texts, pooling=pooling, on_problem=problems)
+    found = encode_texts(task, texts, pooling=pooling, on_problem=problems or _refuse)
     if problems:
         problems.tell()
     write_bytes(out, _parquet(texts, found, tokens) if out.suffix == ".parquet" else _npy(found))
     vectors = sum(len(one.labels) for one in found) if tokens else len(found)
     size = len(found[0].tokens[0] if tokens else found[0].vector)
     echo(say("encode.written", vectors=f"{vectors:,}", size=size, path=out))
+
+
+def _refuse(problem: SunhwanError) -> None:
+    raise UsageError(f"{problem}: leave it out (--skip-bad)")
 
 
 def _texts(task: "Task", file: Path, column: str) -> list[str]:

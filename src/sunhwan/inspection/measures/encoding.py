@@ -60,8 +60,8 @@ def encode_texts(
             passages[place] = passage
             continue
         problem = UsageError(
-            f"text {place + 1} is too short: the model needs {subject.steps_to_predict} tokens at least, "
-            f"and finds {len(passage.labels)}: leave it out (--skip-bad)"
+            f"text {place + 1} is too short: it has {len(passage.labels)} tokens of the "
+            f"{subject.steps_to_predict} that the model needs"
         )
         if on_problem is None:
             raise problem
