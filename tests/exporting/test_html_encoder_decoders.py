@@ -83,8 +83,11 @@ def test_a_drawing_is_described(opened):
     page.mouse.up()
     page.wait_for_function("() => asked()")
     ink = np.array(page.evaluate("asked()")).reshape(side, side)
-    if task.input_kind.mean[0] > 0.5:
+    on_white = task.input_kind.mean[0] > 0.5
+    if on_white:
         ink = 1 - ink
+    assumed = f"추측한 값입니다: 획은 {0 if on_white else 1}, 바탕은 {int(on_white)}."
+    assert assumed in page.text_content("#assumed")
     assert ink[:, side // 2].min() > 0.8
     assert max(ink[:, 0].max(), ink[:, -1].max()) < 0.1
     page.uncheck("#fit")
@@ -94,6 +97,10 @@ def test_a_drawing_is_described(opened):
     page.evaluate("show()")
     assert page.text_content("#written") == answer.values["output"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    ranges = [(0.1, 0.3), (0.9, 0.3), (4.88, 6.02), (12.0, 1.0), (33.0, 78.0), (240.0, 20.0)]
+    found = [page.evaluate("one => inkOf(...one)", list(one)) for one in ranges]
+    wanted = [(1, 0), (0, 1), (16, 0), (0, 16), (255, 0), (0, 255)]
+    assert [(one["ink"], one["paper"]) for one in found] == wanted
     page.click("#clear")
     assert page.text_content("#written") == ""
 

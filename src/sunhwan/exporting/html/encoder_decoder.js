@@ -8,12 +8,14 @@ const ABOUT = {
 ABOUT.en.words = ABOUT.en.text;
 ABOUT.ko.words = ABOUT.ko.text;
 const SAY = {
-  en: { about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", clear: "Clear", fits: "fill the square", again: "Write again",
+  en: { about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", clear: "Clear", fits: "fill the square",
+    assumed: `Guessed from the training images: ink is ${INK.ink}, paper is ${INK.paper}. If that is wrong, the answers are too.`, again: "Write again",
     temperature: "Temperature", legend: "Where the model looked: choose a piece of what it wrote. A row of the grid is a piece, a column what was read.",
     likely: p => `probability ${p}`, faults: {
       number: f => `“${f.cell}” is not a number: write one such as -0.5`,
       count: f => `There are ${f.count} numbers, but ${f.wide} are needed` } },
-  ko: { about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", clear: "지우기", fits: "네모에 꽉 차게", again: "다시 쓰기",
+  ko: { about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", clear: "지우기", fits: "네모에 꽉 차게",
+    assumed: `학습한 이미지에서 추측한 값입니다: 획은 ${INK.ink}, 바탕은 ${INK.paper}. 이 추측이 틀리면 답도 틀립니다.`, again: "다시 쓰기",
     temperature: "온도", legend: "모델이 본 곳: 쓴 조각을 하나 고르세요. 격자의 한 줄이 쓴 조각이고, 칸은 읽은 조각입니다.",
     likely: p => `확률 ${p}`, faults: {
       number: f => `“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,

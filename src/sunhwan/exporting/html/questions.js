@@ -1,7 +1,15 @@
 // What a model is to write about, and where it is given: a text, a drawing, numbers or labels.
 const KIND = MODEL.source.kind === "vector" && MODEL.source.image_size ? "image" : MODEL.source.kind;
 const SIDE = MODEL.source.image_size, SHARP = 16, SIZE = 280;
+// Pixels of the training images, guessed from their mean and deviation: from 0 to 1, 16 or 255, and which end is ink.
+// Numbers from 0 to M vary by mean (M − mean) at most (Bhatia and Davis 2000).
+const INK = KIND === "image" && inkOf(MODEL.source.mean[0], MODEL.source.deviation[0]);
 const question = get("question");
+
+function inkOf(mean, deviation) {
+  const most = [1, 16].find(M => deviation ** 2 <= mean * (M - mean) * (1 + 1e-6)) ?? 255;
+  return mean > most / 2 ? { ink: 0, paper: most } : { ink: most, paper: 0 };
+}
 
 // A text: asked() gives it, null where there is none.
 function textQuestion(show) {
@@ -64,7 +72,7 @@ function imageQuestion(show) {
   Object.assign(clear, { id: "clear" });
   label.append(fit, " ", Object.assign(made("span", ""), { id: "fits" }));
   question.className = "row";
-  question.append(canvas, seen, clear, label);
+  question.append(canvas, seen, clear, label, Object.assign(made("small", "", { flexBasis: "100%" }), { id: "assumed" }));
   const draw = () => { pen.clearRect(0, 0, SIZE, SIZE); paint(pen, strokes, SIZE, [0, 0, 1]); };
   const at = event => [SIZE * event.offsetX / canvas.clientWidth, SIZE * event.offsetY / canvas.clientHeight];
   canvas.onpointerdown = event => {
@@ -122,11 +130,7 @@ function showInk(canvas, ink) {
   pen.putImageData(image, 0, 0);
 }
 
-// Ink as the numbers of the training images: from 0 to 1, 16 or 255, and where most of it was bright ink is 0.
-function pixels(ink) {
-  const mean = MODEL.source.mean[0], wide = mean + 2 * MODEL.source.deviation[0];
-  const most = mean <= 1 ? 1 : wide > 16 ? 255 : 16;
-  return ink.map(v => most * (mean > most / 2 ? 1 - v : v));
-}
+// Shares of ink as the numbers of the training images.
+const pixels = shares => shares.map(v => INK.ink ? INK.ink * v : INK.paper * (1 - v));
 
 const QUESTIONS = { text: textQuestion, words: textQuestion, labels: labelQuestion, vector: numberQuestion, image: imageQuestion };
