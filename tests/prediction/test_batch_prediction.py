@@ -216,6 +216,18 @@ def test_an_output_is_continued_to_the_same_bytes(
         predict_into(reviewer, source, out, form=form, skip_done=True)
 
 
+def test_weights_are_digested_only_to_go_on(
+    reviewer: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is recorded as long as nothing could be gone on with."""
+    monkeypatch.setattr("sunhwan.prediction.batch_prediction.SAVED_EVERY", 0)
+    monkeypatch.setattr("sunhwan.prediction.batch_prediction.model_digest", None)
+    source, out = tmp_path / "a.txt", tmp_path / "out"
+    source.write_text("good\n" * 200)
+    predict_into(reviewer, source, out, form="text")
+    assert out.read_text().count("\n") == 200
+
+
 def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
     source, out = tmp_path / "a.txt", tmp_path / "out"
     source.write_text("good\n" * 600)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -78,7 +79,7 @@ def predict_into(
         on_problem(error)
 
     made_by = {"options": dict(options or {}), "header": header}
-    target = _Target(out, form, path, skip_done, lambda: [fingerprint(task), made_by])
+    target = _Target(out, form, path, skip_done, lambda: [model_digest(task), made_by])
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
@@ -111,7 +112,7 @@ def _pass(rows: Rows, count: int) -> int:
     return sum(row.is_question for row in itertools.islice(rows.asked, count))
 
 
-def fingerprint(task: Task) -> str:
+def model_digest(task: Task) -> str:
     """SHA-256 of a model: configuration, preprocessing and weights."""
     parts = [json.dumps(task.preprocessing(), sort_keys=True), task.config.to_toml()]
     parts += [digest(name, tensor.cpu()) for name, tensor in task.model.state_dict().items()]
@@ -137,7 +138,8 @@ class _Target:
         skip_done: bool,
         made_by: Callable[[], list[Any]],
     ) -> None:
-        """made_by: the model and the options, which with the questions decide on every answer."""
+        """made_by: the model and the options, which with the questions decide on every answer; asked for
+        once there is something to go on with, as the weights of a model may be many."""
         self._out, self._form, self._source, self._skip_done = out, form, source, skip_done
         self.rows = self._bytes = self._written = 0
         self.is_finished = False
@@ -151,13 +153,17 @@ class _Target:
                 "--skip-done is for a file of questions, a file of answers (--out), and every format but "
                 "parquet, which cannot be continued"
             )
-        self._identity = [form, *_identity(source), *made_by()] if continued else []
+        self._asked_for, self._made_by = [form, *_identity(source)] if continued else [], made_by
         if isinstance(out, Path):
             self._part = part_of(out)
             self._record = out.with_name(f".{out.name}.progress")
             self._lock = FileLock(out.with_name(f".{out.name}.lock"))
             if skip_done and out.exists():
                 self._check_finished(out)
+
+    @cached_property
+    def _identity(self) -> list[Any]:
+        return [*self._asked_for, *self._made_by()] if self._asked_for else []
 
     def _check_finished(self, out: Path) -> None:
         if self._source.exists() and out.stat().st_mtime < self._source.stat().st_mtime:
@@ -258,7 +264,7 @@ class _Target:
         assert self._writer is not None
         if not self._writer.holds_back and row.asked // CHUNK != last.asked // CHUNK:
             self.rows, self._bytes = last.number, self._written
-        if self._identity and time.monotonic() - self._last > SAVED_EVERY:
+        if self._asked_for and self.rows and time.monotonic() - self._last > SAVED_EVERY:
             self._save()
 
     def _write(self, text: str) -> None:
