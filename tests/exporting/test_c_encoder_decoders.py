@@ -7,7 +7,7 @@ from sunhwan.errors import ConfigError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import compiler
 from tests.exporting.test_c_predictors import lines_of, written_without_a_warning
-from tests.exporting.test_tasks import GOLDEN, lively, other
+from tests.exporting.test_tasks import FRAMES, GOLDEN, lively, other, reading
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -18,18 +18,10 @@ def few_shapes(monkeypatch):
     monkeypatch.setattr(predictor_checks, "LENGTHS", (1, 20))
 
 
-def frames():
-    """A translator of recordings."""
-    task = sunhwan.load(GOLDEN / "translate")
-    source = {"kind": "frames", "mean": [1.0, -2.0, 30.0], "deviation": [1.0, 0.5, 9.0]}
-    config = task.config.override({"task.kind": "frames"})
-    return type(task).restored(config, {**task.preprocessing(), "source": source})
-
-
 @pytest.mark.parametrize(
     ("weights", "task"),
     [
-        ("fp32", frames),
+        ("fp32", lambda: reading("translate", FRAMES)),
         ("int8", lambda: sunhwan.load(GOLDEN / "translate_dot")),
         ("fp32", lambda: other("translate", attention="none", input_feeding=True, cell=["slstm", "gru"],
                                num_layers=2, hidden_size=[5, 5], connection="residual")),
@@ -102,9 +94,6 @@ def test_descriptions(tmp_path):
 
 
 def test_words_are_refused(tmp_path):
-    task = sunhwan.load(GOLDEN / "translate")
-    source = sunhwan.load(GOLDEN / "tag").input_kind.to_dict()
-    config = task.config.override({"task.kind": "words"})
-    made = type(task).restored(config, {**task.preprocessing(), "source": source})
+    made = reading("translate", sunhwan.load(GOLDEN / "tag").input_kind.to_dict())
     with pytest.raises(ConfigError, match="that reads words has no form in C"):
         export(made, tmp_path / "out.c", "c")

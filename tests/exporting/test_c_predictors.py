@@ -4,13 +4,12 @@ import re
 import subprocess
 
 import pytest
-import torch
 
 import sunhwan
 from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import STRICT, compiler
-from tests.exporting.test_tasks import GOLDEN, other
+from tests.exporting.test_tasks import FRAMES, GOLDEN, other, reading
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -20,15 +19,6 @@ def few_shapes(monkeypatch):
     """Compared at fewer sizes than users' models are."""
     monkeypatch.setattr(predictor_checks, "BATCHES", (3,))
     monkeypatch.setattr(predictor_checks, "LENGTHS", (1, 20))
-
-
-def tagger(output_layer: str):
-    """A tagger of frames."""
-    task = sunhwan.load(GOLDEN / ("tag" if output_layer == "crf" else "tag_softmax"))
-    source = {"kind": "frames", "mean": [1.0, -2.0, 30.0], "deviation": [1.0, 0.5, 9.0]}
-    torch.manual_seed(1)
-    config = task.config.override({"task.kind": "frames"})
-    return type(task).restored(config, {**task.preprocessing(), "source": source})
 
 
 def written_without_a_warning(task, file, weights):
@@ -45,8 +35,8 @@ def written_without_a_warning(task, file, weights):
     [
         ("fp32", lambda: sunhwan.load(GOLDEN / "classify_frames")),
         ("int8", lambda: sunhwan.load(GOLDEN / "forecast")),
-        ("fp32", lambda: tagger("crf")),
-        ("fp32", lambda: tagger("softmax")),
+        ("fp32", lambda: reading("tag", FRAMES)),
+        ("fp32", lambda: reading("tag_softmax", FRAMES)),
         ("int8", lambda: other("tag", direction="both", cell=["gru_layer_norm"])),
         ("int8", lambda: other("classify_pair", pooling="concat", direction="both")),
         ("fp32", lambda: other("classify", pooling="concat", direction="both", num_layers=2,

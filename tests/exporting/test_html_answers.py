@@ -6,6 +6,7 @@ import sunhwan
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export
 from tests.exporting.conftest import GOLDEN, needs_node
+from tests.exporting.test_tasks import other
 
 
 def test_a_classifier_answers(opened):
@@ -56,11 +57,8 @@ def test_a_pair_is_labelled(opened):
 @pytest.mark.deep
 @needs_node
 def test_layers_of_a_classifier(tmp_path):
-    task = sunhwan.load(GOLDEN / "tasks" / "classify")
     settings = {"cell": ["gru"], "num_layers": 2, "connection": "highway", "pooling": "attention"}
-    config = task.config.override({f"model.{name}": value for name, value in settings.items()})
-    config = config.override({"model.hidden_size": [6], "model.layer_norm": True})
-    made = type(task).restored(config, task.preprocessing())
+    made = other("classify", hidden_size=[6], layer_norm=True, **settings)
     assert export(made, tmp_path / "x.html", "html", "fp32").deviation < 1e-5
 
 
@@ -79,10 +77,9 @@ def test_a_tagger_answers(opened):
     assert "낱말" in page.text_content("#about")
 
 
-@pytest.mark.parametrize("name", ["classify_frames"])
-def test_refusals(tmp_path, name):
+def test_frames_are_refused(tmp_path):
     with pytest.raises(UsageError, match="cannot be exported as a page with inputs of this kind"):
-        export(GOLDEN / "tasks" / name, tmp_path / "x.html", "html")
+        export(GOLDEN / "tasks" / "classify_frames", tmp_path / "x.html", "html")
 
 
 def test_without_node_a_classifier_is_refused(tmp_path, monkeypatch):

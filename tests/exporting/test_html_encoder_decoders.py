@@ -8,7 +8,7 @@ from sunhwan.exporting import export
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from sunhwan.text import build_vocabulary
 from tests.exporting.conftest import GOLDEN, needs_node
-from tests.exporting.test_tasks import lively
+from tests.exporting.test_tasks import lively, other
 
 HOSTILE = "2 <img src=x onerror=alert(1)>"
 
@@ -58,11 +58,9 @@ def test_translations_and_where_it_looked(opened):
 def test_other_attention(tmp_path):
     """Dot products with input feeding; none, with a tied embedding that is kept once."""
     assert export(loaded("translate_dot"), tmp_path / "x.html", "html", "fp32").deviation < 1e-5
-    task = loaded("translate")
     model = {"attention": "none", "tied": True, "input_feeding": True, "connection": "residual"}
     model |= {"num_layers": 2, "hidden_size": [4, 4], "cell": ["slstm", "gru"], "pooling": "max"}
-    config = task.config.override({f"model.{name}": value for name, value in model.items()})
-    made = lively(type(task).restored(config, task.preprocessing()))
+    made = lively(other("translate", **model))
     assert export(made, tmp_path / "x.html", "html", "fp32").deviation < 1e-5
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert '"written output W"' not in page

@@ -15,6 +15,7 @@ from sunhwan.exporting import export
 from sunhwan.tasks import Forecast
 from sunhwan.tasks.forecast.layout import Layout
 from tests.exporting.conftest import GOLDEN, needs_node
+from tests.exporting.test_tasks import lively
 
 OFFICE = tuple(24 * day + hour for day in range(5) for hour in range(8, 18))
 """The hours of a week that there are."""
@@ -37,9 +38,7 @@ def fresh(season: int, **layout: Any) -> Forecast:
         | {f"task.{name}": value for name, value in settings.items()}
     )
     task = Forecast(config, Layout(targets=("값",), gaps=True, drawn=True, **layout), {})
-    draw = torch.Generator().manual_seed(1)
-    for parameter in task.model.parameters():
-        parameter.data.normal_(generator=draw)
+    lively(task, seed=1)
     task.model.spread.copy_(torch.linspace(0.5, 2.0, 9))
     task.model.eval()
     return task

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -97,6 +98,18 @@ def other(name: str, **model: object) -> Task:
     config: Config = task.config.override(settings)
     torch.manual_seed(1)
     return type(task).restored(config, task.preprocessing())
+
+
+FRAMES = {"kind": "frames", "mean": [1.0, -2.0, 30.0], "deviation": [1.0, 0.5, 9.0]}
+"""Recordings of three numbers a step, as an input."""
+
+
+def reading(name: str, source: dict[str, Any]) -> Task:
+    """A fresh model of a golden one's task with another input."""
+    task = sunhwan.load(GOLDEN / name)
+    torch.manual_seed(1)
+    config = task.config.override({"task.kind": source["kind"]})
+    return type(task).restored(config, {**task.preprocessing(), "source": source})
 
 
 def lively(task: Task, seed: int = 8) -> Task:
