@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sunhwan.cells.elman import Elman
+from sunhwan.cli.show import _matrix
 from sunhwan.errors import UsageError
 from sunhwan.inspection import UnrolledText, hello_model, unroll_text
 from sunhwan.inspection.measures.pre_activation import pre_activations
@@ -177,6 +178,13 @@ def test_a_learned_start_and_the_embedding_are_shown(command: Command, tmp_path:
     lines = [line.strip() for line in done.out.splitlines()]
     for begins in ("h_0 ", "c_0 ", "∂L/∂h_0 ", "∂L/∂c_0 ", "E ", "embedding,"):
         assert any(line.startswith(begins) for line in lines), begins
+
+
+def test_a_matrix_of_which_every_row_is_shown_does_not_say_that_it_goes_on() -> None:
+    two = np.ones((2, 3))
+    rows = [(0, "a"), (1, "b")]
+    assert "…" not in "".join(_matrix("E", (two, two, two), "0.1", rows))
+    assert "… (2 × 3)" in list(_matrix("E", (two, two, two), "0.1", rows[:1]))[-1]
 
 
 def test_a_border_lets_no_gradient_through(hello: LanguageModelTask) -> None:

@@ -139,7 +139,7 @@ def _forward(found: "UnrolledText", t: int, step: "TextStep") -> Iterator[str]:
     order = range(len(step.y)) if len(step.y) <= WIDTH else step.softmax.argsort()[::-1][:WIDTH]
     tokens = [int(k) for k in order]
     yield f"   {'':8}" + "".join(
-        " " * (9 - wide(found.labels[k])) + found.labels[k] for k in tokens
+        " " * (9 - width_of(found.labels[k])) + found.labels[k] for k in tokens
     )
     yield f"   {'y':8}" + "".join(f"{step.y[k]:9.4f}" for k in tokens)
     yield f"   {'softmax':8}" + "".join(f"{step.softmax[k]:9.4f}" for k in tokens)
@@ -191,13 +191,15 @@ def _matrix(
     width = 9 * min(COLUMNS, parts[0].shape[1])
     beside = 4 if named else 0
     yield " " * (3 + beside) + "   ".join(f"{head:<{width}}" for head in heads).rstrip()
-    for row, label in list(named or ((row, "") for row in range(len(parts[0]))))[:WIDTH]:
-        yield f"   {label}{' ' * (beside - wide(label))}" + "   ".join(
+    rows, columns = parts[0].shape
+    shown = list(named or ((row, "") for row in range(rows)))[:WIDTH]
+    for row, label in shown:
+        yield f"   {label}{' ' * (beside - width_of(label))}" + "   ".join(
             "".join(f"{number:9{form}}" for number in part[row, :COLUMNS])
             for part, form in zip(parts, (".4f", ".2g", ".4f"), strict=True)
         )
-    if parts[0].shape[0] > WIDTH or parts[0].shape[1] > COLUMNS or named:
-        yield f"   … ({' × '.join(map(str, parts[0].shape))})"
+    if len(shown) < rows or columns > COLUMNS:
+        yield f"   … ({rows} × {columns})"
 
 
 def _row(name: str, value: "Values") -> str:
@@ -205,7 +207,7 @@ def _row(name: str, value: "Values") -> str:
     return f"   {name:8}" + "".join(f"{number:9.4f}" for number in value[:WIDTH]) + rest
 
 
-def wide(label: str) -> int:
+def width_of(label: str) -> int:
     """The columns of a terminal that a label takes."""
     from rich.cells import cell_len
 
