@@ -103,3 +103,12 @@ def test_a_console_whose_reader_left_ends_nothing() -> None:
         for _ in range(3):
             quiet.print("a line")
         file.flush()
+
+
+def test_a_table_in_a_pipe_has_a_line_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table(*(f"column {k}" for k in range(20)), box=None)
+    table.add_row(*("a label" for _ in range(20)))
+    console().print(table)
+    head, row = capsys.readouterr().out.splitlines()
+    assert "column 19" in head
+    assert row.count("a label") == 20

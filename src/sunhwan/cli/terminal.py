@@ -10,6 +10,9 @@ from rich.text import Text
 
 from sunhwan.errors import printable
 
+PIPE_WIDTH = 1000
+"""Columns of a table that no terminal shows: as many as it needs."""
+
 
 def visible(text: str) -> str:
     """The text with escapes for what cannot be seen, but for the ends of lines and tabs.
@@ -41,6 +44,8 @@ def console(*, stderr: bool = False) -> Console:
     between words, in a pipe not at all."""
     made = _Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     made.soft_wrap = not made.is_terminal
+    if made.soft_wrap:
+        made.width = PIPE_WIDTH
     return made
 
 
