@@ -1,5 +1,6 @@
 """`sunhwan lab gradients`: shares that add up, starts of W_h, and what the command prints."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -183,6 +184,17 @@ def test_what_vanishes_and_what_grows_is_said() -> None:
     ratio = found[1].curve[20] / found[1].curve[0]
     assert grows == f"grows most: {found[1].label}, {ratio:.2g} times as large 20 steps back"
     assert gradient_findings(found[:1], 20) == [vanishes]
+
+
+def test_of_two_that_vanish_at_the_same_lag_the_lower_is_the_sooner() -> None:
+    (chosen,) = variants(["sigmoid"], [], ["orthogonal"], [1.0])
+    found = take_apart(chosen, GradientSettings(lags=4, rows=2, hidden_size=8), TEXT)
+    curves = {"higher": [1, 0.1, 0.007, 0.0], "lower": [2, 0.2, 0.002, 0.0]}
+    both = [
+        dataclasses.replace(found, label=name, curve=curve, horizon=2)
+        for name, curve in curves.items()
+    ]
+    assert gradient_findings(both, 3)[0].startswith("vanishes soonest: lower,")
 
 
 @pytest.mark.parametrize(

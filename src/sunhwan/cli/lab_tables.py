@@ -22,7 +22,7 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
     """Variants down: what is left of the gradient at some lags, and what limiting its norm does."""
     from rich.table import Table
 
-    from sunhwan.lab.gradients import start_of
+    from sunhwan.lab.gradients import shares_of_start
 
     curves = Table(
         title=lab_say("curve_table"),
@@ -40,11 +40,11 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
     for name in ("norm", "clipped", "cosine", "sum_off"):
         limits.add_column(lab_say(name), justify="right")
     for one in found:
-        start = start_of(one.field, one.curve) or 1.0
+        share = shares_of_start(one.field, one.curve)
         curves.add_row(
             one.label,
             "" if one.radius is None else f"{one.radius:.2f}",
-            *(f"{one.curve[lag] / start:.2g}" for lag in shown),
+            *(f"{share[lag]:.2g}" for lag in shown),
             f"> {lags}" if one.horizon is None else f"{one.horizon}",
         )
         limits.add_row(
@@ -59,17 +59,25 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
 
 def gradient_findings(found: "Sequence[GradientAnatomy]", lags: int) -> list[str]:
     """Whose gradient vanishes soonest and whose grows most, where any does."""
-    from sunhwan.lab.gradients import start_of
+    from sunhwan.lab.gradients import shares_of_start
 
     said = []
     if gone := [one for one in found if one.horizon is not None]:
-        first = min(gone, key=lambda one: one.horizon or 0)
+        first = min(gone, key=_fall)
         said.append(lab_say("vanishes", network=first.label, lag=first.horizon))
-    ratios = [(one.curve[lags] / (start_of(one.field, one.curve) or 1.0), one) for one in found]
+    ratios = [(shares_of_start(one.field, one.curve)[lags], one) for one in found]
     ratio, most = max(ratios, key=lambda pair: pair[0])
     if ratio > 1:
         said.append(lab_say("grows", network=most.label, ratio=f"{ratio:.2g}", lags=lags))
     return said
+
+
+def _fall(one: "GradientAnatomy") -> tuple[int, float]:
+    """The lag from which on a gradient stays under 1 %, and what is left of it there."""
+    from sunhwan.lab.gradients import shares_of_start
+
+    lag = one.horizon or 0
+    return lag, shares_of_start(one.field, one.curve)[lag]
 
 
 def line_of(point: "Point") -> str:

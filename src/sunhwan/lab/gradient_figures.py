@@ -13,7 +13,13 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
 from sunhwan.lab.figures import GREY, TITLE_PAD
-from sunhwan.lab.gradients import BINS, FORGOTTEN, GradientAnatomy, GradientSettings, start_of
+from sunhwan.lab.gradients import (
+    BINS,
+    FORGOTTEN,
+    GradientAnatomy,
+    GradientSettings,
+    shares_of_start,
+)
 from sunhwan.messages import message
 from sunhwan.plots import INK, fonts, png_of
 from sunhwan.store import write_bytes
@@ -100,8 +106,7 @@ def _colors(count: int) -> list[Any]:
 def _draw_curves(curves: Axes, legend: Axes, found: Sequence[GradientAnatomy]) -> None:
     curves.axhline(FORGOTTEN, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     for one, color in zip(found, _colors(len(found)), strict=True):
-        start = start_of(one.field, one.curve) or 1.0
-        share = [value / start or np.nan for value in one.curve]
+        share = [value or np.nan for value in shares_of_start(one.field, one.curve)]
         curves.plot(share, color=color, label=one.label)
         powers = [value or np.nan for value in one.powers]
         curves.plot(powers, color=color, linewidth=0.8, linestyle=(0, (1, 2)))

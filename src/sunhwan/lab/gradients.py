@@ -303,6 +303,12 @@ def start_of(field: str, curve: Sequence[float]) -> float:
     return curve[0] if field == "h" else max(curve[:2])
 
 
+def shares_of_start(field: str, curve: Sequence[float]) -> list[float]:
+    """A curve as shares of its start; as it is where that is 0."""
+    start = start_of(field, curve) or 1.0
+    return [value / start for value in curve]
+
+
 def horizon(field: str, curve: Sequence[float]) -> int | None:
     """The first lag from which on a curve stays under 1 % of its start; None: not within its lags."""
     start = start_of(field, curve)
