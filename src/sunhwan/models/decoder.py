@@ -1,4 +1,4 @@
-"""What writes: a recurrence over what was written so far, which looks at what was read."""
+"""Autoregressive decoder with optional attention over the steps of what was read."""
 
 import dataclasses
 import math

@@ -58,7 +58,7 @@ def input_of(model: EncoderDecoder) -> InputLayer:
 
 def reads_one_step(task: Any) -> bool:
     """Whether the question is numbers or labels, and the struct has room for one step."""
-    return isinstance(task.model.reader, StepReader)
+    return isinstance(getattr(task.model, "reader", None), StepReader)
 
 
 def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,9 +36,22 @@ from sunhwan.tasks import LanguageModelTask, Task
 COMPILERS = ("cc", "gcc", "clang")
 
 
+class CForm(NamedTuple):
+    """How the models of a task are written, and how a compiled file is compared."""
+
+    source: Callable[[Any, str, str], CSource]
+    compare: Callable[[ctypes.CDLL, str, Any, str, int], float]
+
+
+FORMS = dict.fromkeys(ENDINGS, CForm(source_of, compare)) | dict.fromkeys(
+    ENCODER_DECODERS, CForm(encoder_decoder_source, compare_encoder_decoder)
+)
+"""By task, but for language models."""
+
+
 def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     """Write the C file of a model that says what the model says."""
-    if task.as_language_model() is None and task.name not in (*ENDINGS, *ENCODER_DECODERS):
+    if task.as_language_model() is None and task.name not in FORMS:
         raise UsageError(f"{task.title} cannot be exported to C: export to ONNX")
     if path.suffix != ".c" or path.is_dir():
         raise UsageError(f"C is written to a file: name one such as {path.stem or 'model'}.c")
@@ -51,13 +65,12 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         source = _language_model(language, name, weights)
         off = _compare(compiler, name, source, language.model, weights)
     else:
-        is_encoder_decoder = task.name in ENCODER_DECODERS
-        source = (encoder_decoder_source if is_encoder_decoder else source_of)(task, name, weights)
-        most = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
-        most = 1 if is_encoder_decoder and reads_one_step(task) else most
-        with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={most}") as library:
-            compared = compare_encoder_decoder if is_encoder_decoder else compare
-            off = compared(library, name, task, weights, source.struct * (most // STEPS + 2))
+        form = FORMS[task.name]
+        source = form.source(task, name, weights)
+        longest = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
+        steps = 1 if reads_one_step(task) else longest
+        with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={steps}") as library:
+            off = form.compare(library, name, task, weights, source.struct * (steps // STEPS + 2))
     write_text(path, source.text)
     return Exported([path], off, weights=weights)
 
