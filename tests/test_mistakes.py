@@ -4,10 +4,14 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 import sunhwan.errors
 import sunhwan.messages
+from sunhwan.errors import TextError
 from sunhwan.messages import catalogue
 from sunhwan.messages.mistakes import mistake
+from sunhwan.text.decoding import decode
 
 PACKAGE = Path(sunhwan.messages.__file__).parents[1]
 
@@ -70,3 +74,18 @@ def test_a_sentence_in_korean_and_one_that_stays() -> None:
     assert mistake(said, "ko") == "파일 a.txt이(가) 없습니다 (혹시 'b.txt'?). 경로를 확인하세요"
     assert mistake(said, "en") == said
     assert mistake("nobody translated this", "ko") == "nobody translated this"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xb0\xa1\xb3\xaa \xb4\xd9 \xff\xfe\xff", b"a\xed\xa0\x80", "가나".encode()[:-1], b"a\0b\xff",
+        b"\xff\xfea\0\0\xd8", b"\xb0\xa1", b"PK\x03\x04\xff", b"%PDF-1.4\xff", b"\x1f\x8b\x08\xff",
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_bytes_is_said_in_korean_too(data: bytes) -> None:
+    with pytest.raises(TextError) as raised:
+        decode(data, "FILE")
+    told = mistake(str(raised.value), "ko")
+    assert told != str(raised.value)
+    assert not re.findall(r"\b(?:is|it|as|a|here|not|which)\b", told), told
