@@ -22,9 +22,9 @@ from sunhwan.errors import ShapeError
 from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
 from sunhwan.ops.gate import address, check, gradient
-from sunhwan.ops.inner_products import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
+from sunhwan.ops.matrix_gradients import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.modes import is_batched
 from sunhwan.ops.program_kernels import kernel_for, named
 from sunhwan.ops.record import AT, OF_PROGRAM, Kernel

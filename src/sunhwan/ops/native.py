@@ -19,9 +19,9 @@ from sunhwan.cells.base import rows, weight_gradient
 from sunhwan.errors import ShapeError
 from sunhwan.ops.description import describe_parameters, describe_run, pointer, put, series
 from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
-from sunhwan.ops.inner_products import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.inputs import Inputs, Layout, layout_of
 from sunhwan.ops.library import Library, library
+from sunhwan.ops.matrix_gradients import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.program_kernels import kernel_for, named
 from sunhwan.ops.record import AT, OF_PROGRAM, Kernel
 

@@ -21,8 +21,8 @@ HOOKS = ("advance", "retreat", "parameter_gradients", "loop", "step")
 """Methods of a cell that say how its step is taken: with one of its own, the kernel would take another."""
 
 
-class InnerProduct(NamedTuple):
-    """A product in a step with a matrix besides W_h, as the gradient of that matrix is made.
+class MatrixGradient(NamedTuple):
+    """How the gradient of a matrix besides W_h is made, of one product in a step that reads it.
 
     which: the matrix among the loop's parameters; transposed: its transpose is multiplied. operands: of
     what is multiplied, `size` numbers, which of the saved values it is, side by side, and how wide each
@@ -49,7 +49,7 @@ class ProgramKernel(NamedTuple):
     hidden_size: int
     kernels: dict[torch.dtype, Kernel]
     records: "dict[torch.dtype, ProgramRecord]"
-    products: tuple[InnerProduct, ...]
+    products: tuple[MatrixGradient, ...]
     seen: tuple[tuple[Tensor, ...], State]
 
 

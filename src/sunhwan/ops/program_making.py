@@ -13,7 +13,7 @@ from sunhwan.cells import Cell, State
 from sunhwan.cells.tracing import apart
 from sunhwan.errors import ShapeError
 from sunhwan.ops.library import library
-from sunhwan.ops.program_kernels import InnerProduct, ProgramKernel
+from sunhwan.ops.program_kernels import MatrixGradient, ProgramKernel
 from sunhwan.ops.program_record import Names, record_of
 from sunhwan.ops.record import EXTRA, FIELDS, OF_PROGRAM, SAVED, Kernel
 from sunhwan.ops.reference import check_step
@@ -93,7 +93,7 @@ def make(cell: Cell, hidden_size: int) -> ProgramKernel | None:
         of_u = len(cell.gates_of_W_h)
         records[dtype] = record_of(passes, names, hidden_size, of_u, dtype)
         kernels[dtype] = _kernel(name, cell, passes, hidden_size, dtype)
-    products = inner_products_of(passes, cell)
+    products = matrix_gradients_of(passes, cell)
     kernel = ProgramKernel(name, cell, hidden_size, kernels, records, products, (given, made))
     return kernel if still_holds(kernel) else None
 
@@ -105,13 +105,13 @@ def _same(now: State, then: State) -> bool:
     )
 
 
-def inner_products_of(step: StagedStep, cell: Cell) -> tuple[InnerProduct, ...]:
+def matrix_gradients_of(step: StagedStep, cell: Cell) -> tuple[MatrixGradient, ...]:
     """The products of a step but that with W_h, as their weights' gradients are made."""
     found, column = [], 0
     for one, operands in zip(step.products, step.operands, strict=True):
         which = 3 + cell.extra.index(one.name) if one.name in cell.extra else 2
         read = tuple((i, step.operations[step.saved[i]].size) for i in operands)
-        found.append(InnerProduct(which, one.transposed, read, one.K, column, one.J))
+        found.append(MatrixGradient(which, one.transposed, read, one.K, column, one.J))
         column += one.J
     return tuple(found)
 
