@@ -87,9 +87,9 @@ def lines_of(folder, body, texts):
     done = subprocess.run([folder / "run", *texts], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     *lines, size = done.stdout.splitlines()
-    told = re.search(r"RAM +([\d,]+) ", (folder / "notes.c").read_text(encoding="utf-8"))
-    assert told
-    assert size == told[1].replace(",", "")
+    stated = re.search(r"RAM +([\d,]+) ", (folder / "notes.c").read_text(encoding="utf-8"))
+    assert stated
+    assert size == stated[1].replace(",", "")
     return lines
 
 
@@ -139,14 +139,14 @@ def test_labels_of_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("v1/tasks/describe_images", "what reads images has no form in C: export to ONNX"),
         ("v7/tasks/answer", "model to answer cannot be exported to C: export to ONNX"),
         ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],
 )
-def test_refusals(tmp_path, name, said):
-    with pytest.raises(SunhwanError, match=said):
+def test_refusals(tmp_path, name, message):
+    with pytest.raises(SunhwanError, match=message):
         export(GOLDEN.parents[1] / name, tmp_path / "out.c", "c")
     assert list(tmp_path.iterdir()) == []

@@ -130,10 +130,10 @@ FAULTS = {
 
 def test_what_cannot_be_read_is_said(opened):
     page = opened(DAYS)
-    for text, said in FAULTS.items():
+    for text, message in FAULTS.items():
         page.fill("#text", text)
         page.evaluate("show()")
-        assert page.text_content("#fault").startswith(said)
+        assert page.text_content("#fault").startswith(message)
         assert page.locator("svg, img").count() == 0
     page.click("#language")
     assert page.text_content("#fault").startswith("시점이 2개뿐입니다")

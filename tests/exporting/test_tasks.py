@@ -27,8 +27,8 @@ def few_shapes(monkeypatch):
         monkeypatch.setattr(module, "LENGTHS", (1, 20))
 
 
-def said(folder: Path, *arguments: str) -> str:
-    """What the example says, run apart from everything of ours."""
+def example_output(folder: Path, *arguments: str) -> str:
+    """What the example prints, run apart from everything of ours."""
     done = subprocess.run(
         [sys.executable, "-I", "-X", "utf8", folder / "example.py", *arguments],
         capture_output=True, text=True, encoding="utf-8", check=False,
@@ -56,7 +56,7 @@ def test_labels_of_texts(tmp_path):
     for question in ("the 사과 7", ""):
         (answer,) = task.predict([question])
         wanted = f"{answer.values['label']} {round(answer.values['probability'], 2)}"
-        assert said(tmp_path / "out", question) == wanted
+        assert example_output(tmp_path / "out", question) == wanted
 
 
 def test_labels_of_words_by_viterbi(tmp_path):
@@ -65,7 +65,7 @@ def test_labels_of_words_by_viterbi(tmp_path):
     export(task, tmp_path / "out")
     for question in ("김 민수가 New York", "Bo 오늘 Oslo 이 영희가", ""):
         (answer,) = task.predict([question])
-        assert said(tmp_path / "out", question) == answer.cells[0]
+        assert example_output(tmp_path / "out", question) == answer.cells[0]
 
 
 def test_answers_of_passages(tmp_path):
@@ -78,7 +78,7 @@ def test_answers_of_passages(tmp_path):
     ):
         (answer,) = task.predict([question])
         wanted = f"{answer.values['answer']} {round(answer.values['probability'], 2)}"
-        assert said(tmp_path / "out", *question) == wanted
+        assert example_output(tmp_path / "out", *question) == wanted
 
 
 @pytest.mark.parametrize("name", ["translate", "translate_dot"])
@@ -88,7 +88,7 @@ def test_translations(tmp_path, name):
     export(task, tmp_path / "out")
     for question in ("2 1", ""):
         (answer,) = task.predict([question], beam=1)
-        assert said(tmp_path / "out", question) == answer.values["output"]
+        assert example_output(tmp_path / "out", question) == answer.values["output"]
 
 
 def other(name: str, **model: object) -> Task:

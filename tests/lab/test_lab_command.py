@@ -80,7 +80,7 @@ def test_help_says_the_defaults(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--cells=elmann",), "no cell 'elmann'"),
         (("--cells=gru,,lstm",), "empty place"),
@@ -99,11 +99,11 @@ def test_help_says_the_defaults(command: Command) -> None:
     ids=str,
 )
 def test_a_mistake_is_one_sentence(
-    command: Command, tmp_path: Path, arguments: tuple[str, ...], said: str
+    command: Command, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     done = command("lab", "memory", "--out", tmp_path / "new", *arguments)
     assert (done.code, done.out) == (2, "")
-    assert re.search(said, done.sentence)
+    assert re.search(message, done.sentence)
     assert not (tmp_path / "new").exists()
 
 
@@ -150,6 +150,6 @@ def test_the_finding_is_of_what_was_measured() -> None:
         return Point("recall", cell, delay, 0.5, solved, 1, 0.01, False, 1.0)
 
     points = [point("elman", 5, True), point("elman", 10, False), point("lstm", 5, True)]
-    said = finding("recall", [*points, point("irnn", 5, False)], "uniform")
-    assert said == "recall, W_h uniform, longest delay solved: elman 5, lstm ≥ 5, irnn none"
+    sentence = finding("recall", [*points, point("irnn", 5, False)], "uniform")
+    assert sentence == "recall, W_h uniform, longest delay solved: elman 5, lstm ≥ 5, irnn none"
     assert "as each cell begins" in finding("recall", points, "")

@@ -43,15 +43,15 @@ def test_several_processes_write_the_bytes_of_one(
     reviewer: Task, here: Jobs, tmp_path: Path, form: str
 ) -> None:
     source = questions(tmp_path / "a.csv", 5 * CHUNK)
-    told: dict[str, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     for name, jobs in (("one", None), ("several", here)):
         left: list[SunhwanError] = []
         predict_into(
             reviewer, source, tmp_path / name, form=form, jobs=jobs, on_problem=left.append
         )
-        told[name] = [str(error) for error in left]
+        errors[name] = [str(error) for error in left]
     assert (tmp_path / "several").read_bytes() == (tmp_path / "one").read_bytes()
-    assert told["several"] == told["one"] != []
+    assert errors["several"] == errors["one"] != []
 
 
 def test_a_row_that_fails_ends_all_after_the_rows_before_it(
@@ -141,16 +141,16 @@ def test_processes_end_together_and_leave_what_can_be_continued(
     else:
         for child in children:
             os.kill(child, signal.SIGKILL)
-    _, said = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=300)
     code = {"Ctrl-C": 130, "kill": -signal.SIGKILL, "kill of a worker": 1}[ending]
     assert process.returncode == code
-    assert "Traceback" not in said
+    assert "Traceback" not in errors
     end = time.monotonic() + 30
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:
         time.sleep(0.05)
     assert not out.exists()
     if ending == "kill of a worker":
-        assert "sunhwan: a worker process was ended from outside (signal 9)" in said
+        assert "sunhwan: a worker process was ended from outside (signal 9)" in errors
     predict_into(reviewer, source, tmp_path / "whole", form="csv")
     summary = predict_into(reviewer, source, out, form="csv", skip_done=True)
     assert summary.before

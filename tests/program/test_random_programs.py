@@ -138,11 +138,11 @@ quiet = {"derandomize": True, "suppress_health_check": list(HealthCheck)}
 
 
 def learns_as_autograd_says(cell: Drawn) -> None:
-    """Where it is no program, another route is told."""
+    """Where it is no program, another route is explained."""
     reason = why_not(cell, H)
-    told = Recurrent(cell, 3, H).explain()
-    assert ("as a program" in told) == (reason is None)
-    assert reason is None or reason in told
+    explained = Recurrent(cell, 3, H).explain()
+    assert ("as a program" in explained) == (reason is None)
+    assert reason is None or reason in explained
     found = gradients(cell, "reference" if reason else "native", H, 3, 3, noisy=cell.bias)
     wanted = gradients(cell, "unrolled", H, 3, 3, noisy=cell.bias)
     for one, other in zip(found, wanted, strict=True):

@@ -37,8 +37,8 @@ def tagger(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_raw_text_becomes_conllu(tagger: Path, command: Command, tmp_path: Path) -> None:
     raw = tmp_path / "raw.txt"
     raw.write_text("Bo don't. Ann will!\n\nwe didn't!\n", encoding="utf-8")
-    said = command("predict", tagger, raw, "--as", "conllu").out
-    assert said == (
+    predicted = command("predict", tagger, raw, "--as", "conllu").out
+    assert predicted == (
         "# text = Bo don't.\n"
         "1\tBo\t_\tPRON\t_\t_\t_\t_\t_\t_\n"
         "2-3\tdon't\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No\n"
@@ -58,9 +58,9 @@ def test_raw_text_becomes_conllu(tagger: Path, command: Command, tmp_path: Path)
     )
     assert command("predict", tagger, raw).out.startswith("Bo/PRON do/VERB n't/PART ./PUNCT\nAnn/")
     # What is written is read again as it is, its ranges and spaces too.
-    again = tmp_path / "said.conllu"
-    again.write_text(said, encoding="utf-8")
-    assert command("predict", tagger, again, "--as", "conllu").out == said
+    again = tmp_path / "predicted.conllu"
+    again.write_text(predicted, encoding="utf-8")
+    assert command("predict", tagger, again, "--as", "conllu").out == predicted
     first = json.loads(command("predict", tagger, raw, "--json").out.splitlines()[0])
     assert first["text"] == "Bo don't."
     # A text of one's own is one sentence; words that are cut already stay as they are.
@@ -123,9 +123,9 @@ def test_words_are_aligned_by_their_characters() -> None:
     assert same == [(k, k) for k in range(5)]
     assert sentences_f1(right, right) == 1
     # One word too many, one of two within the token, and one boundary of a sentence missed.
-    said = [segment(("a",), ("dont", "don", "nt"), ("b",), ("c",))]
-    assert aligned(words_of(right), words_of(said)) == [(0, 0), (2, 2), (3, 3), (4, 4)]
-    assert sentences_f1(right, said) == 0
+    predicted = [segment(("a",), ("dont", "don", "nt"), ("b",), ("c",))]
+    assert aligned(words_of(right), words_of(predicted)) == [(0, 0), (2, 2), (3, 3), (4, 4)]
+    assert sentences_f1(right, predicted) == 0
     cut = [segment(("a",), ("do",), ("nt",), ("b",), ("c",))]
     assert aligned(words_of(right), words_of(cut)) == [(k, k) for k in range(5)]
     joined = [segment(("adont",), ("bc",))]

@@ -67,10 +67,10 @@ def test_every_column_is_learned_told_and_written(joint: Path, command: Command)
     shown = command("evaluate", joint, dev).out
     assert "lemma" in shown
     assert "feats" in shown
-    # What is written is read again, and everything in it is what was said.
-    said = joint.parent / "said.conllu"
-    command("predict", joint, dev, "--as", "conllu", "--out", said)
-    again = json.loads(command("evaluate", joint, said, "--json").out)
+    # What is written is read again, and everything in it is what was predicted.
+    predicted = joint.parent / "predicted.conllu"
+    command("predict", joint, dev, "--as", "conllu", "--out", predicted)
+    again = json.loads(command("evaluate", joint, predicted, "--json").out)
     assert [again[f"{name}_accuracy"] for name in ("upos", "feats", "lemma")] == [1, 1, 1]
 
 

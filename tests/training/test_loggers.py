@@ -87,10 +87,10 @@ class Kept:
 
 class Lines(Reporter):
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.messages: list[str] = []
 
     def say(self, message: str) -> None:
-        self.said.append(message)
+        self.messages.append(message)
 
 
 def test_a_logger_gets_steps_scores_and_samples(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_logger_that_fails_is_given_up_and_the_run_goes_on(tmp_path: Path) -> 
     kept, lines = Kept(fails=4), Lines()
     result = train(config(tmp_path), tmp_path / "run", reporter=LoggingReporter(kept, lines))
     assert result.steps == STEPS
-    assert [s for s in lines.said if "kept" in s] == [
+    assert [s for s in lines.messages if "kept" in s] == [
         "training.kept stopped logging at step 4: no room"
     ]
 

@@ -141,8 +141,8 @@ def test_what_is_refused_is_said_and_nothing_old_is_left(visit: Visitor) -> None
     here = opened(visit(locale="ko-KR"))
     here.page.fill("#stepsText", "hexlyx")
     here.wait("() => document.getElementById('stepsPart').hidden")
-    said = here.page.inner_text("#stepsProblem")
-    assert said == "모델이 'x', 'y'을(를) 모릅니다. 배운 글자만 주세요"
+    problem = here.page.inner_text("#stepsProblem")
+    assert problem == "모델이 'x', 'y'을(를) 모릅니다. 배운 글자만 주세요"
     here.page.fill("#stepsText", "hell")
     here.wait("() => document.getElementById('stepsProblem').hidden")
     for field, value in (("#stepsBlock", "0"), ("#stepsBlock", "1.5"), ("#stepsReach", "2")):
