@@ -325,12 +325,13 @@ def _backward(
     if here is None or here.name != r.name:
         raise ShapeError("a layer's parameters were laid out anew between its two passes")
     _, _, _, _, W_m, *extra = r.parameters
+    second = None if W_m is None else W_m.T
     d_h = gradient(d[0], h)
     if d_h is not None:
         d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
     found = native.run_backward(
         here.kernel, _describe(here, starts, h, made), N * T, starts,
-        width_of_second(r.name, None if W_m is None else W_m.T),
+        width_of_second(r.name, second),
         sums_of_extra(r.name, extra),
         [] if d_h is None else [(d_h.data_ptr(), P)], d[1:],
         to_initial=any(needs[1 : 1 + len(starts)]),
@@ -338,11 +339,9 @@ def _backward(
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
     h_rows = _rows(h)
     d_W_m = None
-    if of_W_m and found.w is not None and made.m is not None:
-        d_W_m = found.w.T @ made.m
-    elif of_W_m:
-        second = None if W_m is None else W_m.T
-        d_W_m = gradients_of_matrices(r.name, found.w, made.products, made.further, second)[2].T
+    if of_W_m:
+        ends = (made.m, made.products, made.further)
+        d_W_m = gradients_of_matrices(r.name, found.w, *ends, second)[2].T
     return [
         torch.mm(found.a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1) if needs[0] else None,
         *found.initial,

@@ -1,11 +1,11 @@
-"""The gradients of the matrices in a step besides W_h, where a program has its products."""
+"""The gradients of the matrices in a step besides W_h."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import rows
+from sunhwan.cells.base import rows, weight_gradient
 from sunhwan.ops.program_kernels import named
 
 
@@ -28,18 +28,20 @@ def sums_of_extra(name: str, extra: Sequence[Tensor | None]) -> list[int]:
 def gradients_of_matrices(
     name: str,
     d_w: Tensor | None,
+    m: Tensor | None,
     products: Tensor | None,
     further: Sequence[Tensor],
     W_m: Tensor | None,
 ) -> dict[int, Tensor]:
-    """d W = Σ_t m_tᵀ d w_t of each matrix that the products of a program read, by its place in the loop.
+    """d W = Σ_t m_tᵀ d w_t of each matrix, by its place in the loop.
 
-    d_w (S, ·): the gradients of what the products give; products, further: the saved values. W_m has a
-    gradient wherever it is given. Each is laid out as the parameters are stored, transposed.
+    d_w (S, ·): the gradients of what the products with them give. m: what W_m was multiplied with, of a
+    cell of the package; products, further: the saved values, of which a program's products read theirs.
+    W_m has a gradient wherever it is given. Each is laid out as the parameters are stored, transposed.
     """
     own = named(name)
     if own is None:
-        return {}
+        return {} if m is None or d_w is None else {2: weight_gradient(m, d_w)}
     found: dict[int, Tensor] = {}
     if W_m is not None and all(one.which != 2 for one in own.products):
         found[2] = torch.zeros_like(W_m)

@@ -220,14 +220,14 @@ def backward(
         d_last,
         to_initial=needs[3],
     )
-    d_W_h = d_b_h = d_W_m = None
+    d_W_h = d_b_h = None
     if W_h is not None:
         d_W_h = d.of_W_h(*_operands(inputs, layout, found)).T
         d_b_h = None if b_h is None else d.of_b_h()
-    if d.w is not None and found.m is not None:
-        d_W_m = weight_gradient(found.m, d.w)
-    of_matrices = gradients_of_matrices(inputs.name, d.w, found.products, found.further, W_m)
-    d_W_m = of_matrices.pop(2, d_W_m)
+    of_matrices = gradients_of_matrices(
+        inputs.name, d.w, found.m, found.products, found.further, W_m
+    )
+    d_W_m = of_matrices.pop(2, None)
     of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
     given = [e for e in extra if e is not None]
     of_extra = [_as_stored(g, e) for g, e in zip(d.of_extra(), given, strict=True)]

@@ -16,7 +16,7 @@ from sunhwan.program.takes import runs_of
 from sunhwan.program.units import block_name
 
 KINDS = (*UNARY, *BINARY, "select", *REDUCTIONS, "take", "product")
-"""In the order of `ProgramKind` of native/programmed.hpp."""
+"""In the order of `ProgramKind` of native/program_tile.hpp."""
 
 INPUTS = ("a", "between", "before", "extra", "gradient", "saved", "made", "numbers")
 OUTPUTS = (
@@ -111,10 +111,7 @@ class _Writer:
                 else {product_name(k): one.J, operand_name(k): one.K}
             )
         for stage in stages:
-            for place in stage.kept:
-                name = next(
-                    n for n, p in stage.work.results.items() if p == place and n[:5] == "kept "
-                )
+            for name, place in stage.kept.items():
                 sizes[name] = self.step.operations[place].size
         for name, size in sizes.items():
             self.column[name], end = end, end + -(-size // LINE) * LINE

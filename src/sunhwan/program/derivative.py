@@ -50,7 +50,6 @@ class CutStep(NamedTuple):
         return frozenset(product.name for product in self.products)
 
 
-@lru_cache(maxsize=64)
 def step_and_gradient(cell: Cell, hidden_size: int) -> "Program | str":
     """The program, or the reason why there is none, in one clause.
 

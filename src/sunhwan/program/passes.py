@@ -1,12 +1,12 @@
 """The two passes of a step: what runs forward, what runs backward, and what the one saves for the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from sunhwan.cells import Cell
 from sunhwan.cells.structure import forget_traces, why_not_derived_at
-from sunhwan.program.derivative import gradient_of, step_and_gradient
+from sunhwan.program.derivative import gradient_of, step_and_gradient, step_without_cuts
 from sunhwan.program.operations import Operation
 from sunhwan.program.units import UnitProgram, block_name, in_units
 
@@ -51,20 +51,7 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
     program = in_units(joint, hidden_size)
     fields = cell.state_type._fields
     forward = {block_name(f, 0): program.results[f][0] for f in fields}
-    read = ["a", "u"] if cell.gates_of_W_h else ["a"]
-    names = [*read, *(f"{f} before" for f in fields), *cell.extra]
-    backward = {
-        block_name(gradient_of(name), i): place
-        for name in names
-        for i, place in enumerate(program.results[gradient_of(name)])
-    }
-    distinct = 0
-    if cell.gates_of_W_h:
-        of_a, of_u = program.results[gradient_of("a")], program.results[gradient_of("u")]
-        while distinct < min(len(of_a), len(of_u)) and of_a[distinct] == of_u[distinct]:
-            distinct += 1
-        for i in range(distinct):
-            del backward[block_name(gradient_of("u"), i)]
+    backward, distinct = gradients_of_step(program, cell, cell.extra)
     given = {gradient_of(f) for f in fields}
     saved = saved_values(
         program, forward, backward.values(), given, {*fields, *cell.extra}, len(cell.gates)
@@ -80,9 +67,33 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
     )
 
 
+def gradients_of_step(
+    program: UnitProgram, cell: Cell, others: Sequence[str]
+) -> tuple[dict[str, int], int]:
+    """The results of the backward pass, and how many blocks of u, from the first on, are those of a.
+
+    others: what the step reads beside a, u and its state.
+    """
+    results = program.results
+    read = ["a", "u"] if cell.gates_of_W_h else ["a"]
+    names = [*read, *(f"{f} before" for f in cell.state_type._fields), *others]
+    found = {
+        block_name(gradient_of(name), i): place
+        for name in names
+        for i, place in enumerate(results[gradient_of(name)])
+    }
+    distinct = 0
+    if cell.gates_of_W_h:
+        of_a, of_u = results[gradient_of("a")], results[gradient_of("u")]
+        while distinct < min(len(of_a), len(of_u)) and of_a[distinct] == of_u[distinct]:
+            del found[block_name(gradient_of("u"), distinct)]
+            distinct += 1
+    return found, distinct
+
+
 def forget() -> None:
     """Trace every step anew: what one reads besides its arguments has changed."""
-    for kept in (passes_of, step_and_gradient):
+    for kept in (passes_of, step_without_cuts):
         kept.cache_clear()
     forget_traces()
 

@@ -18,18 +18,22 @@ from sunhwan.program.derivative import (
 )
 from sunhwan.program.inner_products import InnerProduct
 from sunhwan.program.operations import Operation
-from sunhwan.program.passes import Pass, available_again, saved_values
+from sunhwan.program.passes import Pass, available_again, gradients_of_step, saved_values
 from sunhwan.program.passes import forget as forget_passes
 from sunhwan.program.units import UnitProgram, block_name, in_units
 
 
 class Stage(NamedTuple):
     """products: which of the inner products come first, of which nothing waits for another; then the
-    operations. kept: what it makes for later stages, by its place."""
+    operations."""
 
     products: tuple[int, ...]
     work: Pass
-    kept: tuple[int, ...]
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """What it makes for later stages: names and places."""
+        return {name: p for name, p in self.work.results.items() if name.startswith("kept ")}
 
 
 class StagedStep(NamedTuple):
@@ -76,7 +80,8 @@ class _Stages:
     def found(self) -> StagedStep:
         results = self.program.results
         forward = {block_name(f, 0): results[f][0] for f in self.fields}
-        backward, distinct = self._gradients()
+        cut = [product_name(k) for k in range(len(self.inner))]
+        backward, distinct = gradients_of_step(self.program, self.cell, [*self.extra, *cut])
         operands = [results[operand_name(k)] for k in range(len(self.inner))]
         given = {gradient_of(f) for f in self.fields}
         given |= {gradient_of(operand_name(k)) for k in range(len(self.inner))}
@@ -92,27 +97,6 @@ class _Stages:
             self.operations, self.inner, forward_stages, self._backward(backward, read), saved,
             tuple(tuple(where[place] for place in blocks) for blocks in operands), distinct,
         )  # fmt: skip
-
-    def _gradients(self) -> tuple[dict[str, int], int]:
-        """The results of the backward pass, and how many blocks of u are those of a."""
-        results = self.program.results
-        read = ["a", "u"] if self.cell.gates_of_W_h else ["a"]
-        cut = [product_name(k) for k in range(len(self.inner))]
-        names = [*read, *(f"{f} before" for f in self.fields), *self.extra, *cut]
-        backward = {
-            block_name(gradient_of(name), i): place
-            for name in names
-            for i, place in enumerate(results[gradient_of(name)])
-        }
-        distinct = 0
-        if self.cell.gates_of_W_h:
-            pairs = zip(results[gradient_of("a")], results[gradient_of("u")], strict=False)
-            for i, (of_a, of_u) in enumerate(pairs):
-                if of_a != of_u:
-                    break
-                distinct = i + 1
-                del backward[block_name(gradient_of("u"), i)]
-        return backward, distinct
 
     def _levels(self) -> list[int]:
         """Of each inner product the first stage that has what it gives."""
@@ -249,8 +233,7 @@ class _Stages:
         for stage in self._all():
             here = {p for p in made if when[p] == stage}
             written = {name: p for name, (p, s) in results.items() if s == stage}
-            mine = [p for p in kept if when[p] == stage]
-            written |= {f"kept {numbers[p]}": p for p in mine}
+            written |= {f"kept {numbers[p]}": p for p in kept if when[p] == stage}
             needed = {*here, *written.values()}
             needed.update(operand for p in here for operand in self.operations[p].operands)
             label = {
@@ -259,9 +242,7 @@ class _Stages:
                 if p not in here and (p in read or p in numbers)
             }
             stages.append(
-                Stage(
-                    tuple(products[stage]), Pass(tuple(sorted(needed)), label, written), tuple(mine)
-                )
+                Stage(tuple(products[stage]), Pass(tuple(sorted(needed)), label, written))
             )
         return tuple(stages)
 
@@ -282,6 +263,6 @@ def _in_slots(places: Sequence[int], last_read: Sequence[int], written: object) 
 
 def forget() -> None:
     """Trace every step anew."""
-    for kept in (stages_of, cut_step, step_without_cuts):
+    for kept in (stages_of, cut_step):
         kept.cache_clear()
     forget_passes()
