@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from sunhwan.baselines import ngrams
 from sunhwan.baselines.labels import majority, tfidf_regression, within
 from sunhwan.baselines.neighbours import nearest_texts, nearest_vectors
 from sunhwan.baselines.ngrams import KneserNey
@@ -38,6 +39,15 @@ def test_longer_contexts_predict_better() -> None:
         for order in (1, 2, 5)
     ]
     assert losses[0] > losses[1] > losses[2]
+
+
+def test_loss_of_a_long_text_is_that_of_its_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = np.random.default_rng(1).integers(0, 3, 200) * (np.arange(200) % 2)
+    model = KneserNey(ids[:150], 4, 5)
+    places = np.r_[3:40, 90, 150:200]
+    monkeypatch.setattr(ngrams, "PIECE", 16)
+    expected = -model.log_probabilities(ids)[places].mean()
+    assert model.loss(lambda part: ids[part], places) == pytest.approx(expected, rel=1e-13)
 
 
 def test_majority_and_regression() -> None:

@@ -4,6 +4,7 @@ Every n-gram of every order has a number, found by sorting, so that counting, di
 operations on arrays.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+PIECE = 1 << 18  # tokens that are asked at once
 
 
 class _Order(NamedTuple):
@@ -53,6 +56,22 @@ class KneserNey:
                 # begins the text was seen after none, and counts once.
                 counts = np.maximum(np.bincount(found[k + 1][2], minlength=len(keys)), 1)
             self.orders.append(_discounted(keys, counts, contexts[k], vocabulary_size))
+
+    def loss(self, ids: Callable[[slice], Ids], places: Ids) -> float:
+        """−log p in nats, averaged over some places of a text, in memory that does not grow with it.
+
+        ids: its tokens from one place to another. places: ascending, at least one.
+        """
+        total = 0.0
+        reach = len(self.orders) - 1
+        for begin in range(int(places[0]), int(places[-1]) + 1, PIECE):
+            first, last = np.searchsorted(places, (begin, begin + PIECE))
+            if first == last:
+                continue
+            start = max(begin - reach, 0)
+            log_p = self.log_probabilities(ids(slice(start, begin + PIECE)))
+            total -= float(log_p[places[first:last] - start].sum())
+        return total / len(places)
 
     def log_probabilities(self, ids: Ids) -> Floats:
         """log p of each token of a text after those before it."""

@@ -248,12 +248,12 @@ class LanguageModelTask(Task):
     ) -> Baselines | None:
         if self.reads_sentences or len(data.ids) > MOST_COMPARED:
             return None
-        ids, asked = train.ids[:NGRAM_TOKENS].numpy(), data.ids[:].numpy()
-        places = scored_places(data, VALIDATION_ROWS, limit) if limit else slice(1, None)
+        ids = train.ids[:NGRAM_TOKENS].numpy()
+        places = scored_places(data, VALIDATION_ROWS, limit or data.targets).numpy()
         methods = {}
         for name, order in (("unigrams", 1), ("Kneser-Ney 5-grams", 5)):
             model = KneserNey(ids, len(self.vocabulary), order)
-            loss = float(-model.log_probabilities(asked)[places].mean())
+            loss = model.loss(lambda part: data.ids[part].numpy(), places)
             methods[name] = _figures(scores._replace(loss=loss))
         notes: tuple[str, ...] = ()
         if len(ids) < len(train.ids):
