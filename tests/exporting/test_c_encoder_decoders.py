@@ -1,13 +1,14 @@
 """Encoder-decoders as C: the numbers of the model, and its greedy answers."""
 
 import pytest
+import torch
 
 import sunhwan
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import compiler
 from tests.exporting.test_c_predictors import lines_of, written_without_a_warning
-from tests.exporting.test_tasks import FRAMES, GOLDEN, lively, other, reading
+from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -28,10 +29,11 @@ def few_shapes(monkeypatch):
         ("fp32", lambda: other("translate", attention="general", cell=["lstm_projected"],
                                connection="highway", num_layers=3)),
         ("int8", lambda: sunhwan.load(GOLDEN / "describe_tunes")),
+        ("int8", lambda: reading("describe_images", IMAGES)),
     ],
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
-    """Every kind of attention, input feeding, levels, frames, numbers and labels; no warning."""
+    """Every kind of attention, input feeding, levels, frames, numbers, images and labels; no warning."""
     written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
@@ -91,6 +93,31 @@ def test_descriptions(tmp_path):
     rows = [("30", "0.5"), ("-8", "20")]
     wanted = [answer.values["output"] for answer in task.predict(rows, beam=1)]
     assert lines_of(tmp_path, DESCRIBE, [text for row in rows for text in row]) == wanted
+
+
+SEE = """
+    for (int n = 1; n + 80 < count; n += 81) {
+        float pixels[81];
+        for (int k = 0; k < 81; k++) pixels[k] = strtof(texts[n + k], 0);
+        notes_begin(&m, pixels);
+        notes_write(&m, put, 0);
+        puts("");
+    }
+"""
+
+
+@pytest.mark.usefixtures("printing")
+def test_descriptions_of_images(tmp_path):
+    """By convolutions at the full size and at halves of an odd one, under sanitizers."""
+    task = lively(reading("describe_images", IMAGES), 7)
+    for parameter in task.model.reader.parameters():
+        parameter.data.mul_(0.2)
+    export(task, tmp_path / "notes.c", "c")
+    draw = torch.Generator().manual_seed(1)
+    images = [[f"{v:.3f}" for v in torch.rand(81, generator=draw).tolist()] for _ in range(4)]
+    wanted = [task.predict([" ".join(one)], beam=1)[0].values["output"] for one in images]
+    assert len(set(wanted)) > 1
+    assert lines_of(tmp_path, SEE, [number for one in images for number in one]) == wanted
 
 
 def test_words_are_refused(tmp_path):

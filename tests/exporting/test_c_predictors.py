@@ -9,7 +9,7 @@ import sunhwan
 from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import STRICT, compiler
-from tests.exporting.test_tasks import FRAMES, GOLDEN, other, reading
+from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, other, reading
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -37,6 +37,7 @@ def written_without_a_warning(task, file, weights):
         ("int8", lambda: sunhwan.load(GOLDEN / "forecast")),
         ("fp32", lambda: reading("tag", FRAMES)),
         ("fp32", lambda: reading("tag_softmax", FRAMES)),
+        ("fp32", lambda: reading("classify_frames", IMAGES)),
         ("int8", lambda: other("tag", direction="both", cell=["gru_layer_norm"])),
         ("int8", lambda: other("classify_pair", pooling="concat", direction="both")),
         ("fp32", lambda: other("classify", pooling="concat", direction="both", num_layers=2,
@@ -46,7 +47,7 @@ def written_without_a_warning(task, file, weights):
     ],
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
-    """Pooling, directions, levels, Viterbi, quantiles; no warning."""
+    """Pooling, directions, levels, Viterbi, quantiles, images; no warning."""
     written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
@@ -141,7 +142,6 @@ def test_labels_of_words(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("v1/tasks/describe_images", "what reads images has no form in C: export to ONNX"),
         ("v7/tasks/answer", "model to answer cannot be exported to C: export to ONNX"),
         ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],

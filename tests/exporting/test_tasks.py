@@ -103,6 +103,9 @@ def other(name: str, **model: object) -> Task:
 FRAMES = {"kind": "frames", "mean": [1.0, -2.0, 30.0], "deviation": [1.0, 0.5, 9.0]}
 """Recordings of three numbers a step, as an input."""
 
+IMAGES = {"kind": "vector", "mean": [0.3] * 81, "deviation": [0.2] * 81, "image_size": 9}
+"""Images of 9 × 9, which two convolutions make 5 × 5 and 3 × 3."""
+
 
 def reading(name: str, source: dict[str, Any]) -> Task:
     """A fresh model of a golden one's task with another input."""

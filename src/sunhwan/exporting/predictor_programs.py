@@ -19,7 +19,7 @@ from sunhwan.layers.programs import (
     program_of_layer,
 )
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
-from sunhwan.models.readers import LabelsInput, VectorInput
+from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
 from sunhwan.program import Program, folded
 from sunhwan.program.operations import Builder, Numbers
 
@@ -50,6 +50,33 @@ class Words(NamedTuple):
     back: Level
 
 
+class Convolution(NamedTuple):
+    """A convolution of 3 × 3 with zeros beyond the border: an image (side, side, channels), depth last.
+
+    program: the numbers around a place, "x" (9 · channels), → "out" (width), of each `stride`-th place.
+    """
+
+    program: Program
+    side: int
+    stride: int
+    channels: int
+    width: int
+
+    @property
+    def after(self) -> int:
+        """The side of what it makes."""
+        return -(-self.side // self.stride)
+
+
+class Images(NamedTuple):
+    """Images: pixels (side²) are scaled, go through convolutions, and what they make through `last`."""
+
+    side: int
+    scale: Program
+    layers: tuple[Convolution, ...]
+    last: Program
+
+
 class Read(NamedTuple):
     """The input: a table of vectors by token, a program "x" → "out" of so many numbers, words, or labels.
 
@@ -61,6 +88,7 @@ class Read(NamedTuple):
     numbers: int = 0
     words: Words | None = None
     tables: tuple[Numbers, ...] = ()
+    images: Images | None = None
 
 
 def read_program(layer: InputLayer, scale: Scale | None) -> Read:
@@ -74,30 +102,65 @@ def read_program(layer: InputLayer, scale: Scale | None) -> Read:
         )
     if isinstance(layer, LabelsInput):
         return Read(tables=tuple(array_of(weight) for weight in layer.embeddings.parameters()))
+    if isinstance(layer, ImageInput):
+        return Read(images=_images(layer, scale))
     if isinstance(layer, FrameInput):
         modules: list[nn.Module] = [layer.linear]
     elif isinstance(layer, VectorInput):
         modules = list(layer.layers.children())
     else:
         raise ConfigError(
-            f"what reads {type(layer).__name__.removesuffix('Input').lower()}s has no form in C: "
-            "export to ONNX"
+            f"the input layer {type(layer).__name__} has no form in C: export to ONNX"
         )
     first = modules[0]
     assert isinstance(first, nn.Linear)
     builder = Builder()
-    x = builder.input("x", first.in_features, True)
-    if scale is not None:
-        size = first.in_features
-        mean, deviation = (np.broadcast_to(np.asarray(part), (size,)) for part in scale)
-        x = builder.elementwise("sub", x, builder.constant(mean))
-        x = builder.elementwise("div", x, builder.constant(deviation))
+    x = _scaled(builder, builder.input("x", first.in_features, True), scale)
     for module in modules:
         if isinstance(module, nn.Linear):
             x = linear(builder, module, x)
         elif isinstance(module, nn.ReLU):
             x = builder.elementwise("maximum", x, builder.constant(0.0))
     return Read(None, _program(builder, x), first.in_features)
+
+
+def _scaled(builder: Builder, x: int, scale: Scale | None) -> int:
+    """(x − mean) / deviation; of what all numbers share there is one constant."""
+    if scale is None:
+        return x
+    for kind, part in zip(("sub", "div"), scale, strict=True):
+        numbers = np.broadcast_to(np.asarray(part), (builder.operations[x].size,))
+        same = bool((numbers == numbers[0]).all())
+        x = builder.elementwise(kind, x, builder.constant(numbers[:1] if same else numbers))
+    return x
+
+
+def _images(layer: ImageInput, scale: Scale | None) -> Images:
+    """The convolutions of an image that is kept with its channels last."""
+    builder = Builder()
+    scaled = _program(builder, _scaled(builder, builder.input("x", layer.side**2, True), scale))
+    side, made = layer.side, list[Convolution]()
+    *_, last = layer.layers.children()
+    assert isinstance(last, nn.Linear)
+    for module in layer.layers.children():
+        if not isinstance(module, nn.Conv2d):
+            continue
+        channels, width, stride = module.in_channels, module.out_channels, module.stride[0]
+        builder = Builder()
+        x = builder.input("x", 9 * channels, True)
+        by_place = array_of(module.weight).transpose(2, 3, 1, 0).reshape(9 * channels, width)
+        y = builder.product(x, builder.constant(by_place))
+        assert module.bias is not None
+        y = builder.elementwise("add", y, builder.constant(array_of(module.bias)))
+        y = builder.elementwise("maximum", y, builder.constant(0.0))
+        made.append(Convolution(_program(builder, y), side, stride, channels, width))
+        side = made[-1].after
+    builder = Builder()
+    x = builder.input("x", last.in_features, True)
+    W = array_of(last.weight).reshape(len(last.weight), made[-1].width, side, side)
+    y = builder.product(x, builder.constant(W.transpose(2, 3, 1, 0)))
+    y = builder.elementwise("add", y, builder.constant(array_of(last.bias)))
+    return Images(layer.side, scaled, tuple(made), _program(builder, y))
 
 
 def levels_of(recurrent: Recurrent, prefix: str = "state") -> list[Level]:

@@ -15,14 +15,10 @@ from sunhwan.errors import ConfigError
 from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c import encoder_decoder_code as code
 from sunhwan.exporting.c.coding import KINDS, encoding, named, tokens
-from sunhwan.exporting.c.predictor_source import (
-    Ending,
-    Function,
-    Network,
-    begin_lines,
-    predictor_source,
-)
+from sunhwan.exporting.c.parts import begin_lines
+from sunhwan.exporting.c.predictor_source import Ending, Function, Network, predictor_source
 from sunhwan.exporting.c.predictors import STEPS, about_network, pool_of, read_of, scale_of
+from sunhwan.exporting.c.reading import told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import checked
 from sunhwan.exporting.predictor_checks import doubled, drawn, unscaled
@@ -54,11 +50,6 @@ def input_of(model: EncoderDecoder) -> InputLayer:
     assert isinstance(reader, StepReader)
     assert isinstance(reader.inputs, InputLayer)
     return reader.inputs
-
-
-def reads_one_step(task: Any) -> bool:
-    """Whether the question is numbers or labels, and the struct has room for one step."""
-    return isinstance(getattr(task.model, "reader", None), StepReader)
 
 
 def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
@@ -95,9 +86,8 @@ def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
     usage = [
         " *   static void put(const char *text, void *to) { (void)to; fputs(text, stdout); }",
         " *   static struct NAME m;",
-        ' *   NAME_text(&m, "a text", put, 0);   in UTF-8, form NFC' if text else
-        f" *   NAME_begin(&m, read{', steps' * sequence}); NAME_write(&m, put, 0);   "
-        + ("the numbers of labels" if kind == "int" else "as read, not scaled"),
+        (' *   NAME_text(&m, "a text", put, 0);   ' if text else
+         f" *   NAME_begin(&m, read{', steps' * sequence}); NAME_write(&m, put, 0);   ") + told(layer),
     ]  # fmt: skip
     ending = Ending(
         {}, "\n".join(usage), filled(code.DECLARED) + code.DECLARED_TEXT * text, body,

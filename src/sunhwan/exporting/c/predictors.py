@@ -22,6 +22,7 @@ from sunhwan.exporting.c.predictor_code import (
     VITERBI,
 )
 from sunhwan.exporting.c.predictor_source import Ending, Network, predictor_source
+from sunhwan.exporting.c.reading import told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.c.words import TEXT
 from sunhwan.exporting.parity import Check, Numbers, checked
@@ -38,7 +39,7 @@ from sunhwan.models.inputs import TokenInput
 from sunhwan.tasks import Task
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.input_kinds import FramesKind
-from sunhwan.tasks.common.vector_input import VectorKind
+from sunhwan.tasks.common.vector_input import StepKind, VectorKind
 from sunhwan.tasks.common.word_input import SPELLED, WordsKind
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
@@ -62,13 +63,13 @@ def _classify(task: Classify) -> Ending:
     pooling = model.pooling
     if text:
         texts = '"a text"' + ', "another"' * pair
-        called, given = f"NAME_text(&m, {texts}, logits)", "in UTF-8, form NFC"
+        called = f"NAME_text(&m, {texts}, logits)"
     else:
-        others = ", others, other_steps" * pair
-        called, given = f"NAME_predict(&m, numbers, steps{others}, logits)", "as read, not scaled"
+        others, steps = ", others, other_steps" * pair, "1" if reads_one_step(task) else "steps"
+        called = f"NAME_predict(&m, numbers, {steps}{others}, logits)"
     usage = [
         " *   static struct NAME m;", " *   static float logits[UPPER_LABELS];",
-        f" *   NAME_label({called});   {given}",
+        f" *   NAME_label({called});   {told(model.encoder.inputs)}",
     ]  # fmt: skip
     declared = [
         "/* The number of the likeliest label, and the logits of all; -1 for too many steps. */",
@@ -126,10 +127,9 @@ def _tag(task: Tag) -> Ending:
             numbers = floats(name, part.detach().float().numpy()).replace("\n", "\n    ")
             decode = decode.replace(word + "\n", f"    {numbers}\n", 1)
         fields = ("unsigned short origin[UPPER_STEPS * UPPER_LABELS];",)
-    sizes = {"LABELS": len(task.labels)} | ({"LETTERS": SPELLED} if words else {})
     return Ending(
-        sizes, "\n".join(usage), "\n".join(declared) + "\n", decode + TAG + (TEXT if words else ""),
-        fields, labels=tuple(task.labels), words=words,
+        {"LABELS": len(task.labels)}, "\n".join(usage), "\n".join(declared) + "\n",
+        decode + TAG + (TEXT if words else ""), fields, labels=tuple(task.labels), words=words,
     )  # fmt: skip
 
 
@@ -154,6 +154,11 @@ ENDINGS: dict[str, Callable[[Any], Ending]] = {
     "classify": _classify, "tag": _tag, "forecast": _forecast,
 }  # fmt: skip
 """By task."""
+
+
+def reads_one_step(task: Task) -> bool:
+    """Whether the question is numbers, an image or labels, and the struct has room for one step."""
+    return isinstance(getattr(task, "input_kind", None), StepKind)
 
 
 def scale_of(task: Task) -> Scale | None:
@@ -181,7 +186,7 @@ def source_of(task: Any, name: str, weights: str) -> CSource:
     head = head_program(model.output, getattr(model, "temperature", 1.0))
     network = Network(read, levels_of(model.encoder.recurrent), head)
     about = f"{about_network(task.title.capitalize(), model.encoder.recurrent)}."
-    steps = max(STEPS, 2 * ending.sizes.get("HORIZON", 0))
+    steps = 1 if reads_one_step(task) else max(STEPS, 2 * ending.sizes.get("HORIZON", 0))
     return predictor_source(name, about, network, ending, weights, steps)
 
 

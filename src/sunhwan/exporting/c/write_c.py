@@ -22,9 +22,16 @@ from sunhwan.exporting.c.encoder_decoders import (
     ENCODER_DECODERS,
     compare_encoder_decoder,
     encoder_decoder_source,
-    reads_one_step,
 )
-from sunhwan.exporting.c.predictors import BOUND, ENDINGS, STEPS, about_network, compare, source_of
+from sunhwan.exporting.c.predictors import (
+    BOUND,
+    ENDINGS,
+    STEPS,
+    about_network,
+    compare,
+    reads_one_step,
+    source_of,
+)
 from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
 from sunhwan.exporting.parity import Reading

@@ -1,0 +1,135 @@
+"""Input layers in C: what is given to the functions, and the vectors of the steps made of it."""
+
+from typing import NamedTuple
+
+from sunhwan.exporting.c.parts import Parts, begin_lines, each_step, filled
+from sunhwan.exporting.c.words import read_code
+from sunhwan.exporting.predictor_programs import Images, Level, Read, Words
+from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
+from sunhwan.models.readers import ImageInput, LabelsInput
+from sunhwan.tasks.common.word_input import SPELLED
+
+CONVOLVE = """\
+/* The 3 x 3 numbers around every place (0 beyond the border) of an image (SIDE, SIDE, CHANNELS), each
+ * STRIDE-th place of a row and of a column, to WIDTH numbers. */
+static void convolve_LAYER(struct NAME *m, const float *x, float *out)
+{
+    for (int r = 0; r < SIDE; r += STRIDE)
+        for (int c = 0; c < SIDE; c += STRIDE, out += WIDTH) {
+            float *to = m->around;
+            for (int i = r - 1; i <= r + 1; i++)
+                for (int j = c - 1; j <= c + 1; j++, to += CHANNELS)
+                    for (int k = 0; k < CHANNELS; k++)
+                        to[k] = i < 0 || j < 0 || i >= SIDE || j >= SIDE
+                                    ? 0.0f
+                                    : x[(i * SIDE + j) * CHANNELS + k];
+            place_LAYER(m, m->around, out);
+        }
+}
+"""
+
+IMAGE = """\
+/* The pixels of an image, row by row, to its vector. */
+static void read_image(struct NAME *m, const float *pixels, float *out)
+{
+    scale(m, pixels, m->image);
+CALLS
+}
+"""
+
+
+class Reading(NamedTuple):
+    """How what is read comes into m->a.
+
+    given, passed: parameters and arguments of the functions. levels: with a state in the struct.
+    fields: of the struct, of so many numbers. sizes: numbers with a name.
+    """
+
+    given: str
+    passed: str = "read, steps"
+    levels: tuple[Level, ...] = ()
+    fields: tuple[tuple[str, int], ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
+
+
+def add_reading(parts: Parts, read: Read, D: int) -> Reading:
+    """Add the function `fill`, which makes the vectors (steps, D), and all that it needs."""
+    if read.images is not None:
+        reading, fill = _images(parts, read.images, D)
+    elif read.program is not None:
+        parts.function("read_step", read.program)
+        reading = Reading("const float *read, int steps")
+        fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {D});"
+    elif read.words is not None:
+        reading, fill = _words(parts, read.words, D)
+    else:
+        reading, fill = _tables(parts, read, D)
+    head = f"static void fill(struct NAME *m, {reading.given})"
+    parts.add(f"{head}\n{{\n{each_step(fill)}\n}}\n")
+    return reading
+
+
+def told(layer: InputLayer) -> str:
+    """How the input goes in, for the first comment."""
+    if isinstance(layer, TokenInput | WordInput):
+        return "in UTF-8, form NFC"
+    if isinstance(layer, LabelsInput):
+        return "the numbers of labels"
+    if isinstance(layer, ImageInput):
+        side = layer.side
+        return f"{side} x {side} pixels, row by row, not scaled; image files have 0 to 1"
+    return "as read, not scaled"
+
+
+def _images(parts: Parts, images: Images, D: int) -> tuple[Reading, str]:
+    parts.function("scale", images.scale)
+    here, there, calls = "image", "maps", []
+    sizes = {"image": images.side**2, "maps": 0}
+    for depth, layer in enumerate(images.layers):
+        parts.function(f"place_{depth}", layer.program, times=layer.after**2)
+        words: dict[str, object] = {
+            "SIDE": layer.side, "STRIDE": layer.stride, "CHANNELS": layer.channels,
+            "WIDTH": layer.width,
+        }  # fmt: skip
+        parts.add(filled(CONVOLVE.replace("_LAYER", f"_{depth}"), words))
+        calls.append(f"    convolve_{depth}(m, m->{here}, m->{there});")
+        sizes[there] = max(sizes[there], layer.after**2 * layer.width)
+        here, there = there, here
+    parts.function("whole_image", images.last)
+    calls.append(f"    whole_image(m, m->{here}, out);")
+    parts.add(IMAGE.replace("CALLS", "\n".join(calls)))
+    around = max(9 * layer.channels for layer in images.layers)
+    reading = Reading("const float *read, int steps", fields=(*sizes.items(), ("around", around)))
+    return reading, f"read_image(m, read + t * {images.side**2}, m->a + t * {D});"
+
+
+def _words(parts: Parts, words: Words, D: int) -> tuple[Reading, str]:
+    levels = (words.onward, words.back)
+    parts.table(words.table)
+    parts.flash += 4 * words.letters.size
+    parts.function("onward", words.onward.directions[0], words.onward.initial)
+    parts.function("backward", words.back.directions[0], words.back.initial)
+    factor = parts.scaled("TABLE", "word")
+    parts.add(read_code(words, "\n".join(begin_lines(list(levels))), factor))
+    reading = Reading(
+        "const int *words, const int *letters, int steps", "words, letters, steps", levels,
+        sizes=(("LETTERS", SPELLED),),
+    )  # fmt: skip
+    return reading, f"read_word(m, words[t], letters + t * UPPER_LETTERS, m->a + t * {D});"
+
+
+def _tables(parts: Parts, read: Read, D: int) -> tuple[Reading, str]:
+    """Of tokens, or of several columns of labels."""
+    calls = []
+    tables = [read.table] if read.table is not None else list(read.tables)
+    for column, table in enumerate(tables):
+        label = "TABLE" if read.table is not None else f"LABELS_{column}"
+        parts.table(table, label)
+        wide = table.shape[1]
+        row = "read[t]" if len(tables) == 1 else f"read[t * {len(tables)} + {column}]"
+        place = f"t * {D} + {column * wide} + j" if column else f"t * {D} + j"
+        calls.append(
+            f"for (int j = 0; j < {wide}; j++) "
+            f"m->a[{place}] = {parts.scaled(label, row)}{label}[{row} * {wide} + j];"
+        )
+    return Reading("const int *read, int steps"), f"{{ {' '.join(calls)} }}"
