@@ -1,12 +1,15 @@
-"""Models that answer as one page: labels, pairs, forecasts, texts written about what is read."""
+"""Classifiers and taggers as one page: labels of texts, pairs, images and numbers."""
 
+import numpy as np
+import PIL.Image
 import pytest
 
 import sunhwan
+from sunhwan.data import read_image
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export
 from tests.exporting.conftest import GOLDEN, needs_node
-from tests.exporting.test_tasks import other
+from tests.exporting.test_tasks import lively, other, reading
 
 
 def test_a_classifier_answers(opened):
@@ -40,7 +43,7 @@ def test_a_pair_is_labelled(opened):
         assert found == pytest.approx(list(answer.values["probabilities"].values()), abs=1e-5)
     assert page.locator("label").all_text_contents() == list(task.columns.inputs)
     page.fill("#text", "<img src=x onerror=alert(1)> 가")
-    page.fill("#second", "나")
+    page.fill("#text2", "나")
     page.wait_for_function("() => document.querySelectorAll('#look span').length === 8")
     assert page.locator("#look span").last.text_content() == "나"
     assert page.locator("img").count() == 0
@@ -75,6 +78,78 @@ def test_a_tagger_answers(opened):
         assert page.locator(".tagged").count() == len(labels)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert "낱말" in page.text_content("#about")
+
+
+def image_classifier(side=9, mean=0.3, deviation=0.2):
+    scale = {"mean": [mean] * side**2, "deviation": [deviation] * side**2}
+    return lively(reading("classify", {"kind": "vector", "image_size": side, **scale}))
+
+
+def test_an_image_is_labelled(opened, tmp_path):
+    """A picture is read as `predict` reads it, a drawing takes its place; on a phone in the dark."""
+    task = image_classifier()
+    pixels = np.random.default_rng(1).integers(0, 256, (23, 31, 3), np.uint8)
+    PIL.Image.fromarray(pixels).save(tmp_path / "x.png")
+    PIL.Image.fromarray(pixels[:2, :3]).save(tmp_path / "small.png")
+    (tmp_path / "<img src=x>.png").write_text("no picture")
+    page = opened(
+        task, locale="ko-KR", viewport={"width": 360, "height": 740}, color_scheme="dark"
+    )  # fmt: skip
+    assert page.text_content("#about").startswith("손가락으로 그리거나")
+    assert page.locator(".bar").count() == 0
+    for name in ("x.png", "small.png"):
+        page.set_input_files("#pick", tmp_path / name)
+        wanted = read_image(tmp_path / name, 9).ravel()
+        page.wait_for_function("v => Math.abs(asked()?.[0][0] - v) < 1e-6", arg=float(wanted[0]))
+        np.testing.assert_allclose(page.evaluate("asked()[0]"), wanted, atol=1e-6)
+    (answer,) = task.predict([str(tmp_path / "small.png")])
+    found = page.evaluate("classify(...asked())")
+    assert found == pytest.approx(list(answer.values["probabilities"].values()), abs=1e-5)
+    assert page.text_content(".bar span") == answer.values["label"]
+    page.check("#swap")
+    np.testing.assert_allclose(page.evaluate("asked()[0]"), 1 - wanted, atol=1e-6)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.set_input_files("#pick", tmp_path / "<img src=x>.png")
+    page.wait_for_function("() => document.getElementById('fault').textContent")
+    assert page.text_content("#fault").startswith("<img src=x>.png은(는) 이 브라우저가")
+    assert page.locator(".bar, img").count() == 0
+    box = page.locator("#drawing").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 160, steps=4)
+    page.mouse.up()
+    page.wait_for_function("() => document.querySelector('.bar')")
+    assert page.text_content("#fault") == ""
+    page.click("#clear")
+    assert page.locator(".bar").count() == 0
+
+
+def test_numbers_and_choices_are_labelled(opened):
+    task = lively(
+        reading(
+            "classify", {"kind": "vector", "mean": [1, 5], "deviation": [1, 9], "image_size": 0}
+        )
+    )
+    page = opened(task)
+    page.fill("#number0", "0.5 -3")
+    page.wait_for_function("() => asked()[0][0] === 0.5")
+    page.evaluate("show()")
+    (answer,) = task.predict(["0.5 -3"])
+    assert page.text_content(".bar span") == answer.values["label"]
+    found = page.evaluate("sunhwan.classify([0.5, -3])")
+    assert found == pytest.approx(list(answer.values["probabilities"].values()), abs=1e-5)
+    page.fill("#number0", "1 <b>")
+    page.evaluate("show()")
+    assert page.text_content("#fault").startswith("“<b>” is not a number")
+    assert page.locator(".bar").count() == 0
+    task = lively(reading("classify", {"kind": "labels", "labels": [["red", "<b>", "blue"]]}))
+    page = opened(task)
+    page.locator("select").select_option(label="<b>")
+    (answer,) = task.predict(["<b>"])
+    assert page.text_content(".bar span") == answer.values["label"]
+    assert page.evaluate("sunhwan.classify([1])") == pytest.approx(
+        list(answer.values["probabilities"].values()), abs=1e-5
+    )
 
 
 def test_frames_are_refused(tmp_path):

@@ -71,7 +71,7 @@ def test_a_drawing_is_described(opened):
     task = lively(loaded("describe_images"))
     side = task.config.task.image_size
     page = opened(task, locale="ko-KR", viewport={"width": 360, "height": 740}, has_touch=True)
-    assert page.text_content("#about").startswith("손가락으로 그리면")
+    assert page.text_content("#about").startswith("손가락으로 그리거나")
     assert page.text_content("#written") == ""
     box = page.locator("#drawing").bounding_box()
     left, top = box["x"], box["y"]

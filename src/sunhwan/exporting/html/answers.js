@@ -1,29 +1,30 @@
 // The page of a classifier or a tagger: what is typed is answered.
 const TAGS = !MODEL.pooling, PAIR = MODEL.columns.length > 1;
+const TEXT = KIND === "text" || KIND === "words";
+const ABOUT = {
+  en: { text: TAGS ? "Type, and every word gets its label." : PAIR ? "Type two texts, and the pair gets its label." : "Type, and the text gets its label.",
+    image: "Draw with a finger or choose a picture, and it gets its label.", vector: "Give numbers, and they get their label.",
+    labels: "Choose, and what you chose gets its label." },
+  ko: { text: TAGS ? "글을 치면 낱말마다 레이블이 붙습니다." : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다." : "글을 치면 레이블을 고릅니다.",
+    image: "손가락으로 그리거나 그림을 고르면 그 레이블을 고릅니다.", vector: "수를 넣으면 레이블을 고릅니다.",
+    labels: "고르면 그에 맞는 레이블을 말합니다." },
+};
 const SAY = {
-  en: { about: TAGS ? "Type, and every word gets its label. Nothing leaves this page."
-      : PAIR ? "Type two texts, and the pair gets its label. Nothing leaves this page."
-        : "Type, and the text gets its label. Nothing leaves this page.",
+  en: { ...ASKING.en, about: `${ABOUT.en[TEXT ? "text" : KIND]} Nothing leaves this page.`,
     legend: "What mattered: without a red word the first label would be less likely, without a blue one more.", other: "한국어" },
-  ko: { about: TAGS ? "글을 치면 낱말마다 레이블이 붙습니다. 아무것도 이 페이지 밖으로 나가지 않습니다."
-      : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다. 아무것도 이 페이지 밖으로 나가지 않습니다."
-        : "글을 치면 레이블을 고릅니다. 아무것도 이 페이지 밖으로 나가지 않습니다.",
+  ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
     legend: "무엇이 중요했나: 빨간 낱말을 빼면 첫 레이블의 확률이 내려가고, 파란 낱말을 빼면 올라갑니다.", other: "English" },
 };
 const SHOWN = 8, LOOKED_AT = 80;
-const boxes = [get("text")];
-if (PAIR) {
-  boxes.push(get("text").cloneNode());
-  boxes[1].id = "second";
-  boxes[1].autofocus = false;
-  get("text").after(boxes[1]);
-  boxes.forEach((box, n) => {
-    const label = made("label", MODEL.columns[n]);
-    label.htmlFor = box.id;
-    box.removeAttribute("aria-label");
-    box.before(label);
-  });
+
+// What is given, an input or two; null where there is none.
+function asking() {
+  if (!TEXT) return inputs(QUESTIONS[KIND](show));
+  const boxes = textBoxes(show);
+  return () => boxes.map(box => box.value);
 }
+
+const inputs = asked => () => { const given = asked(); return given && [given]; };
 
 // The labels with their probabilities as bars, the likeliest first.
 function showLabels(shares) {
@@ -69,16 +70,19 @@ function showTags(text) {
 }
 
 function show() {
-  const given = boxes.map(box => box.value), typed = given.some(text => text.trim());
+  const given = attempted(asked, SAY[language].faults), typed = TEXT && given.some(text => text.trim());
   clearTimeout(pending);
   get("legend").hidden = TAGS || !typed;
+  get("look").hidden = !TEXT;
   if (TAGS) return showTags(given[0]);
+  if (!given) return get("answer").replaceChildren();
   const label = showLabels(classify(...given));
+  if (!TEXT) return;
   get("look").textContent = given.join("\n");
   if (typed) soon(() => look(given, label), 250);
 }
 
-for (const box of boxes) box.addEventListener("input", show);
+const asked = asking();
 twoLanguages(SAY, show);
 show();
 window.sunhwan = TAGS ? { tag } : { classify };

@@ -4,37 +4,12 @@ const NEVER = new Set(UNK === null ? [] : [UNK]);
 
 // Read
 
-// A text → its memory: the summary, and the rows that attention looks at.
-function memoryOfText(text) {
-  const rows = encoded(read(text));
+// What is read → its memory: the summary, and the rows that attention looks at; what has one step has no rows.
+function memoryOf(given) {
+  if (!MODEL.stack) return { summary: embedded(given), rows: null };
+  const rows = encoded(read(given));
   return { summary: pooled(MODEL.pooling, rows), rows };
 }
-
-// 3 × 3, with a border of 0: x (channels, side, side) → (units, side', side'), side' = ⌈side / stride⌉.
-function convolved({ channels, side, stride, ...layer }, x) {
-  const small = Math.ceil(side / stride), area = small ** 2, found = new Float32Array(layer.units * area);
-  const patch = new Float32Array(9 * channels), inside = n => n >= 0 && n < side;
-  for (let p = 0; p < area; p++) {
-    const top = Math.floor(p / small) * stride - 1, left = p % small * stride - 1;
-    for (let n = 0; n < patch.length; n++) {
-      const channel = Math.floor(n / 9), i = top + Math.floor(n % 9 / 3), j = left + n % 3;
-      patch[n] = inside(i) && inside(j) ? x[channel * side ** 2 + i * side + j] : 0;
-    }
-    linear(layer, patch).forEach((v, unit) => { found[unit * area + p] = v; });
-  }
-  return found;
-}
-
-// Numbers as they are read, an image row by row, or the numbers of labels → their memory, which has no rows.
-function memoryOfStep(given) {
-  const { tables, layers } = MODEL.reader, { mean, deviation } = MODEL.source;
-  if (tables) return { summary: joined(...tables.map(({ table, size }, n) => row(table, given[n], size))), rows: null };
-  let x = Float32Array.from(given, (v, n) => (v - mean[n]) / deviation[n]);
-  for (const layer of layers) x = layer === "relu" ? x.map(v => Math.max(v, 0)) : layer.stride ? convolved(layer, x) : linear(layer, x);
-  return { summary: x, rows: null };
-}
-
-const memoryOf = given => MODEL.reader ? memoryOfStep(given) : memoryOfText(given);
 
 // Write
 

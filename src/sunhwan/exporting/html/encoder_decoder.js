@@ -1,25 +1,19 @@
 // The page of an encoder-decoder: what it writes about what is given, and where it looked.
 const ABOUT = {
-  en: { text: "Type, and the model writes about it, always the likeliest token.", image: "Draw with a finger, and the model says what it is.",
+  en: { text: "Type, and the model writes about it, always the likeliest token.", image: "Draw with a finger or choose a picture, and the model says what it is.",
     vector: "Give numbers, and the model says what they are.", labels: "Choose, and the model writes." },
-  ko: { text: "글을 치면 모델이 가장 그럴듯한 토큰을 골라 이어 씁니다.", image: "손가락으로 그리면 모델이 무엇인지 말합니다.",
+  ko: { text: "글을 치면 모델이 가장 그럴듯한 토큰을 골라 이어 씁니다.", image: "손가락으로 그리거나 그림을 고르면 모델이 무엇인지 말합니다.",
     vector: "수를 넣으면 모델이 글로 말합니다.", labels: "고르면 모델이 글을 씁니다." },
 };
 ABOUT.en.words = ABOUT.en.text;
 ABOUT.ko.words = ABOUT.ko.text;
 const SAY = {
-  en: { about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", clear: "Clear", fits: "fill the square",
-    assumed: `Guessed from the training images: ink is ${INK.ink}, paper is ${INK.paper}. If that is wrong, the answers are too.`, again: "Write again",
+  en: { ...ASKING.en, about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", again: "Write again",
     temperature: "Temperature", legend: "Where the model looked: choose a piece of what it wrote. A row of the grid is a piece, a column what was read.",
-    likely: p => `probability ${p}`, faults: {
-      number: f => `“${f.cell}” is not a number: write one such as -0.5`,
-      count: f => `There are ${f.count} numbers, but ${f.wide} are needed` } },
-  ko: { about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", clear: "지우기", fits: "네모에 꽉 차게",
-    assumed: `학습한 이미지에서 추측한 값입니다: 획은 ${INK.ink}, 바탕은 ${INK.paper}. 이 추측이 틀리면 답도 틀립니다.`, again: "다시 쓰기",
+    likely: p => `probability ${p}` },
+  ko: { ...ASKING.ko, about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", again: "다시 쓰기",
     temperature: "온도", legend: "모델이 본 곳: 쓴 조각을 하나 고르세요. 격자의 한 줄이 쓴 조각이고, 칸은 읽은 조각입니다.",
-    likely: p => `확률 ${p}`, faults: {
-      number: f => `“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
-      count: f => `수가 ${f.count}개 있지만 ${f.wide}개여야 합니다` } },
+    likely: p => `확률 ${p}` },
 };
 const LARGEST = 60;
 let shown = null;
@@ -68,14 +62,7 @@ function whole({ text }, given) {
 }
 
 function show() {
-  let given = null, fault = "";
-  try {
-    given = asked();
-  } catch (thrown) {
-    if (!thrown.fault) throw thrown;
-    fault = SAY[language].faults[thrown.fault](thrown);
-  }
-  get("fault").textContent = fault;
+  const given = attempted(asked, SAY[language].faults);
   shown = given && write(given, MODEL.temperature ? +get("heat").value : 0);
   const looks = shown?.ids.length && shown.looks[0];
   get("written").textContent = shown ? whole(shown, given) : "";

@@ -14,6 +14,7 @@ from sunhwan.exporting.predictor_programs import levels_of
 from sunhwan.layers import Pooling, Recurrent
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.ngrams import NgramLinear
+from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
 from sunhwan.program import Program
 from sunhwan.program.operations import Numbers
 
@@ -92,7 +93,7 @@ class Parts:
         return number
 
     def inputs(self, layer: InputLayer) -> dict[str, Any]:
-        """An input layer of tokens or words."""
+        """An input layer: of tokens, words, labels, numbers or an image."""
         if isinstance(layer, TokenInput):
             table = self.table("tokens", layer.embedding)
             return {"tokens": table, "size": layer.output_size}
@@ -106,7 +107,35 @@ class Parts:
                 "back": self.stack(layer.back),
                 "spelled": 2 * layer.onward.output_size,
             }
-        raise ConfigError("a page reads text, in tokens or words: export the model to ONNX")
+        if isinstance(layer, LabelsInput):
+            return {"tables": self._label_tables(layer)}
+        assert isinstance(layer, VectorInput | ImageInput)
+        return {"layers": self._step_layers(layer)}
+
+    def _label_tables(self, layer: LabelsInput) -> list[dict[str, Any]]:
+        tables = []
+        for column, embedding in enumerate(layer.embeddings):
+            assert isinstance(embedding, nn.Embedding)
+            name = self.table(f"labels {column}", embedding)
+            tables.append({"table": name, "size": embedding.embedding_dim})
+        return tables
+
+    def _step_layers(self, layer: VectorInput | ImageInput) -> list[Any]:
+        side, layers = getattr(layer, "side", 0), list[Any]()
+        for number, module in enumerate(layer.layers.children()):
+            name = f"reader {number}"
+            if isinstance(module, nn.Conv2d):
+                made = self.product(name, module.weight.flatten(1), module.bias)
+                stride = module.stride[0]
+                layers.append(
+                    {**made, "channels": module.in_channels, "side": side, "stride": stride}
+                )
+                side = -(-side // stride)
+            elif isinstance(module, nn.Linear):
+                layers.append(self.linear(name, module))
+            elif isinstance(module, nn.ReLU):
+                layers.append("relu")
+        return layers
 
     def pooling(self, layer: Pooling) -> dict[str, Any]:
         """One vector of all steps."""

@@ -101,18 +101,10 @@ function showForecasts({ series, first }) {
     return [figure, numbers(quantiles, scale, times)];
   });
   get("answer").replaceChildren(...blocks);
+  return blocks;
 }
 
-function show() {
-  try {
-    showForecasts(readSeries(get("text").value));
-    get("fault").textContent = "";
-  } catch (thrown) {
-    if (!thrown.fault) throw thrown;
-    get("answer").replaceChildren();
-    get("fault").textContent = SAY[language].faults[thrown.fault](thrown);
-  }
-}
+const show = () => attempted(() => showForecasts(readSeries(get("text").value)), SAY[language].faults) ?? get("answer").replaceChildren();
 
 get("text").addEventListener("input", () => soon(show));
 twoLanguages(SAY, show);

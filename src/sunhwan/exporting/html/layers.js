@@ -40,6 +40,9 @@ function stack(levels, rows) {
   return rows;
 }
 
+// What the engine reads of a kind of input, step by step → the outputs of the stack.
+const encoded = steps => stack(MODEL.stack, steps.map(embedded));
+
 // One step of a stack that goes on from where its layers stand.
 function onward(levels, x) {
   for (const { layers: [layer], connection } of levels) {

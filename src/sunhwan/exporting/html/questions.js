@@ -1,24 +1,33 @@
-// What a model is to write about, and where it is given: a text, a drawing, numbers or labels.
+// What a model is asked about, and where it is given: texts, numbers or labels.
 const KIND = MODEL.source.kind === "vector" && MODEL.source.image_size ? "image" : MODEL.source.kind;
-const SIDE = MODEL.source.image_size, SHARP = 16, SIZE = 280;
-// Pixels of the training images, guessed from their mean and deviation: from 0 to 1, 16 or 255, and which end is ink.
-// Numbers from 0 to M vary by mean (M − mean) at most (Bhatia and Davis 2000).
-const INK = KIND === "image" && inkOf(MODEL.source.mean[0], MODEL.source.deviation[0]);
+const ASKING = {
+  en: { faults: {
+    number: f => `“${f.cell}” is not a number: write one such as -0.5`,
+    count: f => `There are ${f.count} numbers, but ${f.wide} are needed` } },
+  ko: { faults: {
+    number: f => `“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
+    count: f => `수가 ${f.count}개 있지만 ${f.wide}개여야 합니다` } },
+};
 const question = get("question");
 
-function inkOf(mean, deviation) {
-  const most = [1, 16].find(M => deviation ** 2 <= mean * (M - mean) * (1 + 1e-6)) ?? 255;
-  return mean > most / 2 ? { ink: 0, paper: most } : { ink: most, paper: 0 };
+// Boxes for texts, each under the name of its column where there are several.
+function textBoxes(change) {
+  const boxes = (MODEL.columns.length > 1 ? MODEL.columns : [null]).map((name, n) => {
+    const box = made("textarea", "");
+    Object.assign(box, { id: n ? `text${n + 1}` : "text", spellcheck: false, autocomplete: "off" });
+    if (name === null) box.setAttribute("aria-label", MODEL.columns[0] ?? "text");
+    else question.append(Object.assign(made("label", name), { htmlFor: box.id }));
+    box.addEventListener("input", change);
+    question.append(box);
+    return box;
+  });
+  boxes[0].focus();
+  return boxes;
 }
 
 // A text: asked() gives it, null where there is none.
 function textQuestion(show) {
-  const box = made("textarea", "");
-  Object.assign(box, { id: "text", spellcheck: false, autocomplete: "off" });
-  box.setAttribute("aria-label", MODEL.columns[0]);
-  box.addEventListener("input", () => soon(show));
-  question.append(box);
-  box.focus();
+  const [box] = textBoxes(() => soon(show));
   return () => box.value.trim() ? box.value : null;
 }
 
@@ -62,75 +71,4 @@ function numberQuestion(show) {
   };
 }
 
-// A drawing of a finger, a pen or a mouse, and beside it what the model sees of it.
-function imageQuestion(show) {
-  const [canvas, seen] = [SIZE, SIDE].map(size => Object.assign(document.createElement("canvas"), { width: size, height: size }));
-  const clear = made("button", ""), fit = Object.assign(document.createElement("input"), { type: "checkbox", id: "fit", checked: true });
-  const strokes = [], label = document.createElement("label"), pen = canvas.getContext("2d");
-  Object.assign(canvas, { id: "drawing" });
-  Object.assign(seen, { id: "seen" });
-  Object.assign(clear, { id: "clear" });
-  label.append(fit, " ", Object.assign(made("span", ""), { id: "fits" }));
-  question.className = "row";
-  question.append(canvas, seen, clear, label, Object.assign(made("small", "", { flexBasis: "100%" }), { id: "assumed" }));
-  const draw = () => { pen.clearRect(0, 0, SIZE, SIZE); paint(pen, strokes, SIZE, [0, 0, 1]); };
-  const at = event => [SIZE * event.offsetX / canvas.clientWidth, SIZE * event.offsetY / canvas.clientHeight];
-  canvas.onpointerdown = event => {
-    event.preventDefault();
-    canvas.setPointerCapture(event.pointerId);
-    strokes.push([at(event)]);
-    draw();
-  };
-  canvas.onpointermove = event => {
-    if (!event.buttons || !strokes.length) return;
-    strokes.at(-1).push(at(event));
-    draw();
-  };
-  canvas.onpointerup = () => soon(show, 50);
-  clear.onclick = () => { strokes.length = 0; draw(); show(); };
-  fit.onchange = show;
-  matchMedia("(prefers-color-scheme: dark)").onchange = draw;
-  return () => {
-    const ink = strokes.length ? reduced(strokes, fit.checked) : null;
-    showInk(seen, ink ?? Array(SIDE ** 2).fill(0));
-    return ink && pixels(ink);
-  };
-}
-
-// Strokes on a square of some size, moved and scaled; as thick as a pen is in so small an image.
-function paint(pen, strokes, size, [left, top, scale]) {
-  Object.assign(pen, { lineWidth: size * thickness(), lineCap: "round", lineJoin: "round", strokeStyle: getComputedStyle(document.body).color });
-  for (const points of strokes) {
-    pen.beginPath();
-    for (const [x, y] of [points[0], ...points]) pen.lineTo((x - left) * scale * size / SIZE, (y - top) * scale * size / SIZE);
-    pen.stroke();
-  }
-}
-
-const thickness = () => Math.max(0.09, 1.1 / SIDE);
-
-// Strokes → the share of ink in each of SIDE × SIDE cells; fit: as large as the square allows, in its middle.
-function reduced(strokes, fit) {
-  const size = SHARP * SIDE, canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
-  const pen = canvas.getContext("2d", { willReadFrequently: true }), all = strokes.flat();
-  const [x, y] = [0, 1].map(k => [Math.min(...all.map(p => p[k])), Math.max(...all.map(p => p[k]))]);
-  const scale = SIZE * (1 - thickness()) / Math.max(x[1] - x[0], y[1] - y[0], 20), half = SIZE / scale / 2;
-  paint(pen, strokes, size, fit ? [(x[0] + x[1]) / 2 - half, (y[0] + y[1]) / 2 - half, scale] : [0, 0, 1]);
-  const { data } = pen.getImageData(0, 0, size, size), found = Array(SIDE ** 2).fill(0);
-  for (let n = 0; n < size * size; n++) {
-    found[Math.floor(n / size / SHARP) * SIDE + Math.floor(n % size / SHARP)] += data[4 * n + 3] / 255 / SHARP ** 2;
-  }
-  return found;
-}
-
-function showInk(canvas, ink) {
-  const pen = canvas.getContext("2d"), image = pen.createImageData(SIDE, SIDE);
-  const [r, g, b] = getComputedStyle(document.body).color.match(/\d+/g);
-  ink.forEach((v, n) => image.data.set([r, g, b, 255 * v], 4 * n));
-  pen.putImageData(image, 0, 0);
-}
-
-// Shares of ink as the numbers of the training images.
-const pixels = shares => shares.map(v => INK.ink ? INK.ink * v : INK.paper * (1 - v));
-
-const QUESTIONS = { text: textQuestion, words: textQuestion, labels: labelQuestion, vector: numberQuestion, image: imageQuestion };
+const QUESTIONS = { text: textQuestion, words: textQuestion, labels: labelQuestion, vector: numberQuestion };

@@ -24,5 +24,3 @@ function embedded({ token, word, letters }) {
   const ends = [stack(input.onward, rows).at(-1), stack(input.back, [...rows].reverse()).at(-1)];
   return joined(row(input.words, word, input.size), ...ends);
 }
-
-const encoded = steps => stack(MODEL.stack, steps.map(embedded));

@@ -33,3 +33,16 @@ function soon(show, wait = 150) {
   clearTimeout(pending);
   pending = setTimeout(show, wait);
 }
+
+// What a function makes of what is given; null, and its fault said, where that cannot be read.
+function attempted(work, faults) {
+  let found = null, fault = "";
+  try {
+    found = work();
+  } catch (thrown) {
+    if (!thrown.fault) throw thrown;
+    fault = faults[thrown.fault](thrown);
+  }
+  get("fault").textContent = fault;
+  return found;
+}
