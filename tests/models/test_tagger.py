@@ -1,7 +1,8 @@
 """A label for every step: the words' spelling, the loss of both output layers, padding, gradients."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -221,3 +222,24 @@ def test_sequences_without_steps_have_no_loss() -> None:
         loss = model.loss(empty).nats
         assert loss.item() == 0
         assert model.decode(model(empty.inputs), empty.inputs.lengths).shape == (2, 0)
+
+
+def test_all_that_is_learned_beside_is_read_once_a_batch() -> None:
+    """With dropout, what is shown and what is minimised are of the same masks."""
+    model = Tagger(config(), word_input(), LABELS, further=(4,)).double()
+    model.tokenizer = Tagger(replace(config(), dropout=0.5), word_input(), LABELS).double()
+    runs = dict.fromkeys(("first", "further", "tokenizer"), 0)
+
+    def counted(name: str) -> Callable[..., None]:
+        def count(*_: object) -> None:
+            runs[name] += 1
+
+        return count
+
+    for name, part in zip(runs, (model.encoder, model.further[0], model.tokenizer), strict=True):
+        part.register_forward_hook(counted(name))
+    known = batch([[0, 2], [2, 0, 1]])
+    known = known._replace(more=known.labels[None], characters=known)
+    nats, objective, *_ = model.loss(known, 1e-12)
+    assert set(runs.values()) == {1}
+    torch.testing.assert_close(nats, objective)

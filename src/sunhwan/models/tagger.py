@@ -101,26 +101,30 @@ class Tagger(nn.Module):
         outputs: Tensor = self.dropout(self.encoder(sequences))
         return outputs
 
-    def beside_nats(self, outputs: Tensor, batch: Tagged, smoothing: float = 0.0) -> Tensor:
-        """The sum of −log p over the labels of all that is learned beside the first head: the further
-        heads, which read outputs (N, T, E), and the tokenizer."""
-        total = self.further_nats(outputs, batch, smoothing)
-        if self.tokenizer is not None and batch.characters is not None:
-            emissions = self.tokenizer(batch.characters.inputs)
-            total = total + self.tokenizer.nats(emissions, batch.characters).total
-        return total
+    def further_emissions(self, outputs: Tensor) -> list[Tensor]:
+        """Outputs (N, T, E) → the emissions of each further head (N, T, L of it)."""
+        return [head(outputs) for head in self.further]
 
-    def further_nats(self, outputs: Tensor, batch: Tagged, smoothing: float = 0.0) -> Tensor:
-        """Outputs (N, T, E) → the sum of −log p over the further heads' labels, those that are known."""
-        total = outputs.new_zeros(())
+    def further_nats(
+        self, emissions: Sequence[Tensor], batch: Tagged, smoothing: float = 0.0
+    ) -> Tensor:
+        """Emissions of the further heads → the sum of −log p over their labels, those that are known."""
+        total = torch.zeros((), dtype=self.output.weight.dtype, device=batch.labels.device)
         if batch.more is None:
             return total
-        for head, labels in zip(self.further, batch.more, strict=True):
+        for scores, labels in zip(emissions, batch.more, strict=True):
             known = labels != NO_LABEL
             total = total + functional.cross_entropy(
-                head(outputs[known]), labels[known], reduction="sum", label_smoothing=smoothing
+                scores[known], labels[known], reduction="sum", label_smoothing=smoothing
             )
         return total
+
+    def tokenizer_nats(self, batch: Tagged) -> Tensor | float:
+        """The sum of −log p over the labels of the characters, 0 where no tokenizer is learned."""
+        if self.tokenizer is None or batch.characters is None:
+            return 0.0
+        emissions = self.tokenizer(batch.characters.inputs)
+        return self.tokenizer.nats(emissions, batch.characters).total
 
     def nats(self, emissions: Tensor, batch: Tagged) -> Nats:
         """Emissions (N, T, L) → −log p(labels). Steps without a label are left out; with a CRF, which
@@ -147,8 +151,8 @@ class Tagger(nn.Module):
         emissions = self.output(outputs)
         total, steps = self.nats(emissions, batch)
         count = steps.clamp(min=1)
-        alone = not self.further and batch.characters is None
-        mean = total / count if alone else (total + self.beside_nats(outputs, batch)) / count
+        further, of_tokenizer = self.further_emissions(outputs), self.tokenizer_nats(batch)
+        mean = (total + self.further_nats(further, batch) + of_tokenizer) / count
         if not smoothing or self.crf is not None:
             return Loss(mean, mean, terms=steps)
         objective = functional.cross_entropy(
@@ -157,6 +161,5 @@ class Tagger(nn.Module):
             ignore_index=NO_LABEL,
             label_smoothing=smoothing,
         )
-        if not alone:
-            objective = objective + self.beside_nats(outputs, batch, smoothing) / count
-        return Loss(mean, objective, terms=steps)
+        beside = self.further_nats(further, batch, smoothing) + of_tokenizer
+        return Loss(mean, objective + beside / count, terms=steps)

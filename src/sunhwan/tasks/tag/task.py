@@ -217,14 +217,15 @@ class Tag(InputKindTask):
             outputs = self.model.encode(batch.inputs)
             emissions = self.model.output(outputs)
             total, count = self.model.nats(emissions.double(), batch)
-            total = total + self.model.beside_nats(outputs, batch)
+            further = self.model.further_emissions(outputs)
+            total += self.model.further_nats(further, batch) + self.model.tokenizer_nats(batch)
             nats, steps = nats + total.item(), steps + int(count)
             first = self.columns[0].best(emissions)
             if self.model.crf is not None:
                 first = self.model.decode(emissions, batch.inputs.lengths).unsqueeze(-1)
             tries = [first.tolist()]
-            for column, head in zip(self.columns[1:], self.model.further, strict=True):
-                tries.append(column.best(head(outputs)).tolist())
+            for column, scores in zip(self.columns[1:], further, strict=True):
+                tries.append(column.best(scores).tolist())
             for row, place in enumerate(places):
                 words = examples[place].raw[: (length := int(batch.inputs.lengths[row]))]
                 labels[place] = [self.labels[first] for first, *_ in tries[0][row][:length]]
