@@ -6,7 +6,7 @@ from sunhwan.text.characters import code_points
 
 OPENING = 10_000
 """Characters of a document that are looked at."""
-_MOSTLY = 0.2
+_LEAST_SHARE = 0.2
 
 
 class HangulShare(NamedTuple):
@@ -26,4 +26,4 @@ class HangulShare(NamedTuple):
     @property
     def is_korean(self) -> bool:
         """Whether over a fifth of the characters are syllables."""
-        return self.syllables > _MOSTLY * self.characters
+        return self.syllables > _LEAST_SHARE * self.characters

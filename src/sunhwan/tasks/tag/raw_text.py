@@ -1,7 +1,6 @@
 """Raw text of a tagger: whether a tokenizer is learned, what of it is right, and questions cut by it."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 from sunhwan.config import Config, own
@@ -13,8 +12,8 @@ from sunhwan.tasks.tag.reading import raw_lines
 from sunhwan.tasks.tag.settings import TagConfig
 from sunhwan.tasks.tag.tokenizer import Segment, Tokenizer, label_characters
 
-MOSTLY = 0.9
-"""Of the sentences that have a text, so many have to be made up of their tokens."""
+LEAST_SHARE_WITH_TEXT = 0.9
+"""The least share of all sentences with a text that is made up of their tokens."""
 
 
 def fit_tokenizer(train: Sequence[Pair], config: Config) -> tuple[Tokenizer | None, list[str]]:
@@ -27,7 +26,7 @@ def fit_tokenizer(train: Sequence[Pair], config: Config) -> tuple[Tokenizer | No
         return None, []
     told = [pair for pair in train if pair.question.written and pair.question.written.text]
     fitting = [pair for pair in told if label_characters(pair.question.written) is not None]
-    if len(fitting) < max(2, MOSTLY * len(train)):
+    if len(fitting) < max(2, LEAST_SHARE_WITH_TEXT * len(train)):
         if asked:
             raise DataError(
                 f"of {len(train):,} sentences {len(fitting):,} have a text that is made up of their "
@@ -58,26 +57,28 @@ def raw_segments(
     return known, right, tokenizer.segments(text)
 
 
-def found_f1(right: Sequence[Segment], said: Sequence[Segment]) -> dict[str, float]:
-    """F1 of words and of sentences."""
-    words, ours = words_of(right), words_of(said)
-    return {
-        "words_f1": f1(len(aligned(words, ours)), len(words), len(ours)),
-        "sentences_f1": sentences_f1(right, said),
-    }
-
-
-def column_f1(
+def raw_f1(
     right: Sequence[Segment],
-    said: Sequence[Segment],
-    are: Sequence[Sequence[str]],
-    tags: Sequence[Sequence[str]],
-) -> float:
-    """F1 of a column: of words that are found and have the right tag."""
-    words, ours = words_of(right), words_of(said)
-    theirs, mine = list(chain(*are)), list(chain(*tags))
-    both = sum(theirs[i] == mine[j] for i, j in aligned(words, ours))
-    return f1(both, len(words), len(ours))
+    found: Sequence[Segment],
+    columns: Sequence[str] = (),
+    are: Sequence[Sequence[Sequence[str]]] = (),
+    said: Sequence[Sequence[Sequence[str]]] = (),
+) -> dict[str, float]:
+    """F1 of words, of sentences, and of each column: of words that are found and have the right tag.
+
+    are, said: of each sentence of `right` and of `found` the tags, column by column.
+    """
+    words, ours = words_of(right), words_of(found)
+    pairs = aligned(words, ours)
+    values = {
+        "words_f1": f1(len(pairs), len(words), len(ours)),
+        "sentences_f1": sentences_f1(right, found),
+    }
+    for place, name in enumerate(columns):
+        theirs, mine = ([t for tags in some for t in tags[place]] for some in (are, said))
+        both = sum(theirs[i] == mine[j] for i, j in pairs)
+        values[f"{name}_f1"] = f1(both, len(words), len(ours))
+    return values
 
 
 def raw_questions(tokenizer: Tokenizer, path: Path) -> Iterator[Question]:

@@ -11,7 +11,7 @@ from sunhwan.tasks.common.results import Listing
 
 MISTAKES = 10
 LISTED = 40
-RAW_NAMES = {
+RAW_TEXT_FIGURES = {
     "words_f1": "words F1, raw text",
     "sentences_f1": "sentences F1, raw text",
     "upos_f1": "upos F1, raw text",
@@ -20,7 +20,7 @@ RAW_NAMES = {
     "lemma_f1": "lemma F1, raw text",
     "deprel_f1": "deprel F1, raw text",
 }
-"""What the figures of raw text are called."""
+"""Of figures of raw text the names in a table."""
 
 
 class TaggedSequences(NamedTuple):
@@ -111,7 +111,7 @@ class TagScores(NamedTuple):
             ("loss", f"{self.loss:.4f} nats per token"),
             ("tokens", f"{self.tokens:,}"),
             *unseen,
-            *((RAW_NAMES.get(name, name), f"{found:.4f}") for name, found in raw),
+            *((RAW_TEXT_FIGURES.get(name, name), f"{found:.4f}") for name, found in raw),
         ]
 
 

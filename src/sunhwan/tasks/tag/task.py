@@ -29,10 +29,9 @@ from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.tag.raw_text import (
-    column_f1,
     fit_tokenizer,
-    found_f1,
     one_sentence,
+    raw_f1,
     raw_questions,
     raw_segments,
 )
@@ -223,9 +222,8 @@ class Tag(InputKindTask):
             first = self.columns[0].best(emissions)
             if self.model.crf is not None:
                 first = self.model.decode(emissions, batch.inputs.lengths).unsqueeze(-1)
-            tries = [first.tolist()]
-            for column, scores in zip(self.columns[1:], further, strict=True):
-                tries.append(column.best(scores).tolist())
+            pairs = zip(self.columns[1:], further, strict=True)
+            tries = [first.tolist(), *(column.best(scores).tolist() for column, scores in pairs)]
             for row, place in enumerate(places):
                 words = examples[place].raw[: (length := int(batch.inputs.lengths[row]))]
                 labels[place] = [self.labels[first] for first, *_ in tries[0][row][:length]]
@@ -243,32 +241,34 @@ class Tag(InputKindTask):
         interrupted: Callable[[], bool] = lambda: False,
     ) -> TagScores:
         data = first_ones(data, limit)
-        return self._scores(data, self.guess(data, interrupted))
+        guesses = self.guess(data, interrupted)
+        return self._scores(data, guesses, self._labelled(data, guesses))
 
     def _scores(
-        self, data: Sequence[Example], guesses: Guesses, *, tagged: bool = False
+        self,
+        data: Sequence[Example],
+        guesses: Guesses,
+        first: TaggedSequences,
+        *,
+        tagged: bool = False,
     ) -> TagScores:
-        """tagged: words that are found in the raw text are tagged, too."""
-        scores = TagScores.of(self._labelled(data, guesses), guesses.loss)
+        """first: the labels of the first column. tagged: words found in the raw text are tagged, too."""
+        scores = TagScores.of(first, guesses.loss)
+        names = [column.name for column in self.columns]
         if len(self.columns) > 1:
-            shares = [
-                self._labelled(data, guesses, place).accuracy for place in range(len(self.columns))
-            ]
-            names = [column.name for column in self.columns]
+            further = (self._labelled(data, guesses, n) for n in range(1, len(self.columns)))
+            shares = (labelled.accuracy for labelled in (first, *further))
             scores = scores._replace(columns=dict(zip(names, shares, strict=True)))
         if self.tokenizer is None:
             return scores
         known, right, found = raw_segments(self.tokenizer, data)
         if not known:
             return scores
-        raw = found_f1(right, found)
-        if tagged:
-            asked = [self._example(Question(segment.words)) for segment in found]
-            said = self.guess(asked).columns
-            for place, column in enumerate(self.columns):
-                are = [tags_of(example.raw[-1])[place] for example in known]
-                raw[f"{column.name}_f1"] = column_f1(right, found, are, [t[place] for t in said])
-        return scores._replace(raw=raw)
+        if not tagged:
+            return scores._replace(raw=raw_f1(right, found))
+        said = self.guess([self._example(Question(segment.words)) for segment in found]).columns
+        are = [tags_of(example.raw[-1]) for example in known]
+        return scores._replace(raw=raw_f1(right, found, names, are, said))
 
     def review_data(self, data: Sequence[Example]) -> Review:
         """Figures, also by label or kind of entity, of known and unknown words, and mistakes."""
@@ -282,14 +282,13 @@ class Tag(InputKindTask):
             words = [example.raw[:-1] for example in data]
             more, figures = review_words(labelled, words, self.input_kind.knows)
             listings, values = listings + more, values | figures
-        return Review(self._scores(data, guesses, tagged=True), listings, values)
+        return Review(self._scores(data, guesses, labelled, tagged=True), listings, values)
 
     def baselines(
         self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
     ) -> Baselines:
-        data = first_ones(data, limit)
         words = isinstance(self.input_kind, WordsKind)
-        return simple_methods(train, data, scores, self.labels, words=words)
+        return simple_methods(train, first_ones(data, limit), scores, self.labels, words=words)
 
     def _labelled(
         self, data: Sequence[Example], guesses: Guesses, place: int = 0
