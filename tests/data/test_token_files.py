@@ -58,12 +58,13 @@ def files(tmp_path: Path) -> list[str]:
         data = ("\ufeff" if number == 2 else "").encode() + "\n".join(lines).encode()
         path.write_bytes(gzip.compress(data) if number == 1 else data)
         written.append(str(path))
-    (tmp_path / "empty.txt").touch()
+    for name, mark in (("empty.txt", ""), ("mark.txt", "\ufeff")):
+        (tmp_path / name).write_bytes(mark.encode("utf-16-le"))
     korean = tmp_path / "cp949.txt"
     korean.write_bytes(
         "오늘은 날씨가 좋아서 산책을 했다. 그리고 책을 읽었다.\n".encode("cp949") * 3
     )
-    return [*written, str(tmp_path / "empty.txt"), str(korean)]
+    return [*written, str(tmp_path / "empty.txt"), str(tmp_path / "mark.txt"), str(korean)]
 
 
 def both(settings: dict[str, object]) -> tuple[TokenCorpus, TokenCorpus]:

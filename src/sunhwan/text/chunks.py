@@ -118,7 +118,7 @@ def facts_of_chunk(chunk: Chunk) -> ChunkFacts | None:
                 begin = begin or piece[:2]
                 opening += piece[: max(OPENING - length, 0)]
                 length += len(piece)
-                end = piece[-1]
+                end = piece[-1:] or end
     except NotStreamedError:
         return None
     hangul = HangulShare() if chunk.start else HangulShare().with_text(opening)
