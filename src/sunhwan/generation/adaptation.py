@@ -194,6 +194,7 @@ def _tuned_on(validation: Tokens) -> Tokens:
 
 KNOWN = 50
 """Tokens in a row by which a text is known again."""
+_ID_BYTES = 8
 
 
 def was_tuned_on(validation: Tokens, reported: Tokens) -> bool:
@@ -201,24 +202,22 @@ def was_tuned_on(validation: Tokens, reported: Tokens) -> bool:
 
     One of them holds the other's, whole or the part that was kept for validation.
     """
-    some, given = _tuned_on(validation), reported.ids[:]
+    some = _tuned_on(validation)
     documents = torch.tensor_split(some.ids[:], some.starts[1:].tolist())
+    given = reported.ids[:].numpy().tobytes()
     return any(
-        _holds(given, _inner(document)) or _holds(document, _inner(given)) for document in documents
+        _holds(given, document) or _holds(document, given)
+        for document in (ids.numpy().tobytes() for ids in documents)
     )
 
 
-def _inner(ids: Tensor) -> Tensor:
-    """Without the first token and the last one, which may be the EOS around a document."""
-    return ids[1:-1]
-
-
-def _holds(text: Tensor, part: Tensor) -> bool:
-    """Whether a text has these ids in a row, of which there are enough to tell."""
-    if len(part) < KNOWN:
+def _holds(text: bytes, part: bytes) -> bool:
+    """Whether a text has these ids, int64, in a row, of which there are enough to tell: all but the first
+    and the last, which may be the EOS around a document."""
+    wanted = memoryview(part)[_ID_BYTES:-_ID_BYTES]
+    if not KNOWN * _ID_BYTES <= len(wanted) <= len(text):
         return False
-    data, wanted = text.numpy().tobytes(), part.numpy().tobytes()
-    at = data.find(wanted)
-    while at % text.itemsize and at >= 0:
-        at = data.find(wanted, at + 1)
+    at = text.find(wanted)
+    while at % _ID_BYTES and at >= 0:
+        at = text.find(wanted, at + 1)
     return at >= 0
