@@ -10,7 +10,6 @@ import numpy as np
 from sunhwan.config import Config, own
 from sunhwan.data import Series
 from sunhwan.data.seasons import found_longer, found_season
-from sunhwan.data.slots import of_season
 from sunhwan.data.windows import naive_error
 from sunhwan.errors import DataError
 from sunhwan.tasks.forecast.layout import Layout, words_of
@@ -118,7 +117,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
             pair = Mark.at(file, end - 1, count), Mark.at(file, -1, count)
             found.marks.setdefault(_key(file), []).append(pair)
         for track in tracks_of(file, layout, task.horizon, named=several):
-            slots = of_season(track.slots, task.season)
+            slots = track.slots_of(task.season)
             error = naive_error(track.values[:end], task.season, slots)
             (track,) = with_scales([replace(track, error=error)], layout, task.season)
             last = len(track.values) - task.horizon
@@ -164,7 +163,7 @@ def windows_to_compare(
                 "the rows after those that were learned from, of each series that the model knows"
             )
         for track in tracks_of(file, layout, task.horizon):
-            slots = of_season(track.slots, task.season)
+            slots = track.slots_of(task.season)
             error = naive_error(track.values[:learned], task.season, slots)
             track = replace(track, error=error, part=part)
             (track,) = with_scales([track], layout, task.season)

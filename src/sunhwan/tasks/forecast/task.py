@@ -289,7 +289,7 @@ class Forecast(ExampleTask):
                 name = tuple(map(str, key[0])) if key else ()
                 marks.setdefault(name, []).append((_mark(*learned), _mark(*last)))
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise StoreError("The stored columns or scales are damaged.") from None
+            raise StoreError("The stored columns or scales are damaged") from None
         return cls(config, layout, marks)
 
     def read(self, path: Path) -> list[Window]:

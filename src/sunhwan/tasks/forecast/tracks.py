@@ -56,6 +56,10 @@ class Track:
     gaps: bool = False
     slots: Slots | None = None
 
+    def slots_of(self, season: int) -> Slots | None:
+        """The slots to count a season in; None: its rows."""
+        return of_season(self.slots, season)
+
 
 class Window(NamedTuple):
     """A track seen from an origin: c steps before it, a season before these, H steps from it on."""
@@ -79,14 +83,14 @@ class Window(NamedTuple):
         """What is read of the series itself; nothing from the origin on is looked at."""
         start = self.origin - self.context - season
         usual = None if self.track.usual is None else float(self.track.usual[self.origin])
-        slots = of_season(self.track.slots, season)
+        slots = self.track.slots_of(season)
         slots = slots and slots.part(start, self.origin + self.horizon)
         history = self.track.values[start : self.origin]
         return stretch(history, season, self.horizon, usual, slots)
 
     def naive(self, season: int) -> NDArray[np.float64]:
         """The last season again and again, (H,)."""
-        past, slots = self.track.values[: self.origin], of_season(self.track.slots, season)
+        past, slots = self.track.values[: self.origin], self.track.slots_of(season)
         return seasonal_naive(past, season, self.horizon, slots)
 
     def inputs(self, found: Stretch, season: int) -> NDArray[np.float32]:
@@ -106,7 +110,7 @@ class Window(NamedTuple):
             missing = np.isnan(track.values[start : self.origin])
             columns.append(np.pad(missing, (0, H))[:, None])
         for longer in track.longer:
-            slots = of_season(track.slots, longer)
+            slots = track.slots_of(longer)
             before = past_seasons(track.values, self.origin, c, H, season, longer, slots)
             there = ~np.isnan(before)
             scaled = np.where(there, before / (found.scale or 1.0), 0.0)
@@ -180,7 +184,7 @@ def with_scales(tracks: Sequence[Track], layout: Layout, season: int) -> list[Tr
     if not layout.drawn:
         return list(tracks)
     return [
-        replace(track, usual=usual_scales(track.values, season, of_season(track.slots, season)))
+        replace(track, usual=usual_scales(track.values, season, track.slots_of(season)))
         for track in tracks
     ]
 
