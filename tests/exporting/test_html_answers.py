@@ -77,7 +77,7 @@ def test_a_tagger_answers(opened):
         assert " ".join(written) == answer.cells[0]
         assert page.locator(".tagged").count() == len(labels)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert "낱말" in page.text_content("#about")
+    assert "단어" in page.text_content("#about")
 
 
 def image_classifier(side=9, mean=0.3, deviation=0.2):

@@ -216,7 +216,7 @@ def test_words_name_layers_numbers_and_places() -> None:
         "999 B", "30.3 MB", "5e+03 GB",
     ]  # fmt: skip
     assert [english.share(value) for value in (0, 0.00014, 0.76)] == ["0 %", "0.014 %", "76 %"]
-    assert (english.unit("words", 1), korean.unit("words", 1)) == ("word", "낱말")
+    assert (english.unit("words", 1), korean.unit("words", 1)) == ("word", "단어")
     with pytest.raises(UsageError, match="'fr' must be one of en, ko"):
         Phrases("fr")
 

@@ -5,7 +5,7 @@ const ABOUT = {
   en: { text: TAGS ? "Type, and every word gets its label." : PAIR ? "Type two texts, and the pair gets its label." : "Type, and the text gets its label.",
     image: "Draw with a finger or choose a picture, and it gets its label.", vector: "Give numbers, and they get their label.",
     labels: "Choose, and what you chose gets its label." },
-  ko: { text: TAGS ? "글을 치면 낱말마다 레이블이 붙습니다." : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다." : "글을 치면 레이블을 고릅니다.",
+  ko: { text: TAGS ? "글을 치면 단어마다 레이블이 붙습니다." : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다." : "글을 치면 레이블을 고릅니다.",
     image: "손가락으로 그리거나 그림을 고르면 그 레이블을 고릅니다.", vector: "수를 넣으면 레이블을 고릅니다.",
     labels: "고르면 그에 맞는 레이블을 말합니다." },
 };
@@ -13,7 +13,7 @@ const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[TEXT ? "text" : KIND]} Nothing leaves this page.`,
     legend: "What mattered: without a red word the first label would be less likely, without a blue one more.", other: "한국어" },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
-    legend: "무엇이 중요했나: 빨간 낱말을 빼면 첫 레이블의 확률이 내려가고, 파란 낱말을 빼면 올라갑니다.", other: "English" },
+    legend: "무엇이 중요했나: 빨간 단어를 빼면 첫 레이블의 확률이 내려가고, 파란 단어를 빼면 올라갑니다.", other: "English" },
 };
 const SHOWN = 8, LOOKED_AT = 80;
 
