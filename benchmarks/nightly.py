@@ -49,18 +49,19 @@ def command(*arguments: object) -> list[str]:
 
 
 def ran(arguments: list[str], kill_when: Path | None = None) -> dict[str, Any]:
-    """Run to the end, or kill once a file is there: exit code, seconds, peak megabytes, what was said."""
+    """Run to the end, or kill once a file is there: exit code, seconds, peak megabytes, lines on stderr."""
     begun, peak = time.perf_counter(), 0.0
-    process = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None:
-        peak = max(peak, megabytes(process.pid))
-        if kill_when is not None and kill_when.exists():
-            process.send_signal(signal.SIGKILL)
-        time.sleep(0.05 if kill_when else 0.5)
-    assert process.stderr is not None
-    said = process.stderr.read().strip().splitlines()
-    seconds = time.perf_counter() - begun
-    return {"code": process.returncode, "seconds": seconds, "MB": peak, "said": said[-1:]}
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        process = subprocess.Popen(arguments, stderr=told)
+        while process.poll() is None:
+            peak = max(peak, megabytes(process.pid))
+            if kill_when is not None and kill_when.exists():
+                process.send_signal(signal.SIGKILL)
+            time.sleep(0.05 if kill_when else 0.5)
+        seconds = time.perf_counter() - begun
+        told.seek(0)
+        said = told.read().strip().splitlines()
+    return {"code": process.returncode, "seconds": seconds, "MB": peak, "said": said}
 
 
 def megabytes(pid: int) -> float:
@@ -78,7 +79,11 @@ def megabytes(pid: int) -> float:
 
 
 def measured(folder: Path, rows: int, jobs: int) -> list[dict[str, Any]]:
-    """All runs of the job, a row each; AssertionError where the bytes are not those of the whole run."""
+    """All runs of the job, a row each.
+
+    AssertionError: a run ends otherwise than it must, with all that it said; or the bytes are not those of
+    the whole run.
+    """
     data = write(folder / "train.csv", 2000, "label", 1)
     run = folder / "run"
     settings = ["--steps", 60, "--set", "model.hidden_size=32", "--quiet"]
@@ -88,21 +93,21 @@ def measured(folder: Path, rows: int, jobs: int) -> list[dict[str, Any]]:
     source = write(folder / "rows.csv", rows, "store", 2)
     found = []
 
-    def job(name: str, out: Path, *options: object, kill: bool = False) -> dict[str, Any]:
+    def job(name: str, out: Path, *options: object, code: int = 0, kill: bool = False) -> None:
         record = out.with_name(f".{out.name}.progress") if kill else None
         told = ran(command("predict", run, source, "--out", out, *options), record)
-        found.append({"job": name, **told})
-        return told
+        assert kill or told["code"] == code, "\n".join([f"{name}: {told['code']}", *told["said"]])
+        found.append({"job": name, **told, "said": told["said"][-1:]})
 
     whole, again, shared = folder / "whole.csv", folder / "again.csv", folder / "shared.csv"
-    assert job("whole", whole)["code"] == 0
+    job("whole", whole)
     job("killed", again, kill=True)
     if not again.exists():  # else it was done before its first record
-        assert job("without --skip-done", again)["code"] == 1
-        assert job("with --skip-done", again, "--skip-done")["code"] == 0
+        job("without --skip-done", again, code=1)
+        job("with --skip-done", again, "--skip-done")
     assert again.read_bytes() == whole.read_bytes()
     if jobs > 1:
-        assert job(f"--jobs {jobs}", shared, "--jobs", jobs)["code"] == 0
+        job(f"--jobs {jobs}", shared, "--jobs", jobs)
         assert shared.read_bytes() == whole.read_bytes()
     return found
 
