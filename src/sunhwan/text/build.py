@@ -106,7 +106,7 @@ def vocabulary_from_dict(record: object) -> Vocabulary:
     """
     problem = _record_problem(record)
     if problem or not isinstance(record, dict):
-        raise StoreError(f"The stored vocabulary is damaged: {problem}.")
+        raise StoreError(f"The stored vocabulary is damaged: {problem}")
     cls: type[Vocabulary] = _CLASSES[record["kind"]]
     parts = [tuple(record["tokens"]), record["unk_id"], record["eos_id"]]
     if cls is SubwordVocabulary:
@@ -114,7 +114,7 @@ def vocabulary_from_dict(record: object) -> Vocabulary:
     try:
         return cls(*parts)
     except UsageError as error:
-        raise StoreError(f"The stored vocabulary is damaged. {error}") from None
+        raise StoreError(f"The stored vocabulary is damaged: {error}") from None
 
 
 def _record_problem(record: Any) -> str | None:

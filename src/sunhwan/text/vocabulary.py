@@ -68,7 +68,7 @@ class Vocabulary(ABC):
     def __post_init__(self) -> None:
         problem = self._problem()
         if problem:
-            raise UsageError(f"This is no {self.kind} vocabulary: {problem}.")
+            raise UsageError(f"This is no {self.kind} vocabulary: {problem}")
 
     def __len__(self) -> int:
         return len(self.tokens)

@@ -184,9 +184,9 @@ class AnswerQuestions(TableTask):
             columns = Columns.from_dict(preprocessing)
             kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError, ValueError):
-            raise StoreError("The stored inputs are damaged.") from None
+            raise StoreError("The stored inputs are damaged") from None
         if not isinstance(kind, WordsKind) or len(columns.inputs) != len(INPUTS):
-            raise StoreError("The stored inputs are not those of a passage and a question.")
+            raise StoreError("The stored inputs are not those of a passage and a question")
         return cls(config, columns, kind)
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:

@@ -294,11 +294,11 @@ class Classify(TableTask):
             temperature = float(preprocessing.get("temperature", 1.0))
             buckets = int(preprocessing.get("buckets", 0))
         except (KeyError, TypeError, ValueError):
-            raise StoreError("The stored labels or inputs are damaged.") from None
+            raise StoreError("The stored labels or inputs are damaged") from None
         if not 0 < temperature < math.inf:
-            raise StoreError("The stored temperature is damaged: it is no number above 0.")
+            raise StoreError("The stored temperature is damaged: it is no number above 0")
         if not 0 <= buckets <= BUCKETS:
-            raise StoreError("The stored size of the linear part is damaged.")
+            raise StoreError("The stored size of the linear part is damaged")
         task = cls(config, columns, input_kind, labels, buckets)
         task.model.temperature = temperature
         return task

@@ -304,9 +304,9 @@ class EncoderDecoderTask(TableTask):
             vocabulary = vocabulary_from_dict(preprocessing["vocabulary"])
             limit = int(preprocessing["limit"])
         except (KeyError, TypeError, ValueError):
-            raise StoreError("The stored inputs or limit are damaged.") from None
+            raise StoreError("The stored inputs or limit are damaged") from None
         if vocabulary.eos_id is None or limit < 1:
-            raise StoreError("The stored vocabulary has no EOS, or the limit is less than 1.")
+            raise StoreError("The stored vocabulary has no EOS, or the limit is less than 1")
         return cls(config, columns, input_kind, vocabulary, limit)
 
     @property

@@ -143,7 +143,7 @@ def input_kind_from_dict(record: Any) -> InputKind:
             return LabelsKind(record["labels"])
     except (KeyError, TypeError, ValueError):
         pass
-    raise StoreError(f"The stored input of kind {kind!r} is damaged or of a later version.")
+    raise StoreError(f"The stored input of kind {kind!r} is damaged or of a later version")
 
 
 def fit_input_kind(config: Config, questions: Sequence[Question]) -> InputKind:

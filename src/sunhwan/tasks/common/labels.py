@@ -53,7 +53,7 @@ def restored_labels(stored: Any) -> list[str]:
     """The labels that a model folder holds; StoreError where they are no list of different texts."""
     texts = isinstance(stored, list) and all(isinstance(label, str) for label in stored)
     if not texts or not stored or len(set(stored)) < len(stored):
-        raise StoreError("The stored labels are damaged: they are no list of different texts.")
+        raise StoreError("The stored labels are damaged: they are no list of different texts")
     return list(stored)
 
 

@@ -94,7 +94,10 @@ class TagColumn(NamedTuple):
         least = min(2, max(counts.values()))
         kept = sorted(script for script, count in counts.items() if count >= least)
         if len(kept) < 2:
-            raise DataError(f"every {name} in {', '.join(files)} is made in the same way: {cure}")
+            raise DataError(
+                f"every {name} in {', '.join(files)} comes from its word by the same edit, so there is "
+                f"nothing to learn: {cure}"
+            )
         return cls(name, kept, True), counts
 
     def targets(self, words: Sequence[str], tags: Sequence[str]) -> list[int]:
@@ -138,7 +141,7 @@ class TagColumn(NamedTuple):
             name, scripts = str(record["name"]), bool(record["scripts"])
             labels = restored_labels(record["labels"])
         except (KeyError, TypeError):
-            raise StoreError("The stored columns of tags are damaged.") from None
+            raise StoreError("The stored columns of tags are damaged") from None
         if scripts and not all(map(is_script, labels)):
-            raise StoreError("The stored edit scripts are damaged.")
+            raise StoreError("The stored edit scripts are damaged")
         return cls(name, labels, scripts)

@@ -342,11 +342,11 @@ class Tag(InputKindTask):
             labels = restored_labels(preprocessing["labels"])
             input_kind = input_kind_from_dict(preprocessing["source"])
         except (KeyError, TypeError):
-            raise StoreError("The stored labels or inputs are damaged.") from None
+            raise StoreError("The stored labels or inputs are damaged") from None
         further = preprocessing.get("further", [])
         scripts = preprocessing.get("edit_scripts", False)
         if not isinstance(further, list) or (scripts and not all(map(is_script, labels))):
-            raise StoreError("The stored columns of tags are damaged.")
+            raise StoreError("The stored columns of tags are damaged")
         columns = [TagColumn.from_dict(record) for record in further]
         scheme = preprocessing.get("scheme")
         stored = preprocessing.get("tokenizer")

@@ -224,7 +224,7 @@ class Tokenizer:
             if record["format"] != FORMAT:
                 raise StoreError(
                     f"The tokenizer is of format {record['format']}, and formats up to {FORMAT} are "
-                    "read: upgrade sunhwan."
+                    "read: upgrade sunhwan"
                 )
             splits = Splits(dict(record["splits"]["tokens"]), dict(record["splits"]["endings"]))
             sizes = int(record["hidden_size"]), int(record["embedding_size"])
@@ -232,7 +232,7 @@ class Tokenizer:
                 raise ValueError
             return cls(vocabulary_from_dict(record["vocabulary"]), splits, *sizes)
         except (KeyError, TypeError, ValueError):
-            raise StoreError("The stored tokenizer is damaged.") from None
+            raise StoreError("The stored tokenizer is damaged") from None
 
 
 def _are_words(tokens: dict[Any, Any]) -> bool:
