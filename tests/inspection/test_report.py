@@ -365,3 +365,19 @@ def test_everything_is_found_or_its_reason(tmp_path: Path, monkeypatch: pytest.M
     of_model = inspect(run.model_folder, [text], limits=limits)
     assert "run folder" in of_model.missing["unrolled"]
     assert of_model.about.texts == (str(text),)
+
+
+def test_memory_that_is_not_counted_says_why() -> None:
+    rare = reports.unrolling()._replace(bytes=None, memory=None)
+    for unrolled, lead, last in (
+        (reports.unrolling(None), "no gradient is cut", "grows with its longest row"),
+        (rare, "in blocks of 64 steps. The state goes on", "which tokens a block holds"),
+    ):
+        report = reports.report()._replace(unrolled=unrolled)
+        said = [
+            block.text
+            for block in Sections(report, Phrases("en"), ()).unrolled()
+            if isinstance(block, Paragraph)
+        ]
+        assert lead in said[0]
+        assert last in said[-1]

@@ -1,5 +1,7 @@
 """A text step by step in a browser: forward, back, and every number as the package has it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -151,6 +153,21 @@ def test_what_is_refused_is_said_and_nothing_old_is_left(visit: Visitor) -> None
         assert "걸음 수" in here.page.inner_text("#stepsProblem")
         here.page.fill(field, "")
         here.wait("() => !document.getElementById('stepsPart').hidden")
+
+
+def test_numbers_that_are_no_longer_asked_for_cannot_be_walked_through(visit: Visitor) -> None:
+    here = opened(visit())
+    held: list[Any] = []
+    here.page.route("**/api/steps", lambda route: held.append(route))
+    here.page.select_option("#stepsCell", "gru")
+    here.wait("() => !document.getElementById('stepsWaiting').hidden")
+    assert "being prepared" in here.page.inner_text("#stepsWaiting")
+    assert here.page.evaluate("() => document.getElementById('stepsPart').inert")
+    assert here.page.is_hidden("#stepsEmpty")
+    held[0].continue_()
+    here.wait("() => document.getElementById('stepsWaiting').hidden")
+    here.wait("() => !document.getElementById('stepsPart').inert")
+    assert "z" in here.page.inner_text("#stepsNow")
 
 
 def test_lines_are_typed_with_their_breaks(visit: Visitor) -> None:

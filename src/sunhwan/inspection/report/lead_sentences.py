@@ -92,17 +92,13 @@ def attribution_lead(one: ChosenPrediction, words: Phrases) -> str:
 
 def unrolled_lead(unrolled: Unrolling, words: Phrases) -> str:
     """How large the network is, and where training cuts it."""
-    parameters = words.count(unrolled.total)
+    said = [words("unrolled.size_lead", parameters=words.count(unrolled.total))]
     T, back = unrolled.block_length, unrolled.bptt_length
-    if T is None or back is None or unrolled.bytes is None:
-        return f"{words('unrolled.size_lead', parameters=parameters)} {words('unrolled.whole')}"
-    lead = words(
-        "unrolled.lead",
-        parameters=parameters,
-        batch=words.count(unrolled.batch_size),
-        block=words.count(T),
-        memory=words.bytes(unrolled.bytes),
-    )
-    if back > T:
-        return f"{lead} {words('unrolled.overlap', block=words.count(T), back=words.count(back))}"
-    return f"{lead} {words('unrolled.cut')}"
+    if T is None or back is None:
+        return " ".join([*said, words("unrolled.whole")])
+    block, batch = words.count(T), words.count(unrolled.batch_size)
+    said.append(words("unrolled.blocks", batch=batch, block=block))
+    if unrolled.bytes is not None:
+        said.append(words("unrolled.kept", memory=words.bytes(unrolled.bytes)))
+    overlap = words("unrolled.overlap", block=block, back=words.count(back))
+    return " ".join([*said, overlap if back > T else words("unrolled.cut")])

@@ -291,9 +291,12 @@ class Sections:
         ]  # fmt: skip
         yield Table([words(f"unrolled.{name}") for name in names], rows, (4, 5))
         memory = unrolled.memory
-        if memory is not None:
-            full, root = (words.bytes(kept[memory.own]) for kept in (memory.full, memory.sqrt))
-            steps = words.count(memory.lengths[memory.own])
-            yield Heading(words("kept.title"))
-            yield Paragraph(words("kept.lead", steps=steps, full=full, sqrt=root))
-            yield Picture("kept", words("kept.what", rows=words.count(unrolled.batch_size)))
+        yield Heading(words("kept.title"))
+        if memory is None:
+            reason = "output" if unrolled.block_length else "whole"
+            yield Paragraph(words(f"kept.{reason}"), "missing")
+            return
+        full, root = (words.bytes(kept[memory.own]) for kept in (memory.full, memory.sqrt))
+        steps = words.count(memory.lengths[memory.own])
+        yield Paragraph(words("kept.lead", steps=steps, full=full, sqrt=root))
+        yield Picture("kept", words("kept.what", rows=words.count(unrolled.batch_size)))

@@ -11,6 +11,7 @@ import * as text from "./text.js";
 const HELLO = "hell";
 const CELLS = ["elman", "elman_sigmoid", "gru", "gru_reset_before", "lstm", "mingru"];
 const TAIL = 24; // characters of the text that are taken at first
+const LONG = 300; // milliseconds of waiting from which on it is said
 
 let seen = null; // what the server said
 let problem = ""; // why it said nothing
@@ -36,18 +37,33 @@ const refresh = oneAtATime(async () => {
     const lengths = { block_length: find("stepsBlock"), bptt_length: find("stepsReach") };
     if (Object.values(lengths).some((field) => !field.checkValidity())) said = say("stepsLengths");
     for (const [name, field] of Object.entries(lengths)) if (field.value !== "") body[name] = Number(field.value);
-    find("stepsPart").setAttribute("aria-busy", "true");
+    const done = wait();
     try {
       if (!said) answer = await api.steps(body);
     } catch (error) {
       said = error.message;
     }
-    find("stepsPart").removeAttribute("aria-busy");
+    done();
   }
   if (model?.id !== chosen()?.id) return;
   [seen, problem, at] = [answer, said, 0];
   show();
 });
+
+/** What is shown is not of what was asked: until the function that this gives is called. */
+function wait() {
+  const part = find("stepsPart");
+  part.inert = true;
+  part.setAttribute("aria-busy", "true");
+  find("stepsEmpty").hidden = true;
+  const timer = setTimeout(() => (find("stepsWaiting").hidden = false), LONG);
+  return () => {
+    clearTimeout(timer);
+    part.inert = false;
+    part.removeAttribute("aria-busy");
+    find("stepsWaiting").hidden = true;
+  };
+}
 
 function show() {
   find("stepsPart").hidden = !seen;
