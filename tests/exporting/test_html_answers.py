@@ -6,7 +6,7 @@ import pytest
 
 import sunhwan
 from sunhwan.data import read_image
-from sunhwan.errors import ConfigError, UsageError
+from sunhwan.errors import ConfigError
 from sunhwan.exporting import export
 from tests.exporting.conftest import GOLDEN, needs_node
 from tests.exporting.test_tasks import lively, other, reading
@@ -150,11 +150,6 @@ def test_numbers_and_choices_are_labelled(opened):
     assert page.evaluate("sunhwan.classify([1])") == pytest.approx(
         list(answer.values["probabilities"].values()), abs=1e-5
     )
-
-
-def test_frames_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot be exported as a page with inputs of this kind"):
-        export(GOLDEN / "tasks" / "classify_frames", tmp_path / "x.html", "html")
 
 
 def test_without_node_a_classifier_is_refused(tmp_path, monkeypatch):

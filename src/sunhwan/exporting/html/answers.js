@@ -1,30 +1,40 @@
 // The page of a classifier or a tagger: what is typed is answered.
 const TAGS = !MODEL.pooling, PAIR = MODEL.columns.length > 1;
 const TEXT = KIND === "text" || KIND === "words";
+const PIECES = 20;  // that frames are looked at in
 const ABOUT = {
-  en: { text: TAGS ? "Type, and every word gets its label." : PAIR ? "Type two texts, and the pair gets its label." : "Type, and the text gets its label.",
+  en: { frames: TAGS ? "Paste frames or choose a file, and every frame gets its label." : PAIR ? "Give two rows of frames, and the pair gets its label."
+      : "Paste frames or choose a file, and it gets its label.",
+    text: TAGS ? "Type, and every word gets its label." : PAIR ? "Type two texts, and the pair gets its label." : "Type, and the text gets its label.",
     image: "Draw with a finger or choose a picture, and it gets its label.", vector: "Give numbers, and they get their label.",
     labels: "Choose, and what you chose gets its label." },
-  ko: { text: TAGS ? "글을 치면 단어마다 레이블이 붙습니다." : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다." : "글을 치면 레이블을 고릅니다.",
+  ko: { frames: TAGS ? "프레임을 붙여 넣거나 파일을 고르면 프레임마다 레이블이 붙습니다." : PAIR ? "두 쪽의 프레임을 넣으면 그 쌍의 레이블을 고릅니다."
+      : "프레임을 붙여 넣거나 파일을 고르면 레이블을 고릅니다.",
+    text: TAGS ? "글을 치면 단어마다 레이블이 붙습니다." : PAIR ? "두 글을 치면 그 쌍의 레이블을 고릅니다." : "글을 치면 레이블을 고릅니다.",
     image: "손가락으로 그리거나 그림을 고르면 그 레이블을 고릅니다.", vector: "수를 넣으면 레이블을 고릅니다.",
     labels: "고르면 그에 맞는 레이블을 말합니다." },
 };
 const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[TEXT ? "text" : KIND]} Nothing leaves this page.`,
-    legend: "What mattered: without a red word the first label would be less likely, without a blue one more.", other: "한국어" },
+    legend: `What mattered: without a red ${TEXT ? "word" : "stretch"} the first label would be less likely, without a blue one more.`, other: "한국어" },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
-    legend: "무엇이 중요했나: 빨간 단어를 빼면 첫 레이블의 확률이 내려가고, 파란 단어를 빼면 올라갑니다.", other: "English" },
+    legend: `무엇이 중요했나: 빨간 ${TEXT ? "단어를" : "구간을"} 빼면 첫 레이블의 확률이 내려가고, 파란 ${TEXT ? "단어를" : "구간을"} 빼면 올라갑니다.`, other: "English" },
 };
 const SHOWN = 8, LOOKED_AT = 80;
 
-// What is given, an input or two; null where there is none.
+// What is given, an input or two; null where one is missing.
 function asking() {
-  if (!TEXT) return inputs(QUESTIONS[KIND](show));
-  const boxes = textBoxes(show);
-  return () => boxes.map(box => box.value);
+  if (TEXT) {
+    const boxes = NAMES.map((name, n) => textBox(n ? `text${n + 1}` : "text", name, show));
+    boxes[0].focus();
+    return () => boxes.map(box => box.value);
+  }
+  const each = KIND === "frames" ? NAMES.map((name, n) => frameQuestion(show, name, n)) : [QUESTIONS[KIND](show)];
+  return () => {
+    const given = each.map(one => one());
+    return given.includes(null) ? null : given;
+  };
 }
-
-const inputs = asked => () => { const given = asked(); return given && [given]; };
 
 // The labels with their probabilities as bars, the likeliest first.
 function showLabels(shares) {
@@ -38,11 +48,25 @@ function showLabels(shares) {
   return order[0];
 }
 
-// Each word's part in what is said of all texts: how much less likely a label is without the word.
+const stretch = (from, to) => from === to ? `${from}` : `${from}–${to}`;
+
+// The pieces of an input, each with the input without it: words, or stretches of frames; of spaces none.
+function piecesOf(input) {
+  if (TEXT) {
+    const pieces = input.split(/(\s+)/);
+    return pieces.map((piece, n) => ({ piece, without: piece.trim() && n <= 2 * LOOKED_AT ? pieces.filter((_, m) => m !== n).join("") : null }));
+  }
+  const size = Math.ceil(input.length / PIECES), count = Math.ceil(input.length / size);
+  return Array.from({ length: count }, (_, n) => {
+    const [from, to] = [n * size, Math.min((n + 1) * size, input.length)];
+    return { piece: `${stretch(from + 1, to)} `, without: count > 1 ? [...input.slice(0, from), ...input.slice(to)] : null };
+  });
+}
+
+// Each piece's part in what is said of all: how much less likely a label is without it.
 function matters(given, place, label) {
-  const whole = classify(...given)[label], pieces = given[place].split(/(\s+)/);
-  const without = n => given.with(place, pieces.filter((_, m) => m !== n).join(""));
-  return pieces.map((piece, n) => ({ piece, part: !piece.trim() || n > 2 * LOOKED_AT ? 0 : whole - classify(...without(n))[label] }));
+  const whole = classify(...given)[label], part = input => whole - classify(...given.with(place, input))[label];
+  return piecesOf(given[place]).map(({ piece, without }) => ({ piece, part: without === null ? 0 : part(without) }));
 }
 
 function coloured({ piece, part }) {
@@ -57,29 +81,36 @@ function look(given, label) {
   get("look").replaceChildren(...spans.flatMap((some, n) => n ? [made("hr", ""), ...some] : some));
 }
 
-// The words, each over its label; parts of one name are coloured alike.
-function showTags(text) {
-  const names = [...new Set(LABELS.map(label => label.replace(/^[BIES]-/, "")))], words = wordsOf(text), labels = tag(text);
-  get("look").replaceChildren(...words.flatMap((word, n) => {
-    const node = document.createElement("span"), hue = 360 * names.indexOf(labels[n].replace(/^[BIES]-/, "")) / names.length;
+// What is tagged, with its labels: words, or runs of frames that have the same.
+function tagged(given) {
+  const labels = tag(given);
+  if (TEXT) return wordsOf(given).map((piece, n) => ({ piece, label: labels[n] }));
+  const ends = [...labels.keys()].filter(n => labels[n] !== labels[n + 1]);
+  return ends.map((end, n) => ({ piece: stretch((n ? ends[n - 1] : -1) + 2, end + 1), label: labels[end] }));
+}
+
+// Each piece over its label; parts of one name are coloured alike.
+function showTags(given) {
+  const names = [...new Set(LABELS.map(label => label.replace(/^[BIES]-/, "")))];
+  get("look").replaceChildren(...tagged(given).flatMap(({ piece, label }) => {
+    const node = document.createElement("span"), hue = 360 * names.indexOf(label.replace(/^[BIES]-/, "")) / names.length;
     node.className = "tagged";
-    node.append(made("span", word), made("small", labels[n]));
-    if (labels[n] !== "O") node.style.backgroundColor = `hsl(${hue} 80% 50% / 0.25)`;
+    node.append(made("span", piece), made("small", label));
+    if (label !== "O") node.style.backgroundColor = `hsl(${hue} 80% 50% / 0.25)`;
     return [node, " "];
   }));
 }
 
 function show() {
-  const given = attempted(asked, SAY[language].faults), typed = TEXT && given.some(text => text.trim());
+  const given = attempted(asked, SAY[language].faults), steps = given && (TEXT ? given.some(text => text.trim()) : KIND === "frames");
   clearTimeout(pending);
-  get("legend").hidden = TAGS || !typed;
-  get("look").hidden = !TEXT;
+  get("legend").hidden = TAGS || !steps;
+  get("look").hidden = !TEXT && !steps;
+  if (!given) return ["answer", "look"].forEach(id => get(id).replaceChildren());
   if (TAGS) return showTags(given[0]);
-  if (!given) return get("answer").replaceChildren();
   const label = showLabels(classify(...given));
-  if (!TEXT) return;
-  get("look").textContent = given.join("\n");
-  if (typed) soon(() => look(given, label), 250);
+  get("look").textContent = TEXT ? given.join("\n") : "";
+  if (steps) soon(() => look(given, label), 250);
 }
 
 const asked = asking();

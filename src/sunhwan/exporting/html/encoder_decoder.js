@@ -1,9 +1,9 @@
 // The page of an encoder-decoder: what it writes about what is given, and where it looked.
 const ABOUT = {
   en: { text: "Type, and the model writes about it, always the likeliest token.", image: "Draw with a finger or choose a picture, and the model says what it is.",
-    vector: "Give numbers, and the model says what they are.", labels: "Choose, and the model writes." },
+    frames: "Paste frames or choose a file, and the model writes about them.", vector: "Give numbers, and the model says what they are.", labels: "Choose, and the model writes." },
   ko: { text: "글을 치면 모델이 가장 그럴듯한 토큰을 골라 이어 씁니다.", image: "손가락으로 그리거나 그림을 고르면 모델이 무엇인지 말합니다.",
-    vector: "수를 넣으면 모델이 글로 말합니다.", labels: "고르면 모델이 글을 씁니다." },
+    frames: "프레임을 붙여 넣거나 파일을 고르면 모델이 글로 옮깁니다.", vector: "수를 넣으면 모델이 글로 말합니다.", labels: "고르면 모델이 글을 씁니다." },
 };
 ABOUT.en.words = ABOUT.en.text;
 ABOUT.ko.words = ABOUT.ko.text;
@@ -18,7 +18,11 @@ const SAY = {
 const LARGEST = 60;
 let shown = null;
 
-const readPieces = given => WORDS ? wordsOf(given) : read(given).map(({ token }) => MODEL.pieces.read[token]);
+function readPieces(given) {
+  if (KIND === "frames") return given.map((_, t) => `${t + 1} `);
+  return WORDS ? wordsOf(given) : read(given).map(({ token }) => MODEL.pieces.read[token]);
+}
+
 const share = weight => `rgb(230 120 0 / ${Math.min(weight, 1).toFixed(3)})`;
 
 // Colours what was read by the weights at a piece of what was written.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sunhwan.exporting.html.encoder_decoder_parts import decoder
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.page_parts import Answering
-from sunhwan.exporting.html.random_questions import READING, as_read, random_questions, scripts_of
+from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
 from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
@@ -36,14 +36,15 @@ OUTPUTS = """
 def encoder_decoder_page(task: EncoderDecoderTask) -> Answering | None:
     """The page; None for what is read of files."""
     kind = task.input_kind
-    if kind.kind not in READING:
+    scripts = scripts_of(kind)
+    if scripts is None:
         return None
     questions = random_questions(kind)
     tokens = np.random.default_rng(2).integers(0, len(task.vocabulary), STEPS - 1).tolist()
     return Answering(
-        engine=(READING[kind.kind], "decoder.js"),
+        engine=(*scripts.reading, "decoder.js"),
         body="encoder_decoder.html",
-        scripts=(*scripts_of(kind), "encoder_decoder.js"),
+        scripts=(*scripts.asking, "encoder_decoder.js"),
         facts=partial(_facts, task),
         questions=[{"given": one, "tokens": [task.eos, *tokens]} for one in questions],
         outputs=OUTPUTS,

@@ -12,7 +12,7 @@ from sunhwan.errors import ConfigError
 from sunhwan.exporting import loops
 from sunhwan.exporting.predictor_programs import levels_of
 from sunhwan.layers import Pooling, Recurrent
-from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
+from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
 from sunhwan.models.ngrams import NgramLinear
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
 from sunhwan.program import Program
@@ -93,7 +93,7 @@ class Parts:
         return number
 
     def inputs(self, layer: InputLayer) -> dict[str, Any]:
-        """An input layer: of tokens, words, labels, numbers or an image."""
+        """An input layer."""
         if isinstance(layer, TokenInput):
             table = self.table("tokens", layer.embedding)
             return {"tokens": table, "size": layer.output_size}
@@ -107,6 +107,8 @@ class Parts:
                 "back": self.stack(layer.back),
                 "spelled": 2 * layer.onward.output_size,
             }
+        if isinstance(layer, FrameInput):
+            return {"frames": self.linear("frames", layer.linear)}
         if isinstance(layer, LabelsInput):
             return {"tables": self._label_tables(layer)}
         assert isinstance(layer, VectorInput | ImageInput)

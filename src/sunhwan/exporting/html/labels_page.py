@@ -10,7 +10,7 @@ from torch import nn
 
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.page_parts import Answering
-from sunhwan.exporting.html.random_questions import READING, as_read, random_questions, scripts_of
+from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
 from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models import Classifier
 from sunhwan.models.tagger import Tagger
@@ -24,16 +24,17 @@ OUTPUTS = "given => MODEL.pooling ? logitsOf(given.map(read)) : emissionsOf(read
 def labels_page(task: Classify | Tag) -> Answering | None:
     """The page; None for a kind of input that no page reads."""
     kind = task.input_kind
-    if kind.kind not in READING:
+    scripts = scripts_of(kind)
+    if scripts is None:
         return None
     count = 1 if isinstance(task, Tag) else kind.sequences(len(task.columns.inputs))
     some = random_questions(kind)
     asked = [some[n:] + some[:n] for n in range(len(some))]
     questions = [row[:count] for row in asked]
     return Answering(
-        engine=(READING[kind.kind], "labels.js"),
+        engine=(*scripts.reading, "labels.js"),
         body="answers.html",
-        scripts=(*scripts_of(kind), "answers.js"),
+        scripts=(*scripts.asking, "answers.js"),
         facts=partial(_facts, task),
         questions=questions,
         outputs=OUTPUTS,

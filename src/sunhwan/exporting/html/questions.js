@@ -10,24 +10,23 @@ const ASKING = {
 };
 const question = get("question");
 
-// Boxes for texts, each under the name of its column where there are several.
-function textBoxes(change) {
-  const boxes = (MODEL.columns.length > 1 ? MODEL.columns : [null]).map((name, n) => {
-    const box = made("textarea", "");
-    Object.assign(box, { id: n ? `text${n + 1}` : "text", spellcheck: false, autocomplete: "off" });
-    if (name === null) box.setAttribute("aria-label", MODEL.columns[0] ?? "text");
-    else question.append(Object.assign(made("label", name), { htmlFor: box.id }));
-    box.addEventListener("input", change);
-    question.append(box);
-    return box;
-  });
-  boxes[0].focus();
-  return boxes;
+// The columns that are given apart; of one alone nothing tells its name.
+const NAMES = MODEL.columns.length > 1 ? MODEL.columns : [null];
+
+// A box for a text, under the name of its column where it is not alone.
+function textBox(id, name, change) {
+  const box = Object.assign(made("textarea", ""), { id, spellcheck: false, autocomplete: "off" });
+  if (name === null) box.setAttribute("aria-label", MODEL.columns[0] ?? "text");
+  else question.append(Object.assign(made("label", name), { htmlFor: id }));
+  box.addEventListener("input", change);
+  question.append(box);
+  return box;
 }
 
 // A text: asked() gives it, null where there is none.
 function textQuestion(show) {
-  const [box] = textBoxes(() => soon(show));
+  const box = textBox("text", null, () => soon(show));
+  box.focus();
   return () => box.value.trim() ? box.value : null;
 }
 

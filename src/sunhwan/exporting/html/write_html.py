@@ -49,7 +49,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     if language is None and answers is None:
         raise UsageError(
             f"{task.title} cannot be exported as a page with inputs of this kind: a page reads text, "
-            "a series, an image, numbers or labels; export to ONNX"
+            "frames, a series, an image, numbers or labels; export to ONNX"
         )
     if path.suffix not in (".html", ".htm") or path.is_dir():
         raise UsageError(

@@ -1,0 +1,44 @@
+// Frames: rows of numbers, each feature scaled; read from pasted numbers, from arrays that numpy saved, and from sound.
+const { mean: MEAN, deviation: DEVIATION } = MODEL.source, WIDE = MEAN.length;
+const read = frames => frames;
+const embedded = frame => linear(MODEL.inputs.frames, frame.map((v, n) => (v - MEAN[n]) / DEVIATION[n]));
+
+// Lines of WIDE numbers → frames; a file may have a header. Of one number a frame, they may stand in one line.
+function framesOfText(text, header = false) {
+  const lines = text.split(/\r\n?|\n/).map((line, n) => ({ line: n + 1, cells: line.split(/[\s,;]+/).filter(Boolean) })).filter(({ cells }) => cells.length);
+  if (header && lines.length > 1 && lines[0].cells.every(cell => Number.isNaN(numberOf(cell)))) lines.shift();
+  return lines.flatMap(({ line, cells }) => {
+    const wrong = cells.find(cell => Number.isNaN(numberOf(cell)));
+    if (wrong !== undefined) throw { fault: "cell", line, cell: wrong };
+    if (WIDE === 1) return cells.map(cell => Float32Array.of(numberOf(cell)));
+    if (cells.length !== WIDE) throw { fault: "row", line, count: cells.length };
+    return [Float32Array.from(cells, numberOf)];
+  });
+}
+
+const NUMBERS = { f4: "Float32", f8: "Float64", i1: "Int8", i2: "Int16", i4: "Int32", i8: "BigInt64", u1: "Uint8", u2: "Uint16", u4: "Uint32", u8: "BigUint64", b1: "Uint8" };
+
+// The bytes of a .npy file (NEP 1), an array (T, WIDE) → frames.
+function framesOfArray(bytes) {
+  const view = new DataView(bytes);
+  if (bytes.byteLength < 12 || view.getUint32(0) !== 0x934e554d) throw { fault: "damaged" };
+  const long = view.getUint8(6) > 1, begin = long ? 12 : 10;
+  const start = begin + (long ? view.getUint32(8, true) : view.getUint16(8, true));
+  const head = new TextDecoder("latin1").decode(bytes.slice(0, start));
+  const [, order, type] = head.match(/'descr': '([<>|=])(\w+)'/) ?? [], sizes = head.match(/'shape': \(([\d, ]*)\)/)?.[1];
+  if (sizes === undefined) throw { fault: "damaged" };
+  const shape = sizes.split(",").filter(size => size.trim()).map(Number), [T, F] = shape;
+  if (!NUMBERS[type] || shape.length !== 2 || F !== WIDE || !T) throw { fault: "array", found: `${type ?? "?"} (${shape.join(", ")})` };
+  if (start + T * F * type[1] > bytes.byteLength) throw { fault: "damaged" };
+  const turned = head.includes("'fortran_order': True"), get = `get${NUMBERS[type]}`;
+  const at = (t, n) => Number(view[get](start + type[1] * (turned ? n * T + t : t * F + n), order !== ">"));
+  return Array.from({ length: T }, (_, t) => Float32Array.from({ length: F }, (_, n) => at(t, n)));
+}
+
+// All of them, where they are finite and there is one.
+function checked(frames) {
+  if (!frames.length) throw { fault: "nothing" };
+  const bad = frames.findIndex(frame => !frame.every(Number.isFinite));
+  if (bad >= 0) throw { fault: "infinite", frame: bad + 1 };
+  return frames;
+}
