@@ -108,7 +108,11 @@ def test_subwords(tmp_path):
     (wanted,) = task.sample("the 사", length=60, temperature=0, precision="fp32")
     assert said(run, "the 사", "60") == wanted.prompt + wanted.text + "\n"
     strange = "".join(HOSTILE)
-    for vocabulary in (task.vocabulary, build_vocabulary("subwords", [strange * 9], max_size=90)):
+    for vocabulary in (
+        task.vocabulary,
+        build_vocabulary("subwords", [strange * 9], max_size=90),
+        build_vocabulary("words", [strange]),
+    ):
         check_encoding(tmp_path, vocabulary)
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 import sunhwan
-from sunhwan.errors import ConfigError
 from sunhwan.exporting import export, predictor_checks
+from sunhwan.text import build_vocabulary
 from tests.exporting.test_c import compiler
 from tests.exporting.test_c_predictors import lines_of, written_without_a_warning
-from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading
+from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading, words
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -30,10 +30,11 @@ def few_shapes(monkeypatch):
                                connection="highway", num_layers=3)),
         ("int8", lambda: sunhwan.load(GOLDEN / "describe_tunes")),
         ("int8", lambda: reading("describe_images", IMAGES)),
+        ("int8", lambda: reading("translate", words())),
     ],
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
-    """Every kind of attention, input feeding, levels, frames, numbers, images and labels; no warning."""
+    """Every kind of attention, input feeding, levels, every kind of input; no warning."""
     written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
@@ -63,15 +64,35 @@ def printing(monkeypatch):
     monkeypatch.setattr(test_c_predictors, "MAIN", head)
 
 
+def of_subwords():
+    """Subwords are read, and words are written."""
+    task = sunhwan.load(GOLDEN / "translate")
+    text = "둘 하나 넷 two one four zero three 2 1 4 0 3 " * 9
+    source = build_vocabulary("subwords", [text], max_size=60).to_dict()
+    written = build_vocabulary("words", ["four two one\n"] * 9, eos=True).to_dict()
+    made = {"source": {"kind": "text", "vocabulary": source}, "vocabulary": written}
+    return type(task).restored(task.config, {**task.preprocessing(), **made})
+
+
 @pytest.mark.usefixtures("printing")
-def test_translations(tmp_path):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sunhwan.load(GOLDEN / "translate"),
+        lambda: reading("translate", words()),
+        lambda: sunhwan.load(GOLDEN / "translate_dot"),
+        of_subwords,
+    ],
+    ids=["characters", "words and letters", "words", "subwords"],
+)
+def test_translations(tmp_path, make):
     """Greedily, under sanitizers; of two vocabularies, the state begun anew with each text."""
-    task = lively(sunhwan.load(GOLDEN / "translate"))
+    task = lively(make(), 20)
     export(task, tmp_path / "notes.c", "c")
-    texts = ["2 1", "4 4 4 0 1 2 3", "", "x 2", "2 1"]
+    texts = ["2 1", "4 4\t4 0\u30001  2 3", "", " x 2 ", "2 1", "New 하나 Oslo two", "four", "0"]
     wanted = [answer.values["output"] for answer in task.predict(texts, beam=1)]
-    assert len(set(wanted)) > 2
-    assert lines_of(tmp_path, TRANSLATE, [*texts, "2" * 300]) == [*wanted, "too long"]
+    assert len(set(wanted)) > 3
+    assert lines_of(tmp_path, TRANSLATE, [*texts, "2 " * 300]) == [*wanted, "too long"]
 
 
 def test_tokens_are_written_as_they_are(tmp_path):
@@ -118,9 +139,3 @@ def test_descriptions_of_images(tmp_path):
     wanted = [task.predict([" ".join(one)], beam=1)[0].values["output"] for one in images]
     assert len(set(wanted)) > 1
     assert lines_of(tmp_path, SEE, [number for one in images for number in one]) == wanted
-
-
-def test_words_are_refused(tmp_path):
-    made = reading("translate", sunhwan.load(GOLDEN / "tag").input_kind.to_dict())
-    with pytest.raises(ConfigError, match="that reads words has no form in C"):
-        export(made, tmp_path / "out.c", "c")

@@ -4,12 +4,13 @@ import re
 import subprocess
 
 import pytest
+import torch
 
 import sunhwan
 from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
 from tests.exporting.test_c import STRICT, compiler
-from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, other, reading
+from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading, words
 
 pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
 
@@ -30,6 +31,17 @@ def written_without_a_warning(task, file, weights):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def with_ngrams(source):
+    """A classifier with a linear model of n-grams beside it and a temperature, all at random."""
+    made = lively(reading("../../v7/tasks/classify_linear", source))
+    made.model.temperature = 1.7
+    draw = torch.Generator().manual_seed(2)
+    for buffer in (made.model.linear.weight, made.model.linear.bias):
+        buffer.normal_(std=3, generator=draw)
+    made.model.linear.frequency.uniform_(1, 5, generator=draw)
+    return made
+
+
 @pytest.mark.parametrize(
     ("weights", "task"),
     [
@@ -38,6 +50,7 @@ def written_without_a_warning(task, file, weights):
         ("fp32", lambda: reading("tag", FRAMES)),
         ("fp32", lambda: reading("tag_softmax", FRAMES)),
         ("fp32", lambda: reading("classify_frames", IMAGES)),
+        ("fp32", lambda: with_ngrams(words())),
         ("int8", lambda: other("tag", direction="both", cell=["gru_layer_norm"])),
         ("int8", lambda: other("classify_pair", pooling="concat", direction="both")),
         ("fp32", lambda: other("classify", pooling="concat", direction="both", num_layers=2,
@@ -47,7 +60,7 @@ def written_without_a_warning(task, file, weights):
     ],
 )  # fmt: skip
 def test_numbers(tmp_path, task, weights):
-    """Pooling, directions, levels, Viterbi, quantiles, images; no warning."""
+    """Pooling, directions, levels, Viterbi, quantiles, images, n-grams of words; no warning."""
     written_without_a_warning(task(), tmp_path / "out.c", weights)
 
 
@@ -94,13 +107,32 @@ def lines_of(folder, body, texts):
     return lines
 
 
-def test_labels_of_texts(tmp_path):
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sunhwan.load(GOLDEN / "classify"),
+        lambda: with_ngrams(sunhwan.load(GOLDEN / "classify").preprocessing()["source"]),
+        lambda: with_ngrams(words()),
+    ],
+    ids=["characters", "n-grams", "n-grams of words"],
+)
+def test_labels_of_texts(tmp_path, make):
     """A text that is too long is no text that was read in part."""
-    task = sunhwan.load(GOLDEN / "classify")
+    task = make()
     export(task, tmp_path / "notes.c", "c")
-    texts = ["the 사과 7", "a cow", "", "나" * 256, "나" * 257]
-    wanted = [answer.values["label"] for answer in task.predict(texts[:4])]
-    assert lines_of(tmp_path, CLASSIFY, texts) == [*wanted, "too long"]
+    texts = [
+        "the 사과 7",
+        "a cow",
+        "",
+        "나 " * 128,
+        "New York, Bo!",
+        "... OSLO\u3000oslo",
+        "- ?",
+        "김",
+    ]
+    wanted = [answer.values["label"] for answer in task.predict(texts)]
+    assert len(set(wanted)) > 1
+    assert lines_of(tmp_path, CLASSIFY, [*texts, "나 " * 257]) == [*wanted, "too long"]
 
 
 PAIR = """
@@ -143,7 +175,6 @@ def test_labels_of_words(tmp_path):
     ("name", "message"),
     [
         ("v7/tasks/answer", "model to answer cannot be exported to C: export to ONNX"),
-        ("v7/tasks/classify_linear", "n-grams has no form in C: train with model.linear none"),
     ],
 )
 def test_refusals(tmp_path, name, message):

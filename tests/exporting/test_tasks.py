@@ -107,6 +107,12 @@ IMAGES = {"kind": "vector", "mean": [0.3] * 81, "deviation": [0.2] * 81, "image_
 """Images of 9 × 9, which two convolutions make 5 × 5 and 3 × 3."""
 
 
+def words() -> dict[str, Any]:
+    """Words and their letters, as an input."""
+    record: dict[str, Any] = sunhwan.load(GOLDEN / "tag").preprocessing()["source"]
+    return record
+
+
 def reading(name: str, source: dict[str, Any]) -> Task:
     """A fresh model of a golden one's task with another input."""
     task = sunhwan.load(GOLDEN / name)

@@ -37,6 +37,32 @@ static int width_of(const char *text)
 
 """
 
+SPACES = """\
+/* How many bytes the white space has that begins here; 0 where there is none. */
+static int space_of(const char *text)
+{
+    const unsigned char *t = (const unsigned char *)text;
+    if (*t == ' ' || (*t >= 9 && *t <= 13) || (*t >= 0x1c && *t <= 0x1f)) return 1;
+    if (*t == 0xc2) return t[1] == 0x85 || t[1] == 0xa0 ? 2 : 0;
+    if (*t == 0xe1) return t[1] == 0x9a && t[2] == 0x80 ? 3 : 0;
+    if (*t == 0xe3) return t[1] == 0x80 && t[2] == 0x80 ? 3 : 0;
+    if (*t != 0xe2) return 0;
+    if (t[1] == 0x81) return t[2] == 0x9f ? 3 : 0;
+    if (t[1] != 0x80) return 0;
+    return (t[2] >= 0x80 && t[2] <= 0x8a) || t[2] == 0xa8 || t[2] == 0xa9 || t[2] == 0xaf ? 3 : 0;
+}
+
+/* The bytes up to white space or the end. */
+static int word_size(const char *text)
+{
+    int size = 0;
+    while (text[size] && !space_of(text + size)) size++;
+    return size;
+}
+
+"""
+"""White space as Python's `str.split` sees it."""
+
 AT_ONCE = """\
 static void say_rest(struct NAME *m, NAME_put put, void *to)
 {
@@ -192,19 +218,20 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
 
 WORDS = (
     LOOK_UP
+    + SPACES
     + """\
 int NAME_encode(const char *text, int *tokens, int room)
 {
     int n = 0;
     while (*text) {
-        const int size = (int)strcspn(text, " \\t\\n\\r\\f\\v");
+        const int size = word_size(text);
         if (size) {
             const int token = token_of(text, size);
             if (token >= 0 && n < room) tokens[n++] = token;
         } else if (*text == '\\n' && EOS >= 0 && n < room) {
             tokens[n++] = EOS;
         }
-        text += size ? size : 1;
+        text += size ? size : space_of(text);
     }
     return n;
 }

@@ -33,14 +33,20 @@ PRODUCT = """\
         for (int j = 0; j < WIDE; j++) m->weights[t] += m->KEYS[t * WIDE + j] * query[j];"""
 
 START = """\
-int NAME_begin(struct NAME *m, PARAMETERS)
+/* The decoder's initial state of the vectors in m->a. */
+static void start(struct NAME *m, int steps)
 {
     float values[FIRST];
-    if (COUNT < 0 || COUNT > UPPER_STEPS) return -1;
-    fill(m, ARGUMENTS);
-    pool(m, run(m, COUNT), COUNT, m->v);
+    pool(m, run(m, steps), steps, m->v);
     first(m, m->v, values);
 RESET
+}
+
+int NAME_begin(struct NAME *m, PARAMETERS)
+{
+    if (COUNT < 0 || COUNT > UPPER_STEPS) return -1;
+    fill(m, ARGUMENTS);
+    start(m, COUNT);
     return COUNT;
 }
 
@@ -76,8 +82,10 @@ int NAME_write(struct NAME *m, NAME_put put, void *to)
 TEXT = """\
 int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to)
 {
-    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
-    return NAME_begin(m, m->tokens, steps) < 0 ? -1 : NAME_write(m, put, to);
+    const int steps = read_text(m, text);
+    if (steps < 0) return -1;
+    start(m, steps);
+    return NAME_write(m, put, to);
 }
 
 """
@@ -102,7 +110,6 @@ int NAME_encode_written(const char *text, int *tokens, int room);
 """
 DECLARED_TEXT = """\
 
-/* The tokens of a text that is read; and reading it and writing about it at once, -1 if it is too long. */
-int NAME_encode(const char *text, int *tokens, int room);
+/* Reading a text and writing about it at once, -1 if it is too long. */
 int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to);
 """

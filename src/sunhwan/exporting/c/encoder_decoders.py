@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sunhwan.data import Ragged
-from sunhwan.errors import ConfigError
 from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c import encoder_decoder_code as code
-from sunhwan.exporting.c.coding import KINDS, encoding, named, tokens
+from sunhwan.exporting.c.coding import KINDS, named, tokens
 from sunhwan.exporting.c.parts import begin_lines
 from sunhwan.exporting.c.predictor_source import Ending, Function, Network, predictor_source
 from sunhwan.exporting.c.predictors import STEPS, about_network, pool_of, read_of, scale_of
-from sunhwan.exporting.c.reading import told
+from sunhwan.exporting.c.reading import Texts, told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import checked
 from sunhwan.exporting.predictor_checks import doubled, drawn, unscaled
@@ -34,6 +33,7 @@ from sunhwan.models.decoder import Decoder
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.readers import LabelsInput, StepReader
+from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.text import Vocabulary
 
 ENCODER_DECODERS = ("translate", "describe")
@@ -55,22 +55,19 @@ def input_of(model: EncoderDecoder) -> InputLayer:
 def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
     """The file of an encoder-decoder; ConfigError for what has no form in C."""
     model, layer = task.model, input_of(task.model)
-    if isinstance(layer, WordInput):
-        raise ConfigError(
-            "an encoder-decoder that reads words has no form in C: train with task.kind text, or export to "
-            "ONNX"
-        )
-    decoder, reader, text = model.decoder, model.reader, isinstance(layer, TokenInput)
+    decoder, reader, texts = model.decoder, model.reader, _texts(task.input_kind, name)
     sequence = isinstance(reader, SequenceReader)
     levels, pool = [], ("last", reader.summary_size, reader.summary_size)
     if isinstance(reader, SequenceReader):
         levels, pool = levels_of(reader.encoder.recurrent), pool_of(reader.pooling)
     network = Network(read_program(layer, scale_of(task)), levels, head_program(decoder.output))
-    kind = "int" if text or isinstance(layer, LabelsInput) else "float"
-    parameters = f"const {kind} *read" + ", int steps" * sequence
+    kind = "int" if isinstance(layer, TokenInput | LabelsInput) else "float"
+    parameters, arguments = f"const {kind} *read" + ", int steps" * sequence, "read"
+    if isinstance(layer, WordInput):
+        parameters, arguments = "const int *words, const int *letters, int steps", "words, letters"
     steps = _Steps(decoder)
     words = {
-        "PARAMETERS": parameters, "ARGUMENTS": "read, steps" if sequence else "read, 1",
+        "PARAMETERS": parameters, "ARGUMENTS": f"{arguments}, {'steps' if sequence else 1}",
         "COUNT": "steps" if sequence else "1", "FIRST": str(decoder.first.out_features),
         "RESET": steps.reset(), "TAKEN": steps.step(reader.summary_size), "VECTORS": steps.other,
         "SIZE": str(len(task.vocabulary)), "END": str(task.eos), "MOST": str(task.limit),
@@ -79,24 +76,23 @@ def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
     def filled(template: str) -> str:
         return re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
 
-    coded = _coding(task.vocabulary, name)
-    if text:
-        coded += _prefixed(task.input_kind.vocabulary, name)
-    body = steps.attend() + filled(code.START) + filled(code.STEP) + code.TEXT * text
+    body = steps.attend() + filled(code.START) + filled(code.STEP)
+    declared = filled(code.DECLARED)
+    if texts is not None:
+        body += code.TEXT
+        declared += code.DECLARED_TEXT + "\n".join(texts.declared) + "\n"
     usage = [
         " *   static void put(const char *text, void *to) { (void)to; fputs(text, stdout); }",
         " *   static struct NAME m;",
-        (' *   NAME_text(&m, "a text", put, 0);   ' if text else
+        (' *   NAME_text(&m, "a text", put, 0);   ' if texts else
          f" *   NAME_begin(&m, read{', steps' * sequence}); NAME_write(&m, put, 0);   ") + told(layer),
     ]  # fmt: skip
     ending = Ending(
-        {}, "\n".join(usage), filled(code.DECLARED) + code.DECLARED_TEXT * text, body,
-        vocabularies=coded,
-        fields=(*steps.fields, *(["int tokens[UPPER_STEPS + 1];"] if text else [])),
-        pool=pool,
+        {}, "\n".join(usage), declared, body, fields=tuple(steps.fields), texts=texts,
+        vocabularies=_coding(task.vocabulary, name), pool=pool,
         functions=steps.functions, written=tuple(steps.levels),
         tables=(("WRITTEN", decoder.inputs.embedding.weight.detach().float().numpy()),),
-        numbers=steps.numbers + text, row=4 * (steps.row + text),
+        numbers=steps.numbers, row=4 * steps.row,
     )  # fmt: skip
     about = f"{about_network(task.title.capitalize(), decoder.recurrent)}; greedy decoding."
     return predictor_source(name, about, network, ending, weights, STEPS if sequence else 1)
@@ -212,14 +208,22 @@ def _coding(vocabulary: Vocabulary, name: str) -> str:
     return tokens(vocabulary) + named(functions, name)
 
 
-def _prefixed(vocabulary: Vocabulary | None, name: str) -> str:
-    """The vocabulary that is read, its names apart from those of the one that is written."""
-    assert vocabulary is not None
-    text = encoding(vocabulary, name)
-    names = {"UNKNOWN", "EOS", *re.findall(r"^static [^\n=;({]*?(\w+)(?=\[|\()", text, re.M)}
+def _texts(kind: InputKind, name: str) -> Texts | None:
+    """How a text is read, its names apart from those of the vocabulary that is written."""
+    texts = Texts.of(kind, name)
+    if texts is None:
+        return None
+    names = set(re.findall(r"^static [^\n=;({]*?(\w+)(?=\[|\()", texts.vocabularies, re.M))
+    for members in re.findall(r"^enum \{(.*)\}", texts.vocabularies, re.M):
+        names.update(re.findall(r"[A-Za-z_]\w*", members))
+    names.update(re.findall(r"^struct (\w+)", texts.vocabularies, re.M))
     # Strings are matched as a whole, for there are tokens that are called as something of ours.
     pattern = r'"(?:[^"\\]|\\.)*"|\b(' + "|".join(names) + r")\b"
-    return re.sub(pattern, lambda found: f"read_{found[1]}" if found[1] else found[0], text)
+
+    def prefixed(text: str) -> str:
+        return re.sub(pattern, lambda found: f"read_{found[1]}" if found[1] else found[0], text)
+
+    return texts._replace(vocabularies=prefixed(texts.vocabularies), code=prefixed(texts.code))
 
 
 class _Question(NamedTuple):

@@ -33,19 +33,12 @@ POOLS = {
 """The body of each pooling: y (steps, STRIDE) → v (SIZE)."""
 
 CLASSIFY = """\
-/* The vector of an input; 0 for too many steps. */
-static int vector_of(struct NAME *m, GIVEN, float *v)
-{
-    if (steps < 0 || steps > UPPER_STEPS) return 0;
-    fill(m, PASSED);
-    pool(m, run(m, steps), steps, v);
-    return 1;
-}
-
-static int label_of(struct NAME *m, float *logits)
+/* The label of what was pooled, and of what is in m->codes. */
+static int label_of(struct NAME *m, int steps, float *logits)
 {
     int best = 0;
 BOTH    head(m, m->v, logits);
+BESIDE
     for (int n = 1; n < UPPER_LABELS; n++)
         if (logits[n] > logits[best]) best = n;
     return best;
@@ -56,7 +49,10 @@ BOTH    head(m, m->v, logits);
 CLASSIFY_ONE = """\
 int NAME_predict(struct NAME *m, GIVEN, float *logits)
 {
-    return vector_of(m, PASSED, m->v) ? label_of(m, logits) : -1;
+    if (steps < 0 || steps > UPPER_STEPS) return -1;
+    fill(m, PASSED);
+    pool(m, run(m, steps), steps, m->v);
+    return label_of(m, steps, logits);
 }
 
 """
@@ -64,8 +60,12 @@ int NAME_predict(struct NAME *m, GIVEN, float *logits)
 CLASSIFY_PAIR = """\
 int NAME_predict(struct NAME *m, GIVEN, GIVEN_2, float *logits)
 {
-    const int read_both = vector_of(m, PASSED, m->v) && vector_of(m, PASSED_2, m->v + VECTOR);
-    return read_both ? label_of(m, logits) : -1;
+    if (steps < 0 || steps > UPPER_STEPS || steps_2 < 0 || steps_2 > UPPER_STEPS) return -1;
+    fill(m, PASSED);
+    pool(m, run(m, steps), steps, m->v);
+    fill(m, PASSED_2);
+    pool(m, run(m, steps_2), steps_2, m->v + VECTOR);
+    return label_of(m, steps, logits);
 }
 
 """
@@ -81,8 +81,10 @@ BOTH = """\
 CLASSIFY_TEXT = """\
 int NAME_text(struct NAME *m, const char *text, float *logits)
 {
-    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
-    return NAME_predict(m, m->tokens, steps, logits);
+    const int steps = read_text(m, text);
+    if (steps < 0) return -1;
+    pool(m, run(m, steps), steps, m->v);
+    return label_of(m, steps, logits);
 }
 
 """
@@ -90,10 +92,13 @@ int NAME_text(struct NAME *m, const char *text, float *logits)
 CLASSIFY_TEXTS = """\
 int NAME_text(struct NAME *m, const char *text, const char *text_2, float *logits)
 {
-    if (!vector_of(m, m->tokens, NAME_encode(text, m->tokens, UPPER_STEPS + 1), m->v)) return -1;
-    if (!vector_of(m, m->tokens, NAME_encode(text_2, m->tokens, UPPER_STEPS + 1), m->v + VECTOR))
-        return -1;
-    return label_of(m, logits);
+    int steps = read_text(m, text);
+    if (steps < 0) return -1;
+    pool(m, run(m, steps), steps, m->v);
+    steps = read_text(m, text_2);
+    if (steps < 0) return -1;
+    pool(m, run(m, steps), steps, m->v + VECTOR);
+    return label_of(m, steps, logits);
 }
 
 """
@@ -112,6 +117,15 @@ int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
     if (steps < 0 || steps > UPPER_STEPS) return -1;
     fill(m, PASSED);
     return finish(m, steps, emissions, labels);
+}
+
+"""
+
+TAG_TEXT = """\
+int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels)
+{
+    const int words = read_text(m, text);
+    return words < 0 ? -1 : finish(m, words, emissions, labels);
 }
 
 """

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sunhwan import __version__
-from sunhwan.exporting.c.coding import encoding, quoted
+from sunhwan.exporting.c.coding import quoted
+from sunhwan.exporting.c.ngrams import add_ngrams
 from sunhwan.exporting.c.parts import Parts, begin_lines, each_step
 from sunhwan.exporting.c.predictor_code import POOLS
-from sunhwan.exporting.c.reading import add_reading
+from sunhwan.exporting.c.reading import Texts, add_reading
 from sunhwan.exporting.c.source import CSource
-from sunhwan.exporting.c.words import vocabularies
 from sunhwan.exporting.predictor_programs import Level, Read
+from sunhwan.models.ngrams import NgramLinear
 from sunhwan.program import Program
 from sunhwan.program.operations import Numbers
-from sunhwan.tasks.common.word_input import WordsKind
-from sunhwan.text import Vocabulary
 
 HEAD = """\
 /* {about}
@@ -33,7 +32,7 @@ HEAD = """\
 #ifndef {upper}_DECLARED
 #define {upper}_DECLARED
 
-#ifndef {upper}_STEPS
+{integers}#ifndef {upper}_STEPS
 #define {upper}_STEPS {steps}
 #endif
 {sizes}
@@ -78,10 +77,10 @@ class Ending(NamedTuple):
 
     sizes: numbers with a name. usage, declared, code: parts of the file. pool: "" or its name, its size
     and where its second half begins; inputs: how many are pooled; score: of attention. fields: of the
-    struct. labels: names, or none. vocabulary: of texts; words: of words that are spelled, too.
-    vocabularies: code that is written as it is, for there are texts of users in it.
-    functions, tables: that the code calls and reads; written: levels that go on step by step; numbers, row:
-    4 bytes each of `fields`, and bytes of them for each step.
+    struct. labels: names, or none. texts: how a text is read, or None. vocabularies: code that is written
+    as it is, for there are texts of users in it. ngrams: the linear model beside the network, and the
+    temperature that both are divided by. functions, tables: that the code calls and reads; written: levels
+    that go on step by step; numbers, row: 4 bytes each of `fields`, and bytes of them for each step.
     """
 
     sizes: dict[str, int]
@@ -93,9 +92,9 @@ class Ending(NamedTuple):
     inputs: int = 1
     score: Program | None = None
     labels: tuple[str, ...] = ()
-    vocabulary: Vocabulary | None = None
-    words: WordsKind | None = None
+    texts: Texts | None = None
     vocabularies: str = ""
+    ngrams: tuple[NgramLinear, float] | None = None
     functions: Sequence[Function] = ()
     tables: tuple[tuple[str, Numbers], ...] = ()
     written: tuple[Level, ...] = ()
@@ -109,7 +108,8 @@ def predictor_source(
     """The file; steps: how many the struct has room for unless the compiler is told."""
     levels, upper = network.levels, name.upper()
     parts, D = Parts(name, weights), _given(network)
-    reading = add_reading(parts, network.read, D)
+    ngrams, temperature = ending.ngrams or (None, 1.0)
+    reading = add_reading(parts, network.read, D, ngrams)
     calls = []
     rows = {"a": D, "b": 0 if levels else 1}
     here, there = "a", "b"
@@ -132,6 +132,8 @@ def predictor_source(
     if ending.score is not None:
         parts.function("score", ending.score)
     parts.function("head", network.head)
+    if ngrams is not None:
+        add_ngrams(parts, ngrams, temperature)
     for one in ending.functions:
         parts.function(*one)
     for label, table in ending.tables:
@@ -151,39 +153,42 @@ def predictor_source(
     numbers = sum(size for _, size in arrays)
     if ending.score is not None:
         fields.append("    float weights[UPPER_STEPS];")
-    if ending.vocabulary is not None:
+    if ending.texts is not None and ending.texts.tokens:
         fields.append("    int tokens[UPPER_STEPS + 1];")
         row, numbers = row + 4, numbers + 1
+    if ngrams is not None:
+        fields.append("    uint32_t codes[UPPER_STEPS];")
+        row += 4
     if "origin" in "".join(ending.fields):
         row += 2 * ending.sizes["LABELS"]
     fields += [f"    {field}" for field in ending.fields]
     row, numbers = row + ending.row, numbers + ending.numbers
     if parts.rounded:
         fields.append(f"    signed char rounded[{parts.rounded}];")
-    if ending.vocabulary is not None:
-        parts.add_raw(encoding(ending.vocabulary, name))
-    if ending.words is not None:
-        parts.add_raw(vocabularies(ending.words, name))
+    parts.add_raw(ending.vocabularies)
+    if ending.texts is not None:
+        parts.add_raw(ending.texts.vocabularies)
+        parts.add(ending.texts.code)
     if ending.labels:
         quotes = ", ".join(quoted(label.encode()) for label in ending.labels)
         parts.add_raw(
             f"const char *{name}_label(int number)\n{{\n"
             f"    static const char *const LABELS[] = {{ {quotes} }};\n    return LABELS[number];\n}}\n"
         )
-    parts.add_raw(ending.vocabularies)
     given, passed = reading.given, reading.passed
     code = _filled(ending.code, given, passed).replace("VECTOR", str(_pooled(ending.pool)))
-    code = code.replace("STRIDE_OF_A", str(D)).replace("STRIDE", str(stride)).replace("ROWS", here)
+    code = code.replace("STRIDE", str(stride)).replace("ROWS", here)
     parts.add(code.replace("WRITTEN_BY ", parts.scaled("WRITTEN", "token")))
     struct = row * steps + 4 * numbers + parts.rounded
     sizes = {**dict(reading.sizes), **ending.sizes}
     about_sizes = "".join(f"enum {{ {upper}_{key} = {n} }};\n" for key, n in sizes.items())
+    integers = "" if ngrams is None else "#include <stdint.h>\n"
     shorter = SHORTER.format(row=row, upper=upper) if steps > 1 else ""
     room = f", for at most {upper}_STEPS steps" if steps > 1 else ""
     head = HEAD.format(
         about=about, version=__version__, flash=parts.bytes, ram=struct, name=name, upper=upper,
-        room=room, shorter=shorter, operations=parts.operations, usage=parts.named(ending.usage),
-        steps=steps, sizes=about_sizes, fields=parts.named("\n".join(fields)),
+        integers=integers, room=room, shorter=shorter, operations=parts.operations, steps=steps,
+        sizes=about_sizes, usage=parts.named(ending.usage), fields=parts.named("\n".join(fields)),
         declared=parts.named(_filled(ending.declared, given, passed)),
     )  # fmt: skip
     return CSource("\n".join([head, *parts.texts, "#endif\n"]), struct)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from sunhwan.errors import ConfigError
 from sunhwan.exporting.c.functions import floats
 from sunhwan.exporting.c.predictor_code import (
     BOTH,
@@ -19,12 +18,12 @@ from sunhwan.exporting.c.predictor_code import (
     CLASSIFY_TEXTS,
     FORECAST,
     TAG,
+    TAG_TEXT,
     VITERBI,
 )
 from sunhwan.exporting.c.predictor_source import Ending, Network, predictor_source
-from sunhwan.exporting.c.reading import told
+from sunhwan.exporting.c.reading import Texts, told
 from sunhwan.exporting.c.source import CSource
-from sunhwan.exporting.c.words import TEXT
 from sunhwan.exporting.parity import Check, Numbers, checked
 from sunhwan.exporting.predictor_checks import Scale, prediction_checks
 from sunhwan.exporting.predictor_programs import (
@@ -35,12 +34,11 @@ from sunhwan.exporting.predictor_programs import (
 )
 from sunhwan.layers import Pooling, Recurrent
 from sunhwan.models.forecaster import QUANTILES
-from sunhwan.models.inputs import TokenInput
 from sunhwan.tasks import Task
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.input_kinds import FramesKind
 from sunhwan.tasks.common.vector_input import StepKind, VectorKind
-from sunhwan.tasks.common.word_input import SPELLED, WordsKind
+from sunhwan.tasks.common.word_input import SPELLED
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
 
@@ -50,20 +48,13 @@ STEPS = 256
 """For so many the struct has room unless the compiler is told."""
 
 
-def _classify(task: Classify) -> Ending:
-    model = task.model
+def _classify(task: Classify, name: str) -> Ending:
+    model, pooling = task.model, task.model.pooling
     pair = task.input_kind.sequences(len(task.columns.inputs)) == 2
-    if model.linear is not None:
-        raise ConfigError(
-            "a classifier with a linear model of n-grams has no form in C: train with model.linear none, "
-            "or export to ONNX"
-        )
-    text = isinstance(model.encoder.inputs, TokenInput)
-    vocabulary = task.input_kind.vocabulary if text else None
-    pooling = model.pooling
-    if text:
-        texts = '"a text"' + ', "another"' * pair
-        called = f"NAME_text(&m, {texts}, logits)"
+    texts = Texts.of(task.input_kind, name)
+    if texts is not None:
+        another = ', "another"' * pair
+        called = f'NAME_text(&m, "a text"{another}, logits)'
     else:
         others, steps = ", others, other_steps" * pair, "1" if reads_one_step(task) else "steps"
         called = f"NAME_predict(&m, numbers, {steps}{others}, logits)"
@@ -76,30 +67,31 @@ def _classify(task: Classify) -> Ending:
         f"int NAME_predict(struct NAME *m, GIVEN, {'GIVEN_2, ' if pair else ''}float *logits);",
         "const char *NAME_label(int number);",
     ]
-    if text:
-        declared += [
-            "", "/* The tokens of a text, at most so many as there is room for; how many they are. */",
-            "int NAME_encode(const char *text, int *tokens, int room);",
-            "int NAME_text(struct NAME *m, const char *text, "
-            f"{'const char *text_2, ' if pair else ''}float *logits);",
-        ]  # fmt: skip
+    if texts is not None:
+        second = "const char *text_2, " if pair else ""
+        called = f"struct NAME *m, const char *text, {second}float *logits"
+        declared += [f"int NAME_text({called});", *texts.declared]
+    beside = "    (void)steps;" if model.linear is None else "    add_ngrams(m, steps, logits);"
+    code = CLASSIFY.replace("BOTH", BOTH if pair else "").replace("BESIDE", beside)
+    code += CLASSIFY_PAIR if pair else CLASSIFY_ONE
+    if texts is not None:
+        code += CLASSIFY_TEXTS if pair else CLASSIFY_TEXT
     return Ending(
         {"LABELS": len(task.labels)},
         "\n".join(usage),
         "\n".join(declared) + "\n",
-        CLASSIFY.replace("BOTH", BOTH if pair else "")
-        + (CLASSIFY_PAIR if pair else CLASSIFY_ONE)
-        + ((CLASSIFY_TEXTS if pair else CLASSIFY_TEXT) if text else ""),
+        code,
         pool=pool_of(pooling),
         inputs=2 if pair else 1,
         score=score_program(pooling) if pooling.kind == "attention" else None,
         labels=tuple(task.labels),
-        vocabulary=vocabulary,
+        texts=texts,
+        ngrams=None if model.linear is None else (model.linear, model.temperature),
     )
 
 
-def _tag(task: Tag) -> Ending:
-    words = task.input_kind if isinstance(task.input_kind, WordsKind) else None
+def _tag(task: Tag, name: str) -> Ending:
+    words = Texts.of(task.input_kind, name)
     usage = [
         " *   static struct NAME m;", " *   static float emissions[UPPER_STEPS * UPPER_LABELS];",
         " *   static int labels[UPPER_STEPS];",
@@ -108,8 +100,8 @@ def _tag(task: Tag) -> Ending:
     ]  # fmt: skip
     declared = [] if words is None else [
         "/* How many words there are, and the label of each; -1 for too many. */",
-        "int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels);", "",
-        "/* The same of numbers of words and of letters, UPPER_LETTERS a word, -1 behind the last. */",
+        "int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels);",
+        *words.declared, "",
     ]  # fmt: skip
     declared += [
         "/* The label of each step, and the scores of all; -1 for too many steps. */",
@@ -129,11 +121,11 @@ def _tag(task: Tag) -> Ending:
         fields = ("unsigned short origin[UPPER_STEPS * UPPER_LABELS];",)
     return Ending(
         {"LABELS": len(task.labels)}, "\n".join(usage), "\n".join(declared) + "\n",
-        decode + TAG + (TEXT if words else ""), fields, labels=tuple(task.labels), words=words,
+        decode + TAG + (TAG_TEXT if words else ""), fields, labels=tuple(task.labels), texts=words,
     )  # fmt: skip
 
 
-def _forecast(task: Forecast) -> Ending:
+def _forecast(task: Forecast, name: str) -> Ending:
     usage = [
         " *   static struct NAME m;", " *   static float quantiles[UPPER_HORIZON * UPPER_QUANTILES];",
         " *   NAME_predict(&m, frames, steps, quantiles);",
@@ -150,7 +142,7 @@ def _forecast(task: Forecast) -> Ending:
     )  # fmt: skip
 
 
-ENDINGS: dict[str, Callable[[Any], Ending]] = {
+ENDINGS: dict[str, Callable[[Any, str], Ending]] = {
     "classify": _classify, "tag": _tag, "forecast": _forecast,
 }  # fmt: skip
 """By task."""
@@ -181,9 +173,11 @@ def pool_of(pooling: Pooling) -> tuple[str, int, int]:
 
 def source_of(task: Any, name: str, weights: str) -> CSource:
     """The file of a predictor; ConfigError for what has no form in C."""
-    model, ending = task.model, ENDINGS[task.name](task)
+    model, ending = task.model, ENDINGS[task.name](task, name)
     read = read_program(model.encoder.inputs, scale_of(task))
-    head = head_program(model.output, getattr(model, "temperature", 1.0))
+    # With n-grams beside it the sum of both is divided by the temperature.
+    temperature = 1.0 if ending.ngrams else getattr(model, "temperature", 1.0)
+    head = head_program(model.output, temperature)
     network = Network(read, levels_of(model.encoder.recurrent), head)
     about = f"{about_network(task.title.capitalize(), model.encoder.recurrent)}."
     steps = 1 if reads_one_step(task) else max(STEPS, 2 * ending.sizes.get("HORIZON", 0))

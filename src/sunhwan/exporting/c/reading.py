@@ -2,12 +2,17 @@
 
 from typing import NamedTuple
 
+from sunhwan.exporting.c.coding import SPACES, encoding
+from sunhwan.exporting.c.ngrams import add_word_codes
 from sunhwan.exporting.c.parts import Parts, begin_lines, each_step, filled
-from sunhwan.exporting.c.words import read_code
+from sunhwan.exporting.c.words import TEXT, known_words, read_code
 from sunhwan.exporting.predictor_programs import Images, Level, Read, Words
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
+from sunhwan.models.ngrams import NgramLinear
 from sunhwan.models.readers import ImageInput, LabelsInput
-from sunhwan.tasks.common.word_input import SPELLED
+from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.input_kinds import TextKind
+from sunhwan.tasks.common.word_input import SPELLED, WordsKind
 
 CONVOLVE = """\
 /* The 3 x 3 numbers around every place (0 beyond the border) of an image (SIDE, SIDE, CHANNELS), each
@@ -38,6 +43,52 @@ CALLS
 """
 
 
+TOKENS = """\
+/* The tokens of a text to m->a; how many they are, -1 for too many. */
+static int read_text(struct NAME *m, const char *text)
+{
+    const int steps = NAME_encode(text, m->tokens, UPPER_STEPS + 1);
+    if (steps > UPPER_STEPS) return -1;
+    fill(m, m->tokens, steps);
+    return steps;
+}
+
+"""
+
+
+class Texts(NamedTuple):
+    """How a text is read: its vocabularies, which are written as they are, and the function `read_text`.
+
+    tokens: whether they are kept in the struct.
+    """
+
+    vocabularies: str
+    code: str
+    tokens: bool
+
+    @property
+    def declared(self) -> list[str]:
+        """What the caller is told of it."""
+        if self.tokens:
+            told, what = "The tokens of a text", "const char *text, int *tokens"
+        else:
+            told, what = "The letters of a word", "const char *word, int *letters"
+        return [
+            "", f"/* {told}, at most so many as there is room for; how many they are. */",
+            f"int NAME_encode({what}, int room);",
+        ]  # fmt: skip
+
+    @classmethod
+    def of(cls, kind: InputKind, name: str) -> "Texts | None":
+        """Those of an input kind; None where it is no text."""
+        if isinstance(kind, WordsKind):
+            spaces = "" if kind.letters.kind == "words" else SPACES
+            return cls(known_words(kind) + spaces + encoding(kind.letters, name), TEXT, False)
+        if isinstance(kind, TextKind):
+            return cls(encoding(kind.vocabulary, name), TOKENS, True)
+        return None
+
+
 class Reading(NamedTuple):
     """How what is read comes into m->a.
 
@@ -52,8 +103,11 @@ class Reading(NamedTuple):
     sizes: tuple[tuple[str, int], ...] = ()
 
 
-def add_reading(parts: Parts, read: Read, D: int) -> Reading:
-    """Add the function `fill`, which makes the vectors (steps, D), and all that it needs."""
+def add_reading(parts: Parts, read: Read, D: int, ngrams: NgramLinear | None = None) -> Reading:
+    """Add the function `fill`, which makes the vectors (steps, D), and all that it needs.
+
+    ngrams: to m->codes come what its n-grams are made of.
+    """
     if read.images is not None:
         reading, fill = _images(parts, read.images, D)
     elif read.program is not None:
@@ -61,9 +115,11 @@ def add_reading(parts: Parts, read: Read, D: int) -> Reading:
         reading = Reading("const float *read, int steps")
         fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {D});"
     elif read.words is not None:
-        reading, fill = _words(parts, read.words, D)
+        reading, fill = _words(parts, read.words, ngrams)
     else:
         reading, fill = _tables(parts, read, D)
+        if ngrams is not None:
+            fill = f"{{ m->codes[t] = (uint32_t)read[t] + 1; {fill} }}"
     head = f"static void fill(struct NAME *m, {reading.given})"
     parts.add(f"{head}\n{{\n{each_step(fill)}\n}}\n")
     return reading
@@ -103,19 +159,23 @@ def _images(parts: Parts, images: Images, D: int) -> tuple[Reading, str]:
     return reading, f"read_image(m, read + t * {images.side**2}, m->a + t * {D});"
 
 
-def _words(parts: Parts, words: Words, D: int) -> tuple[Reading, str]:
+def _words(parts: Parts, words: Words, ngrams: NgramLinear | None) -> tuple[Reading, str]:
     levels = (words.onward, words.back)
     parts.table(words.table)
     parts.flash += 4 * words.letters.size
     parts.function("onward", words.onward.directions[0], words.onward.initial)
     parts.function("backward", words.back.directions[0], words.back.initial)
-    factor = parts.scaled("TABLE", "word")
-    parts.add(read_code(words, "\n".join(begin_lines(list(levels))), factor))
+    code = ""
+    if ngrams is not None:
+        add_word_codes(parts, ngrams)
+        code = "    m->codes[t] = word_code(letters, count);\n"
+    begin = "\n".join(begin_lines(list(levels)))
+    parts.add(read_code(words, begin, parts.scaled("TABLE", "word"), code))
     reading = Reading(
         "const int *words, const int *letters, int steps", "words, letters, steps", levels,
         sizes=(("LETTERS", SPELLED),),
     )  # fmt: skip
-    return reading, f"read_word(m, words[t], letters + t * UPPER_LETTERS, m->a + t * {D});"
+    return reading, "read_word(m, words[t], letters + t * UPPER_LETTERS, t);"
 
 
 def _tables(parts: Parts, read: Read, D: int) -> tuple[Reading, str]:

@@ -2,15 +2,17 @@
 
 import re
 
-from sunhwan.exporting.c.coding import LOOK_UP, encoding, tokens
+from sunhwan.exporting.c.coding import LOOK_UP, tokens
 from sunhwan.exporting.c.functions import floats
+from sunhwan.exporting.c.parts import filled
 from sunhwan.exporting.predictor_programs import Words
 from sunhwan.tasks.common.word_input import WordsKind
 
 READ = """\
 /* A word's vector, and what the readers of its letters (-1 behind the last) end in. */
-static void read_word(struct NAME *m, int word, const int *letters, float *out)
+static void read_word(struct NAME *m, int word, const int *letters, int t)
 {
+    float *out = m->a + t * STEP;
     int count = 0;
     for (int j = 0; j < WIDTH; j++) out[j] = FACTORTABLE[word * WIDTH + j];
     out += WIDTH;
@@ -19,7 +21,7 @@ static void read_word(struct NAME *m, int word, const int *letters, float *out)
 BEGIN
     for (int n = 0; n < count; n++) onward(m, LETTER_TABLE + letters[n] * LETTER, out);
     for (int n = count; n--;) backward(m, LETTER_TABLE + letters[n] * LETTER, out + SIZE);
-}
+CODE}
 
 """
 
@@ -35,11 +37,12 @@ static void spell(const char *word, int *letters)
                                            : -1;
 }
 
-int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels)
+/* The words of a text to m->a; how many they are, -1 for too many or one of 256 bytes or more. */
+static int read_text(struct NAME *m, const char *text)
 {
     int steps = 0;
     while (*text) {
-        const int size = (int)strcspn(text, " \\t\\n\\r\\f\\v");
+        const int size = word_size(text);
         if (size) {
             char word[256];
             int letters[UPPER_LETTERS];
@@ -47,32 +50,30 @@ int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels)
             memcpy(word, text, (size_t)size);
             word[size] = 0;
             spell(word, letters);
-            read_word(m, word_of(word, size), letters, m->a + steps * STRIDE_OF_A);
+            read_word(m, word_of(word, size), letters, steps);
             steps++;
         }
-        text += size ? size : 1;
+        text += size ? size : space_of(text);
     }
-    return finish(m, steps, emissions, labels);
+    return steps;
 }
 
 """
 
 
-def read_code(words: Words, begin: str, factor: str) -> str:
-    """The function `read_word`, and the vectors of letters."""
-    size = words.onward.output
-    code = READ.replace("LETTER_TABLE", "letter_table").replace("FACTOR", factor)
-    code = code.replace("UPPER_LETTERS", "upper_letters").replace("BEGIN", begin)
-    for word, number in (
-        ("WIDTH", words.table.shape[1]), ("SIZE", size), ("LETTER", words.letters.shape[1]),
-    ):  # fmt: skip
-        code = re.sub(rf"\b{word}\b", str(number), code)
-    code = code.replace("letter_table", "LETTERS").replace("upper_letters", "UPPER_LETTERS")
-    return floats("LETTERS", words.letters) + "\n\n" + code
+def read_code(words: Words, begin: str, factor: str, code: str) -> str:
+    """The function `read_word`, and the vectors of letters; code: a statement at its end, or none."""
+    size, width = words.onward.output, words.table.shape[1]
+    made = READ.replace("FACTOR", factor).replace("BEGIN", begin).replace("CODE", code)
+    sizes: dict[str, object] = {
+        "STEP": width + 2 * size, "WIDTH": width, "SIZE": size, "LETTER": words.letters.shape[1],
+        "LETTER_TABLE": "LETTERS",
+    }  # fmt: skip
+    return floats("LETTERS", words.letters) + "\n\n" + filled(made, sizes)
 
 
-def vocabularies(kind: WordsKind, name: str) -> str:
-    """The words and how one is found, the letters and how a word is spelled in them."""
+def known_words(kind: WordsKind) -> str:
+    """The words, and how one is found."""
     look_up = re.sub(r"\b(TOKENS|ORDER|UNKNOWN)\b", r"WORD_\1", LOOK_UP)
     look_up = look_up.replace("token_of", "word_of").replace("The token of", "The word of")
-    return tokens(kind.words, "WORD_") + look_up + encoding(kind.letters, name)
+    return tokens(kind.words, "WORD_") + look_up
