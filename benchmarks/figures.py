@@ -7,6 +7,7 @@
     python -m benchmarks.step --markdown benchmarks/results/step.md
     python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
+    python -m benchmarks.products --markdown benchmarks/results/products.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
     python -m benchmarks.reaches --markdown benchmarks/results/reaches.md
     python -m benchmarks.own_cells --markdown benchmarks/results/own_cells.md
@@ -65,6 +66,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {
             "kernels": "`python -m benchmarks.kernels`",
             "generation": "`python -m benchmarks.generation`",
+            "products": "`python -m benchmarks.products`",
         },
     ),
     "tasks": (

@@ -337,6 +337,9 @@ class TrainingConfig:
     fast_products: bool = setting(
         True, "let float32 matrix products take the fastest route (bfloat16 or TF32 where native)"
     )
+    mixed_precision: bool = setting(
+        False, "matrix products in bfloat16; weights, states and loss stay in float32"
+    )
     keep_memory: bool = setting(
         True, "keep the memory that a step frees for the next one (CPU, glibc, the command line)"
     )

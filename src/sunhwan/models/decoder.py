@@ -175,7 +175,7 @@ class Decoder(nn.Module):
             total = output_cross_entropy(y, self.output.weight, self.output.bias, gold)
             nats = total / len(gold)
             return Loss(nats, nats, terms=len(gold))
-        found = torch.log_softmax(self.output(y), -1)
+        found = torch.log_softmax(self.output(y).to(self.output.weight.dtype), -1)
         nats = -found.gather(1, gold.unsqueeze(1)).mean()
         objective = (1 - smoothing) * nats - smoothing * found.mean()
         return Loss(nats, objective, terms=len(gold))

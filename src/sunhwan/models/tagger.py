@@ -136,6 +136,7 @@ class Tagger(nn.Module):
             )
             return Nats(total, (labels != NO_LABEL).sum())
         whole = ((labels != NO_LABEL) | ~batch.inputs.is_real()).all(1)
+        emissions = emissions.to(self.output.weight.dtype)  # under autocast they have fewer digits
         losses = self.crf.negative_log_likelihood(emissions, labels.clamp(min=0), lengths)
         return Nats(losses[whole].sum(), lengths[whole].sum())
 

@@ -11,6 +11,7 @@ import torch
 from sunhwan.config import Config, with_source
 from sunhwan.errors import ConfigError, DataError, NonFiniteError, StoreError, UsageError
 from sunhwan.ops import fast_products, keep_freed_memory
+from sunhwan.ops.precision import multiplies_bfloat16
 from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
@@ -110,7 +111,13 @@ def _device(config: Config, processes: Processes) -> torch.device:
             "training.temporal_activation_regularization of sentences has no mean that parts of a batch "
             "could share: set it to 0, or data.batches to 'streams'"
         )
-    return torch.device("cpu") if processes.count > 1 else pick_device(name)
+    device = torch.device("cpu") if processes.count > 1 else pick_device(name)
+    if config.training.mixed_precision and not multiplies_bfloat16(device):
+        raise ConfigError(
+            f"training.mixed_precision: no units for bfloat16 were found on {device}, where products in it "
+            "would be emulated and slow: leave it off"
+        )
+    return device
 
 
 def pick_device(name: str) -> torch.device:

@@ -6,7 +6,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, cast
 
-from torch import Tensor
+from torch import Tensor, autocast, bfloat16
 
 from sunhwan.cells import State
 from sunhwan.config import Config
@@ -248,9 +248,8 @@ class Trainer:
 
     def _train_step(self) -> None:
         training = self.config.training
-        learning_rate = training.learning_rate * self.schedule.factor(
-            self.step, self.plan, training
-        )
+        factor = self.schedule.factor(self.step, self.plan, training)
+        learning_rate = training.learning_rate * factor
         parts = self.stream.next_parts(self._own, self._parts)
         self.model.zero_grad(set_to_none=True)
         if self._parts == 1:
@@ -272,7 +271,8 @@ class Trainer:
         self._report(value, clipped.norm, clipped.acted, learning_rate)
 
     def _loss_of(self, place: int, part: Any) -> Loss:
-        found = self.task.loss(part, self._states[place], self.config.training)
+        with autocast(self.device.type, bfloat16, self.config.training.mixed_precision):
+            found = self.task.loss(part, self._states[place], self.config.training)
         # The state is carried over the block's border; the gradient is cut here.
         self._states[place] = None if found.state is None else detach(found.state)
         return found
@@ -297,7 +297,6 @@ class Trainer:
                 tokens_per_second=round(speed),
             )
             self._window = []
-        minutes = self.config.training.minutes
         self.reporter.step(
             StepReport(
                 step=self.step,
@@ -309,7 +308,7 @@ class Trainer:
                 epoch=self.stream.epoch,
                 seconds=self.seconds,
                 tokens_per_second=speed,
-                budget_seconds=60 * minutes if minutes else None,
+                budget_seconds=60 * self.config.training.minutes or None,
             )
         )
 
