@@ -46,7 +46,9 @@ def config_of(task: str, corpus: Path, settings: dict[str, object]) -> Config:
     if task in CASES:
         own |= {"text.validation_share": 0.3, **CASES[task].settings}
         own |= {"model.word_dropout": 0.0} if task in ("answer", "tag") else {}
-    return Config().override({"task.name": task, source: str(corpus), **own, **settings})
+    # Rounded to bfloat16, numbers that differ in their last digit may differ by one in 256.
+    float32 = {"training.fast_products": False}
+    return Config().override({"task.name": task, source: str(corpus), **float32, **own, **settings})
 
 
 def together(folder: Path, count: int, work: Callable[[int], Any]) -> list[int]:
