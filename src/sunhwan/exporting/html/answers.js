@@ -20,7 +20,7 @@ const SAY = {
   ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
     legend: `무엇이 중요했나: 빨간 ${TEXT ? "단어를" : "구간을"} 빼면 첫 레이블의 확률이 내려가고, 파란 ${TEXT ? "단어를" : "구간을"} 빼면 올라갑니다.`, other: "English" },
 };
-const SHOWN = 8, LOOKED_AT = 80;
+const LOOKED_AT = 80;
 
 // What is given, an input or two; null where one is missing.
 function asking() {
@@ -34,18 +34,6 @@ function asking() {
     const given = each.map(one => one());
     return given.includes(null) ? null : given;
   };
-}
-
-// The labels with their probabilities as bars, the likeliest first.
-function showLabels(shares) {
-  const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, SHOWN);
-  get("answer").replaceChildren(...order.map(n => {
-    const line = document.createElement("div");
-    line.className = "bar";
-    line.append(made("span", LABELS[n]), made("i", "", { width: `${100 * shares[n]}%` }), made("small", `${(100 * shares[n]).toFixed(1)}%`));
-    return line;
-  }));
-  return order[0];
 }
 
 const stretch = (from, to) => from === to ? `${from}` : `${from}–${to}`;
@@ -108,7 +96,7 @@ function show() {
   get("look").hidden = !TEXT && !steps;
   if (!given) return ["answer", "look"].forEach(id => get(id).replaceChildren());
   if (TAGS) return showTags(given[0]);
-  const label = showLabels(classify(...given));
+  const label = showBars(LABELS, classify(...given));
   get("look").textContent = TEXT ? given.join("\n") : "";
   if (steps) soon(() => look(given, label), 250);
 }

@@ -18,20 +18,7 @@ function begin({ summary, rows }) {
   const { first, fields, stack, attention, fed } = DECODER, values = linear(first, summary).map(tanh);
   for (const { layers: [layer] } of stack) STEPS[layer].reset();
   for (const [layer, name, start, end] of fields) STEPS[layer].state[name].set(values.subarray(start, end));
-  const projected = attention?.key ? rows.map(row => linear(attention.key, row)) : rows;
-  return { summary, rows, projected, fed: fed && new Float32Array(fed) };
-}
-
-const dot = (a, b) => a.reduce((sum, v, n) => sum + v * b[n], 0);
-
-// What is read at this step: the mean of the rows, weighted by how well each fits.
-function attend(query, { rows, projected }) {
-  const { query: asks, score, size } = DECODER.attention, zero = new Float32Array(size);
-  if (!rows.length) return { context: zero, weights: [] };
-  const asked = asks ? linear(asks, query) : query;
-  const scores = projected.map(key => asks ? linear(score, key.map((v, n) => tanh(v + asked[n])))[0] : dot(key, asked));
-  const weights = softmax(scores);
-  return { weights, context: zero.map((_, n) => rows.reduce((sum, h, s) => sum + weights[s] * h[n], 0)) };
+  return { summary, rows, projected: attention && projected(attention, rows), fed: fed && new Float32Array(fed) };
 }
 
 // The last token, EOS before the first → log p of the next, and where the model looked.
@@ -40,7 +27,7 @@ function step(state, token) {
   if (!attention) beside.push(state.summary);
   if (state.fed) beside.push(state.fed);
   const y = onward(DECODER.stack, joined(...beside));
-  const { context, weights } = attention ? attend(y, state) : { context: state.summary, weights: null };
+  const { context, weights } = attention ? attend(attention, y, state) : { context: state.summary, weights: null };
   const vector = linear(combine, joined(y, context)).map(tanh), scores = linear(output, vector);
   if (state.fed) state.fed = vector;
   const top = scores.reduce((a, b) => Math.max(a, b)), total = scores.reduce((sum, v) => sum + Math.exp(v - top), 0);

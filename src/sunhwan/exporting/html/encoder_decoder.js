@@ -23,18 +23,12 @@ function readPieces(given) {
   return WORDS ? wordsOf(given) : read(given).map(({ token }) => MODEL.pieces.read[token]);
 }
 
-const share = weight => `rgb(230 120 0 / ${Math.min(weight, 1).toFixed(3)})`;
 
 // Colours what was read by the weights at a piece of what was written.
 function point(place) {
   if (!shown || place >= shown.looks.length) return;
   [...get("pieces").children].forEach((node, n) => node.setAttribute("aria-pressed", n === place));
-  get("look").replaceChildren(...shown.read.map((piece, n) => {
-    const node = made("span", piece, { backgroundColor: share(shown.looks[place][n]) });
-    node.className = "piece";
-    node.title = `${(100 * shown.looks[place][n]).toFixed(1)}%`;
-    return node;
-  }));
+  get("look").replaceChildren(...shown.read.map((piece, n) => weighed("span", piece, shown.looks[place][n])));
 }
 
 function showAttention() {
@@ -47,13 +41,8 @@ function showAttention() {
   get("grid").replaceChildren();
   if (read.length > LARGEST || wrote.length > LARGEST) return point(0);
   const table = document.createElement("table");
-  const weighed = weight => {
-    const cell = made("td", "", { backgroundColor: share(weight) });
-    cell.title = `${(100 * weight).toFixed(1)}%`;
-    return cell;
-  };
   table.append(tableRow(...["", ...read].map(piece => made("th", piece))));
-  table.append(...wrote.map((piece, n) => tableRow(made("th", piece), ...looks[n].map(weighed))));
+  table.append(...wrote.map((piece, n) => tableRow(made("th", piece), ...looks[n].map(weight => weighed("td", "", weight)))));
   get("grid").append(table);
   point(0);
 }

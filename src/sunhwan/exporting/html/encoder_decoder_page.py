@@ -42,7 +42,7 @@ def encoder_decoder_page(task: EncoderDecoderTask) -> Answering | None:
     questions = random_questions(kind)
     tokens = np.random.default_rng(2).integers(0, len(task.vocabulary), STEPS - 1).tolist()
     return Answering(
-        engine=(*scripts.reading, "decoder.js"),
+        engine=(*scripts.reading, "attention.js", "decoder.js"),
         body="encoder_decoder.html",
         scripts=(*scripts.asking, "encoder_decoder.js"),
         facts=partial(_facts, task),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from sunhwan.exporting.html.encoder_parts import Parts
-from sunhwan.layers import Attention
 from sunhwan.models.decoder import Decoder
 
 
@@ -21,16 +20,8 @@ def decoder(parts: Parts, model: Decoder) -> dict[str, Any]:
         "stack": levels,
         "fields": fields,
         "first": parts.linear("first", model.first),
-        "attention": None if model.attention is None else _attention(parts, model.attention),
+        "attention": None if model.attention is None else parts.attention(model.attention),
         "fed": model.width if model.input_feeding else 0,
         "combine": parts.linear("combine", model.combine),
         "output": parts.linear("written output", model.output),
     }
-
-
-def _attention(parts: Parts, attention: Attention) -> dict[str, Any]:
-    names = {"additive": ("query", "key", "score"), "general": ("key",), "dot": ()}
-    found: dict[str, Any] = {"size": attention.key_size}
-    for name in names[attention.kind]:
-        found[name] = parts.linear(f"attention {name}", getattr(attention, name))
-    return found

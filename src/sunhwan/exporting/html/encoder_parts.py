@@ -11,7 +11,7 @@ from torch import nn
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import loops
 from sunhwan.exporting.predictor_programs import levels_of
-from sunhwan.layers import Pooling, Recurrent
+from sunhwan.layers import Attention, Pooling, Recurrent
 from sunhwan.models.inputs import FrameInput, InputLayer, TokenInput, WordInput
 from sunhwan.models.ngrams import NgramLinear
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
@@ -147,6 +147,14 @@ class Parts:
             facts["hidden"] = self.linear("pooling hidden", layer.hidden)
             facts["score"] = self.linear("pooling score", layer.score)
         return facts
+
+    def attention(self, layer: Attention) -> dict[str, Any]:
+        """Attention over rows."""
+        names = {"additive": ("query", "key", "score"), "general": ("key",), "dot": ()}
+        found: dict[str, Any] = {"size": layer.key_size}
+        for name in names[layer.kind]:
+            found[name] = self.linear(f"attention {name}", getattr(layer, name))
+        return found
 
     def ngrams(self, layer: NgramLinear) -> dict[str, Any]:
         """The linear model of n-grams; words are hashed by their letters."""

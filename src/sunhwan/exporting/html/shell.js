@@ -46,3 +46,23 @@ function attempted(work, faults) {
   get("fault").textContent = fault;
   return found;
 }
+
+// Names with their probabilities as bars, the likeliest first, of which the place is returned.
+function showBars(names, shares, most = 8) {
+  const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, most);
+  get("answer").replaceChildren(...order.map(n => {
+    const line = document.createElement("div");
+    line.className = "bar";
+    line.append(made("span", names[n]), made("i", "", { width: `${100 * shares[n]}%` }), made("small", `${(100 * shares[n]).toFixed(1)}%`));
+    return line;
+  }));
+  return order[0];
+}
+
+// A piece of what was read, coloured by how much the model looked at it.
+function weighed(kind, piece, weight) {
+  const node = made(kind, piece, { backgroundColor: `rgb(230 120 0 / ${Math.min(weight, 1).toFixed(3)})` });
+  node.className = "piece";
+  node.title = `${(100 * weight).toFixed(1)}%`;
+  return node;
+}

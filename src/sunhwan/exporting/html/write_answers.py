@@ -28,6 +28,7 @@ from sunhwan.tasks import Task
 PAGES = {
     "classify": "labels_page:labels_page",
     "tag": "labels_page:labels_page",
+    "answer": "passage_page:passage_page",
     "forecast": "forecast_page:forecast_page",
     "translate": "encoder_decoder_page:encoder_decoder_page",
     "describe": "encoder_decoder_page:encoder_decoder_page",
