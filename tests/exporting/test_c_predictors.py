@@ -9,6 +9,7 @@ import torch
 import sunhwan
 from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
+from sunhwan.exporting.c import write_c
 from tests.exporting.test_c import STRICT, compiler
 from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading, words
 
@@ -47,6 +48,7 @@ def with_ngrams(source):
     [
         ("fp32", lambda: sunhwan.load(GOLDEN / "classify_frames")),
         ("int8", lambda: sunhwan.load(GOLDEN / "forecast")),
+        ("int8", lambda: other("../../v7/tasks/answer", direction="forward", cell=["gru"])),
         ("fp32", lambda: reading("tag", FRAMES)),
         ("fp32", lambda: reading("tag_softmax", FRAMES)),
         ("fp32", lambda: reading("classify_frames", IMAGES)),
@@ -171,13 +173,47 @@ def test_labels_of_words(tmp_path):
     assert lines_of(tmp_path, TAG, texts) == [*wanted, "too long"]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("v7/tasks/answer", "model to answer cannot be exported to C: export to ONNX"),
-    ],
+ANSWER = """
+    static float weights[NOTES_STEPS];
+    for (int n = 1; n + 1 < count; n += 2) {
+        struct notes_answer answer;
+        int size = 0;
+        const int words = notes_text(&m, texts[n], texts[n + 1], weights, &answer);
+        if (words < 0) {
+            puts("too long");
+        } else {
+            const char *word = answer.word < 0 ? "" : notes_word(texts[n], answer.word, &size);
+            printf("%.*s %d %d %.3f\\n", size, word, answer.first, answer.last + 1, answer.probability);
+        }
+    }
+"""
+PASSAGES = (
+    "Ann is in the hall now. Bob naps! The HALL, “hall”",
+    "민수: 지금 부엌에 있다.\u3000영희는 … 지금",
+    "STRASSE. straße (ΣΊΣΥΦΟΣ) σίσυφος' ﬃ FFI ǆ Ǆ.)' end",
+    "... ,, -- ...",
+    "",
+    "one",
 )
-def test_refusals(tmp_path, name, message):
-    with pytest.raises(SunhwanError, match=message):
-        export(GOLDEN.parents[1] / name, tmp_path / "out.c", "c")
+
+
+def test_answers_of_passages(tmp_path):
+    """Equal words count together, by Unicode's case folding; the sentence that was looked at most."""
+    task = lively(sunhwan.load(GOLDEN.parents[1] / "v7" / "tasks" / "answer"), 3)
+    export(task, tmp_path / "notes.c", "c")
+    asked = [(passage, text) for passage in PASSAGES for text in ("Where is Ann?", "민수", "")]
+    wanted = []
+    for answer in task.predict(asked):
+        values = answer.values
+        first, last = values["evidence_words"] if values["answer"] else (-1, 0)
+        wanted.append(f"{values['answer']} {first} {last} {values['probability']:.3f}")
+    assert len(set(wanted)) > 8
+    texts = [text for pair in [*asked, ("a " * 257, ""), ("", "a " * 257)] for text in pair]
+    assert lines_of(tmp_path, ANSWER, texts) == [*wanted, "too long", "too long"]
+
+
+def test_what_a_task_without_a_form_is_told(tmp_path, monkeypatch):
+    monkeypatch.delitem(write_c.FORMS, "tag")
+    with pytest.raises(SunhwanError, match="model to tag cannot be exported to C: export to ONNX"):
+        export(GOLDEN / "tag", tmp_path / "out.c", "c")
     assert list(tmp_path.iterdir()) == []

@@ -213,6 +213,13 @@ def score_program(layer: Pooling | Attention) -> Program:
     return _program(builder, linear(builder, layer.score, builder.elementwise("tanh", hidden)))
 
 
+def query_program(layer: Attention) -> Program:
+    """ "x", a query q, → "out", qᵀ W, whose products with keys k are the scores qᵀ W k ("general")."""
+    builder = Builder()
+    W = builder.constant(array_of(layer.key.weight))
+    return _program(builder, builder.product(builder.input("x", layer.query_size, True), W))
+
+
 def linear_program(layer: nn.Linear, *, tanh: bool = False) -> Program:
     """ "x" → "out", x W + b or its tanh."""
     builder = Builder()

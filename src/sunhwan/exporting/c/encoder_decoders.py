@@ -15,8 +15,14 @@ from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c import encoder_decoder_code as code
 from sunhwan.exporting.c.coding import KINDS, named, tokens
 from sunhwan.exporting.c.parts import begin_lines
-from sunhwan.exporting.c.predictor_source import Ending, Function, Network, predictor_source
-from sunhwan.exporting.c.predictors import STEPS, about_network, pool_of, read_of, scale_of
+from sunhwan.exporting.c.predictor_source import (
+    Ending,
+    Function,
+    Network,
+    pool_of,
+    predictor_source,
+)
+from sunhwan.exporting.c.predictors import STEPS, about_network, read_of, scale_of
 from sunhwan.exporting.c.reading import Texts, told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import checked

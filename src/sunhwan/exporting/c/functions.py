@@ -111,9 +111,9 @@ def in_bytes(name: str, rows: Numbers) -> tuple[str, int]:
     return text + floats(f"{name}_scale", scale), numbers.size + 4 * scale.size
 
 
-def whole(name: str, numbers: Numbers) -> str:
+def whole(name: str, numbers: Numbers | Sequence[int]) -> str:
     """An array of whole numbers."""
-    return f"static const int {name}[] = {_lines(list(map(str, numbers.tolist())), 16)};"
+    return f"static const int {name}[] = {_lines(list(map(str, map(int, numbers))), 16)};"
 
 
 def literal(value: float) -> str:

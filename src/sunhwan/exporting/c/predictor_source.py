@@ -12,6 +12,7 @@ from sunhwan.exporting.c.predictor_code import POOLS
 from sunhwan.exporting.c.reading import Texts, add_reading
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.predictor_programs import Level, Read
+from sunhwan.layers import Pooling
 from sunhwan.models.ngrams import NgramLinear
 from sunhwan.program import Program
 from sunhwan.program.operations import Numbers
@@ -32,7 +33,9 @@ HEAD = """\
 #ifndef {upper}_DECLARED
 #define {upper}_DECLARED
 
-{integers}#ifndef {upper}_STEPS
+#include <stdint.h>
+
+#ifndef {upper}_STEPS
 #define {upper}_STEPS {steps}
 #endif
 {sizes}
@@ -80,7 +83,8 @@ class Ending(NamedTuple):
     struct. labels: names, or none. texts: how a text is read, or None. vocabularies: code that is written
     as it is, for there are texts of users in it. ngrams: the linear model beside the network, and the
     temperature that both are divided by. functions, tables: that the code calls and reads; written: levels
-    that go on step by step; numbers, row: 4 bytes each of `fields`, and bytes of them for each step.
+    that go on step by step; numbers, row: 4 bytes each of `fields`, and bytes of them for each step. head:
+    what the function `head` computes where that is not the output layer.
     """
 
     sizes: dict[str, int]
@@ -100,6 +104,7 @@ class Ending(NamedTuple):
     written: tuple[Level, ...] = ()
     numbers: int = 0
     row: int = 0
+    head: Program | None = None
 
 
 def predictor_source(
@@ -182,16 +187,20 @@ def predictor_source(
     struct = row * steps + 4 * numbers + parts.rounded
     sizes = {**dict(reading.sizes), **ending.sizes}
     about_sizes = "".join(f"enum {{ {upper}_{key} = {n} }};\n" for key, n in sizes.items())
-    integers = "" if ngrams is None else "#include <stdint.h>\n"
     shorter = SHORTER.format(row=row, upper=upper) if steps > 1 else ""
     room = f", for at most {upper}_STEPS steps" if steps > 1 else ""
     head = HEAD.format(
         about=about, version=__version__, flash=parts.bytes, ram=struct, name=name, upper=upper,
-        integers=integers, room=room, shorter=shorter, operations=parts.operations, steps=steps,
+        room=room, shorter=shorter, operations=parts.operations, steps=steps,
         sizes=about_sizes, usage=parts.named(ending.usage), fields=parts.named("\n".join(fields)),
         declared=parts.named(_filled(ending.declared, given, passed)),
     )  # fmt: skip
     return CSource("\n".join([head, *parts.texts, "#endif\n"]), struct)
+
+
+def pool_of(pooling: Pooling) -> tuple[str, int, int]:
+    """The pooling of an `Ending`."""
+    return pooling.kind, pooling.size, pooling.size // pooling.directions
 
 
 def _filled(code: str, given: str, passed: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sunhwan.exporting.c.functions import floats
+from sunhwan.exporting.c.passages import answer_ending
 from sunhwan.exporting.c.predictor_code import (
     BOTH,
     BY_STEP,
@@ -21,7 +22,7 @@ from sunhwan.exporting.c.predictor_code import (
     TAG_TEXT,
     VITERBI,
 )
-from sunhwan.exporting.c.predictor_source import Ending, Network, predictor_source
+from sunhwan.exporting.c.predictor_source import Ending, Network, pool_of, predictor_source
 from sunhwan.exporting.c.reading import Texts, told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import Check, Numbers, checked
@@ -32,7 +33,7 @@ from sunhwan.exporting.predictor_programs import (
     read_program,
     score_program,
 )
-from sunhwan.layers import Pooling, Recurrent
+from sunhwan.layers import Recurrent
 from sunhwan.models.forecaster import QUANTILES
 from sunhwan.tasks import Task
 from sunhwan.tasks.classify.task import Classify
@@ -143,7 +144,7 @@ def _forecast(task: Forecast, name: str) -> Ending:
 
 
 ENDINGS: dict[str, Callable[[Any, str], Ending]] = {
-    "classify": _classify, "tag": _tag, "forecast": _forecast,
+    "classify": _classify, "tag": _tag, "forecast": _forecast, "answer": answer_ending,
 }  # fmt: skip
 """By task."""
 
@@ -166,18 +167,13 @@ def about_network(title: str, recurrent: Recurrent) -> str:
     return f"{title}: {cells} of {sizes} units"
 
 
-def pool_of(pooling: Pooling) -> tuple[str, int, int]:
-    """The pooling of an `Ending`."""
-    return pooling.kind, pooling.size, pooling.size // pooling.directions
-
-
 def source_of(task: Any, name: str, weights: str) -> CSource:
     """The file of a predictor; ConfigError for what has no form in C."""
     model, ending = task.model, ENDINGS[task.name](task, name)
     read = read_program(model.encoder.inputs, scale_of(task))
     # With n-grams beside it the sum of both is divided by the temperature.
     temperature = 1.0 if ending.ngrams else getattr(model, "temperature", 1.0)
-    head = head_program(model.output, temperature)
+    head = ending.head or head_program(model.output, temperature)
     network = Network(read, levels_of(model.encoder.recurrent), head)
     about = f"{about_network(task.title.capitalize(), model.encoder.recurrent)}."
     steps = 1 if reads_one_step(task) else max(STEPS, 2 * ending.sizes.get("HORIZON", 0))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 MARKS = ".,!?;:()[]\"'“”‘’「」『』…"
+CLOSING = "\"'”’」』)"
+"""Behind the mark that ends a sentence."""
 ENDS = (".", "!", "?", "。", "…")
 
 
@@ -27,9 +29,7 @@ def places_of(answer: str, words: Sequence[str]) -> list[int]:
 
 def sentences_of(words: Sequence[str]) -> list[range]:
     """The places of the words of each sentence; the last may have no mark at its end."""
-    ends = [
-        place + 1 for place, word in enumerate(words) if word.rstrip("\"'”’」』)").endswith(ENDS)
-    ]
+    ends = [place + 1 for place, word in enumerate(words) if word.rstrip(CLOSING).endswith(ENDS)]
     if not ends or ends[-1] < len(words):
         ends.append(len(words))
     return [range(a, b) for a, b in zip([0, *ends], ends, strict=False) if b > a]
