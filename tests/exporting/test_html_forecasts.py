@@ -82,6 +82,9 @@ def test_dates_and_gaps(opened, name):
     assert np.isnan(window.track.values).any()
     wanted, _ = task.quantiles([window])
     page = opened(task)
+    line = page.locator("#given span")
+    assert line.text_content().endswith(" 12.5")
+    assert line.evaluate("one => getComputedStyle(one).whiteSpace") == "nowrap"
     (found,) = page.evaluate("text => sunhwan.forecast(text)", text)
     np.testing.assert_allclose(found, wanted[0], rtol=1e-5)
     page.fill("#text", text)

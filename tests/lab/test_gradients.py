@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from sunhwan.cells import CELLS
 from sunhwan.cells.initial import STARTS
 from sunhwan.cli.lab_tables import gradient_findings
 from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
+from sunhwan.lab import gradient_figures
+from sunhwan.lab.gradient_figures import draw_gradients
 from sunhwan.lab.gradients import (
     GradientSettings,
     LinearElman,
@@ -170,6 +173,21 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     assert json.loads((out / "results.json").read_text(encoding="utf-8")) == value
     assert (out / "gradients.png").read_bytes().startswith(b"\x89PNG")
     assert "elman tanh uniform × 0.5" in done.err
+
+
+def test_the_picture_shows_what_grows_and_what_clipping_makes_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (chosen,) = variants(["identity"], [], ["orthogonal"], [3.0])
+    settings = GradientSettings(lags=15, rows=2, hidden_size=4)
+    found = take_apart(chosen, settings, TEXT)
+    figures: list[Figure] = []
+    monkeypatch.setattr(gradient_figures, "png_of", lambda figure, _: figures.append(figure) or b"")
+    draw_gradients([found], settings, tmp_path / "a.png")
+    curves, legend = figures[0].axes[:2]
+    assert curves.get_ylim()[1] > max(found.curve) / found.curve[0] > 1e6
+    (text,) = legend.get_legend().get_texts()
+    assert text.get_text() == f"{found.label}: {found.clipped.norm:.3g} → 1"
 
 
 def test_what_vanishes_and_what_grows_is_said() -> None:

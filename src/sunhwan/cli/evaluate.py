@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of, held_out
-from sunhwan.cli.language import named_figure
+from sunhwan.cli.language import named_figure, with_unit
 from sunhwan.cli.listings import show_baselines, show_listing
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
@@ -96,5 +96,5 @@ def _show(rows: list[tuple[str, Any]]) -> None:
 
     table = Table(show_header=False, box=None)
     for name, *cells in rows:
-        table.add_row(named_figure(name), *cells)
+        table.add_row(named_figure(name), *map(with_unit, cells))
     console().print(table)

@@ -24,14 +24,10 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
 
     from sunhwan.lab.gradients import shares_of_start
 
-    curves = Table(
-        title=lab_say("curve_table"),
-        title_justify="left", box=None,
-    )  # fmt: skip
-    limits = Table(
-        title=lab_say("clip_table"),
-        title_justify="left", box=None,
-    )  # fmt: skip
+    curves, limits = (
+        Table(title=lab_say(name), title_justify="left", box=None, padding=(0, 1, 0, 0))
+        for name in ("curve_table", "clip_table")
+    )
     shown = [lag for lag in (1, 5, 10, 20, 50, 100) if lag <= lags]
     for table in (curves, limits):
         table.add_column(lab_say("network"))
@@ -44,7 +40,7 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
         curves.add_row(
             one.label,
             "" if one.radius is None else f"{one.radius:.2f}",
-            *(f"{share[lag]:.2g}" for lag in shown),
+            *(_short(share[lag]) for lag in shown),
             f"> {lags}" if one.horizon is None else f"{one.horizon}",
         )
         limits.add_row(
@@ -55,6 +51,12 @@ def gradient_tables(found: "Sequence[GradientAnatomy]", lags: int) -> "tuple[Tab
             f"{one.sum_error:.0e}",
         )
     return curves, limits
+
+
+def _short(share: float) -> str:
+    """In five characters, so that a row of six lags has room in 80 columns."""
+    text = f"{share:.2g}"
+    return text if len(text) <= 5 else f"{share:.0e}"
 
 
 def gradient_findings(found: "Sequence[GradientAnatomy]", lags: int) -> list[str]:

@@ -52,6 +52,12 @@ def named_figure(name: str) -> str:
     return next((texts[language()] for texts in found.values() if texts["en"] == name), name)
 
 
+def with_unit(cell: str) -> str:
+    """A number of a table with its unit, if it has one, translated."""
+    value, space, unit = cell.partition(" ")
+    return f"{value}{space}{named_figure(unit)}"
+
+
 def summary_of(text: str) -> str:
     """A summary, name and number of each figure between two spaces, with the names translated."""
     parts = re.split(r"(  +)", text)

@@ -58,7 +58,7 @@ def draw_gradients(
         grid = figure.add_gridspec(len(rows), 2, height_ratios=rows, width_ratios=[2, 1])
         for row, panel in enumerate(panels):
             curves, legend = (figure.add_subplot(grid[row, column]) for column in (0, 1))
-            _draw_curves(curves, legend, panel)
+            _draw_curves(curves, legend, panel, say("clip_legend"))
             if row == 0:
                 curves.set_title(say("curves"), loc="left", color=INK, pad=TITLE_PAD)
         curves.set_xlabel(say("lag"))
@@ -103,16 +103,25 @@ def _colors(count: int) -> list[Any]:
     return [colormaps["turbo"](0.08 + 0.84 * k / max(count - 1, 1)) for k in range(count)]
 
 
-def _draw_curves(curves: Axes, legend: Axes, found: Sequence[GradientAnatomy]) -> None:
+def _draw_curves(
+    curves: Axes, legend: Axes, found: Sequence[GradientAnatomy], heading: str
+) -> None:
+    """Curves as far up as they go, down to 1e-6; the legend tells what clipping makes of each gradient."""
+    highest = 1.0
     curves.axhline(FORGOTTEN, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)))
     for one, color in zip(found, _colors(len(found)), strict=True):
         share = [value or np.nan for value in shares_of_start(one.field, one.curve)]
-        curves.plot(share, color=color, label=one.label)
+        label = f"{one.label}: {one.clipped.norm:.3g} → {one.clipped.limited:.3g}"
+        curves.plot(share, color=color, label=label)
         powers = [value or np.nan for value in one.powers]
+        highest = max(highest, *(value for value in (*share, *powers) if np.isfinite(value)))
         curves.plot(powers, color=color, linewidth=0.8, linestyle=(0, (1, 2)))
     curves.set_xlim(0, max(len(one.curve) for one in found) - 1)
     curves.set_yscale("log")
-    curves.set_ylim(1e-6, 1e6)
+    curves.set_ylim(1e-6, 10 * highest)
     curves.yaxis.set_major_formatter("{x:g}")
-    legend.legend(*curves.get_legend_handles_labels(), frameon=False, fontsize=8, loc="upper left")
+    legend.legend(
+        *curves.get_legend_handles_labels(), frameon=False, fontsize=8, loc="upper left",
+        title=heading, title_fontsize=8, alignment="left",
+    )  # fmt: skip
     legend.set_axis_off()

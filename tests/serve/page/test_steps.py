@@ -181,12 +181,13 @@ def test_lines_are_typed_with_their_breaks(visit: Visitor) -> None:
 def test_nothing_is_said_to_be_certain_but_what_is(visit: Visitor) -> None:
     written = visit().page.evaluate(
         """async () => {
-            const { percent } = await import("/page/messages.js");
-            return [0, 0.0003, 0.042, 0.5, 0.994, 0.9988, 0.99999, 1].map(percent);
+            const { number, percent, plain } = await import("/page/messages.js");
+            const signs = [number(-0.0004, 3), number(-0.0006, 3), plain(-0)];
+            return [...signs, ...[0, 0.0003, 0.042, 0.5, 0.994, 0.9988, 0.99999, 1].map(percent)];
         }"""
     )
     assert written == [
-        "0.0 %", "< 0.1 %", "4.2 %", "50 %", "99 %", "99.9 %", "> 99.9 %", "100 %",
+        "0.000", "−0.001", "0", "0.0 %", "< 0.1 %", "4.2 %", "50 %", "99 %", "99.9 %", "> 99.9 %", "100 %",
     ]  # fmt: skip
 
 
@@ -215,6 +216,9 @@ def test_on_a_phone_no_word_breaks_and_what_is_wide_scrolls_within(visit: Visito
     assert now.evaluate("one => one.scrollWidth > one.clientWidth")
     assert "gradient" in now.evaluate("one => getComputedStyle(one).backgroundImage")
     assert "0.1 ∂L/∂W_h" in now.inner_text()
+    here.page.click("#stepsBack")
+    widths = now.locator(".bar").evaluate_all("all => all.map(one => one.clientWidth)")
+    assert min(widths) >= 40
     assert "0.10" not in now.inner_text()
     assert "−0.0000" not in now.inner_text()
 

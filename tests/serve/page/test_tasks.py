@@ -28,7 +28,9 @@ def test_labels_come_with_their_probabilities(visit: Visitor) -> None:
 
 
 def test_an_answer_colours_the_passage_and_underlines_its_evidence(visit: Visitor) -> None:
-    here = visit("answer")
+    here = visit("answer", locale="ko-KR")
+    assert here.page.inner_text("#firstColumn") == "지문"
+    assert here.page.inner_text("#columns bdi") == "질문"
     question = ["Ann naps. Bob is in the hall now.", "Where is Bob?"]
     here.type(question[0])
     here.page.fill("#columns textarea", question[1])

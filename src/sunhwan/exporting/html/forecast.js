@@ -30,9 +30,17 @@ const SAY = {
 };
 function DATES(language) {
   if (!CALENDAR) return "";
-  const time = timeOf(0), must = MODEL.cycles.length;
-  return language === "en" ? `, ${must ? "each behind its date" : "with its date before it if you like"}, such as ${time} 12.5`
-    : `, ${must ? "앞에 날짜를 붙여" : "원하면 앞에 날짜를 붙여"} (예: ${time} 12.5)`;
+  const line = dated(), must = MODEL.cycles.length;
+  return language === "en" ? `, ${must ? "each behind its date" : "with its date before it if you like"}, such as ${line}`
+    : `, ${must ? "앞에 날짜를 붙여" : "원하면 앞에 날짜를 붙여"} (예: ${line})`;
+}
+function dated() { return `${timeOf(0)} 12.5`; }
+
+// The date of the example is not broken at its hyphens.
+function keepTogether(node) {
+  const [before, after] = CALENDAR ? node.textContent.split(dated()) : [];
+  if (after === undefined) return;
+  node.replaceChildren(before, made("span", dated(), { whiteSpace: "nowrap" }), after);
 }
 const EXAMPLE = CALENDAR ? [0, 1, 2].map(timeOf).join(", ") : "";
 const HEIGHT = 240, LEFT = 52, BOTTOM = 22, PAST = 4, LABEL = 90;
@@ -104,7 +112,10 @@ function showForecasts({ series, first }) {
   return blocks;
 }
 
-const show = () => attempted(() => showForecasts(readSeries(get("text").value)), SAY[language].faults) ?? get("answer").replaceChildren();
+function show() {
+  keepTogether(get("given"));
+  attempted(() => showForecasts(readSeries(get("text").value)), SAY[language].faults) ?? get("answer").replaceChildren();
+}
 
 get("text").addEventListener("input", () => soon(show));
 twoLanguages(SAY, show);

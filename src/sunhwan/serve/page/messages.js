@@ -24,11 +24,12 @@ export function number(value, decimals = 0) {
     const options = { maximumFractionDigits: decimals, minimumFractionDigits: decimals };
     writers.set(key, new Intl.NumberFormat(document.documentElement.lang, options));
   }
-  return writers.get(key).format(value).replace(/^-/, "−");
+  // What is rounded to zero has no sign.
+  return writers.get(key).format(value).replace(/^-(?=[0.,]*$)/, "").replace(/^-/, "−");
 }
 
 /** A number in as many digits as it needs. */
-export const plain = (value) => value.toLocaleString(document.documentElement.lang, { maximumSignificantDigits: 6 });
+export const plain = (value) => (value + 0).toLocaleString(document.documentElement.lang, { maximumSignificantDigits: 6 });
 
 /** A probability: "42 %", "0.3 %"; nothing is said to be 0 or 100 % but what is. */
 export function percent(share) {

@@ -6,6 +6,8 @@ import { chosen, isForecaster, isWriter } from "./models.js";
 import { typed } from "./text.js";
 import { say } from "./messages.js";
 
+/** The name of a column, in the reader's language where the file need not name it. */
+const columnName = (name) => (["passage", "question"].includes(name) ? say(name) : name);
 const fields = () => [...find("columns").querySelectorAll("textarea")];
 
 /** The parts of the question, the first of which is the text. */
@@ -16,27 +18,28 @@ export const question = () => (isWriter() ? typed() : parts().join("\t"));
 
 /** What the text holds, where that is not plain: of several columns the first, or all of a series. */
 function nameColumns() {
-  const names = isWriter() ? [] : (chosen()?.inputs ?? []);
+  const names = isWriter() ? [] : (chosen()?.inputs ?? []).map(columnName);
   const all = names.length ? say("columnsRead", { names: names.join(", ") }) : "";
   find("firstColumn").textContent = isForecaster() ? all : names.length > 1 ? names[0] : "";
+  for (const [k, one] of find("columns").querySelectorAll("bdi").entries()) one.textContent = names[k + 1];
 }
 
 export function startQuestion() {
   on("language", nameColumns);
   on("model", () => {
     const columns = isWriter() || isForecaster() ? [] : (chosen()?.inputs ?? []);
-    nameColumns();
     find("columns").replaceChildren(
       ...columns
         .slice(1)
-        .map((name) =>
+        .map(() =>
           element(
             "label",
             { class: "column" },
-            element("bdi", {}, name),
+            element("bdi", {}),
             element("textarea", { rows: 2, spellcheck: "false", oninput: () => tell("text") }),
           ),
         ),
     );
+    nameColumns();
   });
 }
