@@ -69,7 +69,7 @@ def test_a_tagger_answers(opened):
     """Words with their letters, and a CRF."""
     page = opened("tasks/tag", viewport={"width": 360, "height": 640}, locale="ko-KR")
     task = sunhwan.load(GOLDEN / "tasks" / "tag")
-    for text in ("김 민수가 New York 오늘 Oslo", "x" * 70 + " 이 영희가", ""):
+    for text in ("김 민수가 New York 오늘 Oslo", "x" * 70 + " 이\x85영희가\x1cOslo\ufeff", ""):
         (answer,) = task.predict([text])
         page.fill("#text", text)
         labels = page.evaluate("text => sunhwan.tag(text)", text)

@@ -62,7 +62,7 @@ function numberQuestion(show) {
     return box;
   });
   return () => {
-    const cells = boxes.flatMap(box => box.value.split(/\s+/).filter(Boolean));
+    const cells = boxes.flatMap(box => wordsOf(box.value));
     const wrong = cells.find(cell => Number.isNaN(numberOf(cell)));
     if (wrong !== undefined) throw { fault: "number", cell: wrong };
     if (cells.length !== mean.length) throw { fault: "count", count: cells.length, wide: mean.length };

@@ -3,8 +3,7 @@ const { source: SOURCE } = MODEL;
 const WORDS = SOURCE.kind === "words" && texts(SOURCE.words), LETTERS = WORDS && texts(SOURCE.letters);
 const VOCABULARY = SOURCE.kind === "text" && texts(SOURCE.vocabulary);
 
-const wordsOf = text => text.split(/\s+/).filter(Boolean);
-const tokenOf = word => normal(word).replace(/\s/g, "_") || "_";
+const tokenOf = word => normal(word).split(new RegExp(`[${SPACE}]`)).join("_") || "_";
 
 // A text → its steps: the numbers of tokens, or of words with those of their letters.
 function read(text) {

@@ -5,7 +5,10 @@ const numberOf = cell => /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(cell) && N
 
 const normal = text => text.replace(/\r\n?/g, "\n").normalize("NFC");
 const SIGN = "!-/:-@\\[-`{-~\\u00a1-\\u00bf\\u2010-\\u2bff\\u3001-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20";
-const PIECE = new RegExp(` ?[^\\s0-9${SIGN}\\ufffd]{1,64}| ?[0-9]{1,64}| ?[${SIGN}]{1,64}|\\s{1,64}(?!\\S)|\\s{1,64}|\\ufffd`, "gu");
+// White space is that of Python, which is not quite that of JavaScript.
+const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000", BETWEEN = new RegExp(`[${SPACE}]+`);
+const PIECE = new RegExp(` ?[^${SPACE}0-9${SIGN}\\ufffd]{1,64}| ?[0-9]{1,64}| ?[${SIGN}]{1,64}|[${SPACE}]{1,64}(?![^${SPACE}])|[${SPACE}]{1,64}|\\ufffd`, "gu");
+const wordsOf = text => text.split(BETWEEN).filter(Boolean);
 
 // Characters, of Hangul syllables their letters; and syllables of letters.
 const letters = text => [...text].flatMap(c => c >= "가" && c <= "힣" ? [...c.normalize("NFD")] : [c]);
@@ -36,7 +39,7 @@ function texts({ tokens, unk_id: unk, eos_id: eos, kind, merges = [] }) {
     let parts;
     if (kind === "words") {
       const lines = eos === null ? [text] : text.split("\n");
-      parts = lines.flatMap((line, n) => [...(n ? [null] : []), ...line.split(/\s+/).filter(Boolean)]);
+      parts = lines.flatMap((line, n) => [...(n ? [null] : []), ...wordsOf(line)]);
       return parts.map(part => part === null ? eos : places.get(part) ?? unk).filter(n => n !== null);
     }
     if (kind === "subwords") {
