@@ -1,5 +1,7 @@
 """Encoder-decoders as one page: what the model writes, and where it looked."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -28,14 +30,20 @@ def test_translations_and_where_it_looked(opened):
     whole = {**task.preprocessing(), "source": source, "vocabulary": written}
     task = lively(type(task).restored(task.config, whole))
     page = opened(task, viewport={"width": 360, "height": 640}, color_scheme="dark")
-    for question in ("2 1", "각ㅋ 4가"):
-        (answer,) = task.predict([question], beam=1)
+    for question, beam in (("2 1", 5), ("각ㅋ 4가", 3), ("1", 1)):
+        (answer,) = task.predict([question], beam=beam)
+        page.fill("#beam", str(beam))
         page.fill("#text", question)
         page.wait_for_function("() => document.querySelector('#pieces button')")
         page.evaluate("show()")
         assert page.text_content("#written") == answer.values["output"]
-        assert page.evaluate("q => sunhwan.write(q)", question) == answer.values["output"]
-        looks = page.evaluate("q => write(q).looks", question)
+        found = page.evaluate("q => search(...q)", [question, beam])
+        answers = answer.values["answers"]
+        assert [text["text"] for text in found] == [one["output"] for one in answers]
+        shares = [math.exp(one["log_probability"]) for one in answers]
+        assert [text["share"] for text in found] == pytest.approx(shares, rel=1e-4)
+        assert page.locator("#others li").count() == len(answers) - 1
+        looks = found[0]["looks"]
         np.testing.assert_allclose(looks, answer.alignment.weights, atol=1e-5)
         cells = page.locator("#grid td").count()
         assert cells == answer.alignment.weights.numel()
@@ -91,7 +99,7 @@ def test_a_drawing_is_described(opened):
     page.uncheck("#fit")
     assert not np.allclose(page.evaluate("asked()"), ink.ravel())
     numbers = page.evaluate("asked()")
-    (answer,) = task.predict([" ".join(map(repr, numbers))], beam=1)
+    (answer,) = task.predict([" ".join(map(repr, numbers))])
     page.evaluate("show()")
     assert page.text_content("#written") == answer.values["output"]
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -110,7 +118,7 @@ def test_numbers_are_described(opened):
     page.fill("#number0", "30")
     page.fill("#number1", "0.5")
     page.evaluate("show()")
-    (answer,) = task.predict([("30", "0.5")], beam=1)
+    (answer,) = task.predict([("30", "0.5")])
     assert page.text_content("#written") == answer.values["output"]
     page.fill("#number1", "<b>")
     page.evaluate("show()")
@@ -128,10 +136,12 @@ def test_tunes_are_drawn(opened):
     for n, label in enumerate((metre, key)):
         page.locator("select").nth(n).select_option(label=label)
     page.fill("#heat", "0")
-    (answer,) = task.predict([(metre, key)], beam=1, temperature=0)
+    assert page.locator("#searched").is_visible()
+    (answer,) = task.predict([(metre, key)], temperature=0)
     assert page.text_content("#written") == answer.text
     page.fill("#heat", "1.5")
     page.click("#again")
+    assert page.locator("#searched").is_hidden()
     assert page.text_content("#written").startswith("X:1\n")
     # Of some counts the shares, subtracted one by one, leave more than nothing of the largest draw.
     draws = """() => {

@@ -1,8 +1,8 @@
 // The page of an encoder-decoder: what it writes about what is given, and where it looked.
 const ABOUT = {
-  en: { text: "Type, and the model writes about it, always the likeliest token.", image: "Draw with a finger or choose a picture, and the model says what it is.",
+  en: { text: "Type, and the model writes the likeliest text that it finds.", image: "Draw with a finger or choose a picture, and the model says what it is.",
     frames: "Paste frames or choose a file, and the model writes about them.", vector: "Give numbers, and the model says what they are.", labels: "Choose, and the model writes." },
-  ko: { text: "글을 치면 모델이 가장 그럴듯한 토큰을 골라 이어 씁니다.", image: "손가락으로 그리거나 그림을 고르면 모델이 무엇인지 말합니다.",
+  ko: { text: "글을 치면 모델이 가장 그럴듯한 글을 찾아 씁니다.", image: "손가락으로 그리거나 그림을 고르면 모델이 무엇인지 말합니다.",
     frames: "프레임을 붙여 넣거나 파일을 고르면 모델이 글로 옮깁니다.", vector: "수를 넣으면 모델이 글로 말합니다.", labels: "고르면 모델이 글을 씁니다." },
 };
 ABOUT.en.words = ABOUT.en.text;
@@ -10,10 +10,10 @@ ABOUT.ko.words = ABOUT.ko.text;
 const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", again: "Write again",
     temperature: "Temperature", legend: "Where the model looked: choose a piece of what it wrote. A row of the grid is a piece, a column what was read.",
-    likely: p => `probability ${p}` },
+    beams: "Beam width (1: greedy)", likely: p => `probability ${p}` },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", again: "다시 쓰기",
     temperature: "온도", legend: "모델이 본 곳: 쓴 조각을 하나 고르세요. 격자의 한 줄이 쓴 조각이고, 칸은 읽은 조각입니다.",
-    likely: p => `확률 ${p}` },
+    beams: "빔의 너비(1이면 탐욕 탐색)", likely: p => `확률 ${p}` },
 };
 const LARGEST = 60;
 let shown = null;
@@ -56,10 +56,18 @@ function whole({ text }, given) {
 
 function show() {
   const given = attempted(asked, SAY[language].faults);
-  shown = given && write(given, MODEL.temperature ? +get("heat").value : 0);
+  const heat = MODEL.temperature && +get("heat").value;
+  const texts = !given ? [] : heat ? [drawn(given, heat)] : search(given, width());
+  shown = texts[0] ?? null;
+  get("searched").hidden = heat > 0;
   const looks = shown?.ids.length && shown.looks[0];
   get("written").textContent = shown ? whole(shown, given) : "";
   get("share").textContent = shown && !MODEL.temperature ? SAY[language].likely(shown.share.toPrecision(2)) : "";
+  get("others").replaceChildren(...MODEL.tune ? [] : texts.slice(1).map(other => {
+    const line = made("li", other.text);
+    line.append(" ", made("small", SAY[language].likely(other.share.toPrecision(2))));
+    return line;
+  }));
   for (const id of ["legend", "look", "pieces", "grid"]) get(id).hidden = !looks;
   for (const id of ["look", "pieces", "grid"]) get(id).replaceChildren();
   if (looks) {
@@ -68,7 +76,12 @@ function show() {
   }
 }
 
+// How many texts are kept: a whole number from 1 to 10.
+const width = () => Math.min(Math.max(Math.round(+get("beam").value) || 1, 1), 10);
+
 const asked = QUESTIONS[KIND](show);
+get("beam").value = MODEL.beam;
+get("beam").oninput = () => soon(show);
 get("drawn").hidden = !MODEL.temperature;
 get("heat").value = MODEL.temperature;
 get("heat").oninput = () => { get("degrees").textContent = get("heat").value; show(); };
@@ -76,4 +89,4 @@ get("degrees").textContent = get("heat").value;
 get("again").onclick = show;
 twoLanguages(SAY, show);
 show();
-window.sunhwan = { write: given => write(given).text };
+window.sunhwan = { write: (given, beam) => search(given, beam)[0].text };

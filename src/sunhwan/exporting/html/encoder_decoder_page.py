@@ -14,7 +14,7 @@ from sunhwan.exporting.html.random_questions import as_read, random_questions, s
 from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models.encoder_decoder import EncoderDecoder, SequenceReader
 from sunhwan.models.readers import StepReader
-from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
+from sunhwan.tasks.common.encoder_decoder_task import ALPHA, BEAM, EncoderDecoderTask
 from sunhwan.tasks.common.input_kinds import TextKind
 from sunhwan.tasks.describe.tunes import TUNE
 from sunhwan.text import Vocabulary
@@ -60,6 +60,8 @@ def _facts(task: EncoderDecoderTask, parts: Parts, model: Any) -> dict[str, Any]
         "source": kind.to_dict(),
         "vocabulary": task.vocabulary.to_dict(),
         "limit": task.limit,
+        "beam": BEAM,
+        "alpha": ALPHA,
         "temperature": task.temperature,
         "tune": task.columns == TUNE,
         "decoder": decoder(parts, model.decoder),
