@@ -99,3 +99,5 @@ def test_which_methods_are_ahead() -> None:
     assert found._replace(lower=True).better == []
     assert [row[0] for row in found.listing().rows] == ["the model", "x", "y"]
     assert found.to_dict()["better_than_the_model"] == ["y", "x"]
+    diverged = Baselines(("perplexity",), {"perplexity": 2.3e57}, {})
+    assert diverged.listing().rows == [("the model", "2.3e+57")]

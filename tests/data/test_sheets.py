@@ -1,6 +1,7 @@
 """Workbooks and Parquet: typed cells become the texts that a person sees."""
 
 import datetime
+import gzip
 import sys
 import zipfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sunhwan.data import read_table
+from sunhwan.data.survey import read_column
 from sunhwan.errors import DataError, TextError
 
 _PARTS = {
@@ -57,7 +59,9 @@ def test_a_workbook(tmp_path: Path) -> None:
         [2, "두\n줄", None, False],
     ]  # fmt: skip
     table = read_table(workbook(tmp_path / "x.xlsx", rows))
-    assert table.said == "workbook, sheet 평, with a header: 번호, 평, 점수, 본 날"
+    assert table.said == (
+        "workbook, sheet 평, 1 line above the table left out, with a header: 번호, 평, 점수, 본 날"
+    )
     assert [list(row.values.values()) for row in table.rows] == [
         ["1", "좋다, 아주", "4.5", "true"], ["2", "두\n줄", "", "false"]
     ]  # fmt: skip
@@ -96,6 +100,29 @@ def test_parquet(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match="is no Parquet file that can be read"):
         read_table(tmp_path / "x.parquet")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_packed_columns_are_those_of_the_plain_file(tmp_path: Path, suffix: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = arrow.table({"text": ["좋다", "나쁘다"], "label": ["긍정", "부정"]})
+    plain = tmp_path / f"x{suffix}"
+    if suffix == ".parquet":
+        parquet.write_table(rows, plain)
+    else:
+        with arrow.ipc.new_stream(plain, rows.schema) as stream:
+            stream.write_table(rows)
+    packed = tmp_path / f"x{suffix}.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    wanted = [row.values for row in read_table(plain).rows]
+    assert wanted[0] == {"text": "좋다", "label": "긍정"}
+    assert [row.values for row in read_table(packed).rows] == wanted
+    assert list(read_column(packed, "text")) == ["좋다", "나쁘다"]
+    packed.write_bytes(packed.read_bytes()[:40])
+    with pytest.raises(TextError, match="is not a whole gzip file"):
+        read_table(packed)
 
 
 @pytest.mark.parametrize(

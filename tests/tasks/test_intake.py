@@ -46,7 +46,9 @@ def test_an_export_is_learned_measured_and_asked_as_it_is(
     assert (
         "CP949, semicolon-separated, with a header: 번호, 리뷰, 감정; 2 columns without" in done.out
     )
-    assert f"6 of 60 rows have no 감정 and left out (the first is {reviews}, line 5)" in done.out
+    assert (
+        f"6 of 60 rows have no 감정 and are left out (the first is {reviews}, line 5)" in done.out
+    )
     assert "리뷰 → 감정: " in done.out
     assert "2 labels: " in done.out
     assert (
@@ -91,6 +93,17 @@ def test_columns_without_usual_names_are_told_by_what_they_hold(
 ) -> None:
     table = read_table(save(tmp_path, name, text))
     assert choose_columns(table, Config(), INPUTS, TARGETS, labels=True) == Columns(*columns)
+
+
+def test_a_table_that_could_have_two_columns_of_labels_is_refused(tmp_path: Path) -> None:
+    rows = "".join(f'user{n % 30},{4 * (n % 2)},"is upset about number {n}"\n' for n in range(180))
+    for header in ("", "author,toxic,comment\n"):
+        table = read_table(save(tmp_path, "a.csv", header + rows))
+        with pytest.raises(DataError, match="name one of them"):
+            choose_columns(table, Config(), INPUTS, TARGETS, labels=True)
+    few = "".join(f'{"ABC"[n % 3]},{n % 2},"is upset about number {n}"\n' for n in range(180))
+    table = read_table(save(tmp_path, "b.csv", "mood,toxic,comment\n" + few))
+    assert choose_columns(table, Config(), INPUTS, TARGETS, labels=True).target == "mood"
 
 
 def test_the_named_column_is_the_one_that_is_read(tmp_path: Path) -> None:

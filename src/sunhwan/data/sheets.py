@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sunhwan.data.separated import Cells
 from sunhwan.errors import DataError, TextError
-from sunhwan.files import open_plain
+from sunhwan.files import open_plain, unpacked_name
 from sunhwan.text.decoding import normalize, read_bytes
 
 WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -58,8 +58,12 @@ def read_workbook(path: Path) -> Sheet:
             if number > start and any(cell.strip() for cell in row)
         ]
         if cells:
-            others = f", the first of {len(sheets)} sheets" if len(sheets) > 1 else ""
-            return Sheet(cells, f"workbook, sheet {normalize(sheet)}{others}")
+            others = f", of {len(sheets)} the first with rows" if len(sheets) > 1 else ""
+            titles = sum(any(cell not in (None, "") for cell in row) for row in rows[:start])
+            above = (
+                f", {titles} line{'s' * (titles > 1)} above the table left out" if titles else ""
+            )
+            return Sheet(cells, f"workbook, sheet {normalize(sheet)}{others}{above}")
     raise DataError(f"{name} holds no row; give a file with at least one.")
 
 
@@ -137,22 +141,31 @@ def read_columnar(path: Path) -> Sheet:
 
 def kind_of_columnar(path: Path) -> str:
     """Parquet or Arrow, by the name of the file."""
-    return "Arrow" if path.suffix.lower() in ARROW else "Parquet"
+    return "Arrow" if is_arrow(path) else "Parquet"
+
+
+def is_arrow(path: Path) -> bool:
+    """Whether a file, packed or not, is named as one of Arrow."""
+    return Path(unpacked_name(path.name)).suffix in ARROW
 
 
 def column_batches(path: Path, only: Sequence[str] = ()) -> tuple[tuple[str, ...], Iterator[Any]]:
     """The names of the columns of a Parquet or Arrow file, and its rows in batches of pyarrow.
 
-    Arrow: files, and streams such as `datasets` saves. only: the columns that are read, where they are
-    there. Errors as of `read_columnar`.
+    Arrow: files, and streams such as `datasets` saves. A packed file (`.gz`, `.zst`) is unpacked into
+    memory, for it is not read from its beginning to its end. only: the columns that are read, where they
+    are there. Errors as of `read_columnar`.
     """
     name, parquet = normalize(str(path)), parquet_library()
+    packed = unpacked_name(path.name) != path.name.lower()
+    data = read_bytes(path) if packed else None
     try:
-        with open_plain(path):
-            pass
-        if path.suffix.lower() in ARROW:
-            return _arrow_batches(path, name, only)
-        file = parquet.ParquetFile(path)
+        if data is None:
+            with open_plain(path):
+                pass
+        if is_arrow(path):
+            return _arrow_batches(path, data, name, only)
+        file = parquet.ParquetFile(path if data is None else io.BytesIO(data))
     except OSError as error:
         raise TextError(
             f"{name} cannot be read ({error.strerror or error}); check the path."
@@ -165,11 +178,11 @@ def column_batches(path: Path, only: Sequence[str] = ()) -> tuple[tuple[str, ...
 
 
 def _arrow_batches(
-    path: Path, name: str, only: Sequence[str]
+    path: Path, data: bytes | None, name: str, only: Sequence[str]
 ) -> tuple[tuple[str, ...], Iterator[Any]]:
     import pyarrow
 
-    source = pyarrow.memory_map(str(path))
+    source = pyarrow.memory_map(str(path)) if data is None else pyarrow.BufferReader(data)
     try:
         reader = pyarrow.ipc.open_stream(source)
         batches = iter(reader)

@@ -13,6 +13,7 @@ from sunhwan.data.numbers import plain_columns
 from sunhwan.data.separated import Cells, Layout, check_filled, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
+from sunhwan.files import unpacked_name
 from sunhwan.text.decoding import normalize, read_known
 
 SEPARATORS = {".tsv": "\t", ".csv": ","}
@@ -72,7 +73,7 @@ def _by_case(columns: Sequence[str]) -> dict[str, str]:
 
 
 def read_table(path: str | Path, header: bool | None = None) -> Table:
-    """Read a file of rows, plain or `.gz`.
+    """Read a file of rows, plain, `.gz` or `.zst`.
 
     `.jsonl`, `.ndjson` and `.json` are JSON Lines, and so is what begins with `{`; what begins with
     `__label__` is fastText; else the separator is found by evidence (`find_layout`), where `.tsv` and
@@ -95,7 +96,7 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
             open, a JSON line is no flat object, two columns share a name, or there is no row.
     """
     name = normalize(str(path))
-    suffix = Path(name.lower().removesuffix(".gz")).suffix
+    suffix = Path(unpacked_name(name)).suffix
     if suffix in (*WORKBOOKS, *COLUMNAR):
         return _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
     known = read_known(path)
@@ -185,8 +186,8 @@ def parse_fasttext(line: str, where: str) -> dict[str, str]:
     if first == label or not label or rest.lstrip().startswith(FASTTEXT):
         count = "several labels" if rest.lstrip().startswith(FASTTEXT) else "no label"
         raise DataError(
-            f"{where}: this line has {count}, but those before begin with one {FASTTEXT}…; give "
-            "every line one label."
+            f"{where}: this line has {count}, but a line of fastText begins with one {FASTTEXT}…; "
+            "give every line one label."
         )
     return dict(zip(FASTTEXT_COLUMNS, (label, rest), strict=True))
 

@@ -19,6 +19,9 @@ ROWS_A_LABEL = (5, 2, 1.2)
 """Rows that each label has on average, at least, where labels are known by what they are: or fewer
 where no column has so many."""
 
+FEW_LABELS = 20
+"""Labels up to which a column of words is that of the answers, though one of numbers has fewer."""
+
 
 class Columns(NamedTuple):
     """Which columns are read, and which is the answer."""
@@ -105,20 +108,22 @@ def _usual(table: Table, names: Sequence[str], *, named: bool) -> bool:
 
 def _label_column(table: Table, read: Sequence[str]) -> str:
     """The one column of a few short labels that come again and again, of several the one without
-    numbers; "": none tells."""
+    numbers, unless that has many, as names of people; "": none tells."""
     taken = {name.casefold() for name in read}
     each: dict[str, float] = {}
+    labels: dict[str, int] = {}
     for name in table.columns:
         counts = Counter(row.values[name].strip() for row in table.rows)
         empty = counts.pop("", 0)
         short = counts and max(map(len, counts)) <= LONGEST_LABEL and not all(map(_is_date, counts))
         if name.casefold() not in taken and len(counts) > 1 and counts.total() > empty and short:
-            each[name] = counts.total() / len(counts)
+            each[name], labels[name] = counts.total() / len(counts), len(counts)
     found: list[str] = []
     for least in ROWS_A_LABEL:
         found = found or [name for name, rows in each.items() if rows >= least]
     words = [name for name in found if not every(table, name, is_number)]
-    found = words if len(words) == 1 else found
+    if len(words) == 1 and labels[words[0]] <= max(FEW_LABELS, min(labels[name] for name in found)):
+        found = words
     return found[0] if len(found) == 1 else ""
 
 

@@ -59,9 +59,12 @@ def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False
             f"{empty[0]}: the column {columns.target!r} is empty, as in {len(empty):,} of "
             f"{len(table.rows):,} rows, and the answer is needed: fill it in or leave the row out"
         )
-    many = f"{len(empty):,} of {len(table.rows):,} rows have" if len(empty) > 1 else "a row has"
-    first = "the first is " if len(empty) > 1 else ""
-    return Answered(made, [f"{many} no {columns.target} and left out ({first}{empty[0]})"])
+    if len(empty) > 1:
+        many, first = f"{len(empty):,} of {len(table.rows):,} rows have", "the first is "
+    else:
+        many, first = "a row has", ""
+    left = "are" if len(empty) > 1 else "is"
+    return Answered(made, [f"{many} no {columns.target} and {left} left out ({first}{empty[0]})"])
 
 
 def find_pairs(

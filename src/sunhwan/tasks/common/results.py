@@ -126,4 +126,7 @@ class Baselines(NamedTuple):
 
 
 def _figure(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+    if abs(value) < 10:
+        return f"{value:.4f}"
+    # That of a training that diverged may have hundreds of digits.
+    return f"{value:.2f}" if abs(value) < 1e6 else f"{value:.1e}"

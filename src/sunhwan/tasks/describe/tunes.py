@@ -37,8 +37,8 @@ def tune_pairs(path: Path) -> list[Pair]:
         fields, body = _cleaned(tune)
         if body:
             metre, key = metre_of(fields.get("M", "")), key_of(fields["K"])
-            unit = _fraction(fields.get("L", "")) or _unit(metre)
             try:
+                unit = _length(fields.get("L", "")) or _unit(metre)
                 pairs.append(Pair(Question((metre, key), tune.where), in_eighths(body, unit)))
             except ValueError as error:
                 raise DataError(f"{tune.where}: {error}: mend or remove the tune") from None
@@ -112,6 +112,14 @@ def _cleaned(tune: Tune) -> tuple[dict[str, str], str]:
         body = body[: change.start()]
     lines = (" ".join(line.rstrip("\\").split()) for line in body.split("\n"))
     return fields, "\n".join(line for line in lines if line)
+
+
+def _length(field: str) -> Fraction | None:
+    """The length that a field L says; None where it is empty. ValueError: it says none."""
+    found = _fraction(field)
+    if found is None and field.strip():
+        raise ValueError(f"the field L, {quoted(field)}, is no length such as 1/8")
+    return found
 
 
 def _unit(metre: str) -> Fraction:

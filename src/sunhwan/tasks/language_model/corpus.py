@@ -11,6 +11,7 @@ from sunhwan.data.sheets import COLUMNAR
 from sunhwan.data.survey import take_survey
 from sunhwan.data.token_files import TokenSettings, cache_folder, token_file
 from sunhwan.errors import ConfigError, DataError, UsageError
+from sunhwan.files import unpacked_name
 from sunhwan.tasks.common.recipe import by_heart, complete_language
 from sunhwan.text import Corpus, Document, Vocabulary, build_vocabulary, load_corpus
 from sunhwan.text.corpora import TextFile
@@ -72,7 +73,7 @@ def _is_streamed(config: Config) -> bool:
             raise ConfigError("text.column is read as a stream: set text.tokens to 'file'")
         return False
     for file in [] if text.column else found:
-        if file.path.suffix.lower() in COLUMNAR:
+        if Path(unpacked_name(file.path.name)).suffix in COLUMNAR:
             raise DataError(f"{file.name} is a table: name the column of its texts by text.column")
     return bool(found) and (text.tokens == "file" or bool(text.column) or size_of(found) >= LARGE)
 
