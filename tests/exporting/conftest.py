@@ -10,10 +10,17 @@ import pytest
 from sunhwan.exporting import export
 from sunhwan.tasks import Task
 from tests.serve.page.browser import launched
+from tests.tiers import deep
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
+
+
+@pytest.fixture(params=["here", pytest.param("wasm32", marks=deep)])
+def machine(request: pytest.FixtureRequest) -> Any:
+    """Where a C program runs."""
+    return request.param
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """Language models as C: no warning, the numbers of the model, the text of `sample`."""
 
 import re
-import shutil
 import subprocess
-import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,34 +16,21 @@ from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.text import build_vocabulary
 from tests.exporting import test_onnx
+from tests.exporting.compilers import STRICT, compiled, compiler, needs_compiler, said
 from tests.exporting.test_onnx import small
 from tests.laws import test_own_structure as own
-from tests.tiers import deep
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "v1"
-STRICT = ["-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror"]
 
-compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
+pytestmark = needs_compiler
 
 
 def program(file: Path, *options: str) -> Path:
     """The demonstration that is in the file, compiled with every warning an error."""
     assert compiler
-    to = file.with_suffix(".run")
-    main = f"-D{file.stem.upper()}_MAIN"
-    command = [compiler, *STRICT, *options, main, str(file), "-lm", "-o", str(to)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    assert done.returncode == 0
+    to, main = file.with_suffix(".run"), f"-D{file.stem.upper()}_MAIN"
+    compiled([compiler, *STRICT, *options, main, file, "-lm", "-o", to])
     return to
-
-
-def said(run: Path, *arguments: str) -> str:
-    done = subprocess.run([run, *arguments], capture_output=True, check=False)
-    assert done.stderr == b""
-    assert done.returncode == 0
-    return done.stdout.decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize(
@@ -223,59 +207,6 @@ def test_weights_in_bytes(tmp_path):
 def flash_of(file: Path) -> int:
     source = file.read_text(encoding="utf-8")
     return int(re.search(r"flash +([\d,]+) ", source)[1].replace(",", ""))  # type: ignore[index]
-
-
-TARGETS = (
-    ("arm-linux-musleabihf", "-mcpu=cortex_m4"),
-    ("aarch64-linux-musl",),
-    ("riscv64-linux-musl",),
-)
-
-
-@pytest.fixture(scope="module")
-def both(tmp_path_factory):
-    """A model with weights in float32 and in bytes."""
-    folder = tmp_path_factory.mktemp("both")
-    for weights in ("fp32", "int8"):
-        export(GOLDEN / "cells" / "gru_reset_before", folder / f"{weights}.c", "c", weights)
-    return folder
-
-
-def crossed(file: Path, to: Path, target: tuple[str, ...], *options: str) -> None:
-    pytest.importorskip("ziglang")
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", *target, "-O2", *STRICT, *options]
-    command += [str(file), "-o", str(to)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("weights", ["fp32", "int8"])
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target[0])
-def test_other_machines(both, tmp_path, target, weights):
-    """Clang compiles it for them without a warning."""
-    crossed(both / f"{weights}.c", tmp_path / "model.o", target, "-c")
-
-
-@deep
-def test_web_assembly(both, tmp_path):
-    """Under wasmtime it writes what `sample` writes."""
-    wasmtime = pytest.importorskip("wasmtime")
-    crossed(both / "fp32.c", tmp_path / "gru.wasm", ("wasm32-wasi",), "-DFP32_MAIN", "-lm")
-    engine = wasmtime.Engine()
-    linker, store = wasmtime.Linker(engine), wasmtime.Store(engine)
-    linker.define_wasi()
-    wasi = wasmtime.WasiConfig()
-    wasi.argv = ["gru", "the", "150"]
-    wasi.stdout_file = str(tmp_path / "said")
-    store.set_wasi(wasi)
-    module = wasmtime.Module.from_file(engine, str(tmp_path / "gru.wasm"))
-    start = linker.instantiate(store, module).exports(store)["_start"]
-    with suppress(wasmtime.ExitTrap):
-        start(store)
-    task = sunhwan.load(GOLDEN / "cells" / "gru_reset_before")
-    assert isinstance(task, LanguageModelTask)
-    (wanted,) = task.sample("the", length=150, temperature=0, precision="fp32")
-    assert (tmp_path / "said").read_text(encoding="utf-8") == wanted.prompt + wanted.text + "\n"
 
 
 def test_the_step_is_the_model():

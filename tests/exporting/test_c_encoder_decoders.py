@@ -6,11 +6,11 @@ import torch
 import sunhwan
 from sunhwan.exporting import export, predictor_checks
 from sunhwan.text import build_vocabulary
-from tests.exporting.test_c import compiler
+from tests.exporting.compilers import needs_compiler
 from tests.exporting.test_c_predictors import lines_of, written_without_a_warning
 from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading, words
 
-pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
+pytestmark = needs_compiler
 
 
 @pytest.fixture(autouse=True)
@@ -85,14 +85,14 @@ def of_subwords():
     ],
     ids=["characters", "words and letters", "words", "subwords"],
 )
-def test_translations(tmp_path, make):
+def test_translations(tmp_path, make, machine):
     """Greedily, under sanitizers; of two vocabularies, the state begun anew with each text."""
     task = lively(make(), 20)
     export(task, tmp_path / "notes.c", "c")
     texts = ["2 1", "4 4\t4 0\u30001  2 3", "", " x 2 ", "2 1", "New 하나 Oslo two", "four", "0"]
     wanted = [answer.values["output"] for answer in task.predict(texts, beam=1)]
     assert len(set(wanted)) > 3
-    assert lines_of(tmp_path, TRANSLATE, [*texts, "2 " * 300]) == [*wanted, "too long"]
+    assert lines_of(tmp_path, TRANSLATE, [*texts, "2 " * 300], machine) == [*wanted, "too long"]
 
 
 def test_tokens_are_written_as_they_are(tmp_path):
@@ -107,13 +107,13 @@ def test_tokens_are_written_as_they_are(tmp_path):
 
 
 @pytest.mark.usefixtures("printing")
-def test_descriptions(tmp_path):
+def test_descriptions(tmp_path, machine):
     """Numbers go in as they are read."""
     task = lively(sunhwan.load(GOLDEN / "describe"))
     export(task, tmp_path / "notes.c", "c")
     rows = [("30", "0.5"), ("-8", "20")]
     wanted = [answer.values["output"] for answer in task.predict(rows, beam=1)]
-    assert lines_of(tmp_path, DESCRIBE, [text for row in rows for text in row]) == wanted
+    assert lines_of(tmp_path, DESCRIBE, [text for row in rows for text in row], machine) == wanted
 
 
 SEE = """
@@ -128,7 +128,7 @@ SEE = """
 
 
 @pytest.mark.usefixtures("printing")
-def test_descriptions_of_images(tmp_path):
+def test_descriptions_of_images(tmp_path, machine):
     """By convolutions at the full size and at halves of an odd one, under sanitizers."""
     task = lively(reading("describe_images", IMAGES), 7)
     for parameter in task.model.reader.parameters():
@@ -138,4 +138,4 @@ def test_descriptions_of_images(tmp_path):
     images = [[f"{v:.3f}" for v in torch.rand(81, generator=draw).tolist()] for _ in range(4)]
     wanted = [task.predict([" ".join(one)], beam=1)[0].values["output"] for one in images]
     assert len(set(wanted)) > 1
-    assert lines_of(tmp_path, SEE, [number for one in images for number in one]) == wanted
+    assert lines_of(tmp_path, SEE, [number for one in images for number in one], machine) == wanted

@@ -1,7 +1,6 @@
 """Classifiers, taggers and forecasters as C: the numbers of the model, and the labels of `predict`."""
 
 import re
-import subprocess
 
 import pytest
 import torch
@@ -10,10 +9,19 @@ import sunhwan
 from sunhwan.errors import SunhwanError
 from sunhwan.exporting import export, predictor_checks
 from sunhwan.exporting.c import write_c
-from tests.exporting.test_c import STRICT, compiler
+from tests.exporting.compilers import (
+    SANITIZED,
+    STRICT,
+    compiled,
+    compiler,
+    needs_compiler,
+    said,
+    said_in_wasm,
+    without_a_warning,
+)
 from tests.exporting.test_tasks import FRAMES, GOLDEN, IMAGES, lively, other, reading, words
 
-pytestmark = pytest.mark.skipif(compiler is None, reason="there is no C compiler")
+pytestmark = needs_compiler
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +35,7 @@ def written_without_a_warning(task, file, weights):
     """The model as C, near to the numbers of Python, and taken by a strict compiler."""
     found = export(task, file, "c", weights)
     assert found.deviation < (1e-5 if weights == "fp32" else 0.1)
-    command = [compiler, *STRICT, "-fsyntax-only", str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    without_a_warning(file)
 
 
 def with_ngrams(source):
@@ -95,17 +101,19 @@ TAG = """
 """
 
 
-def lines_of(folder, body, texts):
-    """What the file says to texts, under sanitizers; and the RAM that its comment tells, in bytes."""
-    (folder / "main.c").write_text(MAIN.replace("BODY", body), encoding="utf-8")
-    command = [compiler, *STRICT, "-fsanitize=address,undefined", str(folder / "main.c"), "-lm"]
-    subprocess.run([*command, "-o", folder / "run"], check=True)
-    done = subprocess.run([folder / "run", *texts], capture_output=True, text=True, check=False)
-    assert done.stderr == ""
-    *lines, size = done.stdout.splitlines()
-    stated = re.search(r"RAM +([\d,]+) ", (folder / "notes.c").read_text(encoding="utf-8"))
-    assert stated
-    assert size == stated[1].replace(",", "")
+def lines_of(folder, body, texts, machine="here"):
+    """What the file says to texts, here under sanitizers; the RAM that its comment tells is checked."""
+    main = folder / "main.c"
+    main.write_text(MAIN.replace("BODY", body), encoding="utf-8")
+    if machine == "wasm32":
+        text = said_in_wasm(main, texts)
+    else:
+        compiled([compiler, *STRICT, *SANITIZED, main, "-lm", "-o", folder / "run"])
+        text = said(folder / "run", *texts)
+    *lines, size = text.splitlines()
+    told = re.search(r"RAM +([\d,]+) ", (folder / "notes.c").read_text(encoding="utf-8"))
+    assert told
+    assert size == told[1].replace(",", "")
     return lines
 
 
@@ -118,7 +126,7 @@ def lines_of(folder, body, texts):
     ],
     ids=["characters", "n-grams", "n-grams of words"],
 )
-def test_labels_of_texts(tmp_path, make):
+def test_labels_of_texts(tmp_path, make, machine):
     """A text that is too long is no text that was read in part."""
     task = make()
     export(task, tmp_path / "notes.c", "c")
@@ -134,7 +142,7 @@ def test_labels_of_texts(tmp_path, make):
     ]
     wanted = [answer.values["label"] for answer in task.predict(texts)]
     assert len(set(wanted)) > 1
-    assert lines_of(tmp_path, CLASSIFY, [*texts, "나 " * 257]) == [*wanted, "too long"]
+    assert lines_of(tmp_path, CLASSIFY, [*texts, "나 " * 257], machine) == [*wanted, "too long"]
 
 
 PAIR = """
@@ -146,7 +154,7 @@ PAIR = """
 """
 
 
-def test_labels_of_pairs(tmp_path):
+def test_labels_of_pairs(tmp_path, machine):
     """Both texts count, each for itself; one that is too long has no label."""
     task = sunhwan.load(GOLDEN / "classify_pair")
     export(task, tmp_path / "notes.c", "c")
@@ -154,10 +162,10 @@ def test_labels_of_pairs(tmp_path):
     wanted = [answer.values["label"] for answer in task.predict(pairs)]
     assert len(set(wanted)) > 1
     texts = [text for pair in [*pairs, ("나" * 129, ""), ("", "나" * 129)] for text in pair]
-    assert lines_of(tmp_path, PAIR, texts) == [*wanted, "too long", "too long"]
+    assert lines_of(tmp_path, PAIR, texts, machine) == [*wanted, "too long", "too long"]
 
 
-def test_labels_of_words(tmp_path):
+def test_labels_of_words(tmp_path, machine):
     """By Viterbi's algorithm; a long word is read at both its ends."""
     task = sunhwan.load(GOLDEN / "tag")
     export(task, tmp_path / "notes.c", "c")
@@ -170,7 +178,7 @@ def test_labels_of_words(tmp_path):
     ]
     answers = (answer.cells[0].split() for answer in task.predict(texts[:4]))
     wanted = ["".join(word.rpartition("/")[2] + " " for word in words) for words in answers]
-    assert lines_of(tmp_path, TAG, texts) == [*wanted, "too long"]
+    assert lines_of(tmp_path, TAG, texts, machine) == [*wanted, "too long"]
 
 
 ANSWER = """
@@ -197,7 +205,7 @@ PASSAGES = (
 )
 
 
-def test_answers_of_passages(tmp_path):
+def test_answers_of_passages(tmp_path, machine):
     """Equal words count together, by Unicode's case folding; the sentence that was looked at most."""
     task = lively(sunhwan.load(GOLDEN.parents[1] / "v7" / "tasks" / "answer"), 3)
     export(task, tmp_path / "notes.c", "c")
@@ -209,7 +217,7 @@ def test_answers_of_passages(tmp_path):
         wanted.append(f"{values['answer']} {first} {last} {values['probability']:.3f}")
     assert len(set(wanted)) > 8
     texts = [text for pair in [*asked, ("a " * 257, ""), ("", "a " * 257)] for text in pair]
-    assert lines_of(tmp_path, ANSWER, texts) == [*wanted, "too long", "too long"]
+    assert lines_of(tmp_path, ANSWER, texts, machine) == [*wanted, "too long", "too long"]
 
 
 def test_what_a_task_without_a_form_is_told(tmp_path, monkeypatch):

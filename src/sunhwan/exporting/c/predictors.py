@@ -167,7 +167,7 @@ def about_network(title: str, recurrent: Recurrent) -> str:
     return f"{title}: {cells} of {sizes} units"
 
 
-def source_of(task: Any, name: str, weights: str) -> CSource:
+def predictor_file(task: Any, name: str, weights: str) -> CSource:
     """The file of a predictor; ConfigError for what has no form in C."""
     model, ending = task.model, ENDINGS[task.name](task, name)
     read = read_program(model.encoder.inputs, scale_of(task))

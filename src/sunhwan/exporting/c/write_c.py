@@ -29,8 +29,8 @@ from sunhwan.exporting.c.predictors import (
     STEPS,
     about_network,
     compare,
+    predictor_file,
     reads_one_step,
-    source_of,
 )
 from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
@@ -50,7 +50,7 @@ class CForm(NamedTuple):
     compare: Callable[[ctypes.CDLL, str, Any, str, int], float]
 
 
-FORMS = dict.fromkeys(ENDINGS, CForm(source_of, compare)) | dict.fromkeys(
+FORMS = dict.fromkeys(ENDINGS, CForm(predictor_file, compare)) | dict.fromkeys(
     ENCODER_DECODERS, CForm(encoder_decoder_source, compare_encoder_decoder)
 )
 """By task, but for language models."""
@@ -67,19 +67,25 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
     task.model = copy.deepcopy(task.model).cpu().float().eval()
     name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_").lower() or "model"
     name = f"model_{name}" if name[0].isdigit() else name
-    language = task.as_language_model()
+    source, language = source_of(task, name, weights), task.as_language_model()
     if language is not None:
-        source = _language_model(language, name, weights)
         off = _compare(compiler, name, source, language.model, weights)
     else:
-        form = FORMS[task.name]
-        source = form.source(task, name, weights)
         longest = max(predictor_checks.LENGTHS) + getattr(task, "horizon", 0)
         steps = 1 if reads_one_step(task) else longest
+        room = source.struct * (steps // STEPS + 2)
         with compiled(compiler, name, source.text, f"-D{name.upper()}_STEPS={steps}") as library:
-            off = form.compare(library, name, task, weights, source.struct * (steps // STEPS + 2))
+            off = FORMS[task.name].compare(library, name, task, weights, room)
     write_text(path, source.text)
     return Exported([path], off, weights=weights)
+
+
+def source_of(task: Any, name: str, weights: str) -> CSource:
+    """The file of a model in evaluation mode; ConfigError for what has no form in C."""
+    language = task.as_language_model()
+    if language is not None:
+        return _language_model(language, name, weights)
+    return FORMS[task.name].source(task, name, weights)
 
 
 def _language_model(task: LanguageModelTask, name: str, weights: str) -> CSource:
