@@ -90,7 +90,7 @@ def test_bad_numbers() -> None:
         ("1,2\n1,\n", "x.csv, line 2: column '2' is empty"),
         ("1,2\n1,둘\n", "x.csv, line 2: column '2' holds '둘'"),
         ("1,2\n1e999,2\n", "x.csv, line 2: column '1' holds '1e999'"),
-        ("1,2\n1,2,3\n", "x.csv, line 2: this row has 3 cells, but the first row has 2"),
+        ("1,2\n1,2,3\n", "x.csv, line 2: the first row has 2 cells, and this row 3"),
         ("1|2\n3|4\n", "x.csv, line 1: column '1' holds '1|2'"),
         ("", "x.csv holds no row"),
         ("1,2\n1e300,2\n", "x.csv, frame 2: it holds NaN, infinity or a number too large"),

@@ -95,7 +95,7 @@ def test_where_the_time_is() -> None:
         ("ds,y\n2024-01-01,1\n", {"columns": ("z",)}, "x.csv has no column 'z' for the series"),
         ("ds\n2024-01-01\n", {}, "x.csv has no column but the time 'ds'"),
         ("ds,y\n", {}, "x.csv holds a header but no row"),
-        ("ds,y\n2024-01-01,1,2\n", {}, "x.csv, line 2: this row has 3 cells"),
+        ("ds,y\n2024-01-01,1,2\n", {}, "x.csv, line 2: the header has 2 cells, and this row 3"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(text: str, options: dict[str, str], message: str) -> None:

@@ -227,12 +227,12 @@ def test_a_header_can_be_demanded(save: Save) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("x.tsv", "text\tlabel\na\t1\nb\n", "x.tsv, line 3: this row has 1 cell, but the header "
-         "has 2; put one tab between two cells"),
-        ("x.tsv", "가\t나\n다\t라\t마\n", "x.tsv, line 2: this row has 3 cells, but the first row "
-         "has 2"),
-        ("x.csv", 'q,a\n"두\n줄",a\nb,c,d\n', "x.csv, line 4: this row has 3 cells, but the header "
-         "has 2; put a cell that holds a comma in double quotes"),
+        ("x.tsv", "text\tlabel\na\t1\nb\n", "x.tsv, line 3: the header has 2 cells, and this row "
+         "1; put one tab between two cells"),
+        ("x.tsv", "가\t나\n다\t라\t마\n", "x.tsv, line 2: the first row has 2 cells, and this "
+         "row 3"),
+        ("x.csv", 'q,a\n"두\n줄",a\nb,c,d\n', "x.csv, line 4: the header has 2 cells, and this row "
+         "3; put a cell that holds a comma in double quotes"),
         ("x.tsv", "text\tlabel\na\t1\n\nb\t2\n", "x.tsv, line 3: this line is empty"),
         ("x.csv", "text,label\na,1\n\nb,2\n", "x.csv, line 3: this line is empty"),
         ("x.txt", "하나\n\n둘\n", "x.txt, line 2: this line is empty"),
@@ -254,8 +254,8 @@ def test_a_header_can_be_demanded(save: Save) -> None:
         ("x.jsonl", '{"a": 1, "a": 2}\n', "x.jsonl, line 1: the key 'a' stands twice"),
         ("x.txt", "__label__a x\n__label__a __label__b y\n", "x.txt, line 2: this line has several labels"),
         ("x.txt", "__label__a x\ny\n", "x.txt, line 2: this line has no label"),
-        ("x.csv", "text;label\na;1\nb\n" + "c;3\n" * 9, "x.csv, line 3: this row has 1 cell, but the "
-         "header has 2; put a cell that holds a semicolon in double quotes"),
+        ("x.csv", "text;label\na;1\nb\n" + "c;3\n" * 9, "x.csv, line 3: the header has 2 cells, "
+         "and this row 1; put a cell that holds a semicolon in double quotes"),
         ("x.jsonl", '{"a": 1}\n{"b": 2}\n', "x.jsonl, line 2: this object lacks the key 'a'"),
         ("x.jsonl", '{"a": 1}\n{"a": 1, "b": 2}\n', "x.jsonl, line 2: this object has a key 'b'"),
     ],

@@ -97,10 +97,10 @@ LONG = "1\tform\t_\tX\t_\t_\t0\troot\t_\t_\n"
         ("x.conll", "", "x.conll holds no tagged sentence"),
         ("x.conll", "-DOCSTART- O\n\n# nothing\n", "x.conll holds no tagged sentence"),
         ("x.conllu", "# nothing\n", "x.conllu holds no tagged sentence"),
-        ("x.conllu", "1\ta\tO\n", "x.conllu, line 1: this line has 3 cells between tabs, but CoNLL-U "
-         "has 10"),
-        ("x.conllu", "a\n", "x.conllu, line 1: this line has 1 cell between tabs"),
-        ("x.conllu", LONG + "2\n", "x.conllu, line 2: this line has 1 cell "),
+        ("x.conllu", "1\ta\tO\n", "x.conllu, line 1: CoNLL-U has 10 cells between tabs, and "
+         "this line 3"),
+        ("x.conllu", "a\n", "x.conllu, line 1: CoNLL-U has 10 cells between tabs, and this line 1"),
+        ("x.conllu", LONG + "2\n", "x.conllu, line 2: CoNLL-U has 10 cells"),
         ("x.conllu", LONG.replace("form", ""), "x.conllu, line 1: cell 2 is empty"),
         ("x.conllu", LONG.replace("form", "a  b"), "x.conllu, line 1: cell 2 has two spaces"),
         ("x.conllu", LONG + LONG, "x.conllu, line 2: the token's number is 1, but 2 is next"),

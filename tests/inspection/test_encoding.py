@@ -1,5 +1,7 @@
 """`sunhwan encode`: vectors of texts and tokens, of several tasks."""
 
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from sunhwan.api import load
 from sunhwan.errors import UsageError
 from sunhwan.inspection import encode_texts
+from sunhwan.inspection.measures.encoding import unknown_pieces
 from tests.conftest import Command
 from tests.serve.helpers import VOCABULARIES, language, save_run, save_task
 
@@ -105,6 +108,29 @@ def test_texts_that_are_too_short_are_left_out_where_asked(
         "encode", runs["language"], tmp_path / "lines.txt", "--out", out, "--tokens", "--skip-bad"
     )
     assert arrow.read_table(out).to_pydict()["text"][0] == 1
+
+
+def test_standard_input_is_read_and_what_the_model_does_not_know_is_told(
+    runs: dict[str, Path], command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = io.BytesIO("가나\n나☃가☃뷁\n".encode())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(data, encoding="utf-8"))
+    done = command("encode", runs["language"], "-", "--out", tmp_path / "v.npy")
+    assert done.code == 0, done.err
+    assert len(np.load(tmp_path / "v.npy")) == 2
+    assert "has no token for 3 letters or words of these texts: '☃', '뷁'" in done.err
+    assert unknown_pieces(load(runs["language"]), TEXTS) == {}
+    assert unknown_pieces(load(runs["tag"]), ["a a", "a\ta☃"]) == {"☃": 1}
+    done = command("encode", runs["language"], "-", "--column=a", "--out", tmp_path / "v.npy")
+    assert "standard input is read as a text a line" in done.sentence
+
+
+def test_neighbours_of_a_word_are_not_looked_for_among_letters(
+    runs: dict[str, Path], command: Command
+) -> None:
+    done = command("words", runs["language"], "사과", "--language=ko")
+    assert "'사과'은(는) 낱글자가 아닙니다" in done.sentence
+    assert command("words", runs["language"], "ㄱ").code == 0
 
 
 def test_a_mistake_is_one_sentence(runs: dict[str, Path], command: Command, tmp_path: Path) -> None:

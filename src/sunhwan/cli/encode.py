@@ -9,9 +9,9 @@ import typer
 
 from sunhwan.cli.language import say
 from sunhwan.cli.left_out import Problems
-from sunhwan.cli.output import echo
+from sunhwan.cli.output import complain, echo
 from sunhwan.cli.own_cell import Cells, name_cells
-from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.errors import SunhwanError, UsageError, listed
 
 if TYPE_CHECKING:
     from sunhwan.inspection.measures.encoding import EncodedText
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 def encode(
     run: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
     file: Annotated[
-        Path, typer.Argument(help="A text a line, or a table with a --column of texts.")
+        Path,
+        typer.Argument(
+            help="A text a line, or a table with a --column of texts; -: standard input, a text a line."
+        ),
     ],
     out: Annotated[
         Path, typer.Option(help="A file .npy or .parquet to write.", show_default=False)
@@ -53,7 +56,7 @@ def encode(
     """Write the vector that a model makes of each text, for search, clustering or other models."""
     from sunhwan.api import load
     from sunhwan.atomic import check_writable, write_bytes
-    from sunhwan.inspection.measures.encoding import encode_texts
+    from sunhwan.inspection.measures.encoding import encode_texts, unknown_pieces
 
     if out.suffix not in (".npy", ".parquet"):
         raise UsageError(f"--out {out} must end with .npy or .parquet")
@@ -67,6 +70,9 @@ def encode(
     found = encode_texts(task, texts, pooling=pooling, on_problem=problems or _refuse)
     if problems:
         problems.tell()
+    if unknown := unknown_pieces(task, texts):
+        some = listed([repr(piece) for piece, _ in unknown.most_common()], 10)
+        complain(say("encode.unknown", count=f"{unknown.total():,}", some=some), "yellow")
     write_bytes(out, _parquet(texts, found, tokens) if out.suffix == ".parquet" else _npy(found))
     vectors = sum(len(one.labels) for one in found) if tokens else len(found)
     size = len(found[0].tokens[0] if tokens else found[0].vector)
@@ -82,6 +88,7 @@ def _texts(task: "Task", file: Path, column: str) -> list[str]:
     separated by tabs."""
     from sunhwan.data import column as column_of
     from sunhwan.data import read_table
+    from sunhwan.tasks.common.questions import read_stdin
     from sunhwan.text import read_text
 
     inputs = task.columns_asked if task.asks_rows(file) else []
@@ -91,10 +98,13 @@ def _texts(task: "Task", file: Path, column: str) -> list[str]:
                 f"--column: the model reads {' and '.join(inputs)} side by side: leave the option out"
             )
         return ["\t".join(question.cells) for question in task.questions(file)]
+    if str(file) == "-" and column:
+        raise UsageError("--column is of a table, and standard input is read as a text a line")
     if file.suffix in (".txt", ".md", "") and not column:
-        lines = read_text(file).removesuffix("\n").split("\n")
+        text = read_stdin() if str(file) == "-" else read_text(file)
+        lines = text.removesuffix("\n").split("\n")
         if not any(lines):
-            raise UsageError(f"{file} has no text")
+            raise UsageError(f"{'standard input' if str(file) == '-' else file} has no text")
         return lines
     table = read_table(file)
     guesses = table.columns

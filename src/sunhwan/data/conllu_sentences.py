@@ -101,8 +101,8 @@ def _tokens(block: Sequence[tuple[int, list[str]]]) -> tuple[Token, ...]:
 def _check(cells: list[str], where: str) -> None:
     if len(cells) != _WIDTH:
         raise DataError(
-            f"{where}: this line has {len(cells)} cell{'s' * (len(cells) != 1)} between tabs, but "
-            f"CoNLL-U has {_WIDTH}; write an empty one as _."
+            f"{where}: CoNLL-U has {_WIDTH} cells between tabs, and this line {len(cells)}; write an empty "
+            "one as _"
         )
     for place, cell in enumerate(cells, 1):
         # The parser would take two spaces for a tab; the standard forbids them.

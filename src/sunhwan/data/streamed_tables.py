@@ -241,8 +241,8 @@ def _separated(
                 yield StreamedRow(where, {})
             elif len(row) != width:
                 yield StreamedRow(where, {}, DataError(
-                    f"{where}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but the first has "
-                    f"{width}; {layout.cure}, and write an empty cell rather than none."
+                    f"{where}: the first row has {width} cells, and this row {len(row)}; {layout.cure}, "
+                    "and write an empty cell rather than none"
                 ))  # fmt: skip
             else:
                 yield StreamedRow(where, dict(zip(columns, map(normalize, row), strict=True)))

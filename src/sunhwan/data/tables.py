@@ -277,10 +277,10 @@ def _rows(
     again = cut = 0
     for line, row in cells[header:]:
         if len(row) != width:
-            first = f"the {'header' if header else 'first row'} has {width}"
+            first = "the header" if header else "the first row"
             raise DataError(
-                f"{where} {line}: this row has {len(row)} cell{'s' * (len(row) != 1)}, but "
-                f"{first}; {layout.cure}, and write an empty cell rather than none."
+                f"{where} {line}: {first} has {width} cells, and this row {len(row)}; {layout.cure}, and "
+                "write an empty cell rather than none"
             )
         if header and row == cells[0][1]:
             again += 1

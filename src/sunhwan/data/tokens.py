@@ -116,6 +116,6 @@ def check_length(length: int, what: str) -> None:
     """DataError where there are too few tokens to predict one from another."""
     if length < 2:
         raise DataError(
-            f"{what} has {length} token{'s' * (length != 1)}, but at least 2 are needed to "
-            "predict one from another: give a longer text"
+            f"{what} has {length} of the 2 tokens that are needed to predict one from another: give a "
+            "longer text"
         )

@@ -130,6 +130,12 @@ def _place(words: Sequence[str], word: str) -> int:
         return words.index(word)
     except ValueError:
         pass
+    if len(word) > 1 and word.isalpha() and not any(len(w) > 1 and w.isalpha() for w in words):
+        some = listed([known for known in words if known.isalpha()] or words, 6)
+        raise UsageError(
+            f"{word!r} is no single letter: this model reads letters, such as {some}, and has neighbours "
+            "of these alone"
+        )
     # Spelled out in letters, for a wrong vowel makes another syllable.
     spelled = {unicodedata.normalize("NFD", known): known for known in words}
     close = difflib.get_close_matches(unicodedata.normalize("NFD", word), spelled, n=1)

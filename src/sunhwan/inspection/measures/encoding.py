@@ -1,6 +1,7 @@
 """Encoding: texts → the vectors that a trained model makes of them."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from sunhwan.inspection.subjects import text_subject_of
 from sunhwan.layers import Look, Pooling
 from sunhwan.layers.pooling import POOLINGS
 from sunhwan.tasks import Task
+from sunhwan.text import Vocabulary, normalize
 
 ROWS = 64
 """Texts at once; those of like lengths together."""
@@ -27,6 +29,28 @@ class EncodedText(NamedTuple):
     tokens: Vectors
     vector: Vectors
     place: int
+
+
+def unknown_pieces(task: Task, texts: Iterable[str]) -> Counter[str]:
+    """How often letters, or of a vocabulary of words the words, occur that a model has no token for."""
+    parts = task.pretrained_parts()
+    vocabulary = (
+        (parts[0].within or parts)[0].vocabulary if parts else getattr(task, "vocabulary", None)
+    )
+    if vocabulary is None:
+        return Counter()
+    spelled = bool(parts and parts[0].within)
+    pieces: Counter[str] = Counter()
+    for text in map(normalize, texts):
+        words = text.split()
+        pieces.update(words if vocabulary.kind == "words" else "".join(words) if spelled else text)
+    del pieces["\t"]  # between the parts of a question
+    return Counter({piece: n for piece, n in pieces.items() if not _is_known(vocabulary, piece)})
+
+
+def _is_known(vocabulary: Vocabulary, piece: str) -> bool:
+    ids = vocabulary.encode(piece).tolist()
+    return bool(ids) and vocabulary.unk_id not in ids
 
 
 def encode_texts(
