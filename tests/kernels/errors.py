@@ -7,8 +7,7 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from sunhwan.ops import operators, reference
-from tests.kernels.problems import KINKED, Shape, instructions, problem
+from tests.kernels.problems import KINKED, Shape, by, instructions, problem
 
 EPS = torch.finfo(torch.float32).eps
 TINY = torch.finfo(torch.float32).tiny
@@ -77,13 +76,13 @@ def _fails(shape: Shape, sets: Sequence[str]) -> bool:
 
 
 def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str]:
-    truth = problem(shape, torch.float64).run(reference.run)
-    shaken = problem(shape, torch.float64, shaken=EPS).run(reference.run)
-    near = problem(shape, torch.float32).run(reference.run)
+    truth = problem(shape, torch.float64).run(by("reference"))
+    shaken = problem(shape, torch.float64, shaken=EPS).run(by("reference"))
+    near = problem(shape, torch.float32).run(by("reference"))
     for name in sets:
         with instructions(name):
-            twice = problem(shape, torch.float64).run(operators.run)
-            single = problem(shape, torch.float32).run(operators.run)
+            twice = problem(shape, torch.float64).run(by("native"))
+            single = problem(shape, torch.float32).run(by("native"))
         for value, wanted in truth.items():
             norm = _norm(wanted)
             unsure, theirs = _distance(shaken[value], wanted), _distance(near[value], wanted)
@@ -92,7 +91,7 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
             allowed = TWICE * max(norm, 1.0) + 16 * noise * EPS_TWICE / EPS
             if not error <= allowed:
                 # Where a difference grows at every step, float32's saturates and tells too little.
-                jolted = problem(shape, torch.float64, shaken=8 * EPS_TWICE).run(reference.run)
+                jolted = problem(shape, torch.float64, shaken=8 * EPS_TWICE).run(by("reference"))
                 allowed += 16 * _distance(jolted[value], wanted)
             record.double = max(record.double, error / allowed)
             if not error <= allowed:

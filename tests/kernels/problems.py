@@ -13,10 +13,11 @@ from torch import Tensor
 
 from sunhwan.cells import CELLS, Cell, Loop, Parameters, State
 from sunhwan.laws.case import generator, random_state, seeded
-from sunhwan.ops import native, operators
+from sunhwan.ops import native, operators, recur
 from sunhwan.ops.embedded import Embedded
+from sunhwan.ops.input_products import input_products
 from sunhwan.ops.library import Library, library
-from sunhwan.ops.reference import Noise, Outcome, input_products
+from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
 from tests.tiers import and_deep
 
 built = pytest.mark.skipif(library() is None, reason="sunhwan was installed without its library")
@@ -121,6 +122,21 @@ class Problem(NamedTuple):
         for name, gradient in zip(sources, gradients, strict=True):
             found[f"gradient of {name}"] = gradient
         return {name: value.detach() for name, value in found.items()}
+
+
+def by(backend: str) -> Any:
+    """The implementation of that name."""
+
+    def run(
+        cell: Cell,
+        x: Tensor | Embedded,
+        parameters: Parameters,
+        state: State,
+        noise: Noise = NO_NOISE,
+    ) -> Outcome:
+        return recur(cell, x, parameters, state, noise=noise, backend=backend)
+
+    return run
 
 
 def outputs(outcome: Outcome) -> dict[str, Tensor]:
@@ -278,7 +294,7 @@ def given(shape: Shape, dtype: torch.dtype = torch.float32) -> Given:
     parameters = {name: p.detach() for name, p in posed.cell.effective(posed.parameters).items()}
     # Of cells that read their input in the usual way the kernel adds the bias.
     b = parameters.pop("b", None) if type(posed.cell).inputs is Cell.inputs else None
-    a = input_products(posed.cell, posed.x, parameters).detach()
+    a = input_products(posed.cell, posed.x, parameters).in_graph().detach()
     loop = posed.cell.loop(parameters)
     return Given(posed.cell, posed.noise, a, b, loop, posed.state, posed.upstream)
 

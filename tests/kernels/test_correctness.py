@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from sunhwan.cells import CELLS
-from sunhwan.ops import choose, native, operators, recur, reference
-from sunhwan.ops.dispatch import BACKENDS
+from sunhwan.ops import choose, native, recur
 from tests.kernels.errors import Record, check
-from tests.kernels.problems import Shape, built, each_cell, outputs, problem, shapes, usable
+from tests.kernels.problems import Shape, built, by, each_cell, outputs, problem, shapes, usable
 
 pytestmark = built
 
@@ -70,9 +69,9 @@ def test_an_onlooker_gets_the_reference(name):
     arguments = posed.cell, posed.x, posed.parameters, posed.state
     assert choose(posed.cell, torch.device("cpu"), torch.float64, onlooker=True).backend != "native"
     found = recur(*arguments, onlooker=True, backend="native")
-    wanted = reference.run(*arguments, onlooker=True)
+    wanted = recur(*arguments, onlooker=True, backend="reference")
     torch.testing.assert_close(found.saved, wanted.saved)
-    seen, unseen = outputs(found), outputs(BACKENDS["native"](*arguments))
+    seen, unseen = outputs(found), outputs(by("native")(*arguments))
     torch.testing.assert_close(seen, unseen, rtol=1e-12, atol=1e-12)
 
 
@@ -80,12 +79,12 @@ def test_an_onlooker_gets_the_reference(name):
 def test_only_some_gradients_are_wanted(name):
     """Of a parameter alone, of the initial state alone, of the input alone."""
     shape = Shape(name, 4, 3, 17, 2, hold="rows")
-    whole = problem(shape, torch.float64).run(operators.run)
+    whole = problem(shape, torch.float64).run(by("native"))
     for wanted in problem(shape, torch.float64).sources():
         posed = problem(shape, torch.float64)
         for source, value in posed.sources().items():
             value.requires_grad_(source == wanted)
-        outcome = operators.run(*posed[:5])
+        outcome = by("native")(*posed[:5])
         values = list(outputs(outcome).values())
         source = posed.sources()[wanted]
         pairs = [(v, d) for v, d in zip(values, posed.upstream, strict=True) if v.requires_grad]
@@ -111,5 +110,5 @@ def test_gradients_of_any_layout(name):
             3, 8, y.shape[2], dtype=y.dtype, generator=torch.Generator().manual_seed(1)
         )[:, ::2].transpose(0, 1),
     ):
-        found, wanted = gradients(operators.run, upstream), gradients(reference.run, upstream)
+        found, wanted = gradients(by("native"), upstream), gradients(by("reference"), upstream)
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import CELLS
-from sunhwan.ops import description, operators
+from sunhwan.ops import description
 from tests.kernels.problems import (
     Shape,
     built,
+    by,
     each_cell,
     each_cell_and_set,
     given,
@@ -160,15 +161,15 @@ def test_kernels_stay_in_their_memory(name, instruction_set, hold, threads, monk
 def test_inference_is_training_without_the_gradient(name):
     for hold in (None, "mixed"):
         posed = problem(Shape(name, 5, 6, 33, 3, hold=hold, drop=hold is not None), torch.float32)
-        learning = outputs(operators.run(*posed[:5]))
+        learning = outputs(by("native")(*posed[:5]))
         with torch.no_grad():
-            same_bits(outputs(operators.run(*posed[:5])), _detached(learning))
+            same_bits(outputs(by("native")(*posed[:5])), _detached(learning))
         bare = posed._replace(
             x=posed.x.detach(),
             parameters={n: p.detach() for n, p in posed.parameters.items()},
             state=posed.cell.state_type(*(field.detach() for field in posed.state)),
         )
-        same_bits(outputs(operators.run(*bare[:5])), _detached(learning))
+        same_bits(outputs(by("native")(*bare[:5])), _detached(learning))
 
 
 def _detached(values: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -182,7 +183,7 @@ def test_a_second_backward_pass_gives_the_same(name, embedded):
         Shape(name, 5, 6, 33, 3, hold="mixed", embedded=embedded, reads="both"), torch.float32
     )
     sources = list(posed.sources().values())
-    found = outputs(operators.run(*posed[:5]))
+    found = outputs(by("native")(*posed[:5]))
     pairs = [(v, d) for v, d in zip(found.values(), posed.upstream, strict=True) if d is not None]
     values, upstream = zip(*pairs, strict=True)
     before = {name: value.detach().clone() for name, value in found.items()}

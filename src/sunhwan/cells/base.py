@@ -242,8 +242,7 @@ class Cell:
 
     def inputs(self, x: Tensor, parameters: Parameters) -> Tensor:
         """a (N, G·H) of x (N, D): what the cell reads of its input, needing no state."""
-        b = parameters.get("b")
-        return x @ parameters["W_x"] if b is None else torch.addmm(b, x, parameters["W_x"])
+        return input_sums(x, parameters["W_x"], parameters.get("b"))
 
     def sums(self, x: Tensor, state: State, parameters: Parameters) -> Tensor:
         """The input products of a step, for readers: of a cell that reads its past, with that."""
@@ -323,6 +322,11 @@ class Cell:
 
 
 # Shared by the cells and the loop.
+
+
+def input_sums(x: Tensor, W_x: Tensor, b: Tensor | None) -> Tensor:
+    """a = x W_x + b (N, G·H)."""
+    return x @ W_x if b is None else torch.addmm(b, x, W_x)
 
 
 def recurrent_product(h: Tensor, loop: Loop, drop: Tensor | None) -> Any:

@@ -22,6 +22,7 @@ from sunhwan.errors import ShapeError
 from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
 from sunhwan.ops.gate import address, check, gradient
+from sunhwan.ops.input_products import gradients_of_rows, products_of_rows
 from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.matrix_gradients import gradients_of_matrices, sums_of_extra, width_of_second
@@ -245,7 +246,7 @@ def _forward(
 ) -> tuple[Tensor, Made]:
     """h over time, and what was written beside it."""
     N, T, _ = x.shape
-    a = torch.mm(_rows(x), r.W_x)
+    a = products_of_rows(_rows(x), r.W_x)
     P = r.sizes[0]
     # As the kernel writes it, step by step, and as the caller reads it, row by row.
     h = torch.empty_strided((N, T, P), (P, N * P, 1), dtype=a.dtype)
@@ -327,8 +328,7 @@ def _backward(
     _, _, _, _, W_m, *extra = r.parameters
     second = None if W_m is None else W_m.T
     d_h = gradient(d[0], h)
-    if d_h is not None:
-        d_h = (d_h if T == 1 else d_h.transpose(0, 1)).contiguous()
+    d_h = None if d_h is None else _rows(d_h).contiguous()
     found = native.run_backward(
         here.kernel, _describe(here, starts, h, made), N * T, starts,
         width_of_second(r.name, second),
@@ -337,16 +337,19 @@ def _backward(
         to_initial=any(needs[1 : 1 + len(starts)]),
     )  # fmt: skip
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
+    d_x, d_W_x, d_b = gradients_of_rows(
+        found.a, _rows(x) if of_W_x else None, r.W_x if needs[0] else None, of_b
+    )
     h_rows = _rows(h)
     d_W_m = None
     if of_W_m:
         ends = (made.m, made.products, made.further)
         d_W_m = gradients_of_matrices(r.name, found.w, *ends, second)[2].T
     return [
-        torch.mm(found.a, r.W_x.T).view(T, N, x.shape[2]).transpose(0, 1) if needs[0] else None,
+        None if d_x is None else d_x.view(T, N, x.shape[2]).transpose(0, 1),
         *found.initial,
-        found.a.T @ _rows(x) if of_W_x else None,
-        found.a.sum(0) if of_b else None,
+        d_W_x,
+        d_b,
         found.of_W_h(starts[0], h_rows[:-N]) if of_W_h else None,
         found.of_b_h() if of_b_h else None,
         d_W_m,

@@ -20,6 +20,7 @@ from sunhwan.cells import (
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fused, lagged, native, operators, program_kernels, reference, scan
 from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.input_products import input_products
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
 from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
@@ -177,11 +178,12 @@ def recur(
         assert isinstance(cell, Lagged)
         inner = partial(recur, states=states, onlooker=onlooker, backend=backend)
         return lagged.run(cell, x, parameters, state, noise, inner, states=states or onlooker)
-    run = BACKENDS[chosen]
+    parameters = cell.effective(parameters)
+    given = input_products(cell, x, parameters), parameters, state
     outcome: Outcome = (
-        run(cell, x, parameters, state)
+        fused.run(cell, *given)
         if chosen == "fused"
-        else run(cell, x, parameters, state, noise, onlooker=onlooker)
+        else BACKENDS[chosen](cell, *given, noise, onlooker=onlooker)
     )
     return outcome
 
@@ -202,7 +204,9 @@ def recur_packed(
     like = parameters["W_x"]
     with torch.autocast("cpu", enabled=False):
         state = cell.state_type(*(field.to(like) for field in state))
-        return operators.run_packed(cell, x.to(like), parameters, state, counts, noise)
+        parameters = cell.effective(parameters)
+        products = input_products(cell, x.to(like), parameters)
+        return operators.run_packed(cell, products, parameters, state, counts, noise)
 
 
 @constant_when_compiled

@@ -11,7 +11,7 @@ from sunhwan.cells.elman import Elman
 from sunhwan.cells.gru import GRU
 from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.lstm import LSTM
-from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.input_products import InputProducts, input_products
 from sunhwan.ops.modes import needs_graph, tracing, transformed
 from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled
 
@@ -53,10 +53,10 @@ class FusedRecurrence(torch.autograd.Function):
         return None, None, *(next(found) if need else None for need in needs)
 
 
-def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) -> Outcome:
-    """x (T, N, D), state of (N, H) → `Outcome` without the states inside."""
+def run(cell: Cell, products: InputProducts, parameters: Parameters, state: State) -> Outcome:
+    """Input products, state of (N, H) → `Outcome` without the states inside; PyTorch multiplies."""
+    x = products.read()
     weights = torch_weights(parameters, chunk=x.device.type == "cuda")
-    x = materialised(x)
     learning = torch.is_grad_enabled() or tracing()  # a trace holds for both
     F = len(state)
 
@@ -69,7 +69,7 @@ def run(cell: Cell, x: Tensor | Embedded, parameters: Parameters, state: State) 
         own = {n: w.T if n[0] == "W" else w for n, w in zip(names, rest[F:], strict=True)}
         if "b_h" in own and not cell.recurrent_bias:
             own["b"] = own["b"] + own.pop("b_h")
-        found = run_unrolled(cell, x, own, cell.state_type(*rest[:F]))
+        found = run_unrolled(cell, input_products(cell, x, own), own, cell.state_type(*rest[:F]))
         return found.output, *(field.unsqueeze(0) for field in found.last)
 
     inputs = (x, *state, *weights)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from sunhwan.ops.input_products import InputProducts
+
 
 class Inputs(NamedTuple):
     """What a recurrence reads.
 
-    name, constant: of the cell. x (T, N, D), or the table (V, D) of which `ids` (T, N) takes rows;
-    without W_x, x holds the input products a (T, N, G·H) themselves. loop: W_h, b_h, W_m and the
+    name, constant: of the cell. x, ids, W_x, b: see `InputProducts`. loop: W_h, b_h, W_m and the
     cell's extra parameters. hold, drop: see `Noise`. counts: rows of each step, of packed
     sequences; None: all.
     """
@@ -30,10 +31,14 @@ class Inputs(NamedTuple):
     counts: Tensor | None
 
     @property
+    def products(self) -> InputProducts:
+        """The input products."""
+        return InputProducts(self.x, self.ids, self.W_x, self.b)
+
+    @property
     def lead(self) -> tuple[int, ...]:
         """The leading axes of values over time: (T, N), or (S,) of packed sequences."""
-        values = self.x if self.ids is None else self.ids
-        return tuple(values.shape) if self.ids is not None else tuple(values.shape[:-1])
+        return self.products.lead
 
 
 class Layout(NamedTuple):

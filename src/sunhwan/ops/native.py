@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import CELLS, Cell
-from sunhwan.cells.base import rows, weight_gradient
+from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops.description import describe_parameters, describe_run, pointer, put, series
 from sunhwan.ops.gate import check, check_tensor, gradient, laid_out
@@ -111,8 +111,8 @@ def kept_widths(inputs: Inputs, kernel: Kernel, *, save: bool) -> KeptWidths:
     """Those of a forward pass, which without `save` writes what the kernel itself reads again."""
     H = inputs.initial[-1].shape[1]
     saves = save or bool(kernel.always_saves)
-    # Saved values take the place of the input products, where those are made here.
-    within = min(kernel.gates, kernel.saved) if inputs.W_x is not None and saves else 0
+    # Saved values take the place of the input products, where those are the kernel's own.
+    within = min(kernel.gates, kernel.saved) if inputs.products.owned and saves else 0
     states = [field.shape[1] for field in inputs.initial]
     further = [w * H if w > 0 else -w for w in kernel.saved_width[within : kernel.saved]]
     return KeptWidths(
@@ -176,11 +176,12 @@ def forward(inputs: Inputs, *, save: bool) -> tuple[ForwardResult, list[Tensor]]
     """Every state over time and after the last step, and what a backward pass needs."""
     kernel = kernel_named(inputs.name, inputs.x.dtype)
     inputs = check(inputs, kernel)
-    a, b = _input_products(inputs)
-    found = allocate(inputs, kernel, None if inputs.W_x is None else a, save=save)
+    a, b = inputs.products.multiply()
+    found = allocate(inputs, kernel, a if inputs.products.owned else None, save=save)
     layout = layout_of(inputs)
     words = _describe(inputs, layout, found)
     put(words, "a", [series(a)])
+    b = None if b is None else b.contiguous()
     words[AT["b"]] = pointer(b)
     run_forward(kernel, words)
     if layout.last is None:
@@ -228,7 +229,7 @@ def backward(
         inputs.name, d.w, found.m, found.products, found.further, W_m
     )
     d_W_m = of_matrices.pop(2, None)
-    of_input = _input_gradients(inputs, d.a.view(*inputs.lead, -1), needs[:3])
+    of_input = inputs.products.gradients(d.a.view(*inputs.lead, -1), needs[:3])
     given = [e for e in extra if e is not None]
     of_extra = [_as_stored(g, e) for g, e in zip(d.of_extra(), given, strict=True)]
     for which, sums in of_matrices.items():
@@ -328,36 +329,6 @@ def _operands(inputs: Inputs, layout: Layout, found: ForwardResult) -> tuple[Ten
         return rows(found.operand)[:N], rows(found.operand)[N:]
     h = rows(found.states[0])
     return inputs.initial[0], h[:-N] if layout.before is None else h.index_select(0, layout.before)
-
-
-def _input_products(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
-    """a over time, and the bias that the kernel is to add to it."""
-    x, W_x, ids = inputs.x, inputs.W_x, inputs.ids
-    b = None if inputs.b is None else inputs.b.contiguous()
-    if W_x is None:
-        return x, b
-    if ids is not None:
-        table = x @ W_x if b is None else torch.addmm(b, x, W_x)
-        return torch.nn.functional.embedding(ids, table), None
-    a = x.new_empty((*inputs.lead, W_x.shape[1]))
-    torch.mm(rows(x), W_x, out=a.view(-1, W_x.shape[1]))
-    return a, b
-
-
-def _input_gradients(
-    inputs: Inputs, d_a: Tensor, needs: Sequence[bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """d x, d W_x and d b."""
-    x, W_x, ids = inputs.x, inputs.W_x, inputs.ids
-    d = d_a
-    if ids is not None:
-        d = torch.ops.aten.embedding_dense_backward(d_a, ids, len(x), -1, False)
-    d_b = rows(d).sum(0) if needs[2] else None
-    if W_x is None:
-        return d, None, d_b
-    d_x = torch.mm(rows(d), W_x.T).view(x.shape) if needs[0] else None
-    d_W_x = weight_gradient(x, d) if needs[1] else None
-    return d_x, d_W_x, d_b
 
 
 def _describe(inputs: Inputs, layout: Layout, found: ForwardResult) -> "array[int]":

@@ -17,10 +17,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from sunhwan.cells import Cell, Parameters, State
-from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops import native
-from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.inputs import Inputs
 from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
 from sunhwan.ops.program_kernels import cell_called, latest
@@ -57,49 +56,32 @@ def recurrence(inputs: Inputs, *, save: bool = False) -> list[Tensor]:
 
 def run(
     cell: Cell,
-    x: Tensor | Embedded,
+    products: InputProducts,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
     *,
     onlooker: bool = False,
 ) -> Outcome:
-    """x (T, N, D), state of (N, H) → `Outcome`; the saved values are not given."""
-    over_time, last = run_packed(cell, x, parameters, state, None, noise)
+    """Input products, state of (N, H) → `Outcome`; the saved values are not given."""
+    over_time, last = run_packed(cell, products, parameters, state, None, noise)
     return Outcome(over_time[0], last, over_time)
 
 
 def run_packed(
     cell: Cell,
-    x: Tensor | Embedded,
+    products: InputProducts,
     parameters: Parameters,
     state: State,
     counts: Tensor | None,
     noise: Noise = NO_NOISE,
 ) -> tuple[State, State]:
-    """x (S, D) of packed sequences, (T, N, D) without counts → every field over time, and the last."""
-    parameters = cell.effective(parameters)
-    ids = x.ids if isinstance(x, Embedded) and x.folds else None
-    values = x.weight if isinstance(x, Embedded) and ids is not None else materialised(x)
-    W_x: Tensor | None = parameters["W_x"]
-    b = parameters.get("b")
-    if type(cell).inputs is not Cell.inputs:
-        # A cell that reads its input in a way of its own.
-        table = cell.inputs(rows(values), parameters)
-        values = (
-            table.view(*values.shape[:-1], table.shape[1])
-            if ids is None
-            else Embedded(ids, table).materialise()
-        )
-        ids, W_x, b = None, None, None
+    """Input products, with counts of packed sequences → every field over time, and the last."""
     found = recurrence(
         Inputs(
             name_in_library(cell, parameters["W_x"].shape[1] // len(cell.gates)),
             cell.kernel_constant,
-            values,
-            ids,
-            W_x,
-            b,
+            *products,
             cell.loop(parameters).values(),
             state,
             noise.hold or (),
@@ -274,14 +256,7 @@ def unrolled(inputs: Inputs) -> list[Tensor]:
     """The same in PyTorch's own operations, step by step: differentiable any number of times."""
     cell = cell_named(inputs.name, inputs.constant, inputs.initial[0].shape[1])
     loop, initial = split(cell, (*inputs.loop, *inputs.initial))
-    a: Tensor = inputs.x
-    if inputs.W_x is not None:
-        # Not addmm: an input without a batch of its own, under vmap, is a matrix too.
-        a = a @ inputs.W_x
-    if inputs.b is not None:
-        a = a + inputs.b
-    if inputs.ids is not None:
-        a = torch.nn.functional.embedding(inputs.ids, a)
+    a = inputs.products.in_graph()
     noise = NO_NOISE
     if inputs.hold or inputs.drop is not None:
         noise = Noise(tuple(inputs.hold) or None, inputs.drop)

@@ -14,7 +14,7 @@ from torch import Tensor
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
 from sunhwan.cells.base import check_pair
 from sunhwan.errors import ShapeError
-from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.modes import needs_graph
 
 
@@ -286,23 +286,22 @@ def differentiable_gradients(
 
 def run(
     cell: Cell,
-    x: Tensor | Embedded,
+    products: InputProducts,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
     *,
     onlooker: bool = False,
 ) -> Outcome:
-    """x (T, N, D), state of (N, H) → `Outcome`; gradients by hand, or derived where there are none.
+    """Input products, state of (N, H) → `Outcome`; gradients by hand, or derived where there are none.
 
     onlooker: give the saved values too.
     """
     derived = None if has_backward(cell) else derive(cell)
     cell = derived or cell
-    parameters = cell.effective(parameters)
     loop = cell.loop(parameters)
     found = Recurrence.apply(  # type: ignore[no-untyped-call]
-        cell, noise, onlooker, input_products(cell, x, parameters), *loop.values(), *state
+        cell, noise, onlooker, products.in_graph(), *loop.values(), *state
     )
     width = len(cell.state_type._fields)
     saved = found[width:] if derived is None else derived.without_arguments(found[width:])
@@ -311,7 +310,7 @@ def run(
 
 def run_unrolled(
     cell: Cell,
-    x: Tensor | Embedded,
+    products: InputProducts,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
@@ -319,9 +318,8 @@ def run_unrolled(
     onlooker: bool = False,
 ) -> Outcome:
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
-    parameters = cell.effective(parameters)
-    a = input_products(cell, x, parameters)
-    states, _, saved = forward(cell, a, cell.loop(parameters), state, noise, separate_nodes=True)
+    a, loop = products.in_graph(), cell.loop(parameters)
+    states, _, saved = forward(cell, a, loop, state, noise, separate_nodes=True)
     found = outcome(cell, cell.state_type(*stacked(states)), stacked(saved) if onlooker else ())
     return found._replace(steps=tuple(states))
 
@@ -331,16 +329,6 @@ def outcome(cell: Cell, states: State, saved: State = ()) -> Outcome:
     # A copy: the last state must not keep the whole sequence alive when it is carried on.
     last = cell.state_type(*(field[-1].clone() for field in states))
     return Outcome(states[0], last, states, saved)
-
-
-def input_products(cell: Cell, x: Tensor | Embedded, parameters: Parameters) -> Tensor:
-    """a (T, N, G·H) of x (T, N, D): one product over (T·N, D), or over the rows of a small table."""
-    if isinstance(x, Embedded) and x.folds:
-        return Embedded(x.ids, cell.inputs(x.weight, parameters)).materialise()
-    x = materialised(x)
-    T, N, D = x.shape
-    a = cell.inputs(x.reshape(T * N, D), parameters)
-    return a.view(T, N, a.shape[1])
 
 
 def nothing(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outcome:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import LinearCell, Parameters, State, has_backward
-from sunhwan.ops.embedded import Embedded
+from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.linear import linear_recurrence
 from sunhwan.ops.modes import needs_graph, transformed
 from sunhwan.ops.reference import (
@@ -14,7 +14,6 @@ from sunhwan.ops.reference import (
     Noise,
     Outcome,
     differentiable_gradients,
-    input_products,
     outcome,
 )
 
@@ -47,16 +46,15 @@ class Coefficients(torch.autograd.Function):
 
 def run(
     cell: LinearCell,
-    x: Tensor | Embedded,
+    products: InputProducts,
     parameters: Parameters,
     state: State,
     noise: Noise = NO_NOISE,
     *,
     onlooker: bool = False,
 ) -> Outcome:
-    """x (T, N, D), state of (N, H) → `Outcome`, all steps side by side."""
-    parameters = cell.effective(parameters)
-    a = input_products(cell, x, parameters)
+    """Input products, state of (N, H) → `Outcome`, all steps side by side."""
+    a = products.in_graph()
     extra = cell.loop(parameters).extra
     if has_backward(cell) and not transformed():
         f, v, *saved = Coefficients.apply(cell, a, *extra)  # type: ignore[no-untyped-call]

@@ -1,6 +1,7 @@
 """Faults in the loops over time: the reference, the scan, the fused operators, the dispatcher."""
 
 from sunhwan.ops import dispatch, fused, linear, reference, scan
+from sunhwan.ops.input_products import InputProducts
 from tests.cases import Case
 from tests.laws.planted.fault import Fault, of
 
@@ -123,19 +124,19 @@ FAULTS: list[Fault] = [
             "chunks",
         ),
     ),
-    *of(
-        reference,
-        "run",
-        "antisymmetric",
-        ("cell.effective", "dict", "backends"),
-    ),
+    *of(dispatch, "recur", "antisymmetric", ("cell.effective", "dict", "backends")),
     *of(reference, "outcome", "elman", ("-1", "0", "chunks")),
     *of(reference, "outcome", "lstm", ("states[0]", "states[1]", "steps")),
     *of(
-        reference,
-        "input_products",
-        "elman",
-        ("x.reshape", "x.transpose(0, 1).reshape", "rows alone"),
+        InputProducts,
+        "in_graph",
+        Case("elman", backend="reference"),
+        ("rows(a)", "rows(a.transpose(0, 1))", "rows alone"),
+        (
+            "input_sums(rows(a), self.W_x, self.b)",
+            "input_sums(rows(a), self.W_x, None)",
+            "backends",
+        ),
     ),
     *of(
         reference,
