@@ -3,12 +3,13 @@
 from importlib import import_module
 
 from sunhwan import registry
-from sunhwan.cells.base import Bypass, Cell, HiddenState, Loop, Parameters, State, check_state
+from sunhwan.cells.base import Bypass, Cell, HiddenState, Loop, Parameters, State
 from sunhwan.cells.derive import can_derive, derive, has_backward
 from sunhwan.cells.lagged import Lagged
 from sunhwan.cells.linear import LinearCell
 from sunhwan.cells.lstm import LSTMState
 from sunhwan.cells.own import OWN, own_cell, probe
+from sunhwan.cells.sizes import check_state
 from sunhwan.cells.slstm import SLSTMState
 from sunhwan.cells.structure import why_not_derived
 from sunhwan.cells.two_products import TwoProductCell

@@ -23,7 +23,7 @@ a linear recurrence that can be computed for all t at once (`linear.LinearCell`)
 inside the step (`two_products.TwoProductCell`), further parameters (`extra`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -32,7 +32,6 @@ from torch import Tensor
 
 from sunhwan.cells.initial import glorot, orthogonal
 from sunhwan.cells.sizes import check_hidden_size
-from sunhwan.errors import ShapeError
 
 State = tuple[Tensor, ...]
 """A NamedTuple per cell whose first field is the hidden state h; a field is (N, its size)."""
@@ -365,40 +364,3 @@ def weight_gradient(operand: Tensor, d_product: Tensor) -> Tensor:
     Laid out in memory as the parameter is, transposed.
     """
     return (rows(d_product).T @ rows(operand)).T
-
-
-def check_pair(cell: Cell, made: Any) -> None:
-    """ShapeError unless a cell's step returned two things: its state and a tuple of saved values."""
-    if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[1], tuple)):
-        state, fields = cell.state_type.__name__, ", ".join(cell.state_type._fields)
-        raise ShapeError(
-            f"a step of {type(cell).__name__} must return two things, {state}({fields}) and a tuple of "
-            "what it saves"
-        )
-
-
-def check_state(
-    cell: Cell, state: Sequence[Tensor] | Tensor, batch_size: int, hidden_size: int
-) -> State:
-    """The state as the cell's NamedTuple, or a ShapeError that carries the offending sizes."""
-    fields, sizes = cell.state_type._fields, cell.state_sizes(hidden_size)
-    name = cell.state_type.__name__
-    if not isinstance(state, tuple | list) or len(state) != len(fields):
-        shape = ", ".join(
-            f"{f} ({batch_size}, {size})" for f, size in zip(fields, sizes, strict=True)
-        )
-        raise ShapeError(f"the state must be a {name} of {shape}: wrap it as {name}(…)")
-    for field, value, size in zip(fields, state, sizes, strict=True):
-        if not isinstance(value, Tensor):
-            raise ShapeError(
-                f"state field {field} is a {type(value).__name__}: give a tensor of shape "
-                f"{(batch_size, size)}"
-            )
-        if tuple(value.shape) != (batch_size, size):
-            raise ShapeError(
-                f"state field {field} has shape {tuple(value.shape)}, but a batch of "
-                f"{batch_size} rows and {size} hidden units needs "
-                f"{(batch_size, size)}"
-            )
-    checked: State = cell.state_type(*state)
-    return checked

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from sunhwan.cells.base import Bypass, Cell, Parameters, State, check_pair, rows
+from sunhwan.cells.base import Bypass, Cell, Parameters, State, rows
 from sunhwan.cells.linear import LinearCell
+from sunhwan.cells.sizes import check_pair
 from sunhwan.cells.structure import is_unitwise, why_not_derived, why_not_derived_at
 from sunhwan.errors import ConfigError
 

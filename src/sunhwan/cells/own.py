@@ -11,8 +11,8 @@ from types import ModuleType
 
 import torch
 
-from sunhwan.cells.base import Cell, check_state
-from sunhwan.cells.sizes import SIZES
+from sunhwan.cells.base import Cell
+from sunhwan.cells.sizes import SIZES, check_state
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.files import is_plain
 

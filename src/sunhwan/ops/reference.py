@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
-from sunhwan.cells.base import check_pair
+from sunhwan.cells.sizes import check_pair
 from sunhwan.errors import ShapeError
 from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.modes import needs_graph
