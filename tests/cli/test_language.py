@@ -69,6 +69,7 @@ def test_a_training_is_told_in_korean(command: Command, text_file: Path, tmp_pat
     assert not re.search("accuracy|perplexity|parameters|budget|left", done.out)
     shown = command("--language", "ko", "evaluate", run, text_file).out
     assert "글자당 비트" in shown
+    assert "나트(토큰당)" in shown
     assert "accuracy" in command("evaluate", run, text_file).out
 
 

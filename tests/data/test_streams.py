@@ -95,7 +95,7 @@ def test_documents_begin_with_eos_and_the_last_ends_with_it() -> None:
 @pytest.mark.parametrize("text", ["", "a"])
 def test_too_few_tokens_are_refused(text: str) -> None:
     vocabulary = build_vocabulary("characters", ["a"])
-    with pytest.raises(DataError, match="at least 2"):
+    with pytest.raises(DataError, match=f"has {len(text)} of the 2 tokens"):
         encode(vocabulary, [Document("short", text)])
 
 
