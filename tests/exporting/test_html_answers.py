@@ -6,8 +6,10 @@ import pytest
 
 import sunhwan
 from sunhwan.data import read_image
+from sunhwan.data.edit_scripts import edit_script, edited
 from sunhwan.errors import ConfigError
 from sunhwan.exporting import export
+from sunhwan.tasks import Tag
 from tests.exporting.conftest import GOLDEN, needs_node
 from tests.exporting.test_tasks import lively, other, reading
 
@@ -78,6 +80,35 @@ def test_a_tagger_answers(opened):
         assert page.locator(".tagged").count() == len(labels)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert "단어" in page.text_content("#about")
+
+
+def test_raw_text_is_cut_and_tagged(opened, tmp_path):
+    """Into sentences and words as in `predict RUN article.txt`, tokens of several words too."""
+    whole = sunhwan.load(GOLDEN.parent / "v10" / "tasks" / "tag_raw")
+    task = Tag(whole.config, whole.input_kind, whole.labels, tokenizer=whole.tokenizer)
+    lively(task, seed=3).model.eval()
+    for parameter in task.tokenizer.tagger.encoder.parameters():
+        parameter.data /= 4  # or rounding would grow from character to character
+    splits = task.tokenizer.splits
+    splits.endings["o"] = '["as is", [], [-1, "ㅗ 간다"]]'
+    splits.endings["하"] = '["lower", [], [-1, "ㅏ 고", -1]]'
+    splits.tokens["toString"] = ["to", "String"]
+    page = opened(task)
+    lines = ["Oslo 김민수가\u00a0갔다.🙂 toString! Bob  하 Ao\x85x", "", "New York" * 150, " 끝 "]
+    (tmp_path / "x.txt").write_text("\n".join(lines), encoding="utf-8")
+    answers = task.answers(task.questions(tmp_path / "x.txt"))
+    wanted = [[*row[:2]] for answer in answers for row in answer.rows]
+    found = page.evaluate("text => sunhwan.tagged(text)", "\n".join(lines))
+    assert [[one["piece"], one["label"]] for one in found] == wanted
+    assert len({len(piece) for piece, _ in wanted}) > 2
+    scripts = [*splits.endings.values(), *(edit_script(*pair) for pair in EDITS), '["whole", "x"]']
+    words = ["", "o", "Oslo", "간다", "하", "닭", "😀고", *map("".join, EDITS)]
+    for script in scripts:
+        made = page.evaluate("([words, s]) => words.map(w => edited(w, s))", [words, script])
+        assert made == [edited(word, script) for word in words]
+
+
+EDITS = (("난다", "나다"), ("Went", "go"), ("갔다", "가다"), ("닭이", "닥"), ("running", "run"))
 
 
 def image_classifier(side=9, mean=0.3, deviation=0.2):

@@ -71,8 +71,8 @@ function look(given, label) {
 
 // What is tagged, with its labels: words, or runs of frames that have the same.
 function tagged(given) {
+  if (TEXT) return taggedWords(given);
   const labels = tag(given);
-  if (TEXT) return wordsOf(given).map((piece, n) => ({ piece, label: labels[n] }));
   const ends = [...labels.keys()].filter(n => labels[n] !== labels[n + 1]);
   return ends.map((end, n) => ({ piece: stretch((n ? ends[n - 1] : -1) + 2, end + 1), label: labels[end] }));
 }
@@ -104,4 +104,4 @@ function show() {
 const asked = asking();
 twoLanguages(SAY, show);
 show();
-window.sunhwan = TAGS ? { tag } : { classify };
+window.sunhwan = TAGS ? { tag, tagged } : { classify };

@@ -41,21 +41,33 @@ const classify = (...given) => softmax(logitsOf(given.map(read)));
 
 const emissionsOf = steps => encoded(steps).map(h => Array.from(linear(MODEL.output, h)));
 
+const argmax = values => values.reduce((at, v, n) => v > values[at] ? n : at, 0);
+
 // The labels with the largest score: without a CRF each step's own, else by Viterbi's algorithm (1967).
 function best(emissions) {
-  const largest = values => values.reduce((at, v, n) => v > values[at] ? n : at, 0);
-  if (!MODEL.crf || !emissions.length) return emissions.map(largest);
+  if (!MODEL.crf || !emissions.length) return emissions.map(argmax);
   const { start, transitions, end } = MODEL.crf, origins = [];
   let total = emissions[0].map((e, l) => e + start[l]);
   for (const e of emissions.slice(1)) {
-    const from = e.map((_, to) => largest(total.map((v, l) => v + transitions[l][to])));
+    const from = e.map((_, to) => argmax(total.map((v, l) => v + transitions[l][to])));
     origins.push(from);
     total = e.map((v, to) => total[from[to]] + transitions[from[to]][to] + v);
   }
-  const path = [largest(total.map((v, l) => v + end[l]))];
+  const path = [argmax(total.map((v, l) => v + end[l]))];
   for (const from of origins.reverse()) path.unshift(from[path[0]]);
   return path;
 }
 
-// A text → the label of each of its words.
-const tag = text => best(emissionsOf(read(text))).map(n => LABELS[n]);
+// Steps → the label of each.
+const tagSteps = steps => best(emissionsOf(steps)).map(n => LABELS[n]);
+
+// A text, or frames → the label of each word or frame.
+const tag = given => MODEL.tokenizer ? taggedWords(given).map(({ label }) => label) : tagSteps(read(given));
+
+// A text → its words with their labels; those of each sentence together, where it is cut into sentences.
+function taggedWords(text) {
+  return (MODEL.tokenizer ? rawSentences(text) : [wordsOf(text)]).flatMap(words => {
+    const labels = tagSteps(readWords(words));
+    return words.map((piece, n) => ({ piece, label: labels[n] }));
+  });
+}

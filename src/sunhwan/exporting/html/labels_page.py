@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from sunhwan.data import pad
 from sunhwan.exporting.html.encoder_parts import Parts
 from sunhwan.exporting.html.page_parts import Answering
 from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
@@ -15,10 +16,15 @@ from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models import Classifier
 from sunhwan.models.tagger import Tagger
 from sunhwan.tasks.classify.task import Classify
-from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.tag.task import Tag
+from sunhwan.tasks.tag.tokenizer import LONGEST, MARGIN, WINDOW, Tokenizer
 
-OUTPUTS = "given => MODEL.pooling ? logitsOf(given.map(read)) : emissionsOf(read(given[0])).flat()"
+OUTPUTS = """
+given => MODEL.pooling ? logitsOf(given.map(read)) : [
+  ...emissionsOf(read(given[0])).flat(),
+  ...(MODEL.tokenizer ? characterEmissions(CHARACTERS.encode(given[0])).flat() : []),
+]
+"""
 
 
 def labels_page(task: Classify | Tag) -> Answering | None:
@@ -27,18 +33,19 @@ def labels_page(task: Classify | Tag) -> Answering | None:
     scripts = scripts_of(kind)
     if scripts is None:
         return None
+    raw = ("tokenizer.js",) if isinstance(task, Tag) and task.tokenizer is not None else ()
     count = 1 if isinstance(task, Tag) else kind.sequences(len(task.columns.inputs))
     some = random_questions(kind)
     asked = [some[n:] + some[:n] for n in range(len(some))]
     questions = [row[:count] for row in asked]
     return Answering(
-        engine=(*scripts.reading, "labels.js"),
+        engine=(*scripts.reading, *raw, "labels.js"),
         body="answers.html",
         scripts=(*scripts.asking, "answers.js"),
         facts=partial(_facts, task),
         questions=questions,
         outputs=OUTPUTS,
-        wanted=partial(_wanted, kind, questions),
+        wanted=partial(_wanted, task, questions),
     )
 
 
@@ -60,19 +67,39 @@ def _facts(task: Classify | Tag, parts: Parts, model: Any) -> dict[str, Any]:
         scores = model.crf._scores(constrained=True)
         names = ("start", "transitions", "end")
         facts["crf"] = {name: s.tolist() for name, s in zip(names, scores, strict=True)}
+    if isinstance(task, Tag) and task.tokenizer is not None:
+        facts["tokenizer"] = _tokenizer(task.tokenizer, parts, model.tokenizer)
     return facts
 
 
+def _tokenizer(tokenizer: Tokenizer, parts: Parts, model: Any) -> dict[str, Any]:
+    assert isinstance(model, Tagger)
+    return {
+        "vocabulary": tokenizer.vocabulary.to_dict(),
+        **tokenizer.splits._asdict(),
+        "longest": LONGEST,
+        "window": WINDOW,
+        "margin": MARGIN,
+        "inputs": parts.inputs(model.encoder.inputs),
+        "stack": parts.stack(model.encoder.recurrent),
+        "output": parts.linear("characters output", model.output),
+    }
+
+
 @torch.no_grad()
-def _wanted(kind: InputKind, questions: list[list[Any]], model: nn.Module) -> NDArray[Any]:
-    """Logits of each question or pair, or emissions (T, L) of its steps."""
-    found = []
+def _wanted(task: Classify | Tag, questions: list[list[Any]], model: nn.Module) -> NDArray[Any]:
+    """Logits of each question or pair, or emissions (T, L) of its steps, and of its characters."""
+    kind, found = task.input_kind, []
     for question in questions:
         batches = tuple(
             in_precision_of(model, kind.collate([as_read(kind, one)])) for one in question
         )
         if isinstance(model, Classifier):
-            found.append(model(batches).numpy().ravel())
-        else:
-            found.append(model(batches[0])[0][: int(batches[0].lengths[0])].numpy().ravel())
-    return np.concatenate(found)
+            found.append(model(batches))
+            continue
+        assert isinstance(model, Tagger)
+        found.append(model(batches[0])[0, : int(batches[0].lengths[0])])
+        if isinstance(task, Tag) and task.tokenizer is not None and model.tokenizer is not None:
+            characters = task.tokenizer.encode(question[0])
+            found.append(model.tokenizer(pad([characters]))[0, : len(characters)])
+    return np.concatenate([one.numpy().ravel() for one in found])

@@ -8,7 +8,11 @@ const tokenOf = word => normal(word).split(new RegExp(`[${SPACE}]`)).join("_") |
 // A text → its steps: the numbers of tokens, or of words with those of their letters.
 function read(text) {
   if (VOCABULARY) return VOCABULARY.encode(text).map(token => ({ token }));
-  return wordsOf(text).map(word => {
+  return readWords(wordsOf(text));
+}
+
+function readWords(words) {
+  return words.map(word => {
     const spelled = LETTERS.encode(tokenOf(word));
     return { word: WORDS.places.get(tokenOf(word)) ?? SOURCE.words.unk_id,
       letters: spelled.length <= 64 ? spelled : [...spelled.slice(0, 32), ...spelled.slice(-32)] };
