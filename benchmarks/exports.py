@@ -29,6 +29,7 @@ MODELS = {
     "language model": "texts/tied",
     "language model, lag": "texts/tied",
     "classify": "tasks/classify",
+    "classify (words and n-grams)": "../v7/tasks/classify_linear",
     "classify (frames)": "tasks/classify_frames",
     "classify (image)": "tasks/classify",
     "classify (pair)": "tasks/classify_pair",
@@ -36,15 +37,20 @@ MODELS = {
     "tag (CRF)": "tasks/tag",
     "tag (frames)": "tasks/tag_softmax",
     "translate": "tasks/translate",
+    "translate (words)": "tasks/translate",
     "translate (frames)": "tasks/translate",
     "describe": "tasks/describe",
+    "describe (image)": "tasks/describe_images",
     "forecast": "tasks/forecast",
     "answer": "../v7/tasks/answer",
 }
 """By what the table calls them."""
 
 FRAMES = {"kind": "frames", "mean": [0.0, 1.0, -2.0], "deviation": [1.0, 2.0, 0.5]}
+WORDS = sunhwan.load(GOLDEN / "tasks" / "tag").preprocessing()["source"]
 READS: dict[str, dict[str, Any]] = {
+    "classify (words and n-grams)": WORDS,
+    "translate (words)": WORDS,
     "classify (image)": {
         "kind": "vector", "mean": [0.3] * 64, "deviation": [0.2] * 64, "image_size": 8,
     },
@@ -67,7 +73,10 @@ def fresh(name: str, cell: str) -> Task:
         preprocessing = {**preprocessing, "source": READS[name]}
     torch.manual_seed(1)
     made = type(task).restored(task.config.override(settings), preprocessing)
+    linear: Any = getattr(made.model, "linear", None)
     with torch.no_grad():
+        if linear is not None:
+            linear.weight.normal_()
         for parameter in made.model.parameters():
             if parameter.dim() > 1 and not bool(parameter.any()):
                 parameter.normal_()  # a forecaster begins with 0
