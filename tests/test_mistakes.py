@@ -8,9 +8,12 @@ import pytest
 
 import sunhwan.errors
 import sunhwan.messages
+from sunhwan.config import Config
+from sunhwan.data import read_panel
 from sunhwan.errors import TextError
 from sunhwan.messages import catalogue
-from sunhwan.messages.mistakes import mistake
+from sunhwan.messages.mistakes import mistake, note
+from sunhwan.tasks.common.pairs import find_pairs
 from sunhwan.text.decoding import decode
 
 PACKAGE = Path(sunhwan.messages.__file__).parents[1]
@@ -88,3 +91,33 @@ def test_what_is_wrong_with_bytes_is_said_in_korean_too(data: bytes) -> None:
     told = mistake(str(raised.value), "ko")
     assert told != str(raised.value)
     assert not re.findall(r"\b(?:is|it|as|a|here|not|which)\b", told), told
+
+
+def test_each_note_is_one_that_the_package_says() -> None:
+    """Its words stand in the code, which puts some notes together of parts."""
+    known = {word for text in templates() for word in re.findall(r"[\w.=-]+", text)}
+    told = {
+        key: [w for part in re.split(r"\{[0-9]+\}", t["en"]) for w in re.findall(r"[\w.=-]+", part)]
+        for key, t in catalogue()["notes"].items()
+    }
+    assert {key: w for key, words in told.items() for w in words if w not in known} == {}
+
+
+def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
+    rows = "".join(f"영화 {n} 평;{'긍정' if n % 2 else ''}\n" for n in range(40))
+    path = tmp_path / "평.csv"
+    path.write_bytes(f"문장;라벨\n{rows}".encode("cp949"))
+    config = Config.from_dict({"task": {"name": "classify"}, "data": {"source": str(path)}})
+    said = find_pairs(config, ("문장",), ("라벨",)).notes
+    assert [note(line, "en") for line in said] == said
+    first, second, third = (note(line, "ko").replace(str(path), "평.csv") for line in said)
+    assert first == "평.csv: CP949, 세미콜론으로 구분, 머리글: 문장, 라벨"
+    assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv, line 2)"
+    assert re.fullmatch("문장 → 라벨: 학습할 행 [0-9]+개, 검증할 행 [0-9]+개", third)
+    days = "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(31, 0, -1))
+    (tmp_path / "a.csv").write_text(f"날짜,값\n{days}", encoding="utf-8")
+    (series,) = read_panel(str(tmp_path / "a.csv"))
+    assert note(series.said, "ko").split("; ")[1:] == [
+        "시간은 날짜, 계열은 값", "날짜을(를) 연-월-일(으)로 읽습니다(2024-01-31)",
+        "최근 행이 먼저 나와서 순서를 뒤집습니다",
+    ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of, held_out
-from sunhwan.cli.language import named_figure, with_unit
+from sunhwan.cli.language import named_figure, noted, with_unit
 from sunhwan.cli.listings import show_baselines, show_listing
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
@@ -81,7 +81,7 @@ def evaluate(
         echo_json({**review.scores.to_dict(), **review.values, **compared, **notes})
         return
     for note in review.notes:
-        console().print(Text(visible(note)))
+        console().print(Text(visible(noted(note))))
     _show(review.table())
     if beside:
         show_baselines(beside, task)

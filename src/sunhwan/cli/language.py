@@ -44,6 +44,13 @@ def say(key: str, **values: object) -> str:
     return message("cli", key, language(), **values)
 
 
+def noted(line: str) -> str:
+    """A line on what was found in the data, in the language that was chosen."""
+    from sunhwan.messages.mistakes import note
+
+    return note(line, language())
+
+
 def named_figure(name: str) -> str:
     """The name of a figure or of a column of a listing; one that nobody translated as it is."""
     if language() == "en":

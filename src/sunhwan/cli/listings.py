@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sunhwan.cli.language import language, named_figure, say
+from sunhwan.cli.language import language, named_figure, noted, say
 
 if TYPE_CHECKING:
     from sunhwan.tasks import Baselines, Listing, Task
@@ -30,7 +30,7 @@ def show_baselines(found: "Baselines", task: "Task | type[Task]") -> None:
 
     show_listing(found.listing())
     for note in found.notes:
-        console().print(note)
+        console().print(noted(note))
     if found.better:
         advice = task.advice[("en", "ko").index(language())]
         console().print(say("baseline_better", name=named_figure(found.better[0]), advice=advice))

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from sunhwan import progress
-from sunhwan.cli.language import named_figure, say, summary_of
+from sunhwan.cli.language import named_figure, noted, say, summary_of
 from sunhwan.cli.live_line import LiveLine, Part, Progress, Reading, clock
 from sunhwan.cli.terminal import visible
 from sunhwan.metrics import perplexity_text
@@ -56,7 +56,7 @@ def _data(facts: dict[str, Any]) -> str:
     return ", ".join(
         say("count", number=f"{v:,}", name=named_figure(k))
         if isinstance(v, int)
-        else say("fact", name=named_figure(k), value=v)
+        else say("fact", name=named_figure(k), value=noted(str(v)))
         for k, v in told.items()
     )
 
@@ -84,7 +84,7 @@ class _Watching(Reporter):
         self.console.print(line.append(f"  {say('best')}", "green") if improved else line)
 
     def say(self, message: str) -> None:
-        self.console.print(message)
+        self.console.print(noted(message))
 
     def _read(self, report: progress.Progress) -> list[Part]:
         left = self._reading.left(report.what, report.share)

@@ -1,7 +1,7 @@
-"""Sentences about mistakes in the reader's language; one that the catalogue has not stays English.
+"""Sentences of errors and notes in the reader's language; one that the catalogue has not stays English.
 
-An error is raised in English, wherever it is found. Its sentence is recognised here by the words that
-stay the same, so that no code below the command line knows of languages.
+They are made in English, wherever something is found. Their sentences are recognised here by the words
+that stay the same, so that no code below the command line knows of languages.
 """
 
 import re
@@ -12,25 +12,34 @@ from sunhwan.messages import catalogue
 
 def mistake(sentence: str, language: str) -> str:
     """The sentence in a language, if the part "mistakes" of the catalogue has it there."""
+    return _translated("mistakes", sentence, language)
+
+
+def note(line: str, language: str) -> str:
+    """A line on what was found in the data, in a language: each clause that the part "notes" has."""
+    return "; ".join(_translated("notes", clause, language) for clause in line.split("; "))
+
+
+def _translated(part: str, sentence: str, language: str) -> str:
     if language == "en":
         return sentence
-    for pattern, texts in _patterns():
+    for pattern, texts in _patterns(part):
         found = pattern.fullmatch(sentence)
         if found:
-            parts = [mistake(part, language) if part else "" for part in found.groups()]
-            return texts[language].format(*parts)
+            filled = [_translated(part, of, language) if of else "" for of in found.groups()]
+            return texts[language].format(*filled)
     return sentence
 
 
 @cache
-def _patterns() -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
+def _patterns(part: str) -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
     """Of each sentence the fixed words, and its texts; what is filled in stands in braces: {0}, {1} …
 
     Directly behind another one stands what may have been meant, in brackets, or nothing. The sentence with
     the most fixed words comes first, for another one may have some of them.
     """
     found = []
-    for texts in catalogue()["mistakes"].values():
+    for texts in catalogue()[part].values():
         first, *others = re.split(r"\{[0-9]+\}", texts["en"])
         size = len(first) + sum(map(len, others))
         pattern, before = re.escape(first), first or "at the beginning"

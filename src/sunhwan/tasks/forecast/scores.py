@@ -75,9 +75,10 @@ class ForecastScores(NamedTuple):
         return {name: None if value != value else value for name, value in self._asdict().items()}
 
     def summary(self) -> str:
+        mase = f"MASE {self.mase:.3f}  seasonal naive {self.naive_mase:.3f}  "
         return (
-            f"loss {self.loss:.4f}  MAE {self.mae:.4g}  MASE {self.mase:.3f} (seasonal naive "
-            f"{self.naive_mase:.3f})  sMAPE {self.smape:.2f} %  coverage {self.coverage:.2f}"
+            f"loss {self.loss:.4f}  MAE {self.mae:.4g}  {'' if math.isnan(self.mase) else mase}"
+            f"sMAPE {self.smape:.2f} %  coverage {self.coverage:.2f}"
         )
 
     def table(self) -> list[tuple[str, str]]:
