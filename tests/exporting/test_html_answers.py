@@ -137,6 +137,15 @@ def test_an_image_is_labelled(opened, tmp_path):
     found = page.evaluate("classify(...asked())")
     assert found == pytest.approx(list(answer.values["probabilities"].values()), abs=1e-5)
     assert page.text_content(".bar span") == answer.values["label"]
+    page.wait_for_selector("#mattered")
+    best = int(np.argmax(found))
+    parts = page.evaluate("label => matters(asked(), 0, label)", best)
+    assert len(parts) == 25
+    covered = wanted.reshape(9, 9).copy()
+    covered[2:4, 8:] = 0  # paper, where 1 is ink
+    without = page.evaluate("image => classify(image)", covered.ravel().tolist())
+    assert parts[9]["piece"] == {"top": 2, "left": 8, "wide": 2}
+    assert parts[9]["part"] == pytest.approx(found[best] - without[best], abs=1e-6)
     page.check("#swap")
     np.testing.assert_allclose(page.evaluate("asked()[0]"), 1 - wanted, atol=1e-6)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -1,6 +1,7 @@
 // The page of a classifier or a tagger: what is typed is answered.
 const TAGS = !MODEL.pooling, PAIR = MODEL.columns.length > 1;
-const TEXT = KIND === "text" || KIND === "words";
+const TEXT = KIND === "text" || KIND === "words", IMAGE = KIND === "image";
+const PIECE_NAME = TEXT ? ["word", "단어를 빼면"] : IMAGE ? ["square", "칸을 지우면"] : ["stretch", "구간을 빼면"];
 const PIECES = 20;  // that frames are looked at in
 const ABOUT = {
   en: { frames: TAGS ? "Paste frames or choose a file, and every frame gets its label." : PAIR ? "Give two rows of frames, and the pair gets its label."
@@ -16,9 +17,9 @@ const ABOUT = {
 };
 const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[TEXT ? "text" : KIND]} Nothing leaves this page.`,
-    legend: `What mattered: without a red ${TEXT ? "word" : "stretch"} the first label would be less likely, without a blue one more.`, other: "한국어" },
+    legend: `What mattered: without a red ${PIECE_NAME[0]} the first label would be less likely, without a blue one more.`, other: "한국어" },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
-    legend: `무엇이 중요했나: 빨간 ${TEXT ? "단어를" : "구간을"} 빼면 첫 레이블의 확률이 내려가고, 파란 ${TEXT ? "단어를" : "구간을"} 빼면 올라갑니다.`, other: "English" },
+    legend: `무엇이 중요했나: 빨간 ${PIECE_NAME[1]} 첫 레이블의 확률이 내려가고, 파란 ${PIECE_NAME[1]} 올라갑니다.`, other: "English" },
 };
 const LOOKED_AT = 80;
 
@@ -38,8 +39,10 @@ function asking() {
 
 const stretch = (from, to) => from === to ? `${from}` : `${from}–${to}`;
 
-// The pieces of an input, each with the input without it: words, or stretches of frames; of spaces none.
+// The pieces of an input, each with the input without it: words, squares of an image, or stretches of frames; of
+// spaces none.
 function piecesOf(input) {
+  if (IMAGE) return squares(input);
   if (TEXT) {
     const pieces = input.split(/(\s+)/);
     return pieces.map((piece, n) => ({ piece, without: piece.trim() && n <= 2 * LOOKED_AT ? pieces.filter((_, m) => m !== n).join("") : null }));
@@ -57,14 +60,19 @@ function matters(given, place, label) {
   return piecesOf(given[place]).map(({ piece, without }) => ({ piece, part: without === null ? 0 : part(without) }));
 }
 
-function coloured({ piece, part }) {
+function colourOf(part) {
   const share = Math.min(Math.sqrt(Math.abs(part)), 0.85).toFixed(3);
-  const span = made("span", piece, { backgroundColor: part > 0 ? `rgb(220 40 40 / ${share})` : `rgb(40 90 230 / ${share})` });
+  return part > 0 ? `rgb(220 40 40 / ${share})` : `rgb(40 90 230 / ${share})`;
+}
+
+function coloured({ piece, part }) {
+  const span = made("span", piece, { backgroundColor: colourOf(part) });
   span.title = `${(100 * part).toFixed(1)}%`;
   return span;
 }
 
 function look(given, label) {
+  if (IMAGE) return showSquares(get("look"), given[0], matters(given, 0, label));
   const spans = given.map((_, place) => matters(given, place, label).map(coloured));
   get("look").replaceChildren(...spans.flatMap((some, n) => n ? [made("hr", ""), ...some] : some));
 }
@@ -90,7 +98,7 @@ function showTags(given) {
 }
 
 function show() {
-  const given = attempted(asked, SAY[language].faults), steps = given && (TEXT ? given.some(text => text.trim()) : KIND === "frames");
+  const given = attempted(asked, SAY[language].faults), steps = given && (TEXT ? given.some(text => text.trim()) : IMAGE || KIND === "frames");
   clearTimeout(pending);
   get("legend").hidden = TAGS || !steps;
   get("look").hidden = !TEXT && !steps;

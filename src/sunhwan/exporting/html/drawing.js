@@ -1,5 +1,5 @@
 // An image: a drawing of a finger, or a picture of the disk, and beside it what the model sees of it.
-const SIDE = MODEL.source.image_size, SHARP = 16, SIZE = 280;
+const SIDE = MODEL.source.image_size, SHARP = 16, SIZE = 280, SQUARES = 6;
 // Pixels of the training images, guessed from their mean and deviation: from 0 to 1, 16 or 255, and which end is ink.
 // Numbers from 0 to M vary by mean (M − mean) at most (Bhatia and Davis 2000).
 const INK = inkOf(MODEL.source.mean[0], MODEL.source.deviation[0]);
@@ -129,6 +129,27 @@ function showInk(canvas, ink) {
   const [r, g, b] = getComputedStyle(document.body).color.match(/\d+/g);
   ink.forEach((v, n) => image.data.set([r, g, b, 255 * v], 4 * n));
   pen.putImageData(image, 0, 0);
+}
+
+// Squares of an image, each with the image where paper lies in its place.
+function squares(image) {
+  const wide = Math.ceil(SIDE / SQUARES), starts = Array.from({ length: Math.ceil(SIDE / wide) }, (_, n) => n * wide);
+  const inside = (n, start) => n >= start && n < start + wide;
+  return starts.flatMap(top => starts.map(left => ({ piece: { top, left, wide },
+    without: image.map((v, n) => inside(Math.floor(n / SIDE), top) && inside(n % SIDE, left) ? INK.paper : v) })));
+}
+
+// The image, each square coloured by its part.
+function showSquares(node, image, parts) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE, id: "mattered" }), pen = canvas.getContext("2d");
+  showInk(canvas, image.map(v => (v - INK.paper) / (INK.ink - INK.paper)));
+  for (const { piece: { top, left, wide }, part } of parts) {
+    pen.fillStyle = colourOf(part);
+    pen.fillRect(left, top, wide, wide);
+  }
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-labelledby", "legend");
+  node.replaceChildren(canvas);
 }
 
 // Shares of ink as the numbers of the training images.
