@@ -9,7 +9,7 @@ from sunhwan.exporting.c.coding import quoted
 from sunhwan.exporting.c.ngrams import add_ngrams
 from sunhwan.exporting.c.parts import Parts, begin_lines, each_step
 from sunhwan.exporting.c.predictor_code import POOLS
-from sunhwan.exporting.c.reading import Texts, add_reading
+from sunhwan.exporting.c.reading import Reading, Texts, add_reading
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.predictor_programs import Level, Read
 from sunhwan.layers import Pooling
@@ -115,25 +115,7 @@ def predictor_source(
     parts, D = Parts(name, weights), _given(network)
     ngrams, temperature = ending.ngrams or (None, 1.0)
     reading = add_reading(parts, network.read, D, ngrams)
-    calls = []
-    rows = {"a": D, "b": 0 if levels else 1}
-    here, there = "a", "b"
-    for depth, level in enumerate(levels):
-        rows[there] = max(rows[there], level.output)
-        for direction, program in enumerate(level.directions):
-            label = f"level_{depth}" + "_back" * direction
-            parts.function(label, program, level.initial)
-            first = level.directions[0].operations[level.directions[0].results["out"]].size
-            shift = f" + {first}" if direction and level.width > first else ""
-            call = f"{label}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output}{shift});"
-            calls.append(each_step(call, back=direction == 1))
-        if level.connect is not None:
-            parts.function(f"connect_{depth}", level.connect)
-            call = f"connect_{depth}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output});"
-            calls.append(each_step(call))
-        here, there = there, here
-    stride = levels[-1].output if levels else D
-    parts.add(_run(levels, calls, here))
+    rows, here, stride = _recurrence(parts, levels, D)
     if ending.score is not None:
         parts.function("score", ending.score)
     parts.function("head", network.head)
@@ -145,31 +127,7 @@ def predictor_source(
         parts.table(table, label)
     if ending.pool[0]:
         parts.add(_pool(ending.pool, stride))
-    row = 4 * (rows["a"] + rows["b"] + (ending.score is not None))
-    fields = [
-        f"    float a[UPPER_STEPS * {rows['a']}];", f"    float b[UPPER_STEPS * {rows['b']}];",
-    ]  # fmt: skip
-    arrays = [("scratch", parts.scratch), *reading.fields]
-    for level in [*reading.levels, *levels, *ending.written]:
-        arrays += [(field, len(values)) for field, values in level.initial.items()]
-    if ending.pool[0]:
-        arrays.append(("v", _pooled(ending.pool) * (4 if ending.inputs > 1 else 1)))
-    fields += [f"    float {field}[{size}];" for field, size in arrays]
-    numbers = sum(size for _, size in arrays)
-    if ending.score is not None:
-        fields.append("    float weights[UPPER_STEPS];")
-    if ending.texts is not None and ending.texts.tokens:
-        fields.append("    int tokens[UPPER_STEPS + 1];")
-        row, numbers = row + 4, numbers + 1
-    if ngrams is not None:
-        fields.append("    uint32_t codes[UPPER_STEPS];")
-        row += 4
-    if "origin" in "".join(ending.fields):
-        row += 2 * ending.sizes["LABELS"]
-    fields += [f"    {field}" for field in ending.fields]
-    row, numbers = row + ending.row, numbers + ending.numbers
-    if parts.rounded:
-        fields.append(f"    signed char rounded[{parts.rounded}];")
+    fields, row, numbers = _fields(parts, reading, levels, ending, rows)
     parts.add_raw(ending.vocabularies)
     if ending.texts is not None:
         parts.add_raw(ending.texts.vocabularies)
@@ -196,6 +154,62 @@ def predictor_source(
         declared=parts.named(_filled(ending.declared, given, passed)),
     )  # fmt: skip
     return CSource("\n".join([head, *parts.texts, "#endif\n"]), struct)
+
+
+def _recurrence(parts: Parts, levels: list[Level], D: int) -> tuple[dict[str, int], str, int]:
+    """Add the function `run`: numbers a step of m->a and m->b, where its outputs are and their size."""
+    calls = []
+    rows = {"a": D, "b": 0 if levels else 1}
+    here, there = "a", "b"
+    for depth, level in enumerate(levels):
+        rows[there] = max(rows[there], level.output)
+        for direction, program in enumerate(level.directions):
+            label = f"level_{depth}" + "_back" * direction
+            parts.function(label, program, level.initial)
+            first = level.directions[0].operations[level.directions[0].results["out"]].size
+            shift = f" + {first}" if direction and level.width > first else ""
+            call = f"{label}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output}{shift});"
+            calls.append(each_step(call, back=direction == 1))
+        if level.connect is not None:
+            parts.function(f"connect_{depth}", level.connect)
+            call = f"connect_{depth}(m, m->{here} + t * {level.given}, m->{there} + t * {level.output});"
+            calls.append(each_step(call))
+        here, there = there, here
+    stride = levels[-1].output if levels else D
+    parts.add(_run(levels, calls, here))
+    return rows, here, stride
+
+
+def _fields(
+    parts: Parts, reading: Reading, levels: list[Level], ending: Ending, rows: dict[str, int]
+) -> tuple[list[str], int, int]:
+    """The fields of the struct; how many bytes they have for each step, and 4 bytes each beside."""
+    row = 4 * (rows["a"] + rows["b"] + (ending.score is not None))
+    fields = [
+        f"    float a[UPPER_STEPS * {rows['a']}];", f"    float b[UPPER_STEPS * {rows['b']}];",
+    ]  # fmt: skip
+    arrays = [("scratch", parts.scratch), *reading.fields]
+    for level in [*reading.levels, *levels, *ending.written]:
+        arrays += [(field, len(values)) for field, values in level.initial.items()]
+    if ending.pool[0]:
+        arrays.append(("v", _pooled(ending.pool) * (4 if ending.inputs > 1 else 1)))
+    fields += [f"    float {field}[{size}];" for field, size in arrays]
+    numbers = sum(size for _, size in arrays)
+    if ending.score is not None:
+        fields.append("    float weights[UPPER_STEPS];")
+    if ending.texts is not None and ending.texts.tokens:
+        fields.append("    int tokens[UPPER_STEPS + 1];")
+        row, numbers = row + 4, numbers + 1
+    if ending.ngrams is not None:
+        fields.append("    uint32_t codes[UPPER_STEPS];")
+        row += 4
+    if "origin" in "".join(ending.fields):
+        row += 2 * ending.sizes["LABELS"]
+    fields += [f"    {field}" for field in ending.fields]
+    row, numbers = row + ending.row, numbers + ending.numbers
+    if parts.rounded:
+        fields.append(f"    signed char rounded[{parts.rounded}];")
+    return fields, row, numbers
 
 
 def pool_of(pooling: Pooling) -> tuple[str, int, int]:
