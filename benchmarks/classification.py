@@ -18,13 +18,11 @@ import csv
 import random
 import tempfile
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import sunhwan
-from benchmarks.measure import arguments_of, machine, publish, split_by_hash, table
+from benchmarks.measure import arguments_of, machine, processor_time, publish, split_by_hash, table
 from sunhwan.api import load
 from sunhwan.config import Config, parse_assignment
 from sunhwan.tasks import Classify
@@ -119,13 +117,10 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], dest="settings")
     options = parser.parse_args()
     minutes = options.minutes or {"nsmc": [5, 20], "sms": [2], "sentences": [3]}[options.data]
-    settings = [*options.settings, *(["training.threads=1"] if options.cpu else [])]
-    # All budgets and times are asked of this clock.
-    clock = mock.patch("time.perf_counter", time.process_time) if options.cpu else nullcontext()
-    with tempfile.TemporaryDirectory() as folder, clock:
+    with tempfile.TemporaryDirectory() as folder, processor_time(options.cpu):
         rows = [
             {"data": options.files[0].stem, "split": place}
-            | measure(train, test, budget, seed, settings)
+            | measure(train, test, budget, seed, options.settings)
             for place, (train, test) in splits(
                 options.data, options.files, Path(folder), options.folds
             ).items()
