@@ -24,6 +24,8 @@ RENDEZVOUS = "SUNHWAN_RENDEZVOUS"
 """Names the file through which processes of one machine find each other."""
 _LIMIT = timedelta(hours=2)
 """How long the others may wait for the first one, which reads and validates alone."""
+_STEP_LIMIT = timedelta(minutes=5)
+"""How long an exchange of a step may take: a machine whose line is cut does not say that it is gone."""
 
 Found = TypeVar("Found")
 
@@ -61,11 +63,11 @@ class SummedLoss:
 class Processes:
     """This process among those that train together; alone unless it was started as one of several.
 
-    rank: 0 is the first one. count: how many there are.
+    rank: 0 is the first one. count: how many there are. steps: the group in which steps are exchanged.
     """
 
-    def __init__(self, rank: int = 0, count: int = 1) -> None:
-        self.rank, self.count = rank, count
+    def __init__(self, rank: int = 0, count: int = 1, steps: Any = None) -> None:
+        self.rank, self.count, self._steps = rank, count, steps
 
     @property
     def is_first(self) -> bool:
@@ -106,7 +108,7 @@ class Processes:
         if self.count == 1:
             return list(facts)
         told = torch.tensor(facts, dtype=torch.int32)
-        self._call(dist.all_reduce, told, op=dist.ReduceOp.MAX)
+        self._call(dist.all_reduce, told, op=dist.ReduceOp.MAX, group=self._steps)
         return [bool(fact) for fact in told.tolist()]
 
     def gathered(self, value: Any) -> list[Any]:
@@ -140,8 +142,8 @@ class Processes:
         told = torch.tensor(
             [*facts, *(p.grad is not None for p in parameters)], dtype=torch.float64
         )
-        self._call(dist.all_reduce, gradient)
-        self._call(dist.all_reduce, told)
+        self._call(dist.all_reduce, gradient, group=self._steps)
+        self._call(dist.all_reduce, told, group=self._steps)
         total, terms, nats, *known = told.tolist()
         gradient /= total
         parts = torch.split(gradient, [p.numel() for p in parameters])
@@ -171,7 +173,7 @@ def _dense(gradient: Tensor) -> Tensor:
 def _lost(error: Exception) -> NoReturn:
     if isinstance(error, ValueError) and "process group" not in str(error):
         raise error
-    raise ProcessLostError("another process of the training ended") from error
+    raise ProcessLostError("another process of the training ended or is out of reach") from error
 
 
 @contextmanager
@@ -199,7 +201,7 @@ def joined_processes() -> Iterator[Processes]:
             f"({str(error).splitlines()[0]}): start them by torchrun or --processes"
         ) from None
     try:
-        yield Processes(rank, count)
+        yield Processes(rank, count, dist.new_group(timeout=_STEP_LIMIT))
     except ProcessLostError:
         if rank:
             raise FollowerError from None
