@@ -27,7 +27,8 @@
     python -m benchmarks.digits --markdown benchmarks/results/digits.md
     python -m benchmarks.tunes FOLDER --markdown benchmarks/results/tunes.md
     python -m benchmarks.speech --markdown benchmarks/results/speech.md
-    python -m benchmarks.forecasting --steps 400 --seeds 1 --markdown benchmarks/results/forecasting.md
+    python -m benchmarks.forecasting --steps 400 --seeds 1 --origins 8 \
+        --markdown benchmarks/results/forecasting.md
     python -m benchmarks.m4_weekly FOLDER --steps 1200 --markdown benchmarks/results/m4_weekly.md
     python -m benchmarks.retail --steps 500 --markdown benchmarks/results/retail.md
     python -m benchmarks.inside --pictures docs --markdown benchmarks/results/inside.md
@@ -84,7 +85,10 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "digits": "`python -m benchmarks.digits`: handwritten digits described",
             "tunes": "`python -m benchmarks.tunes FOLDER`: the Nottingham tunes",
             "speech": "`python -m benchmarks.speech`: words spoken by a synthesiser",
-            "forecasting": "`python -m benchmarks.forecasting --steps 400 --seeds 1`",
+            "forecasting": (
+                "`python -m benchmarks.forecasting --steps 400 --seeds 1 --origins 8`: eight origins, a "
+                "tenth of the series apart, each model of what lies before its own"
+            ),
             "m4_weekly": (
                 "`python -m benchmarks.m4_weekly FOLDER --steps 1200 --set data.batch_size=96 "
                 "task.context=52 training.validations=4`: the weekly series of the M4 competition"

@@ -248,3 +248,46 @@ def test_a_missing_built_in_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "statsmodels", None)
     with pytest.raises(UsageError, match=r"pip install 'sunhwan\[series\]'"):
         load_built_in("co2")
+
+
+@pytest.mark.parametrize(
+    ("cells", "after"),
+    [
+        ([str(1_704_067_200 + 3600 * n) for n in range(48)], "1704240000"),
+        ([f"202401{n:02}" for n in range(1, 32)], "20240201"),
+        ([f"{2015 + n // 12}.{n % 12 + 1:02}" for n in range(30)], "2017.07"),
+        ([str(n) for n in range(1, 41)], "41"),
+        (["1704067200", *(str(1_704_067_200 + 3600 * n) for n in range(2, 48))], "1704240000"),
+    ],
+)
+def test_plain_numbers_that_go_on_as_times_do_are_the_time(cells: list[str], after: str) -> None:
+    rows = "".join(f"{cell},{n % 7}\n" for n, cell in enumerate(cells))
+    for text in (
+        f"when,wert\n{rows}",
+        "when,wert\n" + "".join(f"{r}\n" for r in rows.split()[::-1]),
+    ):
+        series = read(text)
+        assert series.columns == ("wert",)
+        assert series.clock.after(1) == (after,)
+    # What is named as a series is one.
+    assert read(f"when,wert\n{rows}", columns=("when",)).columns == ("when",)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [
+            str(2_000_000_000 + 17_000_000 * n + 90_000 * n * n) for n in range(30)
+        ],  # people, not seconds
+        [f"{19 + n / 10:.1f}" for n in range(30)],
+        [str(20_240_101 + 40 * n) for n in range(30)],
+        ["1e400", *map(str, range(30))],
+    ],
+)
+def test_plain_numbers_that_only_rise_are_a_series(cells: list[str]) -> None:
+    rows = "".join(f"{cell},{n % 7}\n" for n, cell in enumerate(cells))
+    if cells[0] == "1e400":
+        with pytest.raises(DataError):
+            read(f"leute,wert\n{rows}")
+    else:
+        assert read(f"leute,wert\n{rows}").columns == ("leute", "wert")

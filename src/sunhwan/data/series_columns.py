@@ -4,13 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of
 from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column
+from sunhwan.data.times import read_times
 from sunhwan.errors import DataError, UsageError, listed, quoted
 
 # fmt: off
@@ -32,6 +33,8 @@ VALUE_NAMES = frozenset((
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
 _PARTS = (("year", "연도", "년"), ("month", "월"), ("day", "일"))
+FEWEST_TIMES = 8
+"""Rows from which on plain numbers under another name are told to be times."""
 MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
 """Cells that say that a number is missing, in lower case."""
 
@@ -87,7 +90,8 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     """Find what each column is. DataError: one is missing; UsageError: one is named twice."""
     given = [_named(table, names) for names in (wanted.group, wanted.inputs, wanted.future)]
     targets = _named(table, wanted.targets)
-    when, times, parts = _times(table, wanted.time)
+    named = {*targets, *(name for names in given for name in names)}
+    when, times, parts = _times(table, wanted.time, named)
     counts = Counter([when, *targets, *(name for names in given for name in names)])
     for name, count in counts.items():
         if count > 1:
@@ -130,9 +134,9 @@ def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(column(table, name, (), "series") for name in names)
 
 
-def _times(table: Table, wanted: str) -> tuple[str, list[str], tuple[str, ...]]:
+def _times(table: Table, wanted: str, taken: set[str]) -> tuple[str, list[str], tuple[str, ...]]:
     """The name of the time, its cells, and the columns it is made of; "" where there is none."""
-    when = column(table, wanted, (), "time") if wanted else _time_column(table)
+    when = column(table, wanted, (), "time") if wanted else _time_column(table, taken)
     if not when:
         return "", [], ()
     times = cells(table, when)
@@ -155,8 +159,8 @@ def _padded(cell: str) -> str:
     return f"{cell.strip():0>2}"
 
 
-def _time_column(table: Table) -> str:
-    """The name of the column of times, or ""."""
+def _time_column(table: Table, taken: set[str]) -> str:
+    """The name of the column of times, or ""; taken: columns that are named as something else."""
     for name in table.columns:
         if name.casefold() in TIME_NAMES:
             return name
@@ -169,7 +173,29 @@ def _time_column(table: Table) -> str:
         first = table.rows[0].values[name]
         if looks_like_date(first) or orders_of(first):
             return name
-    return next((n for n in texts if len(set(cells(table, n))) == len(table.rows)), "")
+    found = next((n for n in texts if len(set(cells(table, n))) == len(table.rows)), "")
+    free = [n for n in table.columns if n not in taken and n not in texts]
+    return found or next((n for n in free[: len(table.columns) - 1] if _goes_on(table, n)), "")
+
+
+def _goes_on(table: Table, name: str) -> bool:
+    """Whether plain numbers, one a row, are times: dates in digits in order, counts since 1970 in mostly
+    equal steps, or, in the first column, 0, 1, 2 … or 1, 2, 3 …"""
+    texts = [cell.strip() for cell in cells(table, name)]
+    if len(texts) < FEWEST_TIMES or not all(map(is_number, texts)):
+        return False
+    steps = [b - a for a, b in pairwise(map(float, texts))]
+    if not (min(steps) > 0 or max(steps) < 0):
+        return False
+    counted = set(map(abs, steps)) == {1} and {texts[0], texts[-1]} & {"0", "1"}
+    if counted and name == table.columns[0]:
+        return True
+    try:
+        times = read_times(texts, [row.where for row in table.rows], name)
+    except DataError:
+        return False
+    _, most = Counter(steps).most_common(1)[0]
+    return times.kind == "date" and (times.order != "epoch" or 2 * most >= len(steps))
 
 
 def _group_of(
