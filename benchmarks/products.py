@@ -14,15 +14,10 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
+from benchmarks.step import N, our_trainer
 from sunhwan.config import Config, DataConfig, ModelConfig, TrainingConfig
-from sunhwan.data import Tokens
 from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.store import Run
-from sunhwan.tasks.language_model.task import LanguageModelTask
-from sunhwan.text import build_vocabulary
-from sunhwan.training import Trainer
-
-N = 32
 
 
 class Case(NamedTuple):
@@ -47,16 +42,6 @@ CASES = [
 ]
 
 
-def trainer_of(run: Run, config: Config, V: int) -> Trainer:
-    """The trainer of a run on tokens drawn at random, as many as no measurement comes to the end of."""
-    letters = ["".join(map(chr, range(0xAC00, 0xAC00 + min(V, 11_000))))]
-    letters += ["".join(map(chr, range(0x4E00, 0x4E00 + V - 11_000)))] if V > 11_000 else []
-    vocabulary = build_vocabulary("characters", letters, unk=False)
-    ids = torch.randint(V, (500_000,), generator=torch.Generator().manual_seed(1))
-    tokens = Tokens(ids, torch.zeros(1, dtype=torch.int64), len(ids))
-    return Trainer(run, config, LanguageModelTask(config, vocabulary), tokens, None)
-
-
 def measure(case: Case, rounds: int, folder: Path) -> dict[str, float]:
     """Seconds a step of each kind, in turn."""
     config = Config(
@@ -68,7 +53,7 @@ def measure(case: Case, rounds: int, folder: Path) -> dict[str, float]:
         training=TrainingConfig(optimizer="adamw", learning_rate=0.002, steps=10_000),
     )  # fmt: skip
     with Run.create(folder / "-".join(map(str, case)), config) as run:
-        trainer = trainer_of(run, config, case.V)
+        trainer = our_trainer(run, config, case.V)
 
         def step(fast: bool, mixed: bool) -> Callable[[], None]:
             def call() -> None:

@@ -105,15 +105,16 @@ def plain_step(cell: str, layers: int, H: int, T: int) -> Callable[[], float]:
     return step
 
 
-def random_ids() -> Tensor:
+def random_ids(size: int = V) -> Tensor:
     """As many tokens as no measurement comes to the end of."""
-    return torch.randint(V, (500_000,), generator=torch.Generator().manual_seed(1))
+    return torch.randint(size, (500_000,), generator=torch.Generator().manual_seed(1))
 
 
-def our_trainer(run: Run, config: Config) -> Trainer:
+def our_trainer(run: Run, config: Config, size: int = V) -> Trainer:
     """The trainer of `sunhwan train`, on the same tokens."""
-    vocabulary = build_vocabulary("characters", ["".join(map(chr, range(48, 48 + V)))], unk=False)
-    ids = random_ids()
+    letters = "".join(map(chr, range(0x4E00, 0x4E00 + size)))
+    vocabulary = build_vocabulary("characters", [letters], unk=False)
+    ids = random_ids(size)
     tokens = Tokens(ids, torch.zeros(1, dtype=torch.int64), len(ids))
     return Trainer(run, config, LanguageModelTask(config, vocabulary), tokens, None)
 
