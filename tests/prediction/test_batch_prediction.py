@@ -228,6 +228,19 @@ def test_weights_are_digested_only_to_go_on(
     assert out.read_text().count("\n") == 200
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_finished_output_of_other_rows_is_no_answer(
+    reviewer: Task, tmp_path: Path, form: str
+) -> None:
+    other, source, out = (tmp_path / name for name in ("b.csv", "a.csv", "out"))
+    other.write_text("id,review\n7,bad\n8,good\n", encoding="utf-8")
+    source.write_text('id,review\n1,\n2,"good,\nso good"\n3,bad\n', encoding="utf-8")
+    predict_into(reviewer, source, out, form=form)
+    assert predict_into(reviewer, source, out, form=form, skip_done=True).answered == 0
+    with pytest.raises(StoreError, match="answers to other rows than those of"):
+        predict_into(reviewer, other, out, form=form, skip_done=True)
+
+
 def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
     source, out = tmp_path / "a.txt", tmp_path / "out"
     source.write_text("good\n" * 600)

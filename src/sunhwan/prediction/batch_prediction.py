@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from sunhwan.atomic import reported, sync_folder, write_text
+from sunhwan.data.sheets import cell_text
+from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
 from sunhwan.prediction.answered import Answered, Rows, answer_rows, open_rows
@@ -23,6 +25,8 @@ from sunhwan.store.tensors import digest
 from sunhwan.tasks import Task
 from sunhwan.tasks.common.questions import CHUNK
 
+FIRST = 1000
+"""Questions among which that of the first answer is looked for."""
 SAVED_EVERY = 2.0
 """Seconds between two records of how far an output is."""
 
@@ -80,6 +84,9 @@ def predict_into(
 
     made_by = {"options": dict(options or {}), "header": header}
     target = _Target(out, form, path, skip_done, lambda: [model_digest(task), made_by])
+    if target.is_finished:
+        with open_rows(task, path, header, known_ahead) as rows:
+            target.check_begins_alike(rows)
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
@@ -164,6 +171,27 @@ class _Target:
     @cached_property
     def _identity(self) -> list[Any]:
         return [*self._asked_for, *self._made_by()] if self._asked_for else []
+
+    def check_begins_alike(self, rows: Rows) -> None:
+        """StoreError where the first answer of a finished output is to none of the first questions.
+
+        That is seen where the output keeps the columns of the questions: csv and jsonl.
+        """
+        assert isinstance(self._out, Path)
+        if not rows.columns or self._form not in ("csv", "jsonl"):
+            return
+        with open_table(self._out, rows.columns, header=True) as written:
+            answers = (row.values for row in written.rows if row.values)
+            first = {name: cell_text(cell) for name, cell in next(answers, {}).items()}
+        kept = [name for name in rows.columns if name in first]
+        if first and not any(
+            all(cell_text(asked.values.get(name)) == first[name] for name in kept) and kept
+            for asked in itertools.islice(rows.asked, FIRST)
+        ):
+            raise StoreError(
+                f"{self._out} holds the answers to other rows than those of {self._source}: remove it or "
+                "name another --out"
+            )
 
     def _check_finished(self, out: Path) -> None:
         if self._source.exists() and out.stat().st_mtime < self._source.stat().st_mtime:
