@@ -145,6 +145,13 @@ def test_what_cannot_be_read_is_said(opened):
 DAYS = fresh(7, **DATED["days"][0])
 
 
+UNCLEAR = (
+    "10,1 11,2 12,3", "10,1\t11,2", "10,1;11,2", "10,1, 11,2", "1.204,5; 1.310,7", "0,5", ",5 ,6",
+    "1,,2", "1\t\t2",
+)  # fmt: skip
+"""Numbers in one line, whose commas may be decimal, or between which one is missing."""
+
+
 def test_numbers_in_one_line(opened):
     """Of a series without dates; and dates that it has no calendar for."""
     page = opened(fresh(1))
@@ -152,8 +159,19 @@ def test_numbers_in_one_line(opened):
         page.evaluate("text => sunhwan.forecast(text)", t) for t in ("1 2 4.5", "1\n2\n4.5")
     )
     assert one == lines
+    assert page.evaluate("text => sunhwan.forecast(text)", "1, 2 , 4.5,") == lines
+    for text in UNCLEAR:
+        page.fill("#text", text)
+        page.evaluate("show()")
+        assert page.text_content("#fault").startswith("Line 1: it is not clear what separates"), (
+            text
+        )
+        assert page.locator("svg").count() == 0
+    page.click("#language")
+    assert "쉼표가 소수점인지 알 수 없습니다" in page.text_content("#fault")
+    page.click("#language")
     page.fill("#text", "2024-01-01 1")
-    page.wait_for_function("() => document.getElementById('fault').textContent")
+    page.evaluate("show()")
     assert "reads numbers without dates" in page.text_content("#fault")
 
 

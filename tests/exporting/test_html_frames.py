@@ -43,7 +43,10 @@ def test_frames_are_labelled(opened, tmp_path):
         saved(tmp_path / "i2.npy", frames.astype(">i2")),
         saved(tmp_path / "i8.npy", frames.astype("<i8")),
         table,
+        tmp_path / "quoted.csv",
     ]
+    rows = ([f'"{v:.5g}"' for v in row] for row in frames)
+    files[-1].write_text("\n".join(map(",".join, rows)))
     for file in files:
         page.set_input_files("input[type=file]", file)
         page.wait_for_function(
@@ -125,6 +128,26 @@ def test_a_pair_of_frames_is_labelled(opened, tmp_path):
     task = lively(reading("classify_pair", {"kind": "frames", "mean": [0.0], "deviation": [1.0]}))
     page = opened(task)
     assert page.locator("label[for]").all_text_contents() == list(task.columns.inputs)
+    for text in ("0,5", "0,5 1,5", "0,5;1,5"):
+        page.fill("#frames0", text)
+        page.evaluate("show()")
+        assert page.text_content("#fault").startswith("Line 1: it is not clear what separates")
+    page.fill("#frames0", "0,5\n1,5")
+    page.evaluate("show()")
+    assert page.text_content("#fault").startswith("Line 1 has 2 numbers")
+    tables = {
+        "0,5\n1,5": "t.csv, line 1 has 2 numbers",
+        '"0,5"\n1\n': 't.csv, line 1: “"0” is not a number',
+        "nan\n1\n": "t.csv, line 1: “nan” is not a number",
+    }
+    for table, fault in tables.items():
+        page.set_input_files(
+            "input[type=file] >> nth=0",
+            [{"name": "t.csv", "mimeType": "text/csv", "buffer": table.encode()}],
+        )
+        page.wait_for_function(
+            "fault => document.getElementById('fault').textContent.startsWith(fault)", arg=fault
+        )
     page.fill("#frames0", "1 2 -0.5")
     page.evaluate("show()")
     assert page.locator(".bar").count() == 0

@@ -5,6 +5,7 @@ const SAY = {
     given: `The past, the oldest first: ${NAMED ? `a step a line, ${MODEL.columns.join(", ")}` : "a number a line"}${DATES("en")}.`,
     band: "the median, and a band that 80 % should fall into", step: "step", median: "median", from: "from", to: "to",
     faults: {
+      unclear: f => `Line ${f.line}: it is not clear what separates its numbers, or whether a comma is decimal: write them such as 10.1 11.2`,
       number: f => `Line ${f.line}: “${f.cell}” is not a number: write one such as -0.5`,
       columns: f => `Line ${f.line} has ${f.count} numbers, but ${f.wide} ${f.wide === 1 ? "is" : "are"} needed: one for each series`,
       short: f => `There are ${f.count} steps, but at least ${f.least} are needed to go on from`,
@@ -18,6 +19,7 @@ const SAY = {
     given: `지난 값을 오래된 것부터: ${NAMED ? `한 줄에 한 시점, ${MODEL.columns.join(", ")}` : "한 줄에 수 하나"}${DATES("ko")}.`,
     band: "중앙값, 그리고 열에 여덟이 들어갈 구간", step: "시점", median: "중앙값", from: "아래", to: "위",
     faults: {
+      unclear: f => `${f.line}번째 줄: 무엇이 수와 수를 나누는지, 쉼표가 소수점인지 알 수 없습니다. 10.1 11.2처럼 쓰세요`,
       number: f => `${f.line}번째 줄: “${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
       columns: f => `${f.line}번째 줄에 수가 ${f.count}개 있지만 ${f.wide}개여야 합니다. 시계열마다 하나씩 쓰세요`,
       short: f => `시점이 ${f.count}개뿐입니다. 이어 가려면 적어도 ${f.least}개가 있어야 합니다`,

@@ -156,8 +156,10 @@ function known(cell, line) {
 function readSeries(text) {
   const lines = text.split("\n").map((line, n) => [line.trim(), n + 1]).filter(([line]) => line);
   const rows = lines.map(([line, number]) => {
-    const date = line.match(DATE), rest = date ? line.slice(date[0].length) : line;
-    return { number, date, cells: rest.split(/[\s,;]+/).filter(Boolean).map(cell => known(cell, number)) };
+    const date = line.match(DATE), rest = date ? line.slice(date[0].length).replace(/^\s*[,;]/, "") : line;
+    const cells = cellsOf(rest, lines.length === 1 && MODEL.columns.length === 1 && !date);
+    if (!cells) throw { fault: "unclear", line: number };
+    return { number, date, cells: cells.map(cell => known(cell, number)) };
   });
   if (!rows.length) return { series: [], first: null };
   const wide = MODEL.columns.length || rows[0].cells.length, alone = rows.length === 1 && wide === 1 && !rows[0].date;

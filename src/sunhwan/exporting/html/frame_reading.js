@@ -3,18 +3,25 @@ const { mean: MEAN, deviation: DEVIATION } = MODEL.source, WIDE = MEAN.length;
 const read = frames => frames;
 const embedded = frame => linear(MODEL.inputs.frames, frame.map((v, n) => (v - MEAN[n]) / DEVIATION[n]));
 
-// Lines of WIDE numbers → frames; a file may have a header. Of one number a frame, they may stand in one line.
-function framesOfText(text, header = false) {
-  const lines = text.split(/\r\n?|\n/).map((line, n) => ({ line: n + 1, cells: line.split(/[\s,;]+/).filter(Boolean) })).filter(({ cells }) => cells.length);
-  if (header && lines.length > 1 && lines[0].cells.every(cell => Number.isNaN(numberOf(cell)))) lines.shift();
-  return lines.flatMap(({ line, cells }) => {
+// Lines of WIDE numbers → frames. A file may have a header, and quotes about its cells; of one number a frame, those
+// that are pasted may stand in one line.
+function framesOfText(text, file = false) {
+  const lines = text.split(/\r\n?|\n/).map((given, n) => ({ line: n + 1, given: file ? given.replace(/"([^",;\s]*)"/g, "$1") : given })).filter(({ given }) => given.trim());
+  if (file && lines.length > 1 && isHeader(lines[0].given)) lines.shift();
+  const alone = WIDE === 1 && lines.length === 1 && !file;
+  return lines.flatMap(({ line, given }) => {
+    const cells = cellsOf(given, alone);
+    if (!cells) throw { fault: "unclear", line };
     const wrong = cells.find(cell => Number.isNaN(numberOf(cell)));
     if (wrong !== undefined) throw { fault: "cell", line, cell: wrong };
-    if (WIDE === 1) return cells.map(cell => Float32Array.of(numberOf(cell)));
+    if (alone) return cells.map(cell => Float32Array.of(numberOf(cell)));
     if (cells.length !== WIDE) throw { fault: "row", line, count: cells.length };
     return [Float32Array.from(cells, numberOf)];
   });
 }
+
+// Names alone: each has a letter, and none is a number, broken by a separator perhaps, or what a number is not.
+const isHeader = line => line.split(/[\s,;]+/).filter(Boolean).every(cell => /\p{L}/u.test(cell) && !/^["']?[-+.]*(\p{N}|(nan|inf|infinity)["']?$)/iu.test(cell));
 
 const NUMBERS = { f4: "Float32", f8: "Float64", i1: "Int8", i2: "Int16", i4: "Int32", i8: "BigInt64", u1: "Uint8", u2: "Uint16", u4: "Uint32", u8: "BigUint64", b1: "Uint8" };
 

@@ -5,6 +5,7 @@ Object.assign(ASKING.en, { assumed: SOUND ? "Sound is read as 40 log-mel energie
 Object.assign(ASKING.ko, { assumed: SOUND ? "소리는 10 ms마다 로그 멜 에너지 40개로 읽습니다. 모델이 다른 수로 학습했다면 소리에 대한 답이 틀립니다." : "",
   frames: f => `${f.name ? `${f.name}의 ` : ""}프레임 ${f.count.toLocaleString("ko")}개`, lines: `한 줄에 한 프레임씩 수 ${WIDE}개를 쓰거나 파일을 고르세요:` });
 Object.assign(ASKING.en.faults, {
+  unclear: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line}: it is not clear what separates its numbers, or whether a comma is decimal: write them such as 10.1 11.2`,
   cell: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line}: “${f.cell}” is not a number: write one such as -0.5`,
   row: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line} has ${f.count} numbers, but the model reads ${WIDE} a frame`,
   array: f => `${f.name} holds ${f.found}, but the model reads real numbers of shape (T, ${WIDE}): save such an array with numpy`,
@@ -14,6 +15,7 @@ Object.assign(ASKING.en.faults, {
   short: f => `${f.name} lasts ${f.milliseconds} ms, but one frame needs 25: choose a longer recording`,
 });
 Object.assign(ASKING.ko.faults, {
+  unclear: f => `${f.name ? `${f.name}의 ` : ""}${f.line}번째 줄: 무엇이 수와 수를 나누는지, 쉼표가 소수점인지 알 수 없습니다. 10.1 11.2처럼 쓰세요`,
   cell: f => `${f.name ? `${f.name}의 ` : ""}${f.line}번째 줄: “${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
   row: f => `${f.name ? `${f.name}의 ` : ""}${f.line}번째 줄에 수가 ${f.count}개 있지만 모델은 한 프레임에 ${WIDE}개를 읽습니다`,
   array: f => `${f.name}에는 ${f.found}이(가) 들어 있지만 모델은 (T, ${WIDE}) 모양의 실수를 읽습니다. 그런 배열을 numpy로 저장하세요`,

@@ -3,6 +3,15 @@
 // A number as it is written in a cell; NaN for anything else.
 const numberOf = cell => /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(cell) && Number.isFinite(+cell) ? +cell : NaN;
 
+// The cells of a line, between separators of one kind; null where it does not tell what separates, as in 10,1 11,2 and
+// 1,,2. alone: all numbers of a series stand in the line, of which two about a comma may be one: 0,5.
+function cellsOf(line, alone = false) {
+  const given = line.trim().replace(/[,;]$/, ""), cells = given.split(/[\s,;]+/).filter(Boolean);
+  const between = given.match(/[\s,;]+/g) ?? [], kinds = between.map(one => one.replace(/\s+/g, "") + (/,\s|\s,/.test(one) ? " " : ""));
+  const unclear = /^[,;]/.test(given) || between.some(one => /[,;\t]\s*[,;\t]/.test(one)) || new Set(kinds).size > 1;
+  return unclear || alone && cells.length === 2 && kinds[0] === "," ? null : cells;
+}
+
 const normal = text => text.replace(/\r\n?/g, "\n").normalize("NFC");
 const SIGN = "!-/:-@\\[-`{-~\\u00a1-\\u00bf\\u2010-\\u2bff\\u3001-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20";
 // White space is that of Python, which is not quite that of JavaScript.
