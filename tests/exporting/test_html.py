@@ -15,6 +15,7 @@ from sunhwan.errors import ConfigError, UsageError
 from sunhwan.exporting import export, loops
 from sunhwan.exporting.html import build_products, packing
 from sunhwan.exporting.html.build_products import COMPILER, build
+from sunhwan.layers import observing
 from sunhwan.tasks import LanguageModelTask
 from tests.exporting.conftest import GOLDEN, needs_node
 from tests.exporting.test_onnx import of_sentences, small
@@ -131,13 +132,36 @@ def test_writing_on_and_units(opened):
     assert page.get_attribute("#write", "aria-pressed") == "false"
     page.wait_for_timeout(100)
     assert page.input_value("#text") == text
-    assert page.locator("#colour option").count() == 5
+    assert page.locator("#colour option").count() == 5 + 2 * 4
     before = page.locator("#look span").last.get_attribute("style")
     page.select_option("#colour", "state_1_c")
     page.fill("#unit", "2")
     assert page.locator("#look span").last.get_attribute("style") != before
     page.click("#clear")
     assert page.input_value("#text") == ""
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "mingru"])
+def test_gates_are_those_that_inspection_sees(opened, cell):
+    """Of each layer under the equation's names, character by character; read anew, too."""
+    text = "the cat sings"
+    task = small(cell=[cell], num_layers=2)
+    page = opened(task)
+    page.fill("#text", "the dog")
+    page.fill("#text", text)
+    names = page.locator("#colour option").all_text_contents()
+    for layer in (0, 1):
+        ids = task.vocabulary.encode(text)
+        with observing(task.model.recurrent) as calls, torch.no_grad():
+            task.model.eval()(torch.from_numpy(ids)[None])
+        seen = calls[0].traced.layers[layer]
+        assert {f"{layer} {name}" for name in seen} <= set(names)
+        for name, values in seen.items():
+            page.select_option("#colour", label=f"{layer} {name}")
+            page.fill("#unit", "3")
+            titles = [s.get_attribute("title") for s in page.locator("#look span").all()]
+            wanted = values[0, :, 3].tolist()
+            assert [float(t) for t in titles] == pytest.approx(wanted, abs=6e-4)
 
 
 @pytest.mark.parametrize(

@@ -23,23 +23,27 @@ class WholeStep(NamedTuple):
     """A step of a model.
 
     program: "x" and the fields of the state → "logits" and the fields under their names. table (V, D):
-    x of each token. initial: the state before the first token.
+    x of each token. initial: the state before the first token. gates: layer and name of the results that
+    are no state, but what a cell's equation names.
     """
 
     program: Program
     table: Numbers
     initial: dict[str, Numbers]
+    gates: dict[str, tuple[int, str]]
 
 
-def whole_step(model: LanguageModel) -> WholeStep:
+def whole_step(model: LanguageModel, *, gates: bool = False) -> WholeStep:
     """The step of a model, evaluation mode; ConfigError for a cell that cannot be traced."""
+    named = dict[str, tuple[int, str]]()
     builder = Builder()
     table = None if model.embedding is None else array_of(model.embedding.weight)
     recurrent = model.recurrent
     added = StateFields({}, {})
     x = -1 if table is None else builder.input("x", table.shape[1], True)
     for depth, layer in enumerate(recurrent.stack):
-        whole = program_of_layer(layer)
+        whole = program_of_layer(layer, gates=gates)
+        named |= {f"state_{depth}_gate_{n}": (depth, gate) for n, gate in enumerate(whole.gates)}
         below, inputs = x, whole.inputs
         x = normalized(builder, recurrent.norms[depth], x)
         if table is None and isinstance(layer.cell, Lagged):
@@ -53,7 +57,7 @@ def whole_step(model: LanguageModel) -> WholeStep:
     added.results["logits"] = linear(builder, model.output, x)
     assert table is not None
     program = folded(Program(tuple(builder.operations), added.results), {})
-    return WholeStep(program, table, added.initial)
+    return WholeStep(program, table, added.initial, named)
 
 
 def _looked_up(program: Program) -> tuple[Program, Numbers]:

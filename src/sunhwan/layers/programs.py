@@ -20,10 +20,11 @@ def numbers_of(layer: RecurrentLayer) -> dict[str, np.ndarray[Any, Any]]:
         return {name: value.float().numpy() for name, value in effective.items()}
 
 
-def program_of_layer(layer: RecurrentLayer) -> CellProgram:
+def program_of_layer(layer: RecurrentLayer, *, gates: bool = False) -> CellProgram:
     """The programs of a layer's cell without parameters; ConfigError for a cell that has none."""
     numbers = numbers_of(layer)
-    found = program_of(layer.cell, layer.input_size, layer.hidden_size, bias="b" in numbers)
+    D, H = layer.input_size, layer.hidden_size
+    found = program_of(layer.cell, D, H, bias="b" in numbers, gates=gates)
     return found.folded(numbers)
 
 
@@ -42,7 +43,7 @@ def add_layer(
     name: str,
     state: StateFields,
 ) -> int:
-    """Add a step of a layer and its state, `NAME_FIELD`, evaluation mode; the place of h."""
+    """Add a step of a layer, its state, `NAME_FIELD`, and gates, evaluation mode; the place of h."""
     a = add(builder, whole.inputs, {"x": x})["a"]
     with torch.no_grad():
         fields = {
@@ -59,7 +60,7 @@ def add_layer(
             new = builder.elementwise("mul", after[field], builder.constant(1 - rate))
             after[field] = builder.elementwise("add", kept, new)
     state.initial.update({f"{name}_{field}": value for field, value in fields.items()})
-    state.results.update({f"{name}_{field}": after[field] for field in fields})
+    state.results.update({f"{name}_{field}": place for field, place in after.items()})
     return after[next(iter(fields))]
 
 

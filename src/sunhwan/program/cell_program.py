@@ -20,20 +20,30 @@ class CellProgram(NamedTuple):
     """A cell in two programs, for one input size and one hidden size.
 
     inputs: x and parameters → a. step: a, the fields of the state and parameters → the fields after
-    the step. Parameters have the names of `Cell.effective`.
+    the step. Parameters have the names of `Cell.effective`. gates: the names of what the equation calls
+    by a name, `Cell.gate_values`, in the order of the results gate_0, gate_1 … of the step.
     """
 
     inputs: Program
     step: Program
+    gates: tuple[str, ...] = ()
 
     def folded(self, parameters: Mapping[str, Numbers]) -> "CellProgram":
         """With the parameters put in."""
-        return CellProgram(folded(self.inputs, parameters), folded(self.step, parameters))
+        inputs, step = folded(self.inputs, parameters), folded(self.step, parameters)
+        return CellProgram(inputs, step, self.gates)
 
 
-def program_of(cell: Cell, input_size: int, hidden_size: int, *, bias: bool = True) -> CellProgram:
-    """The programs of a cell; ConfigError says which operation stands in the way, and where."""
-    found = _found(cell, input_size, hidden_size, bias)
+def program_of(
+    cell: Cell, input_size: int, hidden_size: int, *, bias: bool = True, gates: bool = False
+) -> CellProgram:
+    """The programs of a cell; ConfigError says which operation stands in the way, and where.
+
+    gates: with what the equation names as results, where a program can have them.
+    """
+    found = _found(cell, input_size, hidden_size, bias, gates)
+    if gates and isinstance(found, str):
+        found = _found(cell, input_size, hidden_size, bias)
     if isinstance(found, str):
         raise ConfigError(
             f"the step of {type(cell).__name__} cannot be written as a program: {found}"
@@ -47,17 +57,21 @@ def why_no_program(cell: Cell, hidden_size: int = 24) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _found(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> "CellProgram | str":
+def _found(
+    cell: Cell, input_size: int, hidden_size: int, bias: bool, gates: bool = False
+) -> "CellProgram | str":
     try:
         hash(cell)
     except TypeError:
         return "its fields cannot be hashed"
-    return _traced(cell, input_size, hidden_size, bias)
+    return _traced(cell, input_size, hidden_size, bias, gates)
 
 
 @lru_cache(maxsize=64)
-def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellProgram | str:
-    fields = cell.state_type._fields
+def _traced(
+    cell: Cell, input_size: int, hidden_size: int, bias: bool, gates: bool
+) -> CellProgram | str:
+    fields, named = cell.state_type._fields, list[str]()
 
     def parameters() -> dict[str, Tensor]:
         with torch.no_grad():
@@ -75,7 +89,10 @@ def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellPr
         state = cell.state_type(*values[: len(fields)])
         given = dict(zip(names, values[len(fields) :], strict=True))
         with torch.no_grad():
-            return tuple(cell.advance(a, state, cell.loop(given))[0])
+            after, saved = cell.advance(a, state, cell.loop(given))
+            seen = cell.gate_values(saved) if gates else {}
+            named[:] = seen
+            return (*after, *seen.values())
 
     def given(*sizes: int) -> list[Tensor]:
         return [*(torch.zeros(2, size) for size in sizes), *parameters().values()]
@@ -86,13 +103,14 @@ def _traced(cell: Cell, input_size: int, hidden_size: int, bias: bool) -> CellPr
     state = [(name, True) for name in fields]
     try:
         return CellProgram(
-            _lowered(inputs, lambda: given(input_size), [("x", True), *shared], ["a"]),
+            _lowered(inputs, lambda: given(input_size), [("x", True), *shared], lambda: ["a"]),
             _lowered(
                 step,
                 lambda: given(width, *cell.state_sizes(hidden_size)),
                 [("a", True), *state, *shared],
-                fields,
+                lambda: [*fields, *(f"gate_{n}" for n in range(len(named)))],
             ),
+            tuple(named),
         )
     except UnknownError as error:
         return str(error)
@@ -107,7 +125,7 @@ def _lowered(
     function: Callable[..., State],
     values: Callable[[], Sequence[Tensor]],
     inputs: Sequence[tuple[str, bool]],
-    names: Sequence[str],
+    names: Callable[[], Sequence[str]],
 ) -> Program:
     found: TracedFunction = trace(function, values)
     if found.graph is None:
@@ -117,7 +135,7 @@ def _lowered(
         lowering = Lowering(found.graph)
         lowering.extra_traceback = False
         try:
-            return lowering.program(inputs, names)
+            return lowering.program(inputs, names())
         except UnknownError as error:
             where = _line_of(lowering.now, function, values)
             raise UnknownError(f"{error}{where}") from None

@@ -44,7 +44,9 @@ def step_equations(cell: Cell, sizes: Sequence[int] = (24, 31)) -> list[str]:
             continue
         break
     gates, u_gates = cell.gates, cell.gates_of_W_h
-    return [line for part in found for line in equations(part, H, gates, u_gates)]
+    return [
+        line for part in (found.inputs, found.step) for line in equations(part, H, gates, u_gates)
+    ]
 
 
 class _Writer:

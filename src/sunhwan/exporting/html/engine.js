@@ -12,6 +12,8 @@ const copied = state => Object.fromEntries(Object.entries(state).map(([name, v])
 %%ARRAYS%%
 const scratch = floats(%%SCRATCH%%), logits = floats(TOKENS.length);
 const FIELDS = Object.fromEntries(Object.entries(MODEL.initial).map(([name, v]) => [name, floats(v.length)]));
+// What a cell's equation names, gates and candidates, of the last step.
+const GATES = Object.fromEntries(Object.entries(MODEL.gates).map(([name, [, , size]]) => [name, new Float32Array(size)]));
 
 // Reads a token: changes the state, and gives the logits of the next one. It computes in the machine's memory.
 function step(state, token, found) {

@@ -30,6 +30,16 @@ function push(token) {
   ids.push(token);
 }
 
+// Of the nth token the gates, which its step is taken again for.
+function gatesAt(n) {
+  const mark = marks[n + 1];
+  if (!mark.gates) {
+    next(copied(marks[n].state), ids[n], new Float32Array(TOKENS.length));
+    mark.gates = copied(GATES);
+  }
+  return mark.gates;
+}
+
 // Read a text anew from where it differs from the one before.
 function read(text) {
   const now = encode(text);
@@ -72,12 +82,18 @@ function take(tokens) {
   show();
 }
 
-function colour(mark) {
-  const what = get("colour").value;
-  if (!what) return `rgb(230 120 0 / ${Math.min(mark.surprise / 10, 0.85).toFixed(3)})`;
-  const field = mark.state[what], value = field[Math.min(get("unit").value, field.length - 1)] || 0;
+// The nth token by its surprise, or by the unit of a state or gate that is chosen.
+function paint(span, n) {
+  const what = get("colour").value, { surprise, state } = marks[n + 1];
+  if (!what) {
+    span.title = `${surprise.toFixed(1)} bit`;
+    span.style.backgroundColor = `rgb(230 120 0 / ${Math.min(surprise / 10, 0.85).toFixed(3)})`;
+    return;
+  }
+  const field = what in MODEL.gates ? gatesAt(n)[what] : state[what], value = field[Math.min(get("unit").value, field.length - 1)] || 0;
   const share = Math.min(Math.abs(value), 1) * 0.8;
-  return value > 0 ? `rgb(220 40 40 / ${share.toFixed(3)})` : `rgb(40 90 230 / ${share.toFixed(3)})`;
+  span.title = value.toFixed(3);
+  span.style.backgroundColor = value > 0 ? `rgb(220 40 40 / ${share.toFixed(3)})` : `rgb(40 90 230 / ${share.toFixed(3)})`;
 }
 
 const SHOWN = 2000;
@@ -89,8 +105,7 @@ function show() {
   for (let n = first; n < ids.length; n++) {
     const span = document.createElement("span");
     span.textContent = KIND === "words" && n > first && ids[n] !== EOS ? " " + decode([ids[n]]) : decode([ids[n]]);
-    span.style.backgroundColor = colour(marks[n + 1]);
-    span.title = `${marks[n + 1].surprise.toFixed(1)} bit`;
+    paint(span, n);
     spans.push(span);
   }
   get("look").replaceChildren(...spans);
@@ -134,7 +149,10 @@ function say() {
   get("which").hidden = !get("colour").value;
 }
 
-get("colour").append(new Option("", ""), ...Object.keys(MODEL.initial).map(name => new Option(name.replace("state_", "").replace("_", " "), name)));
+const COLOURS = [...Object.keys(MODEL.initial).map(name => [name.replace("state_", "").replace("_", " "), name]),
+  ...Object.entries(MODEL.gates).map(([name, [layer, gate]]) => [`${layer} ${gate}`, name])];
+COLOURS.sort(([one], [other]) => parseInt(one) - parseInt(other));
+get("colour").append(new Option("", ""), ...COLOURS.map(([text, name]) => new Option(text, name)));
 get("colour").onchange = () => { say(); show(); };
 get("unit").oninput = show;
 get("temperature").oninput = () => { get("heat").textContent = get("temperature").value; };

@@ -62,7 +62,7 @@ def write(task: Task, path: Path, weights: str = "fp32") -> Exported:
         write_text(path, page)
         return Exported([path], off, (), weights)
     model = copy.deepcopy(language.model).cpu().float().eval()
-    exact = whole_step(model)
+    exact = whole_step(model, gates=True)
     step = rounded(exact) if weights == "fp16" else exact
     facts, made, numbers = parts(step, language.vocabulary, weights, language.line_break)
     engine = foundation(facts) + made
@@ -94,6 +94,10 @@ def parts(
         **stored.facts,
         "room": made.scratch + len(vocabulary) + sum(map(len, step.initial.values())) + 1,
         "initial": {name: field.tolist() for name, field in step.initial.items()},
+        "gates": {
+            name: [*gate, step.program.operations[step.program.results[name]].size]
+            for name, gate in step.gates.items()
+        },
         "before": start_tokens(vocabulary),
         "line": None if line_break is None else line_break.token,
         "vocabulary": vocabulary.to_dict(),
@@ -104,7 +108,11 @@ def parts(
         "engine.js",
         ARRAYS="\n".join(declared),
         SCRATCH=str(max(made.scratch, 1)),
-        STATES="const { " + ", ".join(step.initial) + " } = FIELDS;",
+        STATES="const { "
+        + ", ".join(step.initial)
+        + " } = FIELDS, { "
+        + ", ".join(step.gates)
+        + " } = GATES;",
         STEP="\n".join("  " + line.replace("\n", "\n  ") for line in made.lines),
     )
     return in_script(facts), engine, stored.text
