@@ -181,6 +181,9 @@ def test_numbers_and_choices_are_labelled(opened):
     page.fill("#number0", "1 <b>")
     page.evaluate("show()")
     assert page.text_content("#fault").startswith("“<b>” is not a number")
+    page.fill("#number0", "1")
+    page.evaluate("show()")
+    assert page.text_content("#fault") == "There is 1 number, but 2 are needed"
     assert page.locator(".bar").count() == 0
     task = lively(reading("classify", {"kind": "labels", "labels": [["red", "<b>", "blue"]]}))
     page = opened(task)

@@ -122,10 +122,17 @@ def test_numbers_are_described(opened):
     assert page.text_content("#written") == answer.values["output"]
     page.fill("#number1", "<b>")
     page.evaluate("show()")
-    assert page.text_content("#fault") == "“<b>” is not a number: write one such as -0.5"
-    page.fill("#number1", "1 2")
+    assert page.text_content("#fault") == "rain: “<b>” is not a number: write one such as -0.5"
+    page.fill("#number0", "1 2")
+    page.fill("#number1", "")
     page.evaluate("show()")
-    assert page.text_content("#fault") == "There are 3 numbers, but 2 are needed"
+    assert page.text_content("#fault") == "temperature holds 2 numbers: write one"
+    page.fill("#number0", "30")
+    page.evaluate("show()")
+    assert page.text_content("#fault") == "rain is empty: write a number such as -0.5"
+    assert page.text_content("#written") == ""
+    page.click("#language")
+    assert page.text_content("#fault") == "rain 칸이 비어 있습니다. -0.5 같은 수를 쓰세요"
 
 
 def test_tunes_are_drawn(opened):

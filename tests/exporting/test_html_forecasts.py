@@ -23,7 +23,7 @@ MONDAY = 1704067200 * 10**6
 """2024-01-01."""
 
 
-def fresh(season: int, **layout: Any) -> Forecast:
+def fresh(season: int, targets: tuple[str, ...] = ("값",), **layout: Any) -> Forecast:
     """A forecaster with random weights, which reads what the layout says."""
     settings = {"season": season, "horizon": 5, "context": 12}
     config = Config().override(
@@ -37,7 +37,7 @@ def fresh(season: int, **layout: Any) -> Forecast:
         }
         | {f"task.{name}": value for name, value in settings.items()}
     )
-    task = Forecast(config, Layout(targets=("값",), gaps=True, drawn=True, **layout), {})
+    task = Forecast(config, Layout(targets=targets, gaps=True, drawn=True, **layout), {})
     lively(task, seed=1)
     task.model.spread.copy_(torch.linspace(0.5, 2.0, 9))
     task.model.eval()
@@ -143,6 +143,29 @@ def test_what_cannot_be_read_is_said(opened):
 
 
 DAYS = fresh(7, **DATED["days"][0])
+
+
+def test_dates_if_one_likes(opened):
+    """The example shows a number for each series; dates in some lines alone are refused."""
+    page = opened(fresh(1, ("load", "temp"), **DATED["months"][0]))
+    assert page.text_content("#given").endswith(
+        "load, temp, with its date before it if you like, such as 2024-01 12.5 3."
+    )
+    faults = {
+        "2024-01 1 2\n3 4": "Line 2 has no date, but line 1 has one: write one in every line, or in none",
+        "2024-01 1": "Line 1 has 1 number, but 2 are needed: one for each series",
+        "2024-01 1 2": "There is 1 step, but at least 2 are needed to go on from",
+    }
+    for text, fault in faults.items():
+        page.fill("#text", text)
+        page.evaluate("show()")
+        assert page.text_content("#fault") == fault
+    page.click("#language")
+    page.fill("#text", "1 2\n2024-01 1 2\n")
+    page.evaluate("show()")
+    assert page.text_content("#fault").startswith(
+        "1번째 줄에는 날짜가 없지만 2번째 줄에는 있습니다"
+    )
 
 
 UNCLEAR = (

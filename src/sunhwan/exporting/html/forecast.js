@@ -7,10 +7,11 @@ const SAY = {
     faults: {
       unclear: f => `Line ${f.line}: it is not clear what separates its numbers, or whether a comma is decimal: write them such as 10.1 11.2`,
       number: f => `Line ${f.line}: “${f.cell}” is not a number: write one such as -0.5`,
-      columns: f => `Line ${f.line} has ${f.count} numbers, but ${f.wide} ${f.wide === 1 ? "is" : "are"} needed: one for each series`,
-      short: f => `There are ${f.count} steps, but at least ${f.least} are needed to go on from`,
+      columns: f => `Line ${f.line} has ${f.count} ${f.count === 1 ? "number" : "numbers"}, but ${f.wide} ${f.wide === 1 ? "is" : "are"} needed: one for each series`,
+      short: f => `${f.count === 1 ? "There is 1 step" : `There are ${f.count} steps`}, but at least ${f.least} are needed to go on from`,
       dated: f => `Line ${f.line}: this model reads numbers without dates: leave them out`,
       undated: f => `Line ${f.line}: this model reads dates: write one before the number, such as ${EXAMPLE}`,
+      partly: f => `Line ${f.line} has no date, but line ${f.other} has one: write one in every line, or in none`,
       calendar: f => `Line ${f.line}: ${f.cell} is no time of the model's calendar, which goes on as ${EXAMPLE}`,
       order: f => `Line ${f.line}: the time does not come after the one before: give the oldest first`,
       apart: () => "The times are so far apart that most are missing: give the lines between",
@@ -25,6 +26,7 @@ const SAY = {
       short: f => `시점이 ${f.count}개뿐입니다. 이어 가려면 적어도 ${f.least}개가 있어야 합니다`,
       dated: f => `${f.line}번째 줄: 이 모델은 날짜 없이 수만 읽습니다. 날짜를 빼세요`,
       undated: f => `${f.line}번째 줄: 이 모델은 날짜를 읽습니다. 수 앞에 ${EXAMPLE} 같은 날짜를 쓰세요`,
+      partly: f => `${f.line}번째 줄에는 날짜가 없지만 ${f.other}번째 줄에는 있습니다. 모든 줄에 쓰거나 모두 빼세요`,
       calendar: f => `${f.line}번째 줄: ${f.cell}은(는) 모델의 달력에 없는 때입니다. 달력은 ${EXAMPLE}처럼 이어집니다`,
       order: f => `${f.line}번째 줄: 바로 앞의 때보다 뒤가 아닙니다. 오래된 것부터 쓰세요`,
       apart: () => "때가 너무 멀리 떨어져 있어 빠진 값이 대부분입니다. 그 사이의 줄도 쓰세요",
@@ -32,7 +34,7 @@ const SAY = {
 };
 function DATES(language) {
   if (!CALENDAR) return "";
-  const line = dated(), must = MODEL.cycles.length;
+  const line = [dated(), ...MODEL.columns.slice(1).map((_, n) => n + 3)].join(" "), must = MODEL.cycles.length;
   return language === "en" ? `, ${must ? "each behind its date" : "with its date before it if you like"}, such as ${line}`
     : `, ${must ? "앞에 날짜를 붙여" : "원하면 앞에 날짜를 붙여"} (예: ${line})`;
 }

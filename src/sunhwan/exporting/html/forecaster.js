@@ -179,7 +179,7 @@ function placesOf(rows) {
   if (!some && !MODEL.cycles.length) return null;
   if (some && !CALENDAR) throw { fault: "dated", line: some.number };
   const places = rows.map(({ date, number }) => {
-    if (!date) throw { fault: "undated", line: number };
+    if (!date) throw { fault: MODEL.cycles.length ? "undated" : "partly", line: number, other: some?.number };
     const point = pointOfDate(date), place = isKnown(point) ? placeOf(point) : null;
     if (place === null) throw { fault: "calendar", line: number, cell: date[0] };
     return place;

@@ -2,10 +2,14 @@
 const KIND = MODEL.source.kind === "vector" && MODEL.source.image_size ? "image" : MODEL.source.kind;
 const ASKING = {
   en: { faults: {
-    number: f => `“${f.cell}” is not a number: write one such as -0.5`,
-    count: f => `There are ${f.count} numbers, but ${f.wide} are needed` } },
+    number: f => `${f.name ? `${f.name}: ` : ""}“${f.cell}” is not a number: write one such as -0.5`,
+    empty: f => `${f.name} is empty: write a number such as -0.5`,
+    several: f => `${f.name} holds ${f.count} numbers: write one`,
+    count: f => `${f.count === 1 ? "There is 1 number" : `There are ${f.count} numbers`}, but ${f.wide} ${f.wide === 1 ? "is" : "are"} needed` } },
   ko: { faults: {
-    number: f => `“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
+    number: f => `${f.name ? `${f.name}: ` : ""}“${f.cell}”은(는) 수가 아닙니다. -0.5 같은 수를 쓰세요`,
+    empty: f => `${f.name} 칸이 비어 있습니다. -0.5 같은 수를 쓰세요`,
+    several: f => `${f.name} 칸에 수가 ${f.count}개 있습니다. 하나만 쓰세요`,
     count: f => `수가 ${f.count}개 있지만 ${f.wide}개여야 합니다` } },
 };
 const question = get("question");
@@ -62,9 +66,12 @@ function numberQuestion(show) {
     return box;
   });
   return () => {
-    const cells = boxes.flatMap(box => wordsOf(box.value));
-    const wrong = cells.find(cell => Number.isNaN(numberOf(cell)));
-    if (wrong !== undefined) throw { fault: "number", cell: wrong };
+    const cells = boxes.flatMap((box, n) => {
+      const words = wordsOf(box.value), wrong = words.find(cell => Number.isNaN(numberOf(cell))), name = each ? names[n] : "";
+      if (wrong !== undefined) throw { fault: "number", name, cell: wrong };
+      if (each && words.length !== 1) throw { fault: words.length ? "several" : "empty", name, count: words.length };
+      return words;
+    });
     if (cells.length !== mean.length) throw { fault: "count", count: cells.length, wide: mean.length };
     return cells.map(numberOf);
   };

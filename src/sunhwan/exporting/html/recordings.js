@@ -7,7 +7,7 @@ Object.assign(ASKING.ko, { assumed: SOUND ? "소리는 10 ms마다 로그 멜 �
 Object.assign(ASKING.en.faults, {
   unclear: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line}: it is not clear what separates its numbers, or whether a comma is decimal: write them such as 10.1 11.2`,
   cell: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line}: “${f.cell}” is not a number: write one such as -0.5`,
-  row: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line} has ${f.count} numbers, but the model reads ${WIDE} a frame`,
+  row: f => `${f.name ? `${f.name}, l` : "L"}ine ${f.line} has ${f.count} ${f.count === 1 ? "number" : "numbers"}, but the model reads ${WIDE} a frame`,
   array: f => `${f.name} holds ${f.found}, but the model reads real numbers of shape (T, ${WIDE}): save such an array with numpy`,
   infinite: f => `${f.name ? `${f.name}, f` : "F"}rame ${f.frame} holds NaN, infinity or a number too large: replace it`,
   nothing: f => `${f.name} has no frame: choose another file`,
