@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sunhwan.exporting import export, loops, parity
 from sunhwan.exporting.c import coding, write_c
 from sunhwan.exporting.whole import whole_step
 from sunhwan.tasks import LanguageModelTask
-from sunhwan.text import build_vocabulary
+from sunhwan.text import KINDS, build_vocabulary
 from tests.exporting import test_onnx
 from tests.exporting.compilers import STRICT, compiled, compiler, needs_compiler, said
 from tests.exporting.test_onnx import small
@@ -68,6 +69,18 @@ def test_hostile_words(tmp_path, monkeypatch):
     assert said(run, wanted.prompt, "50") == wanted.prompt + wanted.text + "\n"
 
 
+@pytest.mark.parametrize("name", ["cells/gru", "texts/dense", "texts/subwords"])
+def test_a_long_prompt_is_read_whole(tmp_path, name):
+    """Characters, jamo or words, pieces of them; with line ends of another system."""
+    export(GOLDEN / name, tmp_path / "notes.c", "c")
+    run, task = program(tmp_path / "notes.c", "-O1"), sunhwan.load(GOLDEN / name)
+    assert isinstance(task, LanguageModelTask)
+    prompt = "너느 the 사" + "\r\n7 pears the" * 400
+    (wanted,) = task.sample(prompt, length=20, temperature=0, precision="fp32")
+    found = said(run, prompt, "20")
+    assert found.removeprefix(prompt) == wanted.text + "\n"
+
+
 def test_bytes(tmp_path):
     export(GOLDEN / "texts" / "bytes", tmp_path / "octets.c", "c")
     run, task = program(tmp_path / "octets.c"), sunhwan.load(GOLDEN / "texts" / "bytes")
@@ -79,6 +92,8 @@ def test_bytes(tmp_path):
 HOSTILE = (
     "너느 the 사과 7 pears", "  two  spaces",
     " \n\n\t a", "don't!! 12,345.67 (ok) ", "x" * 70 + " " * 70 + "y",
+    "the\r\n\r\r\n사 \r a\n\r", unicodedata.normalize("NFD", "너느 the 사과각 끝"),
+    "\u1100가\u11a8\u11a8\u1161",
     "\u3000\u2028 끝\u00a0\u2003-\u2029a", "😀 the 힣☃\ufffd", "", " ",
 )  # fmt: skip
 
@@ -91,17 +106,24 @@ def test_subwords(tmp_path):
     run = program(tmp_path / "parts.c", "-fsanitize=address,undefined")
     (wanted,) = task.sample("the 사", length=60, temperature=0, precision="fp32")
     assert said(run, "the 사", "60") == wanted.prompt + wanted.text + "\n"
-    strange = "".join(HOSTILE)
-    for vocabulary in (
-        task.vocabulary,
-        build_vocabulary("subwords", [strange * 9], max_size=90),
-        build_vocabulary("words", [strange]),
-    ):
-        check_encoding(tmp_path, vocabulary)
+    check_encoding(tmp_path, task.vocabulary)
+
+
+@pytest.mark.parametrize("eos", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_become_the_tokens_of_the_vocabulary(tmp_path, kind, eos):
+    """Line ends of other systems, and letters of Hangul that stand apart, among them."""
+    size = 90 if kind == "subwords" else None
+    known = "".join(HOSTILE) * 9
+    check_encoding(
+        tmp_path, build_vocabulary(kind, [known], max_size=size, unk=kind != "bytes", eos=eos)
+    )
 
 
 def check_encoding(folder, vocabulary):
-    source = CODER.replace("CODING", coding.encoding(vocabulary, "NAME"))
+    source = CODER.replace(
+        "CODING", coding.characters_code(vocabulary.kind) + coding.encoding(vocabulary, "NAME")
+    )
     (folder / "coder.c").write_text(source, encoding="utf-8")
     command = [compiler, *STRICT, str(folder / "coder.c"), "-o", str(folder / "coder")]
     subprocess.run(command, check=True)

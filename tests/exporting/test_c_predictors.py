@@ -1,6 +1,7 @@
 """Classifiers, taggers and forecasters as C: the numbers of the model, and the labels of `predict`."""
 
 import re
+import unicodedata
 
 import pytest
 import torch
@@ -139,6 +140,7 @@ def test_labels_of_texts(tmp_path, make, machine):
         "... OSLO\u3000oslo",
         "- ?",
         "김",
+        "the\r\nNew\rYork " + unicodedata.normalize("NFD", "사과 각"),
     ]
     wanted = [answer.values["label"] for answer in task.predict(texts)]
     assert len(set(wanted)) > 1
@@ -174,9 +176,10 @@ def test_labels_of_words(tmp_path, machine):
         "Bo 오늘  Oslo 이\t영희가",
         "",
         "민" * 50 + "abc" * 9 + " Bo",
+        unicodedata.normalize("NFD", "김 민수가\r\n영희가 ") + "New\rYork",
         "a " * 257,
     ]
-    answers = (answer.cells[0].split() for answer in task.predict(texts[:4]))
+    answers = (answer.cells[0].split() for answer in task.predict(texts[:5]))
     wanted = ["".join(word.rpartition("/")[2] + " " for word in words) for words in answers]
     assert lines_of(tmp_path, TAG, texts, machine) == [*wanted, "too long"]
 
@@ -200,6 +203,7 @@ PASSAGES = (
     "민수: 지금 부엌에 있다.\u3000영희는 … 지금",
     "STRASSE. straße (ΣΊΣΥΦΟΣ) σίσυφος' ﬃ FFI ǆ Ǆ.)' end",
     "... ,, -- ...",
+    unicodedata.normalize("NFD", "민수: 부엌에 있다.\r\n부엌에\r민수"),
     "",
     "one",
 )

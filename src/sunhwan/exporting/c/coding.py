@@ -13,9 +13,7 @@ static int token_of(const char *text, int size)
     int low = 0, high = (int)(sizeof ORDER / sizeof *ORDER);
     while (low < high) {
         const int middle = (low + high) / 2;
-        const char *other = TOKENS[ORDER[middle]];
-        int sign = strncmp(other, text, (size_t)size);
-        if (!sign) sign = other[size] != 0;
+        const int sign = compared(TOKENS[ORDER[middle]], text, size);
         if (!sign) return ORDER[middle];
         if (sign < 0) low = middle + 1;
         else high = middle;
@@ -25,13 +23,86 @@ static int token_of(const char *text, int size)
 
 """
 
-CHARACTER = """\
-/* How many bytes the character has that begins here. */
-static int width_of(const char *text)
+TAKE = """\
+/* The number of the character of three bytes that begins here, 0 where there is none: a letter of Hangul
+ * is one from 0x1100 on, a syllable one from 0xac00 on. */
+static int code_of(const char *text)
+{
+    const unsigned char *t = (const unsigned char *)text;
+    if ((t[0] & 0xf0) != 0xe0 || (t[1] & 0xc0) != 0x80 || (t[2] & 0xc0) != 0x80) return 0;
+    return (t[0] & 15) << 12 | (t[1] & 63) << 6 | (t[2] & 63);
+}
+
+static void bytes_of(int code, char *out)
+{
+    out[0] = (char)(0xe0 | code >> 12);
+    out[1] = (char)(0x80 | (code >> 6 & 63));
+    out[2] = (char)(0x80 | (code & 63));
+    out[3] = 0;
+}
+
+/* The character that begins here, up to 4 bytes and a 0; how many bytes it has in the text. CR and CR LF
+ * are a line feed, and letters of Hangul that stand apart (form NFD) are the syllable they make. */
+static int take(const char *text, char *out)
 {
     const unsigned char first = (unsigned char)*text;
-    int size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4, n = 1;
-    while (n < size && (text[n] & 0xc0) == 0x80) n++;
+    const int wide = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    int size = 1, code, next;
+    while (size < wide && (text[size] & 0xc0) == 0x80) size++;
+    memcpy(out, text, (size_t)size);
+    out[size] = 0;
+    if (first == '\\r') {
+        *out = '\\n';
+        return text[1] == '\\n' ? 2 : 1;
+    }
+    code = code_of(text);
+    next = code ? code_of(text + size) : 0;
+    if (code >= 0x1100 && code < 0x1113 && next >= 0x1161 && next < 0x1176) {
+        code = 0xac00 + ((code - 0x1100) * 21 + next - 0x1161) * 28;
+        size += 3;
+        next = code_of(text + size);
+        bytes_of(code, out);
+    }
+    if (code >= 0xac00 && code < 0xd7a4 && (code - 0xac00) % 28 == 0 && next > 0x11a7 && next < 0x11c3) {
+        bytes_of(code + next - 0x11a7, out);
+        size += 3;
+    }
+    return size;
+}
+
+"""
+"""Characters of a text as `sunhwan.text.normalize` leaves them, but for marks that join other letters."""
+
+COMPARED = """\
+/* A token beside the characters of so many bytes: 0 where it is them, else which comes first (strcmp). */
+static int compared(const char *token, const char *text, int size)
+{
+    const char *const end = text + size;
+    while (text < end) {
+        char letter[5];
+        size_t bytes;
+        int sign;
+        text += take(text, letter);
+        bytes = strlen(letter);
+        sign = strncmp(token, letter, bytes);
+        if (sign) return sign;
+        token += bytes;
+    }
+    return *token != 0;
+}
+
+"""
+
+
+ENCODE = """\
+int NAME_encode(const char *text, int *tokens, int room)
+{
+    int n = 0;
+    while (*text && n < room) {
+        int unit[UNIT];
+        const int count = next_tokens(&text, unit);
+        for (int k = 0; k < count && n < room; k++) tokens[n++] = unit[k];
+    }
     return n;
 }
 
@@ -90,70 +161,55 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
 
 CHARACTERS = (
     LOOK_UP
-    + CHARACTER
     + """\
-int NAME_encode(const char *text, int *tokens, int room)
+enum { UNIT = 1 };
+
+/* The tokens of what comes next in a text, UNIT at most, and on; how many they are. */
+static int next_tokens(const char **text, int *tokens)
 {
-    int n = 0;
-    while (*text) {
-        const int size = width_of(text), token = token_of(text, size);
-        if (token >= 0 && n < room) tokens[n++] = token;
-        text += size;
-    }
-    return n;
+    char c[5];
+    *text += take(*text, c);
+    *tokens = token_of(c, (int)strlen(c));
+    return *tokens >= 0;
 }
 
 """
+    + ENCODE
     + SAY
     + AT_ONCE
 )
 
 JAMO = (
     LOOK_UP
-    + CHARACTER
     + """\
-/* A letter of Hangul is a number from 0x1100 on, a syllable one from 0xac00 on; three bytes each. */
-static int code_of(const char *text)
-{
-    const unsigned char *t = (const unsigned char *)text;
-    return (t[0] & 0xf0) == 0xe0 && t[1] && t[2] ? (t[0] & 15) << 12 | (t[1] & 63) << 6 | (t[2] & 63) : 0;
-}
+enum { UNIT = 3 };
 
-static void bytes_of(int code, char *out)
+/* The tokens of what comes next in a text, UNIT at most, and on; how many they are. */
+static int next_tokens(const char **text, int *tokens)
 {
-    out[0] = (char)(0xe0 | code >> 12);
-    out[1] = (char)(0x80 | (code >> 6 & 63));
-    out[2] = (char)(0x80 | (code & 63));
-    out[3] = 0;
-}
-
-int NAME_encode(const char *text, int *tokens, int room)
-{
-    int n = 0;
-    while (*text) {
-        const int size = width_of(text), index = code_of(text) - 0xac00;
-        if (size == 3 && index >= 0 && index < 11172) {
-            const int letters[3] = {
-                0x1100 + index / 588, 0x1161 + index / 28 % 21, index % 28 ? 0x11a7 + index % 28 : 0
-            };
-            int k;
-            for (k = 0; k < 3; k++) {
-                char letter[4];
-                int token;
-                if (!letters[k]) continue;
-                bytes_of(letters[k], letter);
-                token = token_of(letter, 3);
-                if (token >= 0 && n < room) tokens[n++] = token;
-            }
-        } else {
-            const int token = token_of(text, size);
-            if (token >= 0 && n < room) tokens[n++] = token;
-        }
-        text += size;
+    char c[5];
+    int index, count = 0;
+    *text += take(*text, c);
+    index = code_of(c) - 0xac00;
+    if (index < 0 || index >= 11172) {
+        *tokens = token_of(c, (int)strlen(c));
+        return *tokens >= 0;
     }
-    return n;
+    for (int k = 0; k < 3; k++) {
+        const int letters[3] = {
+            0x1100 + index / 588, 0x1161 + index / 28 % 21, index % 28 ? 0x11a7 + index % 28 : 0
+        };
+        if (!letters[k]) continue;
+        bytes_of(letters[k], c);
+        tokens[count] = token_of(c, 3);
+        if (tokens[count] >= 0) count++;
+    }
+    return count;
 }
 
+"""
+    + ENCODE
+    + """\
 static void say_rest(struct NAME *m, NAME_put put, void *to)
 {
     char text[4];
@@ -193,16 +249,21 @@ static void say(struct NAME *m, int token, NAME_put put, void *to)
 
 BYTES = (
     """\
-int NAME_encode(const char *text, int *tokens, int room)
+enum { UNIT = 4 };
+
+/* The tokens of what comes next in a text, UNIT at most, and on; how many they are. */
+static int next_tokens(const char **text, int *tokens)
 {
+    char c[5];
     int n = 0;
-    while (text[n] && n < room) {
-        tokens[n] = (unsigned char)text[n];
-        n++;
-    }
+    *text += take(*text, c);
+    for (; c[n]; n++) tokens[n] = (unsigned char)c[n];
     return n;
 }
 
+"""
+    + ENCODE
+    + """\
 static void say(struct NAME *m, int token, NAME_put put, void *to)
 {
     char text[2];
@@ -220,22 +281,27 @@ WORDS = (
     LOOK_UP
     + SPACES
     + """\
-int NAME_encode(const char *text, int *tokens, int room)
+enum { UNIT = 1 };
+
+/* The tokens of what comes next in a text, UNIT at most, and on; how many they are. */
+static int next_tokens(const char **text, int *tokens)
 {
-    int n = 0;
-    while (*text) {
-        const int size = word_size(text);
-        if (size) {
-            const int token = token_of(text, size);
-            if (token >= 0 && n < room) tokens[n++] = token;
-        } else if (*text == '\\n' && EOS >= 0 && n < room) {
-            tokens[n++] = EOS;
-        }
-        text += size ? size : space_of(text);
+    const int size = word_size(*text);
+    char c[5];
+    *tokens = -1;
+    if (size) {
+        *tokens = token_of(*text, size);
+        *text += size;
+    } else {
+        *text += take(*text, c);
+        if (*c == '\\n') *tokens = EOS;
     }
-    return n;
+    return *tokens >= 0;
 }
 
+"""
+    + ENCODE
+    + """\
 static void say(struct NAME *m, int token, NAME_put put, void *to)
 {
     if (m->held && token != EOS) put(" ", to);
@@ -263,7 +329,7 @@ KINDS = {
     "jamo": JAMO,
     "bytes": BYTES,
     "words": WORDS,
-    "subwords": LOOK_UP + CHARACTER + SUBWORDS + SAY + AT_ONCE,
+    "subwords": LOOK_UP + SUBWORDS + ENCODE + SAY + AT_ONCE,
 }
 
 
@@ -274,12 +340,19 @@ def named(code: str, name: str) -> str:
 
 def coding(vocabulary: Vocabulary, name: str) -> str:
     """The tokens, and encoding and decoding."""
-    return tokens(vocabulary) + named(KINDS[vocabulary.kind], name)
+    return (
+        tokens(vocabulary) + characters_code(vocabulary.kind) + named(KINDS[vocabulary.kind], name)
+    )
 
 
 def encoding(vocabulary: Vocabulary, name: str) -> str:
-    """The tokens, and encoding alone."""
+    """The tokens, and encoding alone, which needs `characters_code`."""
     return tokens(vocabulary) + named(KINDS[vocabulary.kind].split("static void say")[0], name)
+
+
+def characters_code(kind: str) -> str:
+    """How characters are read, for the vocabularies of a kind, or of several."""
+    return TAKE if kind == "bytes" else TAKE + COMPARED
 
 
 def tokens(vocabulary: Vocabulary, prefix: str = "") -> str:

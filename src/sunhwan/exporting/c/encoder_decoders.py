@@ -13,7 +13,7 @@ from torch import Tensor
 from sunhwan.data import Ragged
 from sunhwan.exporting import predictor_checks
 from sunhwan.exporting.c import encoder_decoder_code as code
-from sunhwan.exporting.c.coding import KINDS, named, tokens
+from sunhwan.exporting.c.coding import KINDS, characters_code, named, tokens
 from sunhwan.exporting.c.parts import begin_lines
 from sunhwan.exporting.c.predictor_source import (
     Ending,
@@ -211,7 +211,7 @@ def _coding(vocabulary: Vocabulary, name: str) -> str:
         functions = re.sub(
             r"(/\*[^\n]*\*/\n)?static int joins\(.*?\n}\n\n", "", functions, flags=re.S
         )
-    return tokens(vocabulary) + named(functions, name)
+    return tokens(vocabulary) + characters_code(vocabulary.kind) + named(functions, name)
 
 
 def _texts(kind: InputKind, name: str) -> Texts | None:

@@ -71,12 +71,15 @@ struct part {
 };
 
 /* The character that begins here; afterwards the next one does. */
-static int32_t take_character(const char **text, const char *end)
+static int32_t take_character(const char **text)
 {
-    const unsigned char first = (unsigned char)*(*text)++;
-    const int more = first < 0xc0 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-    int32_t code = more ? first & (63 >> more) : first;
-    for (int n = 0; n < more && *text < end; n++) code = code << 6 | (*(*text)++ & 63);
+    char letter[5];
+    const char *next = letter + 1;
+    int32_t code;
+    *text += take(*text, letter);
+    code = (unsigned char)*letter;
+    if (code >= 0xc0) code &= code < 0xe0 ? 31 : code < 0xf0 ? 15 : 7;
+    while (*next) code = code << 6 | (*next++ & 63);
     return code;
 }
 
@@ -94,7 +97,7 @@ static struct part without_last(struct part p, const int *codes, int count)
         const char *last = p.end - 1, *at;
         while (last > p.begin && (*last & 0xc0) == 0x80) last--;
         at = last;
-        if (!is_one_of(take_character(&at, p.end), codes, count)) break;
+        if (!is_one_of(take_character(&at), codes, count)) break;
         p.end = last;
     }
     return p;
@@ -107,7 +110,7 @@ static struct part bare(struct part word)
     struct part p = without_last(word, MARKS, count);
     while (p.begin < p.end) {
         const char *next = p.begin;
-        if (!is_one_of(take_character(&next, p.end), MARKS, count)) return p;
+        if (!is_one_of(take_character(&next), MARKS, count)) return p;
         p.begin = next;
     }
     return word;
@@ -146,8 +149,8 @@ static int same(struct part a, struct part b)
     a = bare(a);
     b = bare(b);
     for (;;) {
-        if (l == lefts && a.begin < a.end) lefts = folded(take_character(&a.begin, a.end), left), l = 0;
-        if (r == rights && b.begin < b.end) rights = folded(take_character(&b.begin, b.end), right), r = 0;
+        if (l == lefts && a.begin < a.end) lefts = folded(take_character(&a.begin), left), l = 0;
+        if (r == rights && b.begin < b.end) rights = folded(take_character(&b.begin), right), r = 0;
         if (l == lefts || r == rights) return l == lefts && r == rights;
         if (left[l++] != right[r++]) return 0;
     }

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from sunhwan.exporting.c.coding import SPACES, encoding
+from sunhwan.exporting.c.coding import SPACES, characters_code, encoding
 from sunhwan.exporting.c.ngrams import add_word_codes
 from sunhwan.exporting.c.parts import Parts, begin_lines, each_step, filled
 from sunhwan.exporting.c.words import TEXT, known_words, read_code
@@ -83,9 +83,13 @@ class Texts(NamedTuple):
         """Those of an input kind; None where it is no text."""
         if isinstance(kind, WordsKind):
             spaces = "" if kind.letters.kind == "words" else SPACES
-            return cls(known_words(kind) + spaces + encoding(kind.letters, name), TEXT, False)
+            coded = (
+                characters_code("words") + known_words(kind) + spaces + encoding(kind.letters, name)
+            )
+            return cls(coded, TEXT, False)
         if isinstance(kind, TextKind):
-            return cls(encoding(kind.vocabulary, name), TOKENS, True)
+            vocabulary = kind.vocabulary
+            return cls(characters_code(vocabulary.kind) + encoding(vocabulary, name), TOKENS, True)
         return None
 
 

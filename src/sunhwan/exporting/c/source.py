@@ -26,7 +26,8 @@ HEAD = """\
  *   {name}_step(&m, token, logits);              logits of the next token
  *   {name}_write(&m, "Once", 200, 0, 1, put, 0); text, through put(bytes, to)
  *
- * Texts are UTF-8, in Unicode's form NFC. Compiled with -D{upper}_MAIN it is a program:
+ * Texts are UTF-8; CR and CR LF are a line end, letters of Hangul that stand apart their syllable; other
+ * marks belong to their letters (Unicode's form NFC). Compiled with -D{upper}_MAIN it is a program:
  *
  *   cc -O2 -D{upper}_MAIN {name}.c -lm -o {name} && ./{name} "Once upon" 200
  *
@@ -64,9 +65,8 @@ void NAME_step(struct NAME *m, int token, float *logits);
 /* The tokens of a text, at most so many as there is room for; how many they are. */
 int NAME_encode(const char *text, int *tokens, int room);
 
-/* Goes on from a prompt of at most {upper}_PROMPT tokens: always the likeliest token at temperature 0,
- * else drawn; the same seed (not 0) draws the same text. It begins anew with each call. */
-enum {{ {upper}_PROMPT = 256 }};
+/* Goes on from a prompt of any length: always the likeliest token at temperature 0, else drawn; the same
+ * seed (not 0) draws the same text. It begins anew with each call. */
 void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperature, unsigned seed,
                 NAME_put put, void *to);
 
@@ -115,16 +115,20 @@ void NAME_write(struct NAME *m, const char *prompt, int tokens, float temperatur
 {{
     static const int before[] = {{ {before} }};
     float logits[{upper}_VOCABULARY];
-    int read[{upper}_PROMPT];
-    const int count = NAME_encode(prompt, read, {upper}_PROMPT);
+    int count = 0;
     NAME_begin(m);
     for (int n = 0; n < {upper}_VOCABULARY; n++) logits[n] = 0.0f;
-    for (int n = 0; n < {befores}; n++)
-        if ({always} || !count) next_of(m, before[n], logits);
-    for (int n = 0; n < count; n++) {{
-        next_of(m, read[n], logits);
-        say(m, read[n], silent, to);
+    for (int n = 0; {always} && n < {befores}; n++) next_of(m, before[n], logits);
+    while (*prompt) {{
+        int unit[UNIT];
+        const int units = next_tokens(&prompt, unit);
+        for (int n = 0; n < units; n++) {{
+            next_of(m, unit[n], logits);
+            say(m, unit[n], silent, to);
+        }}
+        count += units;
     }}
+    for (int n = 0; !{always} && !count && n < {befores}; n++) next_of(m, before[n], logits);
     for (int n = 0; n < tokens; n++) {{
         int token;
         for (int k = 0; k < {upper}_VOCABULARY; k++)

@@ -19,14 +19,15 @@ static struct character character_at(const char *text)
 {
     struct character c = { 0, END, 0, text };
     while (*c.next) {
-        const unsigned char *t = (const unsigned char *)c.next;
-        const int size = width_of(c.next);
+        char letter[5];
+        const unsigned char *t = (const unsigned char *)letter;
+        const int wide = take(c.next, letter), size = (int)strlen(letter);
         const int code = size == 1   ? t[0]
                          : size == 2 ? (t[0] & 31) << 6 | (t[1] & 63)
-                         : size == 3 ? (t[0] & 15) << 12 | (t[1] & 63) << 6 | (t[2] & 63)
+                         : size == 3 ? code_of(letter)
                                      : 0x10000;
-        c.token = token_of(c.next, size);
-        c.next += size;
+        c.token = token_of(letter, size);
+        c.next += wide;
         if (c.token < 0) continue;
         c.space = (code >= 9 && code <= 13) || (code >= 0x1c && code <= 0x20) || code == 0x85
                   || code == 0xa0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200a)
@@ -77,46 +78,43 @@ static int merged(int *parts, int count)
     }
 }
 
-int NAME_encode(const char *text, int *tokens, int room)
+enum { UNIT = 66 };
+
+/* The tokens of what comes next in a text, UNIT at most, and on; how many they are. */
+static int next_tokens(const char **text, int *parts)
 {
-    int n = 0;
-    for (;;) {
-        struct character c = character_at(text), after;
-        int parts[66], count = 0, is = c.is, run = 0;
-        if (c.is == END) return n;
-        after = character_at(c.next);
-        if (c.is == SPACE && text[c.next - text - 1] == ' ' && after.is < SPACE) {
-            parts[count++] = c.token;
-            c = after;
-            is = c.is;
-        }
-        if (is == STRANGE) {
-            parts[count++] = c.token;
-            text = c.next;
-        } else if (is == SPACE) {
-            const char *before = text;
-            while (c.space && run < 64) {
-                parts[count++] = c.token;
-                before = text;
-                text = c.next;
-                c = character_at(text);
-                run++;
-            }
-            if (run > 1 && c.is != END && !c.space) {
-                count--;
-                text = before;
-            }
-        } else {
-            while (c.is == is && run < 64) {
-                parts[count++] = c.token;
-                text = c.next;
-                c = character_at(text);
-                run++;
-            }
-        }
-        count = merged(parts, count);
-        for (int k = 0; k < count && n < room; k++) tokens[n++] = parts[k];
+    struct character c = character_at(*text), after = character_at(c.next);
+    int count = 0, is = c.is, run = 0;
+    if (c.is == SPACE && c.next[-1] == ' ' && after.is < SPACE) {
+        parts[count++] = c.token;
+        c = after;
+        is = c.is;
     }
+    if (is == STRANGE || is == END) {
+        if (is == STRANGE) parts[count++] = c.token;
+        *text = c.next;
+    } else if (is == SPACE) {
+        const char *before = *text;
+        while (c.space && run < 64) {
+            parts[count++] = c.token;
+            before = *text;
+            *text = c.next;
+            c = character_at(*text);
+            run++;
+        }
+        if (run > 1 && c.is != END && !c.space) {
+            count--;
+            *text = before;
+        }
+    } else {
+        while (c.is == is && run < 64) {
+            parts[count++] = c.token;
+            *text = c.next;
+            c = character_at(*text);
+            run++;
+        }
+    }
+    return merged(parts, count);
 }
 
 """
