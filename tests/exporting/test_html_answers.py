@@ -25,7 +25,7 @@ def test_a_classifier_answers(opened):
         assert page.evaluate("LABELS")[found.index(max(found))] == answer.values["label"]
     text = "the 사과 <img src=x onerror=alert(1)>"
     page.fill("#text", text)
-    page.wait_for_function("() => document.querySelector('#look span')")
+    page.wait_for_function("() => document.querySelector('#look span[title]')")
     assert page.text_content("#look") == text
     assert page.locator("img").count() == 0
     assert page.locator(".bar").count() == len(task.labels)
@@ -33,6 +33,48 @@ def test_a_classifier_answers(opened):
     label = whole.index(max(whole))
     part = page.locator("#look span").first.get_attribute("title")
     assert part == f"{100 * (whole[label] - without[label]):.1f}%"
+
+
+def test_of_a_long_text_it_says_what_was_looked_at(opened):
+    """80 words of each text; those behind are without a colour and said not to be looked at."""
+    page = opened(sunhwan.load(GOLDEN.parent / "v7" / "tasks" / "classify_linear"), locale="ko-KR")
+    text = " the" * 80 + " cat" * 7
+    page.fill("#text", text)
+    page.wait_for_function("() => document.querySelectorAll('#look span[title]').length === 80")
+    assert page.text_content("#look") == text
+    assert page.text_content(".unseen") == "cat" + " cat" * 6
+    assert not page.get_attribute(".unseen", "title")
+    assert "단어 87개 가운데 앞의 80개만" in page.text_content("#legend")
+    page.click("#language")
+    assert "Only the first 80 of 87 words" in page.text_content("#legend")
+    page.fill("#text", "the cat")
+    assert "80" not in page.text_content("#legend")
+    page.wait_for_function("() => document.querySelectorAll('#look span[title]').length === 2")
+
+
+def test_a_look_goes_in_slices(opened):
+    """The page can do something else between two pieces, and a change of the text ends the look."""
+    page = opened(sunhwan.load(GOLDEN.parent / "v7" / "tasks" / "classify_linear"))
+    page.evaluate("() => { let now = 0; performance.now = () => now += 1000; }")
+    page.fill("#text", "the cat " * 30)
+    titles = "document.querySelectorAll('#look span[title]').length"
+    assert page.evaluate(f"() => {{ look(asked(), 0); return {titles}; }}") == 1
+    page.fill("#text", "the")
+    page.wait_for_function("() => document.querySelector('#look span[title]')")
+    assert page.text_content("#look") == "the"
+
+
+def test_many_labels(opened):
+    """Twenty of them are shown, and how many more there are."""
+    scale = {"mean": [0.0] * 2, "deviation": [1.0] * 2, "image_size": 0}
+    task = lively(reading("classify", {"kind": "vector", **scale}))
+    page = opened(task)
+    page.evaluate("showBars([...Array(20).keys()], Array(20).fill(0.05))")
+    assert page.locator(".bar").count() == 20
+    assert "more" not in page.text_content("#answer")
+    page.evaluate("showBars([...Array(23).keys()], Array(23).fill(0.04))")
+    assert page.locator(".bar").count() == 20
+    assert page.text_content("#answer").endswith("… and 3 more")
 
 
 def test_a_pair_is_labelled(opened):
@@ -46,7 +88,7 @@ def test_a_pair_is_labelled(opened):
     assert page.locator("label").all_text_contents() == list(task.columns.inputs)
     page.fill("#text", "<img src=x onerror=alert(1)> 가")
     page.fill("#text2", "나")
-    page.wait_for_function("() => document.querySelectorAll('#look span').length === 8")
+    page.wait_for_function("() => document.querySelector('#look span:last-child')?.title")
     assert page.locator("#look span").last.text_content() == "나"
     assert page.locator("img").count() == 0
     whole, without = (
@@ -139,7 +181,7 @@ def test_an_image_is_labelled(opened, tmp_path):
     assert page.text_content(".bar span") == answer.values["label"]
     page.wait_for_selector("#mattered")
     best = int(np.argmax(found))
-    parts = page.evaluate("label => matters(asked(), 0, label)", best)
+    parts = page.evaluate("label => [...matters(asked(), 0, label)]", best)
     assert len(parts) == 25
     covered = wanted.reshape(9, 9).copy()
     covered[2:4, 8:] = 0  # paper, where 1 is ink

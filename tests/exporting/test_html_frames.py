@@ -61,7 +61,7 @@ def test_frames_are_labelled(opened, tmp_path):
     assert page.text_content(".bar span") == answer.values["label"]
     assert "프레임 7개" in page.text_content("small")
     page.fill("textarea", "\n".join(" ".join(f"{v:.9g}" for v in row) for row in frames))
-    page.wait_for_function("() => document.querySelectorAll('#look span').length === 7")
+    page.wait_for_function("() => document.querySelectorAll('#look span[title]').length === 7")
     assert page.text_content("#look") == "1 2 3 4 5 6 7 "
     part = page.locator("#look span").first.get_attribute("title")
     without = page.evaluate("classify(asked()[0].slice(1))")

@@ -19,7 +19,8 @@ def test_a_passage_answers(opened):
     page = opened(
         task, locale="ko-KR", viewport={"width": 360, "height": 640}, color_scheme="dark"
     )  # fmt: skip
-    assert page.locator("label").all_text_contents() == list(task.columns.inputs)
+    assert list(task.columns.inputs) == ["passage", "question"]
+    assert page.locator("label").all_text_contents() == ["지문", "질문"]
     assert page.locator("#look .piece, .bar").count() == 0
     questions = [
         ("Ann is in the hall now. Bob naps. ann! naps", "Where is Ann?"),

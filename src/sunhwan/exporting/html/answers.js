@@ -2,6 +2,7 @@
 const TAGS = !MODEL.pooling, PAIR = MODEL.columns.length > 1;
 const TEXT = KIND === "text" || KIND === "words", IMAGE = KIND === "image";
 const PIECE_NAME = TEXT ? ["word", "단어를 빼면"] : IMAGE ? ["square", "칸을 지우면"] : ["stretch", "구간을 빼면"];
+const LOOKED_AT = 80;  // words of a text
 const PIECES = 20;  // that frames are looked at in
 const ABOUT = {
   en: { frames: TAGS ? "Paste frames or choose a file, and every frame gets its label." : PAIR ? "Give two rows of frames, and the pair gets its label."
@@ -17,11 +18,12 @@ const ABOUT = {
 };
 const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[TEXT ? "text" : KIND]} Nothing leaves this page.`,
-    legend: `What mattered: without a red ${PIECE_NAME[0]} the first label would be less likely, without a blue one more.`, other: "한국어" },
+    legend: `What mattered: without a red ${PIECE_NAME[0]} the first label would be less likely, without a blue one more.`,
+    cut: (count, name) => `${name}Only the first ${LOOKED_AT} of ${count} words were looked at; those in grey were not.`, other: "한국어" },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[TEXT ? "text" : KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`,
-    legend: `무엇이 중요했나: 빨간 ${PIECE_NAME[1]} 첫 레이블의 확률이 내려가고, 파란 ${PIECE_NAME[1]} 올라갑니다.`, other: "English" },
+    legend: `무엇이 중요했나: 빨간 ${PIECE_NAME[1]} 첫 레이블의 확률이 내려가고, 파란 ${PIECE_NAME[1]} 올라갑니다.`,
+    cut: (count, name) => `${name}단어 ${count}개 가운데 앞의 ${LOOKED_AT}개만 살펴보았습니다. 흐린 단어는 살펴보지 않았습니다.`, other: "English" },
 };
-const LOOKED_AT = 80;
 
 // What is given, an input or two; null where one is missing.
 function asking() {
@@ -40,12 +42,14 @@ function asking() {
 const stretch = (from, to) => from === to ? `${from}` : `${from}–${to}`;
 
 // The pieces of an input, each with the input without it: words, squares of an image, or stretches of frames; of
-// spaces none.
+// spaces, and of the words behind those that are looked at, null.
 function piecesOf(input) {
   if (IMAGE) return squares(input);
   if (TEXT) {
-    const pieces = input.split(/(\s+)/);
-    return pieces.map((piece, n) => ({ piece, without: piece.trim() && n <= 2 * LOOKED_AT ? pieces.filter((_, m) => m !== n).join("") : null }));
+    const pieces = input.split(/(\s+)/), words = [...pieces.keys()].filter(n => pieces[n].trim());
+    const end = words[LOOKED_AT] ?? pieces.length, found = pieces.slice(0, end), rest = pieces.slice(end).join("");
+    return [...found.map((piece, n) => ({ piece, without: piece.trim() ? [...found.slice(0, n), ...found.slice(n + 1), rest].join("") : null })),
+      ...rest ? [{ piece: rest, without: null, unseen: true }] : []];
   }
   const size = Math.ceil(input.length / PIECES), count = Math.ceil(input.length / size);
   return Array.from({ length: count }, (_, n) => {
@@ -54,10 +58,13 @@ function piecesOf(input) {
   });
 }
 
-// Each piece's part in what is said of all: how much less likely a label is without it.
-function matters(given, place, label) {
-  const whole = classify(...given)[label], part = input => whole - classify(...given.with(place, input))[label];
-  return piecesOf(given[place]).map(({ piece, without }) => ({ piece, part: without === null ? 0 : part(without) }));
+// Each piece with its part in what is said of all: how much less likely a label is without it.
+function* matters(given, place, label, pieces = piecesOf(given[place])) {
+  const whole = classify(...given)[label];
+  for (const one of pieces) {
+    if (one.without !== null) one.part = whole - classify(...given.with(place, one.without))[label];
+    yield one;
+  }
 }
 
 function colourOf(part) {
@@ -65,16 +72,32 @@ function colourOf(part) {
   return part > 0 ? `rgb(220 40 40 / ${share})` : `rgb(40 90 230 / ${share})`;
 }
 
-function coloured({ piece, part }) {
-  const span = made("span", piece, { backgroundColor: colourOf(part) });
-  span.title = `${(100 * part).toFixed(1)}%`;
-  return span;
+// The text at once, then the colour of one piece after another.
+function* colouring(given, label) {
+  const all = given.map(input => piecesOf(input).map(one => {
+    one.span = made("span", one.piece);
+    if (one.unseen) one.span.className = "unseen";
+    return one;
+  }));
+  get("look").replaceChildren(...all.flatMap((some, n) => [...n ? [made("hr", "")] : [], ...some.map(({ span }) => span)]));
+  for (const [place, pieces] of all.entries()) {
+    for (const { span, part } of matters(given, place, label, pieces)) {
+      if (part !== undefined) Object.assign(span, { title: `${(100 * part).toFixed(1)}%` }).style.backgroundColor = colourOf(part);
+      yield;
+    }
+  }
 }
 
 function look(given, label) {
-  if (IMAGE) return showSquares(get("look"), given[0], matters(given, 0, label));
-  const spans = given.map((_, place) => matters(given, place, label).map(coloured));
-  get("look").replaceChildren(...spans.flatMap((some, n) => n ? [made("hr", ""), ...some] : some));
+  if (!IMAGE) return inSlices(colouring(given, label));
+  const pieces = squares(given[0]);
+  inSlices(matters(given, 0, label, pieces), () => showSquares(get("look"), given[0], pieces));
+}
+
+// What the colours mean, and of a long text that not all of it was looked at.
+function explain(given) {
+  const { legend, cut } = SAY[language], counts = TEXT ? given.map(text => text.split(/\s+/).filter(Boolean).length) : [];
+  get("legend").textContent = [legend, ...counts.flatMap((count, n) => count > LOOKED_AT ? [cut(count, PAIR ? `${NAMES[n]}: ` : "")] : [])].join(" ");
 }
 
 // What is tagged, with its labels: words, or runs of frames that have the same.
@@ -106,6 +129,7 @@ function show() {
   if (TAGS) return showTags(given[0]);
   const label = showBars(LABELS, classify(...given));
   get("look").textContent = TEXT ? given.join("\n") : "";
+  explain(given);
   if (steps) soon(() => look(given, label), 250);
 }
 

@@ -21,7 +21,7 @@ const NAMES = MODEL.columns.length > 1 ? MODEL.columns : [null];
 function textBox(id, name, change) {
   const box = Object.assign(made("textarea", ""), { id, spellcheck: false, autocomplete: "off" });
   if (name === null) box.setAttribute("aria-label", MODEL.columns[0] ?? "text");
-  else question.append(Object.assign(made("label", name), { htmlFor: id }));
+  else question.append(Object.assign(made("label", name), { htmlFor: id, id: `${id}-name` }));
   box.addEventListener("input", change);
   question.append(box);
   return box;

@@ -34,6 +34,14 @@ function soon(show, wait = 150) {
   pending = setTimeout(show, wait);
 }
 
+// Runs a generator a little at a time, so that the page stays awake, until `soon` or a change of what is asked ends it.
+function inSlices(work, done = () => {}) {
+  const begun = performance.now();
+  let found;
+  do found = work.next(); while (!found.done && performance.now() - begun < 30);
+  if (found.done) done(); else pending = setTimeout(inSlices, 0, work, done);
+}
+
 // What a function makes of what is given; null, and its fault said, where that cannot be read.
 function attempted(work, faults) {
   let found = null, fault = "";
@@ -47,15 +55,17 @@ function attempted(work, faults) {
   return found;
 }
 
-// Names with their probabilities as bars, the likeliest first, of which the place is returned.
-function showBars(names, shares, most = 8) {
-  const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, most);
+const MORE = { en: count => `… and ${count} more`, ko: count => `… 그 밖에 ${count}개` };
+
+// Names with their probabilities as bars, the likeliest first, of which the place is returned; how many are left out.
+function showBars(names, shares, most = 20) {
+  const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]).slice(0, most), left = shares.length - order.length;
   get("answer").replaceChildren(...order.map(n => {
     const line = document.createElement("div");
     line.className = "bar";
     line.append(made("span", names[n]), made("i", "", { width: `${100 * shares[n]}%` }), made("small", `${(100 * shares[n]).toFixed(1)}%`));
     return line;
-  }));
+  }), ...left ? [made("small", MORE[language](left))] : []);
   return order[0];
 }
 
