@@ -135,6 +135,19 @@ def test_numbers_are_described(opened):
     assert page.text_content("#fault") == "rain 칸이 비어 있습니다. -0.5 같은 수를 쓰세요"
 
 
+def test_a_blank_text_is_said_to_be_one(opened):
+    task = lively(loaded("describe"))
+    task.model.decoder.output.bias.detach()[task.eos] += 30
+    (answer,) = task.predict([("30", "0.5")])
+    assert answer.values["output"] == ""
+    page = opened(task, locale="ko-KR")
+    assert page.text_content("#written") == "(빈 글)"
+    assert page.text_content("#share").startswith("확률 1")
+    page.click("#language")
+    assert page.text_content("#written") == "(a blank text)"
+    assert page.locator("#others li").count() > 0
+
+
 def test_tunes_are_drawn(opened):
     """Labels are chosen; at temperature 0 the tune is that of the model, above it any draw is a token."""
     task = lively(loaded("describe_tunes"))

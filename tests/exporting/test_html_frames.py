@@ -39,6 +39,7 @@ def test_frames_are_labelled(opened, tmp_path):
     np.savetxt(table, frames, delimiter=",", header=head, comments="", fmt="%.9g")
     files = [
         saved(tmp_path / "f8.npy", frames),
+        saved(tmp_path / "f2.npy", (frames * 10.0 ** np.arange(0, -7, -1)[:, None]).astype("<f2")),
         saved(tmp_path / "f4.npy", np.asfortranarray(frames.astype("<f4"))),
         saved(tmp_path / "i2.npy", frames.astype(">i2")),
         saved(tmp_path / "i8.npy", frames.astype("<i8")),

@@ -10,10 +10,10 @@ ABOUT.ko.words = ABOUT.ko.text;
 const SAY = {
   en: { ...ASKING.en, about: `${ABOUT.en[KIND]} Nothing leaves this page.`, other: "한국어", again: "Write again",
     temperature: "Temperature", legend: "Where the model looked: choose a piece of what it wrote. A row of the grid is a piece, a column what was read.",
-    beams: "Beam width (1: greedy)", likely: p => `probability ${p}` },
+    beams: "Beam width (1: greedy)", blank: "(a blank text)", likely: p => `probability ${p}` },
   ko: { ...ASKING.ko, about: `${ABOUT.ko[KIND]} 아무것도 이 페이지 밖으로 나가지 않습니다.`, other: "English", again: "다시 쓰기",
     temperature: "온도", legend: "모델이 본 곳: 쓴 조각을 하나 고르세요. 격자의 한 줄이 쓴 조각이고, 칸은 읽은 조각입니다.",
-    beams: "빔의 너비(1이면 탐욕 탐색)", likely: p => `확률 ${p}` },
+    beams: "빔의 너비(1이면 탐욕 탐색)", blank: "(빈 글)", likely: p => `확률 ${p}` },
 };
 const LARGEST = 60;
 let shown = null;
@@ -54,6 +54,9 @@ function whole({ text }, given) {
   return `X:1\nT:${metre} in ${key}\nM:${metre}\nL:1/8\nK:${key}\n${text.trim()}\n`;
 }
 
+// A text, of a blank one what it is.
+const visible = text => [text.trim() ? text : made("small", SAY[language].blank)];
+
 function show() {
   const given = attempted(asked, SAY[language].faults);
   const heat = MODEL.temperature && +get("heat").value;
@@ -61,11 +64,11 @@ function show() {
   shown = texts[0] ?? null;
   get("searched").hidden = heat > 0;
   const looks = shown?.ids.length && shown.looks[0];
-  get("written").textContent = shown ? whole(shown, given) : "";
+  get("written").replaceChildren(...shown ? visible(whole(shown, given)) : []);
   get("share").textContent = shown && !MODEL.temperature ? SAY[language].likely(shown.share.toPrecision(2)) : "";
   get("others").replaceChildren(...MODEL.tune ? [] : texts.slice(1).map(other => {
-    const line = made("li", other.text);
-    line.append(" ", made("small", SAY[language].likely(other.share.toPrecision(2))));
+    const line = made("li", "");
+    line.append(...visible(other.text), " ", made("small", SAY[language].likely(other.share.toPrecision(2))));
     return line;
   }));
   for (const id of ["legend", "look", "pieces", "grid"]) get(id).hidden = !looks;

@@ -23,7 +23,14 @@ function framesOfText(text, file = false) {
 // Names alone: each has a letter, and none is a number, broken by a separator perhaps, or what a number is not.
 const isHeader = line => line.split(/[\s,;]+/).filter(Boolean).every(cell => /\p{L}/u.test(cell) && !/^["']?[-+.]*(\p{N}|(nan|inf|infinity)["']?$)/iu.test(cell));
 
-const NUMBERS = { f4: "Float32", f8: "Float64", i1: "Int8", i2: "Int16", i4: "Int32", i8: "BigInt64", u1: "Uint8", u2: "Uint16", u4: "Uint32", u8: "BigUint64", b1: "Uint8" };
+const NUMBERS = { f2: "Uint16", f4: "Float32", f8: "Float64", i1: "Int8", i2: "Int16", i4: "Int32", i8: "BigInt64", u1: "Uint8", u2: "Uint16", u4: "Uint32", u8: "BigUint64", b1: "Uint8" };
+
+// The number of 16 bits, IEEE 754: 1 sign, 5 exponent, 10 fraction.
+function halfOf(bits) {
+  const exponent = bits >> 10 & 31, fraction = bits & 1023, sign = bits >> 15 ? -1 : 1;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+}
 
 // The bytes of a .npy file (NEP 1), an array (T, WIDE) → frames.
 function framesOfArray(bytes) {
@@ -38,7 +45,8 @@ function framesOfArray(bytes) {
   if (!NUMBERS[type] || shape.length !== 2 || F !== WIDE || !T) throw { fault: "array", found: `${type ?? "?"} (${shape.join(", ")})` };
   if (start + T * F * type[1] > bytes.byteLength) throw { fault: "damaged" };
   const turned = head.includes("'fortran_order': True"), get = `get${NUMBERS[type]}`;
-  const at = (t, n) => Number(view[get](start + type[1] * (turned ? n * T + t : t * F + n), order !== ">"));
+  const made = type === "f2" ? halfOf : Number;
+  const at = (t, n) => made(view[get](start + type[1] * (turned ? n * T + t : t * F + n), order !== ">"));
   return Array.from({ length: T }, (_, t) => Float32Array.from({ length: F }, (_, n) => at(t, n)));
 }
 
