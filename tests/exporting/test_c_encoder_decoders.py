@@ -48,8 +48,7 @@ TRANSLATE = """
 DESCRIBE = """
     for (int n = 1; n + 1 < count; n += 2) {
         const float numbers[] = { strtof(texts[n], 0), strtof(texts[n + 1], 0) };
-        notes_begin(&m, numbers);
-        notes_write(&m, put, 0);
+        if (notes_begin(&m, numbers) >= 0) notes_write(&m, put, 0);
         puts("");
     }
 """
@@ -108,12 +107,13 @@ def test_tokens_are_written_as_they_are(tmp_path):
 
 @pytest.mark.usefixtures("printing")
 def test_descriptions(tmp_path, machine):
-    """Numbers go in as they are read."""
+    """Numbers go in as they are read, and NaN and infinity do not."""
     task = lively(sunhwan.load(GOLDEN / "describe"))
     export(task, tmp_path / "notes.c", "c")
     rows = [("30", "0.5"), ("-8", "20")]
     wanted = [answer.values["output"] for answer in task.predict(rows, beam=1)]
-    assert lines_of(tmp_path, DESCRIBE, [text for row in rows for text in row], machine) == wanted
+    texts = [text for row in [*rows, ("nan", "1"), ("1", "-inf")] for text in row]
+    assert lines_of(tmp_path, DESCRIBE, texts, machine) == [*wanted, "", ""]
 
 
 SEE = """

@@ -224,6 +224,24 @@ def test_answers_of_passages(tmp_path, machine):
     assert lines_of(tmp_path, ANSWER, texts, machine) == [*wanted, "too long", "too long"]
 
 
+REFUSED = """
+    static float numbers[81], out[NOTES_STEPS * NOTES_LABELS];
+    const float given[] = { 1, NAN, 2, INFINITY, -INFINITY };
+    (void)count, (void)texts;
+    for (int n = 0; n < 5; n++) {
+        numbers[5] = given[n];
+        printf("%d ", notes_predict(&m, numbers, STEPS, out) < 0);
+    }
+    puts("");
+"""
+
+
+@pytest.mark.parametrize(("source", "steps"), [(FRAMES, 2), (IMAGES, 1)], ids=["frames", "image"])
+def test_neither_nan_nor_infinity_is_read(tmp_path, source, steps):
+    export(reading("classify_frames", source), tmp_path / "notes.c", "c")
+    assert lines_of(tmp_path, REFUSED.replace("STEPS,", f"{steps},"), []) == ["0 1 0 1 1 "]
+
+
 def test_what_a_task_without_a_form_is_told(tmp_path, monkeypatch):
     monkeypatch.delitem(write_c.FORMS, "tag")
     with pytest.raises(SunhwanError, match="model to tag cannot be exported to C: export to ONNX"):

@@ -45,7 +45,7 @@ RESET
 int NAME_begin(struct NAME *m, PARAMETERS)
 {
     if (COUNT < 0 || COUNT > UPPER_STEPS) return -1;
-    fill(m, ARGUMENTS);
+    if (fill(m, ARGUMENTS)) return -1;
     start(m, COUNT);
     return COUNT;
 }
@@ -96,7 +96,8 @@ enum { UPPER_VOCABULARY = SIZE, UPPER_EOS = END, UPPER_LIMIT = MOST };
 /* Called with each piece of text as soon as it is certain. */
 typedef void (*NAME_put)(const char *text, void *to);
 
-/* Encodes the input and sets the decoder's initial state; returns the number of steps, -1 if too many. */
+/* Encodes the input and sets the decoder's initial state; returns the number of steps,
+ * -1 if too manyREFUSED. */
 int NAME_begin(struct NAME *m, PARAMETERS);
 
 /* One decoder step: the previous token, UPPER_EOS before the first, to the logits of the next. */
@@ -110,6 +111,7 @@ int NAME_encode_written(const char *text, int *tokens, int room);
 """
 DECLARED_TEXT = """\
 
-/* Reading a text and writing about it at once, -1 if it is too long. */
+/* Reading a text and writing about it at once, -1 if it is too long, or a word that is read by its letters
+ * has 256 bytes or more. */
 int NAME_text(struct NAME *m, const char *text, NAME_put put, void *to);
 """

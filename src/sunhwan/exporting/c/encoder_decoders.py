@@ -83,7 +83,9 @@ def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
         return re.sub(r"\b(" + "|".join(words) + r")\b", lambda found: words[found[1]], template)
 
     body = steps.attend() + filled(code.START) + filled(code.STEP)
-    declared = filled(code.DECLARED)
+    declared = filled(code.DECLARED).replace(
+        "REFUSED", " or a number is NaN or infinite" if kind == "float" else ""
+    )
     if texts is not None:
         body += code.TEXT
         declared += code.DECLARED_TEXT + "\n".join(texts.declared) + "\n"

@@ -18,7 +18,7 @@ struct NAME_answer {
     float probability;
 };
 
-/* The same of texts, with the answer. */
+/* The same of texts, with the answer; -1 for a word of 256 bytes or more, too. */
 int NAME_text(struct NAME *m, const char *passage, const char *question, float *weights,
               struct NAME_answer *answer);
 
@@ -56,9 +56,9 @@ static int look(struct NAME *m, int steps, float *weights)
 int NAME_predict(struct NAME *m, GIVEN, GIVEN_2, float *weights)
 {
     if (steps < 0 || steps > UPPER_STEPS || steps_2 < 0 || steps_2 > UPPER_STEPS) return -1;
-    fill(m, PASSED_2);
+    if (fill(m, PASSED_2)) return -1;
     pool(m, run(m, steps_2), steps_2, m->v);
-    fill(m, PASSED);
+    if (fill(m, PASSED)) return -1;
     return look(m, steps, weights);
 }
 

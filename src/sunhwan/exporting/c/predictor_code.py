@@ -50,7 +50,7 @@ CLASSIFY_ONE = """\
 int NAME_predict(struct NAME *m, GIVEN, float *logits)
 {
     if (steps < 0 || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
+    if (fill(m, PASSED)) return -1;
     pool(m, run(m, steps), steps, m->v);
     return label_of(m, steps, logits);
 }
@@ -61,9 +61,9 @@ CLASSIFY_PAIR = """\
 int NAME_predict(struct NAME *m, GIVEN, GIVEN_2, float *logits)
 {
     if (steps < 0 || steps > UPPER_STEPS || steps_2 < 0 || steps_2 > UPPER_STEPS) return -1;
-    fill(m, PASSED);
+    if (fill(m, PASSED)) return -1;
     pool(m, run(m, steps), steps, m->v);
-    fill(m, PASSED_2);
+    if (fill(m, PASSED_2)) return -1;
     pool(m, run(m, steps_2), steps_2, m->v + VECTOR);
     return label_of(m, steps, logits);
 }
@@ -115,7 +115,7 @@ static int finish(struct NAME *m, int steps, float *emissions, int *labels)
 int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels)
 {
     if (steps < 0 || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
+    if (fill(m, PASSED)) return -1;
     return finish(m, steps, emissions, labels);
 }
 
@@ -177,7 +177,7 @@ int NAME_predict(struct NAME *m, GIVEN, float *quantiles)
 {
     const float *y;
     if (steps < UPPER_HORIZON || steps > UPPER_STEPS) return -1;
-    fill(m, PASSED);
+    if (fill(m, PASSED)) return -1;
     y = run(m, steps) + (steps - UPPER_HORIZON) * STRIDE;
     for (int t = 0; t < UPPER_HORIZON; t++, quantiles += UPPER_QUANTILES) {
         head(m, y + t * STRIDE, quantiles);

@@ -64,7 +64,8 @@ def _classify(task: Classify, name: str) -> Ending:
         f" *   NAME_label({called});   {told(model.encoder.inputs)}",
     ]  # fmt: skip
     declared = [
-        "/* The number of the likeliest label, and the logits of all; -1 for too many steps. */",
+        "/* The number of the likeliest label, and the logits of all; -1 for too many steps"
+        f"{'' if texts else ', NaN or infinity'}. */",
         f"int NAME_predict(struct NAME *m, GIVEN, {'GIVEN_2, ' if pair else ''}float *logits);",
         "const char *NAME_label(int number);",
     ]
@@ -100,12 +101,13 @@ def _tag(task: Tag, name: str) -> Ending:
         " *   NAME_predict(&m, frames, steps, emissions, labels);   frames as read, not scaled",
     ]  # fmt: skip
     declared = [] if words is None else [
-        "/* How many words there are, and the label of each; -1 for too many. */",
+        "/* How many words there are, and the label of each; -1 for too many or for 256 bytes in one. */",
         "int NAME_text(struct NAME *m, const char *text, float *emissions, int *labels);",
         *words.declared, "",
     ]  # fmt: skip
     declared += [
-        "/* The label of each step, and the scores of all; -1 for too many steps. */",
+        "/* The label of each step, and the scores of all; -1 for too many steps"
+        f"{'' if words else ', NaN or infinity'}. */",
         "int NAME_predict(struct NAME *m, GIVEN, float *emissions, int *labels);",
         "const char *NAME_label(int number);",
     ]
@@ -134,7 +136,7 @@ def _forecast(task: Forecast, name: str) -> Ending:
     ]  # fmt: skip
     declared = [
         "/* Quantiles of the last UPPER_HORIZON steps, scaled, in ascending order; -1 for too many or too",
-        " * few steps. */",
+        " * few steps, NaN or infinity. */",
         "int NAME_predict(struct NAME *m, GIVEN, float *quantiles);",
     ]
     return Ending(

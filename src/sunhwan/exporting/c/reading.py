@@ -43,6 +43,12 @@ CALLS
 """
 
 
+FINITE = """\
+    for (int n = 0; n < steps * NUMBERS; n++)
+        if (!isfinite(read[n])) return -1;
+"""
+"""As the files of a data set, which may hold neither NaN nor infinity."""
+
 TOKENS = """\
 /* The tokens of a text to m->a; how many they are, -1 for too many. */
 static int read_text(struct NAME *m, const char *text)
@@ -108,7 +114,7 @@ class Reading(NamedTuple):
 
 
 def add_reading(parts: Parts, read: Read, D: int, ngrams: NgramLinear | None = None) -> Reading:
-    """Add the function `fill`, which makes the vectors (steps, D), and all that it needs.
+    """Add the function `fill`, which makes the vectors (steps, D), or says -1, and all that it needs.
 
     ngrams: to m->codes come what its n-grams are made of.
     """
@@ -124,8 +130,10 @@ def add_reading(parts: Parts, read: Read, D: int, ngrams: NgramLinear | None = N
         reading, fill = _tables(parts, read, D)
         if ngrams is not None:
             fill = f"{{ m->codes[t] = (uint32_t)read[t] + 1; {fill} }}"
-    head = f"static void fill(struct NAME *m, {reading.given})"
-    parts.add(f"{head}\n{{\n{each_step(fill)}\n}}\n")
+    whole = read.images.side**2 if read.images is not None else read.numbers
+    checked = FINITE.replace("NUMBERS", str(whole)) if "float" in reading.given else ""
+    head = f"static int fill(struct NAME *m, {reading.given})"
+    parts.add(f"{head}\n{{\n{checked}{each_step(fill)}\n    return 0;\n}}\n")
     return reading
 
 
