@@ -153,6 +153,8 @@ def test_dates_if_one_likes(opened):
     )
     faults = {
         "2024-01 1 2\n3 4": "Line 2 has no date, but line 1 has one: write one in every line, or in none",
+        "\n1 2\n\n3 4\n\n": "Line 3 is empty, but every line is a step: write its number, or "
+        "remove the line",
         "2024-01 1": "Line 1 has 1 number, but 2 are needed: one for each series",
         "2024-01 1 2": "There is 1 step, but at least 2 are needed to go on from",
     }

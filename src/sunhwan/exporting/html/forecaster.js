@@ -176,7 +176,11 @@ function readSeries(text) {
 
 function placesOf(rows) {
   const some = rows.find(({ date }) => date);
-  if (!some && !MODEL.cycles.length) return null;
+  if (!some && !MODEL.cycles.length) {
+    const gap = rows.find(({ number }, n) => n && number > rows[n - 1].number + 1);
+    if (gap) throw { fault: "gap", line: gap.number - 1 };
+    return null;
+  }
   if (some && !CALENDAR) throw { fault: "dated", line: some.number };
   const places = rows.map(({ date, number }) => {
     if (!date) throw { fault: MODEL.cycles.length ? "undated" : "partly", line: number, other: some?.number };
