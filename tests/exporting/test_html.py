@@ -100,7 +100,7 @@ def test_texts_and_tokens(opened):
 
 
 def test_typing(opened):
-    """What is typed is coloured, candidates go on from it, Tab takes the likeliest."""
+    """What is typed is coloured, candidates go on from it, → at the end takes the likeliest, Tab leaves."""
     page, task = opened("cells/gru"), sunhwan.load(GOLDEN / "cells/gru")
     assert isinstance(task, LanguageModelTask)
     page.fill("#text", "the cat")
@@ -113,7 +113,14 @@ def test_typing(opened):
         log_p = torch.log_softmax(task.model.eval()(ids[None])[0][0], -1)
     surprises = -log_p[:-1].gather(1, ids[1:, None])[:, 0] / math.log(2)
     assert titles[1:] == [f"{bits:.1f} bit" for bits in surprises.tolist()]
+    page.press("#text", "Home")
+    page.press("#text", "ArrowRight")
+    assert page.input_value("#text") == "the cat"
     page.press("#text", "Tab")
+    assert page.input_value("#text") == "the cat"
+    assert page.evaluate("document.activeElement.closest('#candidates') !== null")
+    page.press("#text", "End")
+    page.press("#text", "ArrowRight")
     (next_,) = task.sample("the cat", length=1, temperature=0, precision="fp32")
     assert page.input_value("#text") == "the cat" + next_.text
     page.locator("#candidates button").nth(2).click()
@@ -122,19 +129,45 @@ def test_typing(opened):
     assert page.text_content("#look") == "the"
 
 
+@pytest.mark.parametrize(
+    ("model", "text", "pieces"),
+    [
+        ("cells/gru", "the 뷁 cat 뷁", ["뷁", "뷁"]),
+        ("texts/subwords", "the 뷁\u0301 cat🙂", ["뷁", "\u0301", "🙂"]),
+        (small("words"), "the 뷁\ncat 🙂!", [" 뷁", " 🙂!"]),
+        (small("jamo"), "the 뷁", ["ᄇ", "ᅰ", "ᆰ"]),
+    ],
+)  # fmt: skip
+def test_what_the_model_does_not_know(opened, model, text, pieces):
+    """It stands as it was typed, under a line of its own, and how much of it there is."""
+    page = opened(model, locale="ko-KR")
+    page.fill("#text", text)
+    assert page.locator(".stranger").all_text_contents() == pieces
+    assert "\ufffd" not in page.text_content("#look")
+    said = page.text_content("#strangers")
+    assert said.startswith("모델이 모르는")
+    assert f"{len(pieces)}개" in said
+    page.click("#language")
+    assert f"does not know {len(pieces)} of these" in page.text_content("#strangers")
+    page.fill("#text", "the")
+    assert page.text_content("#strangers") == ""
+
+
 def test_writing_on_and_units(opened):
     page = opened("cells/lstm")
     page.fill("#text", "the ")
     page.click("#write")
     page.wait_for_function("() => document.getElementById('text').value.length > 100")
-    page.press("#text", "Escape")
+    page.press("#temperature", "Escape")
     text = page.input_value("#text")
     assert page.get_attribute("#write", "aria-pressed") == "false"
     page.wait_for_timeout(100)
     assert page.input_value("#text") == text
     assert page.locator("#colour option").count() == 5 + 2 * 4
     before = page.locator("#look span").last.get_attribute("style")
+    assert page.text_content("#legend").startswith("The stronger the orange")
     page.select_option("#colour", "state_1_c")
+    assert page.text_content("#legend").startswith("Red is above 0")
     page.fill("#unit", "2")
     assert page.locator("#look span").last.get_attribute("style") != before
     page.click("#clear")
@@ -291,11 +324,11 @@ def test_hostile_text_is_text(opened, browser, tmp_path, monkeypatch):
 
 
 def test_the_size(tmp_path):
-    """The weights in float16, and less than 150 kB; half of that is code."""
+    """The weights in float16, and less than 150 kB; somewhat more than half of that is code."""
     task = small(cell=["gru"], hidden_size=256)
     export(task, tmp_path / "notes.html", "html")
     weights = 2 * sum(p.numel() for p in task.model.parameters())
-    assert (tmp_path / "notes.html").stat().st_size < weights + 75_000
+    assert (tmp_path / "notes.html").stat().st_size < weights + 80_000
     page = (tmp_path / "notes.html").read_text(encoding="utf-8")
     assert not re.search(r"%%[A-Z]+%%|https?://", page)
 

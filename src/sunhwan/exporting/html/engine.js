@@ -1,7 +1,7 @@
 // A language model: a step of one token, and writing. It touches nothing of the page.
 const TABLE = array("TABLE");
 const { tokens: TOKENS, unk_id: UNK, eos_id: EOS, kind: KIND } = MODEL.vocabulary;
-const { encode, decode, places: IDS } = texts(MODEL.vocabulary);
+const { encode, decode, unknown } = texts(MODEL.vocabulary);
 
 function begin() {
   return Object.fromEntries(Object.entries(MODEL.initial).map(([name, v]) => [name, Float32Array.from(v)]));

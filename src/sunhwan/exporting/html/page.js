@@ -1,9 +1,17 @@
 // The page: type and it writes on; candidates; colours of surprise and of units.
 const SAY = {
   en: { about: "Type, and the model goes on. Nothing leaves this page.", write: "Write on", stop: "Stop", clear: "Clear",
-    temperature: "Temperature", colour: "Colour", unit: "unit", surprise: "surprise", other: "한국어", speed: "characters/s" },
+    temperature: "Temperature", colour: "Colour", unit: "unit", surprise: "surprise", other: "한국어", speed: "characters/s",
+    keys: "→ at the end of the text takes the likeliest; Esc stops writing.",
+    surprising: "The stronger the orange, the more it surprised the model, up to 8.5 bits.",
+    signed: "Red is above 0 and blue below; the stronger, the further from 0, up to 1.",
+    strangers: count => `The model does not know ${count} of these ${{ words: "words", jamo: "letters" }[KIND] ?? "characters"}, under a wavy line: it reads ${UNK === null ? "nothing" : "one sign for all of them"} in their place.` },
   ko: { about: "글을 치면 모델이 이어 씁니다. 아무것도 이 페이지 밖으로 나가지 않습니다.", write: "이어 쓰기", stop: "멈춤", clear: "지우기",
-    temperature: "온도", colour: "색", unit: "유닛", surprise: "놀라움", other: "English", speed: "글자/초" },
+    temperature: "온도", colour: "색", unit: "유닛", surprise: "놀라움", other: "English", speed: "글자/초",
+    keys: "글 끝에서 →를 누르면 가장 그럴듯한 후보를 받아 적고, Esc를 누르면 쓰기를 멈춥니다.",
+    surprising: "주황색이 진할수록 모델이 더 놀란 곳입니다(8.5비트에서 가장 진합니다).",
+    signed: "빨간색은 0보다 크고 파란색은 0보다 작습니다. 진할수록 0에서 멉니다(1에서 가장 진합니다).",
+    strangers: count => `모델이 모르는 ${{ words: "단어", jamo: "자모" }[KIND] ?? "글자"}가 ${count}개 있습니다. 물결 밑줄을 그은 곳이며, 모델은 그 자리${UNK === null ? "를 건너뜁니다" : "에서 모르는 것을 뜻하는 기호 하나를 읽습니다"}.` },
 };
 const get = id => document.getElementById(id);
 let language = (navigator.language || "en").startsWith("ko") ? "ko" : "en";
@@ -101,14 +109,18 @@ const SHOWN = 2000;
 function show() {
   candidates();
   const first = Math.max(0, ids.length - SHOWN);
-  const spans = [];
+  const spans = [], strangers = unknown(get("text").value), known = n => n !== UNK || UNK === null;
+  let strange = ids.slice(0, first).filter(n => !known(n)).length;
   for (let n = first; n < ids.length; n++) {
     const span = document.createElement("span");
-    span.textContent = KIND === "words" && n > first && ids[n] !== EOS ? " " + decode([ids[n]]) : decode([ids[n]]);
+    const piece = known(ids[n]) ? decode([ids[n]]) : strangers[strange++] ?? decode([ids[n]]);
+    span.textContent = KIND === "words" && n > first && ids[n] !== EOS ? " " + piece : piece;
+    span.classList.toggle("stranger", !known(ids[n]));
     paint(span, n);
     spans.push(span);
   }
   get("look").replaceChildren(...spans);
+  get("strangers").textContent = strangers.length ? SAY[language].strangers(strangers.length) : "";
 }
 
 function toggle() {
@@ -147,6 +159,7 @@ function say() {
   for (const node of document.querySelectorAll("[data-say]")) node.textContent = words[node.dataset.say];
   get("colour").options[0].textContent = words.surprise;
   get("which").hidden = !get("colour").value;
+  get("legend").textContent = get("colour").value ? words.signed : words.surprising;
 }
 
 const COLOURS = [...Object.keys(MODEL.initial).map(name => [name.replace("state_", "").replace("_", " "), name]),
@@ -156,16 +169,17 @@ get("colour").append(new Option("", ""), ...COLOURS.map(([text, name]) => new Op
 get("colour").onchange = () => { say(); show(); };
 get("unit").oninput = show;
 get("temperature").oninput = () => { get("heat").textContent = get("temperature").value; };
-get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); showLesson(); };
+get("language").onclick = () => { language = language === "en" ? "ko" : "en"; say(); show(); showLesson(); };
 get("write").onclick = toggle;
 get("clear").onclick = () => { get("text").value = ""; if (running) toggle(); read(""); show(); get("text").focus(); };
 get("text").addEventListener("input", () => { if (running) toggle(); read(get("text").value); show(); });
 get("text").addEventListener("keydown", event => {
-  if (event.key === "Tab" && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    take([chosen(marks.at(-1).logits, forbidden(ids, true), 0)]);
-  } else if (event.key === "Escape" && running) toggle();
+  const { value, selectionStart } = get("text"), held = event.shiftKey || event.ctrlKey || event.altKey || event.metaKey;
+  if (event.key !== "ArrowRight" || held || event.isComposing || running || selectionStart < value.length) return;
+  event.preventDefault();
+  take([chosen(marks.at(-1).logits, forbidden(ids, true), 0)]);
 });
+document.addEventListener("keydown", event => { if (event.key === "Escape" && running) toggle(); });
 read("");
 say();
 show();

@@ -59,11 +59,8 @@ function begun() {
 function strange() {
   const text = normal(get("lesson").value);
   if (get("from").value === "random") return "";
-  if (KIND === "characters" || KIND === "jamo") {
-    return [...new Set(KIND === "jamo" ? letters(text) : text)].filter(c => !IDS.has(c)).join(" ");
-  }
-  const count = encode(text).filter(n => n === UNK).length;
-  return count ? String(count) : "";
+  const found = unknown(text);
+  return KIND === "words" ? String(found.length || "") : [...new Set(found)].join(" ");
 }
 
 function trainOn() {

@@ -74,5 +74,13 @@ function texts({ tokens, unk_id: unk, eos_id: eos, kind, merges = [] }) {
     return (kind === "jamo" ? composed(text) : text).replaceAll("\u0000", "");
   }
 
-  return { encode, decode, places };
+  // What a text has that is no token, piece by piece: characters, letters or words.
+  function unknown(text) {
+    text = normal(text);
+    if (kind === "bytes") return [];
+    const pieces = kind === "words" ? (eos === null ? [text] : text.split("\n")).flatMap(wordsOf) : kind === "jamo" ? letters(text) : [...text];
+    return pieces.filter(piece => !places.has(piece));
+  }
+
+  return { encode, decode, unknown, places };
 }
