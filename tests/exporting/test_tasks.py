@@ -59,6 +59,20 @@ def test_labels_of_texts(tmp_path):
         assert example_output(tmp_path / "out", question) == wanted
 
 
+def test_labels_of_pairs(tmp_path):
+    """Both texts count, each in its place; the program says what it wants of who gives one alone."""
+    task = sunhwan.load(GOLDEN / "classify_pair")
+    export(task, tmp_path / "out")
+    for question in (("가", "가"), ("가 나", ""), ("", "나")):
+        (answer,) = task.predict([question])
+        wanted = f"{answer.values['label']} {round(answer.values['probability'], 2)}"
+        assert example_output(tmp_path / "out", *question) == wanted
+    command = [sys.executable, "-I", tmp_path / "out" / "example.py", "가"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = (done.returncode, done.stdout, done.stderr)
+    assert said == (2, "", "usage: python example.py TEXT TEXT\n")
+
+
 def test_labels_of_words_by_viterbi(tmp_path):
     task = sunhwan.load(GOLDEN / "tag")
     assert task.model.crf is not None

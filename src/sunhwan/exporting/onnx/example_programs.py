@@ -1,5 +1,7 @@
 """Example programs: what stands beside the graphs, in plain Python with onnxruntime and numpy."""
 
+import shlex
+
 HEAD = '''\
 """{purpose}
 
@@ -16,6 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+
+if len(sys.argv) <= {required}:
+    print({line!r}, file=sys.stderr)
+    sys.exit(2)
 
 here = Path(__file__).parent
 about = json.loads((here / "metadata.json").read_text("utf-8"))
@@ -160,13 +166,27 @@ print(prompt + decode(ids + written, tokenizer)[len(decode(ids, tokenizer)):])
 """
 
 
-CLASSIFY = """
-ids = encode(sys.argv[1], tokenizer["source"]["vocabulary"])
-given = {"tokens": np.array([ids or [0]]), "lengths": np.array([len(ids)])}
+READ_TEXT = """
+def read(text):
+    ids = encode(text, tokenizer["source"]["vocabulary"])
+    return {"tokens": np.array([ids or [0]]), "lengths": np.array([len(ids)])}
+
+"""
+
+LABEL = """
 (logits,) = opened("model.onnx").run(["logits"], given)
 p = np.exp(logits[0] - logits[0].max())
 print(about["labels"][p.argmax()], round(float(p.max() / p.sum()), 2))
 """
+
+CLASSIFY = READ_TEXT + "\ngiven = read(sys.argv[1])" + LABEL
+
+CLASSIFY_PAIR = (
+    READ_TEXT
+    + """
+given = read(sys.argv[1]) | {f"{name}_2": value for name, value in read(sys.argv[2]).items()}"""
+    + LABEL
+)
 
 READ_WORDS = """
 def read(words):
@@ -251,7 +271,10 @@ def example(purpose: str, usage: str, body: str, *vocabularies: str) -> str:
             second, sorted(vocabularies)[1]
         )
         coding += BOTH
-    return HEAD.format(purpose=purpose, usage=usage) + (NORMAL if coding else "") + coding + body
+    required = sum(not word.startswith("[") for word in shlex.split(usage))
+    line = f"usage: python example.py {usage}"
+    head = HEAD.format(purpose=purpose, usage=usage, required=required, line=line)
+    return head + (NORMAL if coding else "") + coding + body
 
 
 def _renamed(coding: str, kind: str) -> str:

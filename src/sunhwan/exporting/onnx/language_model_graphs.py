@@ -31,7 +31,7 @@ def parts(task: LanguageModelTask, weights: str) -> OnnxParts:
         "line_break": None if line is None else line.token,
         "joins": vocabulary.kind == "jamo",
     }
-    script = example("Writes on, always the likeliest token.", "PROMPT [TOKENS]", LANGUAGE_MODEL,
+    script = example("Writes on, always the likeliest token.", "[PROMPT [TOKENS]]", LANGUAGE_MODEL,
                      vocabulary.kind)  # fmt: skip
     return OnnxParts(graphs(model, weights), checks(model), facts, vocabulary.to_dict(), script)
 

@@ -4,7 +4,14 @@ import numpy as np
 import torch
 
 from sunhwan.exporting.onnx.encoder_nodes import add_inputs, attend, pool, run_encoder
-from sunhwan.exporting.onnx.example_programs import ANSWER, CLASSIFY, GIVEN, TAG, example
+from sunhwan.exporting.onnx.example_programs import (
+    ANSWER,
+    CLASSIFY,
+    CLASSIFY_PAIR,
+    GIVEN,
+    TAG,
+    example,
+)
 from sunhwan.exporting.onnx.graph import FLOAT, INT64, Graph
 from sunhwan.exporting.onnx.ngram_nodes import add_ngrams
 from sunhwan.exporting.onnx.parts import OnnxParts
@@ -14,6 +21,7 @@ from sunhwan.models.forecaster import QUANTILES
 from sunhwan.tasks.answer.task import AnswerQuestions
 from sunhwan.tasks.answer.words import MARKS
 from sunhwan.tasks.classify.task import Classify
+from sunhwan.tasks.common.input_kinds import TextKind
 from sunhwan.tasks.common.word_input import WordsKind
 from sunhwan.tasks.forecast.task import Forecast
 from sunhwan.tasks.tag.task import Tag
@@ -45,13 +53,12 @@ def classify_parts(task: Classify, weights: str) -> OnnxParts:
         logits = graph.op("Div", logits, graph.constant(model.temperature))
     graph.output("logits", logits, FLOAT, ["batch", len(task.labels)])
 
-    text = task.input_kind.kind == "text" and count == 1
-    vocabulary = task.input_kind.vocabulary.kind if text and task.input_kind.vocabulary else ""
-    script = (
-        example("The label of a text.", "TEXT", CLASSIFY, vocabulary)
-        if text
-        else example("The logits of inputs kept in a file.", "INPUTS.npz", GIVEN)
-    )
+    script = example("The logits of inputs kept in a file.", "INPUTS.npz", GIVEN)
+    if isinstance(task.input_kind, TextKind):
+        kind = task.input_kind.vocabulary.kind
+        script = example("The label of a text.", "TEXT", CLASSIFY, kind)
+        if count == 2:
+            script = example("The label of two texts.", "TEXT TEXT", CLASSIFY_PAIR, kind)
     checks = prediction_checks(task, FILE)
     return OnnxParts({FILE: graph}, checks, {"labels": task.labels}, task.preprocessing(), script)
 
