@@ -129,6 +129,7 @@ def test_a_folder_under_runs_is_made_where_none_is_named(
         (2, "training.epochs", ("--set", "training.epochs=inf")),
         (2, "training.learning_rate", ("--set", "training.learning_rate=1e300")),
         (2, "--set hidden", ("--set", "hidden")),
+        (2, "--set model.dropout=0.5", ("--set", "training.momentum=0.5", "model.dropout=0.5")),
         (2, "one budget", ("--minutes=1",)),
         (2, "one budget", ("--epochs=1",)),
         (2, "one budget", ("--set", "training.minutes=1")),

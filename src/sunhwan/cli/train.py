@@ -12,6 +12,7 @@ from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.cli.processes import Count, is_first, share_command
 from sunhwan.config import Config, parse_assignment
+from sunhwan.config import settings as every_setting
 from sunhwan.errors import UsageError
 from sunhwan.registry import TASKS
 
@@ -194,9 +195,21 @@ def settings_of(
     settings = settings.override(values, "the command line")
     settings = settings.override(dict(map(parse_assignment, assignments or [])))
     if sources:
+        _refuse_settings(sources)
         read = {"text.corpus": Config().text.corpus, settings.source_setting: sources}
         settings = settings.override(read, "the command line")
     return settings
+
+
+def _refuse_settings(sources: list[str]) -> None:
+    """A second section.key=value behind one --set, which would be read as a text."""
+    for source in sources:
+        name, equals, _ = source.partition("=")
+        known = equals and "." in name and any(name == one.name for one in every_setting())
+        if known and not Path(source).exists():
+            raise UsageError(
+                f"{source}: each setting goes behind a --set of its own: --set {source}"
+            )
 
 
 def _names(text: str | None) -> list[str] | None:
