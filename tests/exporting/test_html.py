@@ -268,6 +268,8 @@ def test_a_network_learns_in_the_page(opened):
     )
     assert drawn
     assert page.text_content("#learn") == "Go on"
+    page.evaluate("() => { lesson.samples[0].text = '\\n'.repeat(100); showLesson(); }")
+    assert page.locator("#samples div").first.bounding_box()["height"] < 200
     page.select_option("#from", "model")
     assert "산" not in page.text_content("#strange")
     assert "로" in page.text_content("#strange")

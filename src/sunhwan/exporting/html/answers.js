@@ -59,8 +59,7 @@ function piecesOf(input) {
 }
 
 // Each piece with its part in what is said of all: how much less likely a label is without it.
-function* matters(given, place, label, pieces = piecesOf(given[place])) {
-  const whole = classify(...given)[label];
+function* matters(given, place, label, pieces = piecesOf(given[place]), whole = classify(...given)[label]) {
   for (const one of pieces) {
     if (one.without !== null) one.part = whole - classify(...given.with(place, one.without))[label];
     yield one;
@@ -73,7 +72,7 @@ function colourOf(part) {
 }
 
 // The text at once, then the colour of one piece after another.
-function* colouring(given, label) {
+function* colouring(given, label, whole) {
   const all = given.map(input => piecesOf(input).map(one => {
     one.span = made("span", one.piece);
     if (one.unseen) one.span.className = "unseen";
@@ -81,17 +80,17 @@ function* colouring(given, label) {
   }));
   get("look").replaceChildren(...all.flatMap((some, n) => [...n ? [made("hr", "")] : [], ...some.map(({ span }) => span)]));
   for (const [place, pieces] of all.entries()) {
-    for (const { span, part } of matters(given, place, label, pieces)) {
+    for (const { span, part } of matters(given, place, label, pieces, whole)) {
       if (part !== undefined) Object.assign(span, { title: `${(100 * part).toFixed(1)}%` }).style.backgroundColor = colourOf(part);
       yield;
     }
   }
 }
 
-function look(given, label) {
-  if (!IMAGE) return inSlices(colouring(given, label));
+function look(given, label, whole) {
+  if (!IMAGE) return inSlices(colouring(given, label, whole));
   const pieces = squares(given[0]);
-  inSlices(matters(given, 0, label, pieces), () => showSquares(get("look"), given[0], pieces));
+  inSlices(matters(given, 0, label, pieces, whole), () => showSquares(get("look"), given[0], pieces));
 }
 
 // What the colours mean, and of a long text that not all of it was looked at.
@@ -127,10 +126,10 @@ function show() {
   get("look").hidden = !TEXT && !steps;
   if (!given) return ["answer", "look"].forEach(id => get(id).replaceChildren());
   if (TAGS) return showTags(given[0]);
-  const label = showBars(LABELS, classify(...given));
+  const shares = classify(...given), label = showBars(LABELS, shares);
   get("look").textContent = TEXT ? given.join("\n") : "";
   explain(given);
-  if (steps) soon(() => look(given, label), 250);
+  if (steps) soon(() => look(given, label, shares[label]), 250);
 }
 
 const asked = asking();
