@@ -344,3 +344,14 @@ def test_any_text_is_a_table_or_a_data_error(
 def test_numbers() -> None:
     assert all(map(is_number, ("1", "-1.5", "+.5", "1.", " 2e-3 ")))
     assert not any(map(is_number, ("", "nan", "inf", "1_000", "1,000", "１", ".", "e5", "0x1")))
+
+
+def test_points_that_may_stand_between_thousands_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("Datum;Umsatz\n02.01.2023;1.000\n03.01.2023;2.037\n", encoding="utf-8")
+    table = read_table(path)
+    assert [row.values["Umsatz"] for row in table.rows] == ["1.000", "2.037"]
+    assert table.said.endswith("Umsatz with a decimal point (1.000 is not 1000)")
+    for cells in ("1.5", "1000", "0.123", "1.0000"):  # each alone makes the others decimals
+        path.write_text(f"Datum;Umsatz\na;1.000\nb;{cells}\n", encoding="utf-8")
+        assert "decimal point" not in read_table(path).said

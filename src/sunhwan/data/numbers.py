@@ -85,6 +85,20 @@ def plain_columns(
     return made
 
 
+def undecided(columns: Mapping[str, Sequence[str]], separator: str) -> dict[str, str]:
+    """Of columns of plain numbers those whose points may stand between thousands, each with such a cell.
+
+    Semicolons part cells where commas are decimal, so there 1.204 may be a thousand and more.
+    """
+    found = {}
+    for name, cells in columns.items() if separator == ";" else ():
+        if writings(cells) == (PLAIN,) and _are_groups(cells):
+            wholes = [cell for cell in map(str.strip, cells) if _WHOLE.fullmatch(cell)]
+            if all(abs(int(cell)) < 1000 for cell in wholes):
+                found[name] = next(cell.strip() for cell in cells if "." in cell)
+    return found
+
+
 def _are_groups(cells: Sequence[str]) -> bool:
     """Whether the points of plain numbers may stand between thousands: 1.204 beside 950."""
     given = [cell.strip() for cell in cells if "." in cell]

@@ -54,8 +54,10 @@ KINDS = {
 }
 
 
-def find_layout(text: str, usual: str = "") -> Layout:
+def find_layout(text: str, usual: str = "", *, certain: bool = False) -> Layout:
     """The layout of a text; usual: the separator that the file's name promises, "" for none.
+
+    certain: it is that separator, whatever the rows look like.
 
     Tab, semicolon and comma are compared by the first rows: that separates by which most rows have
     as many cells, and of equal ones the promised one, or else the first of these three. But one that
@@ -75,7 +77,9 @@ def find_layout(text: str, usual: str = "") -> Layout:
     good = {s: n for s, n in shares.items() if n >= (0.5 if s == usual or not usual else 0.9)}
     cut = {s: n for s, n in good.items() if re.search(f"{s}(?! )", sample)} or good
     separator = max(cut, key=lambda s: (cut[s], s == usual), default=usual)
-    if ";" in good and separator == "," and _commas_are_decimal(sample):
+    if certain:
+        separator = usual
+    elif ";" in good and separator == "," and _commas_are_decimal(sample):
         separator = ";"
     if separator == "\t":
         return Layout(separator, _tabs_are_quoted(text))
@@ -156,11 +160,12 @@ def _widths(text: str, layout: Layout, whole: bool = True) -> list[int] | None:
 
 
 def _share(text: str, separator: str, whole: bool) -> float:
-    """The share of rows that have as many cells, of more than one, as most."""
+    """The share of rows that have as many cells, of more than one, as most; empty lines are none."""
     ways = [_widths(text, Layout(separator, spaced=spaced), whole) for spaced in (False, True)]
     if separator == "\t":
-        ways.append([line.count("\t") + 1 for line in text.rstrip("\n").split("\n")])
-    return max((_modal(widths) for widths in ways if widths), default=0.0)
+        ways.append([line.count("\t") + 1 for line in text.split("\n") if line])
+    filled = ([width for width in widths or () if width] for widths in ways)
+    return max((_modal(widths) for widths in filled if widths), default=0.0)
 
 
 def _modal(widths: Sequence[int]) -> float:

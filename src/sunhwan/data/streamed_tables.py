@@ -31,6 +31,8 @@ HEAD = 1 << 20
 """Bytes from which the encoding and the separator are told."""
 SAMPLE = 200
 """Rows from which it is told whether the first one names the columns."""
+ABOVE = 20
+"""Lines among which a header with the columns that are asked for is sought: titles may stand above it."""
 
 
 class StreamedRow(NamedTuple):
@@ -151,11 +153,10 @@ def _layout(head: str, suffix: str, asked: Sequence[str]) -> Layout:
     header with the columns that are asked for."""
     sample = head[: head.rfind("\n") + 1] or head
     usual = SEPARATORS.get(suffix, "")
-    first = sample.split("\n", 1)[0]
-    for separator in () if usual else ("\t", ";", ","):
-        if asked and separator in first and _holds(_cells_of(first, separator), asked):
-            usual = separator
-            break
+    first = [line for line in sample.split("\n", ABOVE) if line][: ABOVE if usual else 1]
+    for line, separator in itertools.product(first if asked else (), ("\t", ";", ",")):
+        if separator in line and _holds(_cells_of(line, separator), asked):
+            return find_layout(sample, separator, certain=True)
     return find_layout(sample, usual) if usual else Layout("", quotes=False)
 
 

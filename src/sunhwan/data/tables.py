@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
-from sunhwan.data.numbers import plain_columns
+from sunhwan.data.numbers import plain_columns, undecided
 from sunhwan.data.separated import Cells, Layout, check_filled, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
@@ -156,13 +156,19 @@ def _in_plain_numbers(table: Table, separator: str = "") -> Table:
     """The table with 1204.5 for 1.204,5 and 1,204.5."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
     plain = plain_columns(cells, separator)
+    doubtful = undecided({n: c for n, c in cells.items() if n not in plain}, separator)
+    points = [
+        f"{name} with a decimal point ({cell} is not {cell.replace('.', '')})"
+        for name, cell in doubtful.items()
+    ]
     if not plain:
-        return table
+        return replace(table, said="; ".join((table.said, *points)))
     rows = tuple(
         Row(where, values | {name: numbers[place] for name, (_, numbers) in plain.items()})
         for place, (where, values) in enumerate(table.rows)
     )
-    said = "; ".join((table.said, *(f"{name} {way}" for name, (way, _) in plain.items())))
+    ways = [f"{name} {way}" for name, (way, _) in plain.items()]
+    said = "; ".join((table.said, *ways, *points))
     return replace(table, rows=rows, said=said, written=tuple(row.values for row in table.rows))
 
 
