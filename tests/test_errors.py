@@ -7,6 +7,7 @@ from sunhwan.errors import (
     SunhwanError,
     TextError,
     UsageError,
+    did_you_mean,
     listed,
     printable,
     quoted,
@@ -78,3 +79,9 @@ def test_usage_errors_escape_what_they_quote(command: Command, arguments: tuple[
     assert done.code == 2
     assert "\x1b" not in done.err
     assert "\\x1b" in done.err or "\\n" in done.err
+
+
+def test_hangul_is_compared_by_its_letters() -> None:
+    assert did_you_mean("리뷴", ["label", "리뷰"]) == " (did you mean '리뷰'?)"
+    assert did_you_mean("Lable", ["label", "리뷰"]) == " (did you mean 'label'?)"
+    assert did_you_mean("promo", ["label", "리뷰"]) == ""

@@ -1,5 +1,6 @@
 """One exception family. A message is one sentence: what is wrong, where, how to mend it."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 LONGEST = 1000
@@ -36,12 +37,19 @@ def listed(names: Sequence[str], most: int = 20) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The most similar one of some names, to follow what is wrong in a sentence; "": none is."""
+    """The most similar one of some names, to follow what is wrong in a sentence; "": none is.
+
+    Hangul is compared by its letters: 리뷴 is nearly 리뷰.
+    """
     from difflib import get_close_matches
 
-    by_case = {other.casefold(): other for other in names}
-    found = get_close_matches(name.casefold(), by_case, 1)
-    return f" (did you mean {quoted(by_case[found[0]])}?)" if found else ""
+    by_letters = {_letters(other): other for other in names}
+    found = get_close_matches(_letters(name), by_letters, 1)
+    return f" (did you mean {quoted(by_letters[found[0]])}?)" if found else ""
+
+
+def _letters(name: str) -> str:
+    return unicodedata.normalize("NFD", name.casefold())
 
 
 class SunhwanError(Exception):
