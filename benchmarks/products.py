@@ -14,8 +14,7 @@ from typing import NamedTuple
 import torch
 
 from benchmarks.measure import arguments_of, in_turn, machine, publish, table
-from benchmarks.step import N, our_trainer
-from sunhwan.config import Config, DataConfig, ModelConfig, TrainingConfig
+from benchmarks.step import N, config_of, our_trainer
 from sunhwan.ops import fast_products, keep_freed_memory
 from sunhwan.store import Run
 
@@ -44,14 +43,7 @@ CASES = [
 
 def measure(case: Case, rounds: int, folder: Path) -> dict[str, float]:
     """Seconds a step of each kind, in turn."""
-    config = Config(
-        data=DataConfig(batch_size=N, block_length=case.T),
-        model=ModelConfig(
-            cell=case.cell, hidden_size=case.H, num_layers=case.layers, input="embedding",
-            embedding_size=case.D, dropout=0.0,
-        ),
-        training=TrainingConfig(optimizer="adamw", learning_rate=0.002, steps=10_000),
-    )  # fmt: skip
+    config = config_of(case.cell, case.layers, case.H, case.T, size=case.D)
     with Run.create(folder / "-".join(map(str, case)), config) as run:
         trainer = our_trainer(run, config, case.V)
 

@@ -110,6 +110,20 @@ def random_ids(size: int = V) -> Tensor:
     return torch.randint(size, (500_000,), generator=torch.Generator().manual_seed(1))
 
 
+def config_of(
+    cell: str, layers: int, H: int, T: int, *, size: int = D, zoneout: float = 0.0
+) -> Config:
+    """The configuration of a language model whose tokens are embedded in `size` numbers."""
+    return Config(
+        data=DataConfig(batch_size=N, block_length=T),
+        model=ModelConfig(
+            cell=cell, hidden_size=H, num_layers=layers, input="embedding", embedding_size=size,
+            dropout=0.0, zoneout=zoneout,
+        ),
+        training=TrainingConfig(optimizer="adamw", learning_rate=0.004, steps=10_000),
+    )  # fmt: skip
+
+
 def our_trainer(run: Run, config: Config, size: int = V) -> Trainer:
     """The trainer of `sunhwan train`, on the same tokens."""
     letters = "".join(map(chr, range(0x4E00, 0x4E00 + size)))
@@ -150,15 +164,7 @@ def recurrences_of(trainer: Trainer) -> Callable[[], None]:
 
 def measure(cell: str, layers: int, H: int, T: int, rounds: int, folder: Path) -> dict[str, object]:
     """One row: tokens a second of both, and what our step spends outside the recurrence."""
-    zoneout = 0.0 if cell == "lstm" else ZONEOUT
-    config = Config(
-        data=DataConfig(batch_size=N, block_length=T),
-        model=ModelConfig(
-            cell=cell, hidden_size=H, num_layers=layers, input="embedding", embedding_size=D,
-            dropout=0.0, zoneout=zoneout,
-        ),
-        training=TrainingConfig(optimizer="adamw", learning_rate=0.004, steps=10_000),
-    )  # fmt: skip
+    config = config_of(cell, layers, H, T, zoneout=0.0 if cell == "lstm" else ZONEOUT)
     with (
         Run.create(folder / f"{cell}-{layers}-{H}-{T}", config) as run,
         apart(plain_step, cell, layers, H, T) as plain,

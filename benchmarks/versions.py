@@ -163,7 +163,13 @@ def main() -> None:
             for row in rows
         ],
     )
-    publish(f"{lines}\nMedians of {options.rounds} rounds in turn; {machine()}.\n", rows, options)
+    publish(
+        f"{lines}\nRatio: the speed of this version over the other's. Medians of "
+        f"{options.rounds} rounds in turn; "
+        f"{machine()}.\n",
+        rows,
+        options,
+    )
 
 
 if __name__ == "__main__":
