@@ -46,6 +46,14 @@ def test_all_columns() -> None:
     )
 
 
+def test_an_empty_line_is_left_out_where_times_tell_the_steps() -> None:
+    series = read(SALES.replace("\n2024-01", "\n\n2024-01"))
+    assert len(series.values) == 3
+    assert "; empty lines left out: 1; the time is" in series.said
+    with pytest.raises(DataError, match="line 3: this line is empty"):
+        read("Sales,Rain\n1,2\n\n3,4\n")
+
+
 def test_a_column_that_counts_the_rows_is_no_series() -> None:
     for name in ("", "번호", "index"):
         assert read(f"{name},month,sales\n1,2024-01,9\n2,2024-02,7\n").columns == ("sales",)

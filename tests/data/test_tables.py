@@ -219,6 +219,21 @@ def test_the_header_is_inferred(save: Save, text: str, header: bool) -> None:
     )
 
 
+@pytest.mark.parametrize("text", [
+    "text,label\na,1\n\n\nb,2\n\n", "text\tlabel\na\t1\n\n\n\"b\"\t2\n",
+    'text\tlabel\n"a\n\nc"\t1\n\n\n"b"\t2\n',
+])  # fmt: skip
+def test_empty_lines_between_rows_are_left_out_where_they_may_be(save: Save, text: str) -> None:
+    file = save("x.csv" if "," in text else "x.tsv", text)
+    table = read_table(file, empty_lines=True)
+    assert [row.values["label"] for row in table.rows] == ["1", "2"]
+    assert table.left_out == ["empty lines left out: 2"]
+    with pytest.raises(DataError, match=f"{table.empty[0]}: this line is empty"):
+        read_table(file)
+    with pytest.raises(DataError, match="this line is empty"):
+        read_table(save("x.txt", "하나\n\n둘\n"), empty_lines=True)
+
+
 def test_a_header_can_be_demanded(save: Save) -> None:
     table = read_table(save("x.csv", ",좋다\n0,나쁘다\n"), header=True)
     assert table.columns == ("1", "좋다")

@@ -37,6 +37,17 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("intake"), "reviews.csv", text, "cp949")
 
 
+def test_empty_lines_are_left_out_and_counted_unless_strict(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("text,label\na,x\n\nb,y\n", encoding="utf-8")
+    columns = Columns(("text",), "label")
+    found = pairs_in(file, columns)
+    assert [pair.answer for pair in found.pairs] == ["x", "y"]
+    assert found.notes == ["empty lines left out: 1"]
+    with pytest.raises(DataError, match="line 3: this line is empty"):
+        pairs_in(file, columns, strict=True)
+
+
 def test_an_export_is_learned_measured_and_asked_as_it_is(
     command: Command, reviews: Path, tmp_path: Path
 ) -> None:

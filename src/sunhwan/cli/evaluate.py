@@ -29,7 +29,8 @@ def evaluate(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Refuse rows without an answer, instead of leaving them out."
+            "--strict",
+            help="Refuse rows without an answer and empty lines, instead of leaving them out.",
         ),
     ] = False,
     baselines: Annotated[

@@ -110,7 +110,8 @@ def train(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Refuse rows without an answer, instead of leaving them out."
+            "--strict",
+            help="Refuse rows without an answer and empty lines, instead of leaving them out.",
         ),
     ] = False,
     set_: Annotated[

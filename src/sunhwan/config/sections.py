@@ -113,7 +113,8 @@ class DataConfig:
         "of every other task: its table, treebank or series, or a built-in name; several are joined",
     )
     strict: bool = setting(
-        False, "refuse a table with rows that hold no answer, which are left out otherwise"
+        False,
+        "refuse a table with empty lines or rows that hold no answer, which are left out otherwise",
     )
     batches: str = setting(
         "streams",

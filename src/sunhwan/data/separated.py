@@ -103,15 +103,6 @@ def read_cells(text: str, layout: Layout, name: str) -> Iterator[tuple[int, list
             yield line, cells
 
 
-def check_filled(rows: Cells, name: str) -> None:
-    """DataError: a line is empty."""
-    for line, cells in rows:
-        if not cells:
-            raise DataError(
-                f"{name}, line {line}: this line is empty; remove it, or fill in the row."
-            )
-
-
 def quoted_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
     """Rows of cells, of which quoted ones may hold line breaks, with the line where each begins.
 
@@ -194,9 +185,9 @@ def _tabs_are_quoted(text: str) -> bool:
     """
     if '"' not in text:
         return False
-    plain = [line.split("\t") for line in text.split("\n")]
+    plain = [line.split("\t") for line in text.split("\n") if line]
     quoted = _widths(text, Layout("\t"))
-    if quoted is None or len(set(quoted)) != 1:
+    if quoted is None or len({width for width in quoted if width}) != 1:
         return False
     if len(set(map(len, plain))) != 1:
         return True

@@ -86,7 +86,7 @@ def read_panel(
     Rows are put in order of time, and steps of the calendar that have no row are NaN.
     calendar: that of a trained model; None: found in the times.
     """
-    table = read_table(path)
+    table = read_table(path, empty_lines=True)
     columns = columns_of(table, wanted)
     keys = keys_of(table, columns.group)
     places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
@@ -113,6 +113,8 @@ def read_panel(
                 "times, with --set task.steps=rows"
             ) from None
         notes += more
+    if calendar.unit == "row":
+        table.check_filled()  # it may stand for a value that is missing
     if times.zone and calendar.unit == "time":
         holes, clock = "UTC, too, for its week has holes", f"the clock of {times.zone}"
         notes += (f"days are those of {holes if calendar.slots else clock}",)
@@ -123,7 +125,7 @@ def read_panel(
     notes += _outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
-    said = "; ".join((table.said, *_chosen(columns), *times.notes, *notes))
+    said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))
     return [Series(**{**vars(series), "said": said}) for series in made]
 
 

@@ -10,7 +10,7 @@ from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
 from sunhwan.data.numbers import plain_columns, undecided
-from sunhwan.data.separated import Cells, Layout, check_filled, find_layout, read_cells
+from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.files import unpacked_name
@@ -54,6 +54,7 @@ class Table:
         said: what was inferred, such as "tab-separated, with a header: id, document, label".
         written: each row's cells as the file has them, where numbers were written in another way than
             in `rows`; else empty.
+        empty: where the empty lines between the rows stand, which were left out.
     """
 
     name: str
@@ -61,25 +62,40 @@ class Table:
     rows: tuple[Row, ...]
     said: str
     written: tuple[dict[str, str], ...] = ()
+    empty: tuple[str, ...] = ()
 
     @cached_property
     def by_case(self) -> dict[str, str]:
         """The columns by their names without regard to case; of several alike the first."""
         return _by_case(self.columns)
 
+    def check_filled(self) -> None:
+        """DataError: empty lines between the rows were left out."""
+        if self.empty:
+            raise _empty_line(self.empty[0])
+
+    @property
+    def left_out(self) -> list[str]:
+        """A note on the empty lines between the rows, if there are any."""
+        return [f"empty lines left out: {len(self.empty):,}"] if self.empty else []
+
+
+def _empty_line(where: str) -> DataError:
+    return DataError(f"{where}: this line is empty; remove it, or fill in the row.")
+
 
 def _by_case(columns: Sequence[str]) -> dict[str, str]:
     return {name.casefold(): name for name in reversed(columns)}
 
 
-def read_table(path: str | Path, header: bool | None = None) -> Table:
+def read_table(path: str | Path, header: bool | None = None, *, empty_lines: bool = False) -> Table:
     """Read a file of rows, plain, `.gz` or `.zst`.
 
     `.jsonl`, `.ndjson` and `.json` are JSON Lines, and so is what begins with `{`; what begins with
     `__label__` is fastText; else the separator is found by evidence (`find_layout`), where `.tsv` and
     `.csv` promise one, and without any each line is a cell of the column `text`. Titles above a header
     and totals below the rows are left out (`within_margins`), and so are empty lines beside them and at
-    the end; anywhere else they are errors.
+    the end; anywhere else they are errors, unless they may be left out.
 
     Workbooks (`.xlsx`, `.xls`, `.ods`) and Parquet are read by libraries, see `sheets`.
 
@@ -89,6 +105,8 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
         path: the file.
         header: whether the first row names the columns; None: inferred (`looks_like_header`; a
             file of texts has none). JSON Lines carry their names in every row.
+        empty_lines: whether empty lines between the rows of separated values are left out, as
+            `Table.empty` tells; False where rows are counted.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
@@ -110,10 +128,14 @@ def read_table(path: str | Path, header: bool | None = None) -> Table:
     notes: tuple[str, ...] = ()
     if layout.separator and header is not False:
         cells, notes = within_margins(cells, layout.separator)
-    check_filled(cells, name)
+    empty = tuple(f"{name}, line {line}" for line, row in cells if not row)
+    if empty and not (layout.separator and empty_lines):
+        raise _empty_line(empty[0])
+    cells = [row for row in cells if row[1]]
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
     table = _of_cells(cells, header, name, layout, known.said + layout.kind, notes)
+    table = replace(table, empty=empty)
     return _in_plain_numbers(table, layout.separator) if layout.separator else table
 
 

@@ -34,8 +34,10 @@ class Found(NamedTuple):
 def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False) -> Answered:
     """The rows of a table that hold an answer; the others are left out and counted.
 
-    DataError: no row holds one; or, where strict, one does not.
+    DataError: no row holds one; or, where strict, one does not, or an empty line stands between rows.
     """
+    if strict:
+        table.check_filled()
     made = []
     empty = []
     told = next((table.by_case[name] for name in EVIDENCE if name in table.by_case), None)
@@ -53,7 +55,7 @@ def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False
             "needed: fill it in or name another one with --target"
         )
     if not empty:
-        return Answered(made, [])
+        return Answered(made, table.left_out)
     if strict:
         raise DataError(
             f"{empty[0]}: the column {columns.target!r} is empty, as in {len(empty):,} of "
@@ -64,7 +66,8 @@ def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False
     else:
         many, first = "a row has", ""
     left = "are" if len(empty) > 1 else "is"
-    return Answered(made, [f"{many} no {columns.target} and {left} left out ({first}{empty[0]})"])
+    note = f"{many} no {columns.target} and {left} left out ({first}{empty[0]})"
+    return Answered(made, [*table.left_out, note])
 
 
 def find_pairs(
@@ -78,7 +81,7 @@ def find_pairs(
     said = []
     columns: Columns | None = None
     for source in config.data.source:
-        table = read_table(Path(source))
+        table = read_table(Path(source), empty_lines=True)
         said.append(f"{table.name}: {table.said}")
         if columns is None:
             columns = choose_columns(table, config, inputs, targets, labels=labels)
@@ -109,7 +112,7 @@ def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) 
 
 def pairs_in(path: Path, columns: Columns, *, strict: bool = False) -> Answered:
     """The rows of a file of the kind that a model was trained on."""
-    table = read_table(path)
+    table = read_table(path, empty_lines=True)
     _check_columns(table, columns, "the model was trained with it")
     return pairs_of(table, columns, path, strict=strict)
 

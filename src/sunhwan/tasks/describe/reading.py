@@ -65,7 +65,7 @@ def read_described(path: Path, config: Config) -> Described:
     """A file to learn from. DataError: it holds no texts, or rows that cannot be read."""
     known = _known(path, tested=False)
     if known is None:
-        table = read_table(path)
+        table = read_table(path, empty_lines=True)
         columns, kind = _choose(table, config)
         found = pairs_of(table, columns, path, strict=config.data.strict)
         notes = [f"{table.name}: {note}" for note in (table.said, *found.notes)]

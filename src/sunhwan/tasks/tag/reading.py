@@ -58,7 +58,7 @@ def read_sequences(path: Path, config: Config) -> Sequences:
             for sentence in treebank.sentences
         ]
         return Sequences(pairs, _with(config, kind="words"), f"{treebank.name}: {treebank.said}")
-    table = read_table(path)
+    table = read_table(path, empty_lines=True)
     columns = choose_columns(table, config, INPUTS, TARGETS)
     if len(columns.inputs) != 1:
         raise DataError(
