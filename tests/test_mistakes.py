@@ -10,6 +10,7 @@ import sunhwan.errors
 import sunhwan.messages
 from sunhwan.config import Config
 from sunhwan.data import read_panel
+from sunhwan.data.dates import ORDERS
 from sunhwan.errors import TextError
 from sunhwan.messages import catalogue
 from sunhwan.messages.mistakes import mistake, note
@@ -114,6 +115,9 @@ def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     assert first == "평.csv: CP949, 세미콜론으로 구분, 머리글: 문장, 라벨"
     assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv, line 2)"
     assert re.fullmatch("문장 → 라벨: 학습할 행 [0-9]+개, 검증할 행 [0-9]+개", third)
+    assert note("the calendar has 45 of 168 steps a week and goes on so", "ko").startswith("달력이")
+    for order in ORDERS:
+        assert not re.search("[a-z]", note(f"날짜 is read as {order} (1)", "ko")), order
     days = "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(31, 0, -1))
     (tmp_path / "a.csv").write_text(f"날짜,값\n{days}", encoding="utf-8")
     (series,) = read_panel(str(tmp_path / "a.csv"))

@@ -190,7 +190,21 @@ def test_a_long_table_is_recognised() -> None:
 def test_series_that_nothing_tells_apart_are_refused() -> None:
     Path("x.csv").write_text("ds,y,tag\n2024-01-01,1,u\n2024-01-01,2,u\n", "utf-8")
     with pytest.raises(
-        DataError, match="no columns tell them apart; name those that do with --group"
+        DataError, match=r"line 3: the time 2024-01-01 is that of x.csv, line 2 too"
+    ):
+        read_panel("x.csv")
+
+
+def test_of_series_that_nothing_tells_apart_two_lines_are_told_and_what_may_name_them() -> None:
+    rows = [
+        f"2024-01-{day:02},{shop},{day % 2},{day * 7.5},{day * 11}\n"
+        for shop in "ab"
+        for day in range(1, 10)
+    ]
+    rows.insert(13, rows[11])
+    Path("x.csv").write_text("ds,shop,nr,sales,cost\n" + "".join(rows), "utf-8")
+    with pytest.raises(
+        DataError, match=r"line 15: the time 2024-01-03 is that of x.csv, line 13 too.*as shop, nr$"
     ):
         read_panel("x.csv")
 

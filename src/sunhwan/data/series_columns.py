@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.tables import Table, column
 from sunhwan.data.times import read_times
-from sunhwan.errors import DataError, UsageError, listed, quoted
+from sunhwan.errors import DataError, UsageError, listed, quoted, shortened
 
 # fmt: off
 TIME_NAMES = frozenset((
@@ -214,12 +214,32 @@ def _group_of(
             rows = zip(times, keys_of(table, some), strict=True)
             if len(set(rows)) == len(times):
                 return some
-    if not likely:
+    named = [n for n in free if _may_name(table, n)]
+    if not likely or not named:
         return ()
+    first, second = _same([*zip(times, keys_of(table, likely), strict=True)]) or _same(times)
     raise DataError(
-        f"{table.name}: several rows have the same time, and no columns tell them apart; name those "
-        f"that do with --group, of {listed(free)}"
+        f"{table.rows[second].where}: the time {shortened(times[second])} is that of "
+        f"{table.rows[first].where} too, and no columns tell the two apart; keep one row for each time "
+        f"of a series, or name the columns that tell series apart with --group, such as {listed(named)}"
     )
+
+
+def _same(keys: Sequence[Hashable]) -> tuple[int, ...]:
+    """The first two places of the first key that comes again; () where none does."""
+    seen: dict[Hashable, int] = {}
+    found = ((seen.setdefault(key, place), place) for place, key in enumerate(keys))
+    return next((pair for pair in found if pair[0] != pair[1]), ())
+
+
+def _may_name(table: Table, name: str) -> bool:
+    """Whether a column may name series: cells that come again, and are words or few whole numbers."""
+    found = cells(table, name)
+    different = len(set(found))
+    if name.casefold() in GROUP_NAMES or not _numeric(table, name):
+        return 1 < different < len(found)
+    whole = all(cell.strip().isdigit() for cell in found)
+    return name.casefold() not in VALUE_NAMES and whole and 1 < different <= len(found) / 4
 
 
 def _static(table: Table, group: Sequence[str], rest: Sequence[str]) -> tuple[str, ...]:
