@@ -1,5 +1,7 @@
 """Messages: one printable line of bounded length, whatever they quote."""
 
+import re
+
 import pytest
 
 from sunhwan.errors import (
@@ -13,9 +15,29 @@ from sunhwan.errors import (
     quoted,
     shortened,
 )
+from sunhwan.exporting import export
+from sunhwan.generation.sampling import Sampling
+from sunhwan.lab.gradients import variants
+from sunhwan.messages.mistakes import mistake
+from sunhwan.prediction.output_formats import format_of
 from tests.conftest import Command
 
 UGLY = "a\nb\r\x1b[31mc\x07\x00\x9b\u202e\u2028\ud800\U000e0001\x7f"
+
+
+def test_a_choice_that_is_not_there_is_told_the_nearest() -> None:
+    for asked in (
+        lambda: format_of("parket", None),
+        lambda: export("run", "out", to="onx"),
+        lambda: Sampling(precision="fp61"),
+        lambda: variants(["tanh"], ["rnn"], ["ortogonal"], [1.0]),
+    ):
+        with pytest.raises(UsageError) as raised:
+            asked()
+        assert "did you mean" in str(raised.value)
+        assert re.search(
+            r"\(혹시 '(parquet|onnx|fp16|orthogonal)'\?\)", mistake(str(raised.value), "ko")
+        )
 
 
 @pytest.mark.parametrize("kind", [SunhwanError, TextError, UsageError])

@@ -250,7 +250,7 @@ def test_deviation():
         (("--to", "onnx"), "holds other files: name a new folder"),
         (
             ("--weights", "int4"),
-            "no weights of 'int4' in the format onnx: choose from fp32, fp16, int8",
+            "no weights of 'int4' (did you mean 'int8'?) in the format onnx: choose from fp32, fp16, int8",
         ),
     ],
 )

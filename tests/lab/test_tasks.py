@@ -176,5 +176,7 @@ def test_a_delay_out_of_range(name: str, delay: int) -> None:
 
 
 def test_a_task_that_is_not_there() -> None:
-    with pytest.raises(ConfigError, match="'recal': choose from recall, adding, copy"):
+    with pytest.raises(
+        ConfigError, match=r"'recal' \(did you mean 'recall'\?\): choose from recall, adding, copy"
+    ):
         get_task("recal", 5)

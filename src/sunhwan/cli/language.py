@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from sunhwan.errors import UsageError, quoted
+from sunhwan.errors import UsageError, did_you_mean, quoted
 from sunhwan.messages import LANGUAGES, catalogue, language_of_computer, message
 
 _chosen = ["en"]
@@ -29,7 +29,8 @@ def choose_language(arguments: Sequence[str]) -> list[str]:
         if others[:1] == ["inspect"]:
             others += ["--language", named]
     if named not in LANGUAGES:
-        raise UsageError(f"--language must be {' or '.join(LANGUAGES)}, not {quoted(named)}")
+        near = did_you_mean(named, LANGUAGES)
+        raise UsageError(f"--language must be {' or '.join(LANGUAGES)}, not {quoted(named)}{near}")
     _chosen[0] = named
     return others
 

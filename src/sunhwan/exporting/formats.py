@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.api import load
-from sunhwan.errors import ConfigError, UsageError, listed
+from sunhwan.errors import ConfigError, UsageError, did_you_mean, listed
 from sunhwan.models.softmax import AdaptiveSoftmax
 from sunhwan.tasks import Task
 
@@ -53,7 +53,8 @@ def export(
     """
     if to not in FORMATS:
         raise UsageError(
-            f"there is no format {to!r} to export to: choose from {listed(list(FORMATS))}"
+            f"there is no format {to!r}{did_you_mean(to, FORMATS)} to export to: choose from "
+            f"{listed(list(FORMATS))}"
         )
     task = run if isinstance(run, Task) else load(run)
     if isinstance(getattr(task.model, "output", None), AdaptiveSoftmax):
@@ -65,7 +66,8 @@ def export(
     weights = WEIGHTS[to][0] if weights is None else weights
     if weights not in WEIGHTS[to]:
         raise UsageError(
-            f"there are no weights of {weights!r} in the format {to}: choose from {listed(WEIGHTS[to])}"
+            f"there are no weights of {weights!r}{did_you_mean(weights, WEIGHTS[to])} in the format {to}: "
+            f"choose from {listed(WEIGHTS[to])}"
         )
     module, _, name = FORMATS[to].partition(":")
     found: Exported = getattr(import_module(module), name)(task, Path(out), weights)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from sunhwan.errors import UsageError
+from sunhwan.errors import UsageError, did_you_mean
 from sunhwan.generation.adaptation import SENTENCES_APART, Adaptation, AdaptiveStepper
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.lines import LineBreak, LineStepper
@@ -26,7 +26,8 @@ def engine_for(model: LanguageModel, precision: str = "auto") -> tuple[Engine | 
     cannot be had.
     """
     if precision not in ("auto", *PRECISIONS):
-        raise UsageError(f"the precision must be auto, fp32, fp16 or int8, not {precision!r}")
+        near = did_you_mean(precision, ("auto", *PRECISIONS))
+        raise UsageError(f"the precision must be auto, fp32, fp16 or int8, not {precision!r}{near}")
     if precision == "auto":
         reason = unsupported(model, "fp32")
         if reason:

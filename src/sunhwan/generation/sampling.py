@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.config import TEMPERATURE
-from sunhwan.errors import NonFiniteError, UsageError
+from sunhwan.errors import NonFiniteError, UsageError, did_you_mean
 
 PRECISIONS = ("fp32", "fp16", "int8")
 """In the order of `Precision` of native/generation.hpp."""
@@ -87,8 +87,9 @@ class Sampling:
         if not -(2**63) <= self.seed < 2**63:
             raise UsageError(f"the seed must fit in 64 bits, not {self.seed}")
         if self.precision not in ("auto", *PRECISIONS):
+            near = did_you_mean(self.precision, ("auto", *PRECISIONS))
             choices = "auto, fp32, fp16 or int8"
-            raise UsageError(f"the precision must be {choices}, not {self.precision!r}")
+            raise UsageError(f"the precision must be {choices}, not {self.precision!r}{near}")
 
 
 def next_token_probabilities(logits: Tensor, how: SamplingFilters) -> Tensor:

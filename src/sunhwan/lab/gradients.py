@@ -19,7 +19,7 @@ from sunhwan.cells import CELLS, Cell, get_cell
 from sunhwan.cells.base import Bypass, HiddenState, State
 from sunhwan.cells.elman import Elman
 from sunhwan.cells.initial import STARTS
-from sunhwan.errors import ConfigError, UsageError
+from sunhwan.errors import ConfigError, UsageError, did_you_mean
 from sunhwan.lab.memory import CLIP_NORM, LEARNING_RATES
 from sunhwan.lab.tasks import TASKS, get_task
 from sunhwan.layers import Look, Recurrent, observing
@@ -92,7 +92,8 @@ class GradientSettings:
             raise ConfigError(f"the clip norm must be above 0, not {self.clip_norm}")
         if self.source != "text" and self.source not in TASKS:
             raise ConfigError(
-                f"there is no source {self.source!r}: choose from text, {', '.join(TASKS)}"
+                f"there is no source {self.source!r}{did_you_mean(self.source, ('text', *TASKS))}: choose "
+                f"from text, {', '.join(TASKS)}"
             )
 
 
@@ -121,11 +122,15 @@ def variants(
     for name in activations:
         if name not in ACTIVATIONS:
             raise ConfigError(
-                f"there is no activation {name!r}: choose from {', '.join(ACTIVATIONS)}"
+                f"there is no activation {name!r}{did_you_mean(name, ACTIVATIONS)}: choose from "
+                f"{', '.join(ACTIVATIONS)}"
             )
     for start in starts:
         if start not in STARTS:
-            raise ConfigError(f"there is no start {start!r}: choose from {', '.join(STARTS)}")
+            raise ConfigError(
+                f"there is no start {start!r}{did_you_mean(start, STARTS)}: choose from "
+                f"{', '.join(STARTS)}"
+            )
     for scale in scales:
         if not (math.isfinite(scale) and scale >= 0):
             raise ConfigError(f"a scale must be a number from 0 on, not {scale}")

@@ -23,7 +23,7 @@ from torch import Generator, Tensor, nn
 
 from sunhwan.cells import get_cell
 from sunhwan.cells.initial import STARTS
-from sunhwan.errors import ConfigError, StoreError, UsageError
+from sunhwan.errors import ConfigError, StoreError, UsageError, did_you_mean
 from sunhwan.files import read_json
 from sunhwan.lab.tasks import Task, get_task
 from sunhwan.layers import Recurrent
@@ -74,7 +74,10 @@ class Settings:
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"the seed must be between 0 and 2^63 - 1, not {self.seed}")
         if self.start not in ("", *STARTS):
-            raise ConfigError(f"there is no start {self.start!r}: choose from {', '.join(STARTS)}")
+            raise ConfigError(
+                f"there is no start {self.start!r}{did_you_mean(self.start, STARTS)}: choose from "
+                f"{', '.join(STARTS)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """All that a point depends on, the constants of this module too, ready for JSON."""

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from sunhwan.errors import ConfigError
+from sunhwan.errors import ConfigError, did_you_mean
 
 SYMBOLS = 8
 """Among how many symbols one has to be remembered: guessing is right 1 time in 8."""
@@ -195,5 +195,7 @@ TASKS: dict[str, type[Task]] = {task.name: task for task in (Recall, Adding, Cop
 def get_task(name: str, delay: int) -> Task:
     """The task of that name at a delay; ConfigError lists the names that exist."""
     if name not in TASKS:
-        raise ConfigError(f"there is no task {name!r}: choose from {', '.join(TASKS)}")
+        raise ConfigError(
+            f"there is no task {name!r}{did_you_mean(name, TASKS)}: choose from {', '.join(TASKS)}"
+        )
     return TASKS[name](delay)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from sunhwan.data.sheets import cell_text, parquet_library
-from sunhwan.errors import DataError, UsageError
+from sunhwan.errors import DataError, UsageError, did_you_mean
 from sunhwan.prediction.answered import Answered, column_names, named_values
 from sunhwan.tasks import Answer
 
@@ -254,7 +254,8 @@ def format_of(name: str, out: Path | None) -> str:
     if not name:
         return SUFFIXES.get(out.suffix.lower(), "text") if out else "text"
     if name not in FORMATS:
-        raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {name}")
+        near = did_you_mean(name, FORMATS)
+        raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {name}{near}")
     if name == "parquet" and out is None:
         raise UsageError("--as parquet needs a file: name one with --out")
     return name

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.errors import SunhwanError, UsageError, did_you_mean
 from sunhwan.inspection.subjects import text_subject_of
 from sunhwan.layers import Look, Pooling
 from sunhwan.layers.pooling import POOLINGS
@@ -70,7 +70,8 @@ def encode_texts(
     """
     if pooling not in ("", *POOLINGS[:-1]):
         raise UsageError(
-            f"--pooling must be one of {', '.join(POOLINGS[:-1])}, not {pooling!r}: attention is learned"
+            f"--pooling must be one of {', '.join(POOLINGS[:-1])}, not {pooling!r}"
+            f"{did_you_mean(pooling, POOLINGS[:-1])}: attention is learned"
         )
     subject = text_subject_of(task)
     stack = subject.recurrents[subject.main]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sunhwan.errors import UsageError
+from sunhwan.errors import UsageError, did_you_mean
 from sunhwan.inspection.subjects import Observation, Passage, Subject
 from sunhwan.layers import Pooling, observing_attention
 from sunhwan.layers.attention import Attended
@@ -60,7 +60,8 @@ def trace(
     stack = subject.main if stack is None else stack
     if stack not in subject.recurrents:
         names = ", ".join(subject.recurrents)
-        raise UsageError(f"the model has no stack {stack!r}: choose from {names}")
+        near = did_you_mean(stack, subject.recurrents)
+        raise UsageError(f"the model has no stack {stack!r}{near}: choose from {names}")
     layers = subject.recurrents[stack].stack
     if not 0 <= layer < len(layers):
         raise UsageError(
@@ -128,7 +129,10 @@ def _surprise(seen: Observation, stack: str, steps: int) -> Array:
 def _chosen(found: Iterable[str], names: Sequence[str] | None) -> Iterable[str]:
     for name in names or ():
         if name not in found:
-            raise UsageError(f"the layer has no value {name!r}: choose from {', '.join(found)}")
+            raise UsageError(
+                f"the layer has no value {name!r}{did_you_mean(name, found)}: choose from "
+                f"{', '.join(found)}"
+            )
     return found if names is None else names
 
 
