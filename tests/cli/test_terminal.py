@@ -11,8 +11,9 @@ import pytest
 from rich.table import Table
 
 from sunhwan.cli import terminal
-from sunhwan.cli.output import echo, echo_json, replace_unshowable
+from sunhwan.cli.output import echo, echo_json, printing, replace_unshowable
 from sunhwan.cli.terminal import console, shown, visible
+from sunhwan.errors import DataError
 
 UGLY = "a\x1b[31m\r\x07\x9b\u202eb"
 SEEN = "a\\x1b[31m\\r\\x07\\x9b\\u202eb"
@@ -62,6 +63,28 @@ def test_no_output_fails_for_its_encoding(monkeypatch: pytest.MonkeyPatch, encod
     assert ("?" in first) == (encoding != "utf-8")
     assert replacing.acted == (encoding != "utf-8")
     assert json.loads(value) == {"text": text}
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp949", "utf-8"])
+def test_no_letter_of_data_is_lost_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    replace_unshowable()
+    if encoding in ("ascii", "cp1252"):
+        with pytest.raises(
+            DataError, match=f"'긍' cannot be written in {encoding}, the encoding of"
+        ):
+            printing("csv")("a,긍정\n")
+        printing("text")("긍정\n")
+    else:
+        printing("csv")("a,긍정\n")
+    printing("jsonl")('"긍정 🙂"\n')
+    sys.stdout.flush()
+    first, second = written.getvalue().decode(encoding).splitlines()
+    assert json.loads(second) == "긍정 🙂"
+    assert first in ("a,긍정", "??")
 
 
 SHOWS_MUCH = """

@@ -374,7 +374,7 @@ def test_a_file_of_any_encoding_and_size_is_streamed(tmp_path: Path) -> None:
     """The head decides on the encoding; bytes that differ further on are an error with a cure."""
     lines = [f"{n},아주 좋은 영화였어요" for n in range(40_000)]
     text = "\n".join(["id,review", *lines]) + "\n"
-    for encoding in ("utf-8", "utf-8-sig", "cp949", "utf-16"):
+    for encoding in ("utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le"):
         path = tmp_path / "a.csv"
         path.write_bytes(text.encode(encoding))
         with open_table(path, ["review"]) as table:

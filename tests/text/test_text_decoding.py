@@ -92,6 +92,8 @@ JAPANESE = "私は今日市場に行きました。りんごを買いました�
         (b"\xfe\xff" + KOREAN.encode("utf-16-be"), "UTF-16", KOREAN),
         (KOREAN.encode("utf-16-le"), "UTF-16LE", KOREAN),
         (KOREAN.encode("utf-16-be"), "UTF-16BE", KOREAN),
+        ("가장 대단한 가격, 가\n".encode("utf-16-le"), "UTF-16LE", "가장 대단한 가격, 가\n"),
+        ("가장 대단한 가격, 가\n".encode("utf-16-be"), "UTF-16BE", "가장 대단한 가격, 가\n"),
         ("plain words\n".encode("utf-16-le"), "UTF-16LE", "plain words\n"),
         ("plain words\n".encode("utf-16-be"), "UTF-16BE", "plain words\n"),
         (KOREAN.encode("utf-32"), "UTF-32", KOREAN),

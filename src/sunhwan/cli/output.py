@@ -4,7 +4,10 @@ import codecs
 import io
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
+
+from sunhwan.errors import DataError, quoted
 
 SIMPLER = {
     "…": "...", "→": "->", "−": "-", "·": ".", "│": "|", "─": "-", "█": "#", "≥": ">=", "≤": "<=",
@@ -40,6 +43,32 @@ def replace_unshowable() -> _Replacing:
 def echo(text: object = "", *, end: str = "\n") -> None:
     """Print to standard output at once."""
     print(text, end=end, flush=True)
+
+
+def printing(form: str) -> Callable[[str], None]:
+    """Print pieces of a format to standard output; in a terminal what cannot be seen is escaped.
+
+    A letter that the encoding of a pipe lacks is replaced in "text" and escaped in JSON; in what else a
+    program reads it is a DataError.
+    """
+    from sunhwan.cli.terminal import shown
+
+    def write(text: str) -> None:
+        if form != "text" and not sys.stdout.isatty():
+            encoding = sys.stdout.encoding or "utf-8"
+            try:
+                text.encode(encoding, "surrogatepass")
+            except UnicodeEncodeError as error:
+                if form.startswith("json"):
+                    escaped = (c if c.isascii() else json.dumps(c)[1:-1] for c in text)
+                    return echo("".join(escaped), end="")
+                raise DataError(
+                    f"{quoted(error.object[error.start])} cannot be written in {encoding}, the encoding of "
+                    "standard output: name a file with --out, or set PYTHONIOENCODING=utf-8"
+                ) from None
+        echo(shown(text), end="")
+
+    return write
 
 
 def complain(sentence: str, style: str = "bold red") -> None:

@@ -10,7 +10,7 @@ import typer
 
 from sunhwan.cli.language import say
 from sunhwan.cli.left_out import Problems
-from sunhwan.cli.output import complain, echo
+from sunhwan.cli.output import complain, printing
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.errors import UsageError
 
@@ -110,7 +110,6 @@ def predict(
     """
     from sunhwan.api import load
     from sunhwan.atomic import check_writable
-    from sunhwan.cli.terminal import shown
     from sunhwan.prediction import Jobs, format_of, predict_into
 
     form = format_of("json" if as_json else as_, out)
@@ -153,8 +152,8 @@ def predict(
             counted(row.number)
 
         summary = predict_into(
-            task, path, out or (lambda text: echo(shown(text), end="")), form=form, options=options,
-            header=header, known_ahead=future, on_problem=problems, skip_done=skip_done, on_row=on_row,
+            task, path, out or printing(form), form=form, options=options, header=header,
+            known_ahead=future, on_problem=problems, skip_done=skip_done, on_row=on_row,
             jobs=shared,
         )  # fmt: skip
     if picture is not None:

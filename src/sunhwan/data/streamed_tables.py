@@ -128,7 +128,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
 
 def _end_of_line(head: bytes) -> int:
     """Up to where a beginning holds no half character."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if recognise(head[: 1 << 16]).codec.startswith(("UTF-16", "UTF-32")):
         return len(head) - len(head) % 4
     return head.rfind(b"\n") + 1 or len(head)
 

@@ -97,6 +97,8 @@ def _wide(data: bytes) -> Guess | None:
         text = _decoded(data, name)
         if text is not None and text.count("\0") < len(sample) / 20:
             return Guess(name, name, _is_plausible(text))
+    if not _decodes(data, "utf-8") and (korean := _wide_korean(data)):
+        return korean
     even, odd = (sample[parity::2].count(0) / (len(sample) // 2) for parity in (0, 1))
     # Bytes that are UTF-8 as well need strong evidence, because NUL is a legal character.
     needed = 0.4 if _decodes(data, "utf-8") else 0.02
@@ -105,6 +107,16 @@ def _wide(data: bytes) -> Guess | None:
             text = _decoded(data, name)
             if text is not None:
                 return Guess(name, name, _is_plausible(text))
+    return None
+
+
+def _wide_korean(data: bytes) -> Guess | None:
+    """UTF-16 of Korean, whose syllables such as 가 (U+AC00) have a NUL byte at the other place."""
+    for name in ("UTF-16LE", "UTF-16BE"):
+        text = _decoded(data, name)
+        korean = None if text is None or "\0" in text else _korean(text)
+        if korean:
+            return Guess(name, name, korean.certain)
     return None
 
 
