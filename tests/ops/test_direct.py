@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sunhwan.errors import ShapeError
 from sunhwan.layers import Recurrent
-from sunhwan.ops import direct
+from sunhwan.ops import Embedded, direct
 from sunhwan.ops.library import library
 from tests.shapes import SHAPES
 
@@ -47,6 +47,12 @@ def the_long_way() -> Iterator[None]:
         yield
 
 
+def tokens(N: int, T: int, V: int, dtype: torch.dtype) -> tuple[Tensor, Embedded]:
+    """A table that needs a gradient, and rows of it by tokens that lie in the order of time."""
+    table = torch.randn(V, D, dtype=dtype, requires_grad=True)
+    return table, Embedded(torch.randint(V, (T, N)).T, table)
+
+
 def network(cell: str = "lstm", layers: int = 1, **options: Any) -> Recurrent:
     torch.manual_seed(2)
     made = Recurrent(cell, D, H, layers, **options)
@@ -55,10 +61,10 @@ def network(cell: str = "lstm", layers: int = 1, **options: Any) -> Recurrent:
     return made
 
 
-def results(model: Recurrent, x: Tensor, state: Any, *, twice: bool = False) -> list[Any]:
+def results(model: Recurrent, x: Any, state: Any, *, twice: bool = False) -> list[Any]:
     """Output, state, and all gradients, of which with `twice` the second ones too."""
     given = [] if state is None else [field for layer in state for field in layer]
-    inputs = [x, *model.parameters(), *given]
+    inputs = [x.weight if isinstance(x, Embedded) else x, *model.parameters(), *given]
     y, last = model(x, state)
     values = [y, *(field for layer in last for field in layer)]
     draw = torch.Generator().manual_seed(4)
@@ -112,6 +118,43 @@ def test_every_cell_gives_the_operators_bits(
             assert_same(values, wanted[: len(values)])
             same(found, wanted)
     assert bool(calls) != (cell in LONG)
+
+
+@pytest.mark.parametrize("V", [3, 100], ids=["table", "looked up"])
+@pytest.mark.parametrize("cell", SHAPES)
+def test_tokens_give_the_operators_bits(cell: str, V: int, calls: list[direct.Prepared]) -> None:
+    model = network(cell, 2, learned_initial_state=True)
+    for N, T in ((3, 4), (1, 8), (8, 1)):
+        _, x = tokens(N, T, V, torch.float32)
+        assert x.folds == (V == 3)
+        drawn = [
+            tuple(torch.randn_like(field).detach().requires_grad_() for field in layer)
+            for layer in model.initial_state(N)
+        ]
+        for state in (None, drawn):
+            found = results(model, x, state)
+            with the_long_way():
+                wanted = results(model, x, state)
+            (assert_near if T == 1 and cell in SINGLE else assert_same)(found, wanted)
+    assert bool(calls) != (cell in LONG)
+
+
+def test_second_derivatives_of_a_table_are_those_of_the_operator() -> None:
+    model = network("lstm", learned_initial_state=True).double()
+    _, x = tokens(3, 4, 3, torch.float64)
+    found = results(model, x, None, twice=True)
+    with the_long_way():
+        for one, other in zip(found, results(model, x, None, twice=True), strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_masks_that_drop_nothing_are_none(calls: list[direct.Prepared]) -> None:
+    model, x = network("lstm", 2), torch.randn(2, 3, D)
+    wanted = model(x)[0]
+    assert torch.equal(model(x, masks=model.draw_masks(2))[0], wanted)
+    assert len(calls) == 4
+    with pytest.raises(ShapeError, match="masks for 1 of 2"):
+        model(x, masks=model.draw_masks(2)[:1])
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm", "lstm_multiplicative", "rglru"])
@@ -259,7 +302,7 @@ def test_a_hook_on_all_modules_sees_every_layer(calls: list[direct.Prepared]) ->
     [
         {"weight_drop": 0.3}, {"recurrent_dropout": 0.3}, {"zoneout": 0.3}, {"layer_norm": True},
         {"connection": "residual"}, {"bidirectional": True}, {"dropout": 0.5},
-        {"learned_initial_state": True}, {"backend": "reference"}, {"stateful": True},
+        {"backend": "reference"}, {"stateful": True},
     ],
     ids=str,
 )  # fmt: skip

@@ -28,6 +28,11 @@ class Masks(NamedTuple):
     h: Tensor | None = None
     x: Tensor | None = None
 
+    @property
+    def drops(self) -> bool:
+        """Whether anything is."""
+        return any(value is not None for value in self)
+
 
 NO_MASKS = Masks()
 
@@ -246,7 +251,6 @@ class RecurrentLayer(nn.Module):
         """
         if (
             self.weight_drop or self.recurrent_dropout or self.zoneout or self.zoneout_cell
-            or self.learned_initial_state
             or self.backend not in (None, "native")
             or type(self) is not RecurrentLayer
             or hooked(self)

@@ -211,8 +211,8 @@ class Recurrent(nn.Module):
         """
         if self._observers:
             return run_observed(self, self._observers, x, state, resets, lengths, masks)
-        if resets is None and lengths is None and masks is None and eager():
-            found = run_plain(self, x, state)
+        if resets is None and lengths is None and eager():
+            found = run_plain(self, x, state, masks)
             if found is not None:
                 return found
         if isinstance(x, Tensor) and x.dim() == 2:

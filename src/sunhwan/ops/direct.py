@@ -18,11 +18,13 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import LSTM, Cell, State
+from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
+from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.gate import address, check, gradient
-from sunhwan.ops.input_products import gradients_of_rows, products_of_rows
+from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.inputs import Inputs, dense_layout
 from sunhwan.ops.library import library
 from sunhwan.ops.matrix_gradients import gradients_of_matrices, sums_of_extra, width_of_second
@@ -84,13 +86,21 @@ class Prepared(NamedTuple):
         found = kernel_for(cell, self.H)
         return found is not None and found.name == self.name
 
-    def inputs(self, x: Tensor, initial: Sequence[Tensor], stored: Sequence[Any]) -> Inputs:
-        """What the operator reads, for x (N, T, D)."""
+    def products(self, x: Tensor, ids: Tensor | None) -> InputProducts:
+        """The input products of x (N, T, D), or of the rows of a table x (V, D) that ids (N, T) take."""
+        b = self.parameters[1]
+        if ids is None:
+            return InputProducts(x.transpose(0, 1), None, self.W_x, b)
+        return InputProducts(x, ids.T, self.W_x, b)
+
+    def inputs(
+        self, x: Tensor, ids: Tensor | None, initial: Sequence[Tensor], stored: Sequence[Any]
+    ) -> Inputs:
+        """What the operator reads, of the same."""
         W_x, b, *loop = (p.T if p is not None and p.dim() == 2 else p for p in stored)
+        read = self.products(x, ids)
         constant = self.cell.kernel_constant
-        return Inputs(
-            self.name, constant, x.transpose(0, 1), None, W_x, b, loop, initial, (), None, None
-        )
+        return Inputs(self.name, constant, read.x, read.ids, W_x, b, loop, initial, (), None, None)
 
 
 def memory_of(parameters: Sequence[Tensor | None]) -> list[Any]:
@@ -139,7 +149,6 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         )
         widths = native.kept_widths(inputs, kernel, save=True)
         words = describe_parameters(inputs)
-        words[AT["b"]] = 0 if b is None else b.data_ptr()
     return Prepared(
         cell, name, found.instructions, kernel, words, tuple(stored), memory_of(stored), W_x,
         tuple(widths.states), widths.products is not None, tuple(widths.further),
@@ -147,20 +156,25 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
     )  # fmt: skip
 
 
-def run(prepared: Prepared, x: Tensor, state: State | None, stored: Sequence[Any]) -> list[Tensor]:
+def run(
+    prepared: Prepared, x: Tensor | Embedded, state: State | None, stored: Sequence[Any]
+) -> list[Tensor]:
     """x (N, T, D) → h over time (N, T, P) and every field after the last step; state None: zeros.
 
-    stored: the parameters that `prepared.holds`, with their gradients.
+    An `Embedded` x is one that `folds`. stored: the parameters that `prepared.holds`, with their gradients.
     """
-    given = zeros(len(x), prepared.sizes, x.dtype) if state is None else state
+    ids = x.ids if isinstance(x, Embedded) else None
+    x = x.weight if isinstance(x, Embedded) else x
+    N, T = x.shape[:2] if ids is None else ids.shape
+    given = zeros(N, prepared.sizes, x.dtype) if state is None else state
     if torch.is_grad_enabled() and any(
         p is not None and p.requires_grad for p in (x, *given, *stored)
     ):
         cell = prepared.cell
-        if x.shape[1] == 1 and fused.supports(cell) and type(cell) is not LSTM:
+        if T == 1 and ids is None and fused.supports(cell) and type(cell) is not LSTM:
             return _single_step(prepared, x, given, stored)
-        return list(DirectRecurrence.apply(prepared, x, *given, *stored))  # type: ignore[no-untyped-call]
-    h, made = _forward(prepared, x, given, save=False)
+        return list(DirectRecurrence.apply(prepared, x, ids, *given, *stored))  # type: ignore[no-untyped-call]
+    h, made = _forward(prepared, x, ids, given, save=False)
     return [h, *_last(h, made)]
 
 
@@ -204,15 +218,20 @@ class Made(NamedTuple):
 
 
 class DirectRecurrence(torch.autograd.Function):
-    """(x, the initial state, the stored parameters) → h over time and every field after the last step."""
+    """(x, ids, the initial state, the stored parameters) → h over time and every field after the last step.
+
+    x and ids: see `Prepared.products`.
+    """
 
     @staticmethod
-    def forward(ctx: Any, prepared: Prepared, x: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, prepared: Prepared, x: Tensor, ids: Tensor | None, *rest: Any
+    ) -> tuple[Tensor, ...]:
         initial, stored = rest[: len(prepared.sizes)], rest[len(prepared.sizes) :]
-        h, made = _forward(prepared, x, initial, save=True)
+        h, made = _forward(prepared, x, ids, initial, save=True)
         ctx.prepared = prepared
         ends = (made.products, *made.further, made.m)
-        saved = (x, *initial, *stored, h, *made.fields, *(v for v in ends if v is not None))
+        saved = (x, ids, *initial, *stored, h, *made.fields, *(v for v in ends if v is not None))
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*saved)
         return h, *_last(h, made)
@@ -221,7 +240,7 @@ class DirectRecurrence(torch.autograd.Function):
     def backward(ctx: Any, d_h: Tensor | None, *d_last: Tensor | None) -> tuple[Any, ...]:
         r: Prepared = ctx.prepared
         saved = iter(ctx.saved_tensors)
-        x = next(saved)
+        x, ids = next(saved), next(saved)
         initial, stored = list(islice(saved, len(r.sizes))), list(islice(saved, len(r.parameters)))
         h = next(saved)
         made = Made(
@@ -230,24 +249,28 @@ class DirectRecurrence(torch.autograd.Function):
             list(islice(saved, len(r.further))),
             next(saved) if r.has_m else None,
         )
-        d, needs = (d_h, *d_last), ctx.needs_input_grad[1:]
+        _, of_x, _, *of_others = ctx.needs_input_grad
+        d, needs = (d_h, *d_last), [of_x, *of_others]
         if torch.is_grad_enabled() or any(value is not None and is_batched(value) for value in d):
 
             def again(x: Tensor, *rest: Any) -> list[Tensor]:
-                found = operators.unrolled(r.inputs(x, rest[: len(r.sizes)], rest[len(r.sizes) :]))
+                inputs = r.inputs(x, ids, rest[: len(r.sizes)], rest[len(r.sizes) :])
+                found = operators.unrolled(inputs)
                 return [found[0].transpose(0, 1), *found[len(r.sizes) :]]
 
-            return None, *differentiable_gradients(again, (x, *initial, *stored), d, needs)
-        return None, *_backward(r, x, initial, h, made, d, needs)
+            d_x, *others = differentiable_gradients(again, (x, *initial, *stored), d, needs)
+        else:
+            d_x, *others = _backward(r, x, ids, initial, h, made, d, needs)
+        return None, d_x, None, *others
 
 
 def _forward(
-    r: Prepared, x: Tensor, initial: Sequence[Tensor], *, save: bool
+    r: Prepared, x: Tensor, ids: Tensor | None, initial: Sequence[Tensor], *, save: bool
 ) -> tuple[Tensor, Made]:
     """h over time, and what was written beside it."""
-    N, T, _ = x.shape
-    a = products_of_rows(_rows(x), r.W_x)
-    P = r.sizes[0]
+    a, b = r.products(x, ids).multiply()
+    (T, N), P = a.shape[:2], r.sizes[0]
+    a = rows(a)
     # As the kernel writes it, step by step, and as the caller reads it, row by row.
     h = torch.empty_strided((N, T, P), (P, N * P, 1), dtype=a.dtype)
     saves, new, S = save or bool(r.kernel.always_saves), a.new_empty, N * T
@@ -259,6 +282,7 @@ def _forward(
     )
     initial = [field.contiguous() for field in initial]
     words = _describe(r, initial, h, made)
+    words[AT["b"]] = 0 if b is None else b.data_ptr()
     put(words, "a", [(a.data_ptr(), a.shape[1])])
     native.run_forward(r.kernel, words)
     return h, made
@@ -309,13 +333,14 @@ def _plain(x: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> bool:
 def _backward(
     r: Prepared,
     x: Tensor,
+    ids: Tensor | None,
     initial: Sequence[Tensor],
     h: Tensor,
     made: Made,
     d: Sequence[Tensor | None],
     needs: Sequence[bool],
 ) -> list[Tensor | None]:
-    """Gradients of x, the initial state and the stored parameters.
+    """Gradients of x, the initial state and the stored parameters, those that are needed.
 
     The parameters are those that the forward pass read, whatever the layer has now; where their memory
     moved since, as that of sharded parameters does, the record is made anew.
@@ -337,18 +362,17 @@ def _backward(
         to_initial=any(needs[1 : 1 + len(starts)]),
     )  # fmt: skip
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
-    d_x, d_W_x, d_b = gradients_of_rows(
-        found.a, _rows(x) if of_W_x else None, r.W_x if needs[0] else None, of_b
-    )
+    d_a = found.a.view(T, N, -1)
+    d_x, d_W_x, d_b = r.products(x, ids).gradients(d_a, (needs[0], of_W_x, of_b))
     h_rows = _rows(h)
     d_W_m = None
     if of_W_m:
         ends = (made.m, made.products, made.further)
         d_W_m = gradients_of_matrices(r.name, found.w, *ends, second)[2].T
     return [
-        None if d_x is None else d_x.view(T, N, x.shape[2]).transpose(0, 1),
+        d_x.transpose(0, 1) if d_x is not None and ids is None else d_x,
         *found.initial,
-        d_W_x,
+        None if d_W_x is None else d_W_x.T,
         d_b,
         found.of_W_h(starts[0], h_rows[:-N]) if of_W_h else None,
         found.of_b_h() if of_b_h else None,
