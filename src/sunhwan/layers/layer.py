@@ -28,11 +28,6 @@ class Masks(NamedTuple):
     h: Tensor | None = None
     x: Tensor | None = None
 
-    @property
-    def drops(self) -> bool:
-        """Whether anything is."""
-        return any(value is not None for value in self)
-
 
 NO_MASKS = Masks()
 

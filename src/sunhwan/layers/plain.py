@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from sunhwan.cells import State
 from sunhwan.layers.connections import CONNECTIONS
-from sunhwan.layers.layer import Masks, RecurrentLayer, hooked
+from sunhwan.layers.layer import NO_MASKS, Masks, RecurrentLayer, hooked
 from sunhwan.ops import direct
 from sunhwan.ops.direct import PLAIN
 from sunhwan.ops.embedded import Embedded
@@ -30,7 +30,7 @@ def run_plain(
         not _is_plain(x, recurrent.input_size)
         or recurrent.bidirectional or recurrent.stateful
         or (len(layers) > 1 and recurrent.training and recurrent.dropout.p)
-        or not (masks is None or (len(masks) == len(layers) and not any(m.drops for m in masks)))
+        or not (masks is None or list(masks) == [NO_MASKS] * len(layers))
         or not (state is None or (type(state) in (list, tuple) and len(state) == len(layers)))
     ):  # fmt: skip
         return None
