@@ -54,6 +54,35 @@ def test_an_empty_line_is_left_out_where_times_tell_the_steps() -> None:
         read("Sales,Rain\n1,2\n\n3,4\n")
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["$1,200.50", "$ 3", "-$4.5", "$-2"], [1200.5, 3, -4.5, -2]),
+        (["$1,200.50", "$ 3", "($4.5)", "$(2)", ""], [1200.5, 3, -4.5, -2, None]),
+        (["1,200원", "3,500원", "950", "0원"], [1200, 3500, 950, 0]),
+        (["₩1,200", "₩12,345", "(₩900)"], [1200, 12345, -900]),
+        (["12%", "7.5 %", "0", "-3%"], [12, 7.5, 0, -3]),
+        (["€ 3,50", "1.200,00\u202f€", "€2,5"], [3.5, 1200, 2.5]),
+        (["(3.5)", "4", "1,204.5"], [-3.5, 4, 1204.5]),
+    ],
+)  # fmt: skip
+def test_amounts_are_read_as_numbers(cells: list[str], numbers: list[float | None]) -> None:
+    lines = [f"2024-01-{day:02};{cell}\n" for day, cell in enumerate(cells, 1)]
+    text = "date;price\n" + "".join(lines)
+    series = read(text)
+    wanted = np.array([np.nan if n is None else n for n in numbers])
+    np.testing.assert_array_equal(series.values[:, 0], wanted)
+    assert "; price is read as plain numbers (" in series.said
+
+
+def test_amounts_that_do_not_agree_are_refused() -> None:
+    with pytest.raises(DataError, match="the column 'price' has amounts in \\$ and €"):
+        read("date,price\n2024-01-01,$3\n2024-01-02,€4\n")
+    for cells in (("12%", "5"), ("(1)", "(2)"), ("-1", "(2)"), ("-$1", "$(2)")):
+        with pytest.raises(DataError, match="not a finite number"):
+            read(f"date\tprice\n2024-01-01\t{cells[0]}\n2024-01-02\t{cells[1]}\n", "x.tsv")
+
+
 def test_a_column_that_counts_the_rows_is_no_series() -> None:
     for name in ("", "번호", "index"):
         assert read(f"{name},month,sales\n1,2024-01,9\n2,2024-02,7\n").columns == ("sales",)

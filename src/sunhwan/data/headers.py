@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from sunhwan.data.amounts import amounts_in
 from sunhwan.data.numbers import writings
 from sunhwan.errors import DataError, quoted
 
@@ -60,7 +61,7 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
         not all(cells[1:])
         or not any(cells)
         or len(set(cells)) < len(cells)
-        or any(writings([cell]) or len(cell) > LONGEST_NAME for cell in cells)
+        or any(_are_numbers([cell]) or len(cell) > LONGEST_NAME for cell in cells)
     ):
         return False
     columns = [
@@ -78,8 +79,12 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     if len(known) > 1 or any(len(cell) > 1 for cell in known) or _are_numbered(cells):
         return True
     return bool(over_labels) or any(
-        cell and writings(column) for cell, column in zip(cells, columns, strict=True)
+        cell and _are_numbers(column) for cell, column in zip(cells, columns, strict=True)
     )
+
+
+def _are_numbers(column: Sequence[str]) -> bool:
+    return bool(writings(column) or amounts_in(column))
 
 
 def _are_numbered(cells: Sequence[str]) -> bool:

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sunhwan.data.amounts import currencies_of
 from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.numbers import finite
 from sunhwan.data.series_columns import FOUND, MISSING, Columns, Wanted, cells, columns_of, keys_of
 from sunhwan.data.tables import Table, read_table
 from sunhwan.data.times import Times, named, read_times
-from sunhwan.errors import DataError, listed, shortened
+from sunhwan.errors import DataError, listed, quoted, shortened
 
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
 MOST_EMPTY = 50
@@ -86,7 +87,7 @@ def read_panel(
     Rows are put in order of time, and steps of the calendar that have no row are NaN.
     calendar: that of a trained model; None: found in the times.
     """
-    table = read_table(path, empty_lines=True)
+    table = read_table(path, empty_lines=True, amounts=True)
     columns = columns_of(table, wanted)
     keys = keys_of(table, columns.group)
     places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
@@ -179,6 +180,12 @@ def _counted(
 
 
 def _numbers(table: Table, name: str, columns: Columns) -> NDArray[np.float64]:
+    currencies = currencies_of(cells(table, name))
+    if len(currencies) > 1:
+        raise DataError(
+            f"{table.name}: the column {quoted(name)} has amounts in {' and '.join(currencies)}; bring "
+            "them to one currency, or give each a column of its own"
+        )
     return np.array(
         [
             np.nan if cell.strip().casefold() in MISSING else finite(cell, row.where, name, _CURE)

@@ -6,10 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from sunhwan.data.amounts import amounts_in, plain_amounts
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
-from sunhwan.data.numbers import plain_columns, undecided
+from sunhwan.data.numbers import PLAIN, plain_columns, undecided
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
@@ -88,7 +89,13 @@ def _by_case(columns: Sequence[str]) -> dict[str, str]:
     return {name.casefold(): name for name in reversed(columns)}
 
 
-def read_table(path: str | Path, header: bool | None = None, *, empty_lines: bool = False) -> Table:
+def read_table(
+    path: str | Path,
+    header: bool | None = None,
+    *,
+    empty_lines: bool = False,
+    amounts: bool = False,
+) -> Table:
     """Read a file of rows, plain, `.gz` or `.zst`.
 
     `.jsonl`, `.ndjson` and `.json` are JSON Lines, and so is what begins with `{`; what begins with
@@ -107,6 +114,7 @@ def read_table(path: str | Path, header: bool | None = None, *, empty_lines: boo
             file of texts has none). JSON Lines carry their names in every row.
         empty_lines: whether empty lines between the rows of separated values are left out, as
             `Table.empty` tells; False where rows are counted.
+        amounts: whether columns of $1,204.50, 12% or (3.5) become plain numbers too, see `amounts`.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
@@ -116,7 +124,8 @@ def read_table(path: str | Path, header: bool | None = None, *, empty_lines: boo
     name = normalize(str(path))
     suffix = Path(unpacked_name(name)).suffix
     if suffix in (*WORKBOOKS, *COLUMNAR):
-        return _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
+        table = _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
+        return _in_plain_numbers(table, amounts=amounts)
     known = read_known(path)
     text = known.text.rstrip("\n")
     if is_json_lines(suffix, text):
@@ -136,7 +145,9 @@ def read_table(path: str | Path, header: bool | None = None, *, empty_lines: boo
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
     table = _of_cells(cells, header, name, layout, known.said + layout.kind, notes)
     table = replace(table, empty=empty)
-    return _in_plain_numbers(table, layout.separator) if layout.separator else table
+    return (
+        _in_plain_numbers(table, layout.separator, amounts=amounts) if layout.separator else table
+    )
 
 
 def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> Table:
@@ -146,8 +157,7 @@ def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> 
         cells, notes = within_margins(cells)
     if header is None:
         header = columnar or looks_like_header([row for _, row in cells])
-    table = _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
-    return _in_plain_numbers(table)
+    return _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
 
 
 def _of_cells(
@@ -174,10 +184,13 @@ def _made(
     return Table(name, columns, tuple(rows), said)
 
 
-def _in_plain_numbers(table: Table, separator: str = "") -> Table:
-    """The table with 1204.5 for 1.204,5 and 1,204.5."""
+def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = False) -> Table:
+    """The table with 1204.5 for 1.204,5 and 1,204.5; amounts: and for $1,204.50."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
     plain = plain_columns(cells, separator)
+    found = {name: amounts_in(c) for name, c in cells.items()} if amounts else {}
+    marked = {name: one for name, one in found.items() if one}
+    plain |= plain_amounts(marked, {n: c for n, c in cells.items() if n not in marked}, separator)
     doubtful = undecided({n: c for n, c in cells.items() if n not in plain}, separator)
     points = [
         f"{name} with a decimal point ({cell} is not {cell.replace('.', '')})"
@@ -189,7 +202,12 @@ def _in_plain_numbers(table: Table, separator: str = "") -> Table:
         Row(where, values | {name: numbers[place] for name, (_, numbers) in plain.items()})
         for place, (where, values) in enumerate(table.rows)
     )
-    ways = [f"{name} {way}" for name, (way, _) in plain.items()]
+    ways = [f"{name} {way}" for name, (way, _) in plain.items() if way != PLAIN]
+    examples = {name: one.example for name, one in marked.items() if name in plain}
+    ways += [
+        f"{name} is read as plain numbers ({cells[name][n].strip()} is {plain[name][1][n]})"
+        for name, n in examples.items()
+    ]
     said = "; ".join((table.said, *ways, *points))
     return replace(table, rows=rows, said=said, written=tuple(row.values for row in table.rows))
 

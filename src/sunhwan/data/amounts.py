@@ -1,0 +1,94 @@
+"""Amounts: numbers with a currency or a percent sign, and negative ones in brackets."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sunhwan.data.numbers import GROUPED, PLAIN, plain_columns, writings
+
+_CURRENCY = "$€£¥₩원円元"
+_BRACKETS = re.compile(rf"([{_CURRENCY}]?)[ \xa0]?\(([^()+-]*+)\)[ \xa0]?([{_CURRENCY}%]?)")
+_AMOUNT = re.compile(
+    rf"([+-]?)([{_CURRENCY}]?)[ \xa0]?([+-]?)([0-9.,'](?:[0-9.,'\xa0\u202f]*[0-9.,])?)"
+    rf"[ \xa0\u202f]?([{_CURRENCY}%]?)"
+)
+_WITHOUT_DECIMALS = frozenset("¥₩원円元")
+
+
+class Amounts(NamedTuple):
+    """A column of amounts without their marks.
+
+    mark: the currency, "%", or "" where brackets are the only sign of an amount. cells: numbers in some
+    writing, "" of an empty cell. example: the place of a cell that shows what was left out.
+    """
+
+    mark: str
+    cells: list[str]
+    example: int
+
+
+def amounts_in(cells: Sequence[str]) -> Amounts | None:
+    """A column's amounts; None where it holds none, or other things, or its cells do not agree.
+
+    They agree where all marks are the same one, brackets stand in no column of negative signs or around
+    every number, and a percent sign is missing at no number but 0.
+    """
+    made: list[tuple[str, str]] = []
+    for cell in map(str.strip, cells):
+        one = _amount(cell) if cell else ("", "")
+        if one is None:
+            return None
+        made.append(one)
+    marks = {mark for mark, _ in made if mark}
+    filled = [(place, cell) for place, cell in enumerate(map(str.strip, cells)) if cell]
+    in_brackets = [place for place, cell in filled if "(" in cell]
+    signed = any("-" in cell for _, cell in filled)
+    if len(marks) > 1 or not (marks or in_brackets) or (in_brackets and signed):
+        return None
+    if in_brackets and len(in_brackets) == len(filled):
+        return None
+    if marks == {"%"} and any(not mark and number.strip("0.,") for mark, number in made):
+        return None
+    mark = next(iter(marks), "")
+    shows = in_brackets or [place for place, (of, _) in enumerate(made) if of]
+    return Amounts(mark, [number for _, number in made], shows[0])
+
+
+def currencies_of(cells: Sequence[str]) -> list[str]:
+    """The currencies of a column whose every cell is an amount or empty; [] of any other column."""
+    found = [_amount(cell.strip()) for cell in cells if cell.strip()]
+    marks = (one[0] for one in found if one and one[0] not in ("", "%"))
+    return list(dict.fromkeys(marks)) if None not in found else []
+
+
+def plain_amounts(
+    columns: dict[str, Amounts], others: dict[str, list[str]], separator: str
+) -> dict[str, tuple[str, list[str]]]:
+    """Of columns of amounts the writing of their numbers, and plain cells, as `plain_columns` decides.
+
+    others: the cells of the other columns. Where nothing tells, a currency without decimals has commas
+    between thousands; a column that is undecided still is left out.
+    """
+    found = plain_columns(others | {name: one.cells for name, one in columns.items()}, separator)
+    made = {}
+    for name, (mark, cells, _) in columns.items():
+        ways = writings(cells)
+        if ways == (PLAIN,) and name not in found:
+            made[name] = PLAIN, cells
+        elif GROUPED in ways and mark and mark in _WITHOUT_DECIMALS:
+            made[name] = GROUPED, [cell.replace(",", "").replace("'", "") for cell in cells]
+        elif name in found:
+            made[name] = found[name]
+    return made
+
+
+def _amount(cell: str) -> tuple[str, str] | None:
+    """The mark of a cell and its number, with a sign; None where it is no amount."""
+    brackets = _BRACKETS.fullmatch(cell)
+    match = _AMOUNT.fullmatch("".join(brackets.groups()) if brackets else cell)
+    if match is None:
+        return None
+    outer, before, inner, number, after = match.groups()
+    if (outer and inner) or (before and after):
+        return None
+    return before or after, ("-" if brackets else outer or inner) + number
