@@ -216,3 +216,14 @@ def test_a_forecast_across_a_change_is_right_in_value_and_in_its_times(
     lines = [f"{t.isoformat()},{v}" for t, v in zip(elsewhere, daily(elsewhere), strict=True)]
     (asked,) = [task.parse_question(lines)]
     assert asked.clock.zone == "Europe/London"
+
+
+@pytest.mark.parametrize(("zone", "change"), CHANGES)
+def test_times_that_a_clock_shows_twice_are_said(
+    tmp_path: Path, zone: str, change: datetime
+) -> None:
+    clock = shown(around(change, WEEK, WEEK), zone)
+    rows = "".join(f"{time.isoformat()},{n % 7}\n" for n, time in enumerate(clock))
+    (tmp_path / "a.csv").write_text(f"time,load\n{rows}", encoding="utf-8")
+    (series,) = read_panel(tmp_path / "a.csv")
+    assert ("1 of the times are shown twice" in series.said) == (change.month > 9)

@@ -123,11 +123,20 @@ def read_panel(
     made = [
         _series(table, columns, key, rows, times, calendar, values) for key, rows in order.items()
     ]
+    notes += _shown_twice(max(made, key=lambda series: len(series.times)).clock)
     notes += _outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
     said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))
     return [Series(**{**vars(series), "said": said}) for series in made]
+
+
+def _shown_twice(clock: Clock) -> tuple[str, ...]:
+    """A note about times that the clock of a zone shows twice, as it is set back."""
+    slots = clock.slots(0)
+    twice = len(slots.at) - len(np.unique(slots.at)) if slots else 0
+    shown = f"{twice:,} of the times are shown twice as the clock is set back"
+    return (f"{shown}, and the later value of both stands for the days after",) if twice else ()
 
 
 def _outside(
