@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,6 +49,18 @@ def test_every_task_has_an_export():
 def test_numbers(tmp_path, name):
     """Pooling, pairs, frames, numbers, images, labels, letters and quantiles."""
     assert export(GOLDEN / name, tmp_path / "out").deviation < 1e-5
+
+
+@pytest.mark.parametrize("name", ["describe", "forecast"])
+def test_inputs_that_are_not_there_are_told(tmp_path, name):
+    export(GOLDEN / name, tmp_path / "out")
+    np.savez(tmp_path / "other.npz", other=np.zeros(1))
+    for file in ("none.npz",) * (name == "describe") + ("other.npz",):
+        command = [sys.executable, "-I", tmp_path / "out" / "example.py", tmp_path / file]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert f"{file} is no .npz file with the arrays " in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_labels_of_texts(tmp_path):

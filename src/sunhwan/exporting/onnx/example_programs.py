@@ -229,12 +229,28 @@ print(first.get(best, ""), round(sums.get(best, 0.0), 2))
 """
 )
 
-GIVEN = """
+ARRAYS = """
+def arrays(session):
+    names = [value.name for value in session.get_inputs()]
+    try:
+        found = np.load(sys.argv[1])
+        return {name: found[name] for name in names}
+    except Exception as error:
+        wanted = f"{sys.argv[1]} is no .npz file with the arrays {', '.join(names)}"
+        print(f"{wanted}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+"""
+
+GIVEN = (
+    ARRAYS
+    + """
 session = opened("model.onnx")
 names = [value.name for value in session.get_outputs()]
-for name, value in zip(names, session.run(names, dict(np.load(sys.argv[1])))):
+for name, value in zip(names, session.run(names, arrays(session))):
     print(name, value.tolist())
 """
+)
 
 _WRITING = """
 session = opened("encoder.onnx")
@@ -259,7 +275,7 @@ TRANSLATE = """
 ids = encode(sys.argv[1], tokenizer["source"]["vocabulary"])
 given = {"tokens": np.array([ids or [0]]), "lengths": np.array([len(ids)])}
 """ + _WRITING.lstrip()
-WRITE = "\ngiven = dict(np.load(sys.argv[1]))\n" + _WRITING.lstrip()
+WRITE = ARRAYS + '\ngiven = arrays(opened("encoder.onnx"))\n' + _WRITING.lstrip()
 
 
 def example(purpose: str, usage: str, body: str, *vocabularies: str) -> str:
