@@ -228,7 +228,7 @@ def test_weights_are_digested_only_to_go_on(
     assert out.read_text().count("\n") == 200
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
 def test_a_finished_output_of_other_rows_is_no_answer(
     reviewer: Task, tmp_path: Path, form: str
 ) -> None:

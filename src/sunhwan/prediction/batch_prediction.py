@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from sunhwan.atomic import reported, sync_folder, write_text
+from sunhwan.data.separated import Layout, quoted_rows
 from sunhwan.data.sheets import cell_text
 from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
@@ -175,14 +176,18 @@ class _Target:
     def check_begins_alike(self, rows: Rows) -> None:
         """StoreError where the first answer of a finished output is to none of the first questions.
 
-        That is seen where the output keeps the columns of the questions: csv and jsonl.
+        That is seen where the output keeps the columns of the questions: csv, jsonl, and tsv of a table.
         """
         assert isinstance(self._out, Path)
-        if not rows.columns or self._form not in ("csv", "jsonl"):
+        keeps = self._form in ("csv", "jsonl") or (self._form == "tsv" and rows.is_table)
+        if not rows.columns or not keeps:
             return
-        with open_table(self._out, rows.columns, header=True) as written:
-            answers = (row.values for row in written.rows if row.values)
-            first = {name: cell_text(cell) for name, cell in next(answers, {}).items()}
+        if self._form == "tsv":
+            first = _first_of_tsv(self._out)
+        else:
+            with open_table(self._out, rows.columns, header=True) as written:
+                answers = (row.values for row in written.rows if row.values)
+                first = {name: cell_text(cell) for name, cell in next(answers, {}).items()}
         kept = [name for name in rows.columns if name in first]
         if first and not any(
             all(cell_text(asked.values.get(name)) == first[name] for name in kept) and kept
@@ -313,6 +318,14 @@ class _Target:
             "names": self._writer.names if self._writer else self._names,
         }  # fmt: skip
         write_text(self._record, json.dumps(record))
+
+
+def _first_of_tsv(out: Path) -> dict[str, str]:
+    """The cells of the first row by the names of the header, quoted as they were written."""
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = quoted_rows(file, Layout("\t"), str(out))
+        (_, names), (_, cells) = next(rows, (1, [])), next(rows, (2, []))
+    return dict(zip(names, cells, strict=False))
 
 
 def _identity(source: Path) -> list[Any]:
