@@ -11,9 +11,9 @@ from sunhwan.config import Config
 from sunhwan.data.tables import read_table
 from sunhwan.errors import ConfigError, DataError
 from sunhwan.tasks.common.columns import Columns, choose_columns
-from sunhwan.tasks.common.labels import alike
+from sunhwan.tasks.common.labels import alike, contradictions
 from sunhwan.tasks.common.pairs import find_pairs, pairs_in
-from sunhwan.tasks.common.questions import is_question, questions_in
+from sunhwan.tasks.common.questions import Pair, Question, is_question, questions_in
 from tests.conftest import Command
 
 INPUTS, TARGETS = ("text", "2"), ("label", "1")
@@ -46,6 +46,19 @@ def test_empty_lines_are_left_out_and_counted_unless_strict(tmp_path: Path) -> N
     assert found.notes == ["empty lines left out: 1"]
     with pytest.raises(DataError, match="line 3: this line is empty"):
         pairs_in(file, columns, strict=True)
+
+
+def test_texts_with_different_labels_are_counted() -> None:
+    rows = [
+        ("좋다", "긍정"),
+        ("나쁘다", "부정"),
+        ("좋다", "부정"),
+        ("좋다", "긍정"),
+        ("보통", "긍정"),
+    ]
+    pairs = [Pair(Question((text,), f"a, line {n}"), label) for n, (text, label) in enumerate(rows)]
+    assert contradictions(pairs) == ["1 text has different labels, such as '좋다' (a, line 2)"]
+    assert contradictions(pairs[:2]) == []
 
 
 def test_an_export_is_learned_measured_and_asked_as_it_is(

@@ -41,7 +41,13 @@ from sunhwan.tasks.common.input_kinds import (
     input_kind_from_dict,
 )
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts
-from sunhwan.tasks.common.labels import alike, count_labels, most_common, restored_labels
+from sunhwan.tasks.common.labels import (
+    alike,
+    contradictions,
+    count_labels,
+    most_common,
+    restored_labels,
+)
 from sunhwan.tasks.common.pairs import find_pairs
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import MANY, complete_examples, kind_of_text
@@ -120,6 +126,8 @@ class Classify(TableTask):
         config = _with_linear(config, cells, len(columns.inputs))
         task = cls(config, columns, input_kind, sorted(counts))
         said += [f"{len(counts)} labels: {most_common(counts)}", *alike(counts)]
+        if config.task.kind in ("text", "words"):
+            said += contradictions(train)
         task.weigh(counts)
         examples = task.examples(train)
         said += longest_note(examples)

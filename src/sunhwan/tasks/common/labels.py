@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from sunhwan.errors import DataError, StoreError, quoted
+from sunhwan.tasks.common.questions import Pair
 
 MANY = 50
 """Up to so many labels nothing is wrong with each being seen once."""
@@ -47,6 +48,23 @@ def alike(counts: Counter[str]) -> list[str]:
     if not found:
         return []
     return [f"nearly equal labels, learned as different ones: {', '.join(found[:5])}"]
+
+
+def contradictions(pairs: Iterable[Pair]) -> list[str]:
+    """A sentence on texts that stand with different labels, of which a classifier can learn one alone."""
+    labels: dict[tuple[str, ...], str] = {}
+    where: dict[tuple[str, ...], str] = {}
+    for pair in pairs:
+        cells = pair.question.cells
+        if labels.setdefault(cells, pair.answer) != pair.answer:
+            where.setdefault(cells, pair.question.where)
+    if not where:
+        return []
+    (cells, first), *_ = where.items()
+    texts = "text has" if len(where) == 1 else "texts have"
+    return [
+        f"{len(where):,} {texts} different labels, such as {quoted(' | '.join(cells))} ({first})"
+    ]
 
 
 def restored_labels(stored: Any) -> list[str]:
