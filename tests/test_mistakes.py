@@ -107,13 +107,14 @@ def test_each_note_is_one_that_the_package_says() -> None:
 def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     rows = "".join(f"영화 {n} 평;{'긍정' if n % 2 else ''}\n" for n in range(40))
     path = tmp_path / "평.csv"
-    path.write_bytes(f"문장;라벨\n{rows}".encode("cp949"))
+    path.write_bytes(f"문장;라벨\n\n{rows}".encode("cp949"))
     config = Config.from_dict({"task": {"name": "classify"}, "data": {"source": str(path)}})
     said = find_pairs(config, ("문장",), ("라벨",)).notes
     assert [note(line, "en") for line in said] == said
-    first, second, third = (note(line, "ko").replace(str(path), "평.csv") for line in said)
+    first, empty, second, third = (note(line, "ko").replace(str(path), "평.csv") for line in said)
     assert first == "평.csv: CP949, 세미콜론으로 구분, 머리글: 문장, 라벨"
-    assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv, line 2)"
+    assert empty == "평.csv: 빈 줄 1개는 뺌"
+    assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv, line 3)"
     assert re.fullmatch("문장 → 라벨: 학습할 행 [0-9]+개, 검증할 행 [0-9]+개", third)
     assert note("the calendar has 45 of 168 steps a week and goes on so", "ko").startswith("달력이")
     for order in ORDERS:

@@ -51,6 +51,8 @@ def test_an_empty_line_is_left_out_where_times_tell_the_steps() -> None:
     assert len(series.values) == 3
     assert "; empty lines left out: 1; the time is" in series.said
     with pytest.raises(DataError, match="line 3: this line is empty"):
+        read_panel("x.csv", Wanted(filled=True))
+    with pytest.raises(DataError, match="line 3: this line is empty"):
         read("Sales,Rain\n1,2\n\n3,4\n")
 
 
@@ -76,7 +78,7 @@ def test_amounts_are_read_as_numbers(cells: list[str], numbers: list[float | Non
 
 
 def test_amounts_that_do_not_agree_are_refused() -> None:
-    with pytest.raises(DataError, match="the column 'price' has amounts in \\$ and €"):
+    with pytest.raises(DataError, match="the column 'price' has amounts in \\$, €"):
         read("date,price\n2024-01-01,$3\n2024-01-02,€4\n")
     for cells in (("12%", "5"), ("(1)", "(2)"), ("-1", "(2)"), ("-$1", "$(2)")):
         with pytest.raises(DataError, match="not a finite number"):

@@ -14,6 +14,7 @@ from sunhwan.tasks.common.columns import Columns, choose_columns
 from sunhwan.tasks.common.labels import alike, contradictions
 from sunhwan.tasks.common.pairs import find_pairs, pairs_in
 from sunhwan.tasks.common.questions import Pair, Question, is_question, questions_in
+from sunhwan.tasks.tag.reading import read_sequences
 from tests.conftest import Command
 
 INPUTS, TARGETS = ("text", "2"), ("label", "1")
@@ -46,6 +47,18 @@ def test_empty_lines_are_left_out_and_counted_unless_strict(tmp_path: Path) -> N
     assert found.notes == ["empty lines left out: 1"]
     with pytest.raises(DataError, match="line 3: this line is empty"):
         pairs_in(file, columns, strict=True)
+
+
+def test_of_sequences_what_is_left_out_is_counted_or_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, "x.csv", "text,label\n가 나,A B\n\n다,\n라,B\n")
+    config = Config.from_dict({"task": {"name": "tag"}})
+    found = read_sequences(path, config)
+    assert [pair.answer for pair in found.pairs] == ["A\tB", "B"]
+    assert found.notes == [
+        "empty lines left out: 1", f"a row has no label and is left out ({path}, line 4)",
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="line 3: this line is empty"):
+        read_sequences(path, config, strict=True)
 
 
 def test_texts_with_different_labels_are_counted() -> None:

@@ -114,7 +114,7 @@ def read_panel(
                 "times, with --set task.steps=rows"
             ) from None
         notes += more
-    if calendar.unit == "row":
+    if calendar.unit == "row" or wanted.filled:
         table.check_filled()  # it may stand for a value that is missing
     if times.zone and calendar.unit == "time":
         holes, clock = "UTC, too, for its week has holes", f"the clock of {times.zone}"
@@ -192,7 +192,7 @@ def _numbers(table: Table, name: str, columns: Columns) -> NDArray[np.float64]:
     currencies = currencies_of(cells(table, name))
     if len(currencies) > 1:
         raise DataError(
-            f"{table.name}: the column {quoted(name)} has amounts in {' and '.join(currencies)}; bring "
+            f"{table.name}: the column {quoted(name)} has amounts in {', '.join(currencies)}; bring "
             "them to one currency, or give each a column of its own"
         )
     return np.array(

@@ -51,6 +51,7 @@ class Wanted:
         dates, zone: as `read_times` takes them. order, usual_zone: those of the dates a model was
             trained on, taken where several fit.
         rows: whether rows are counted, whatever their times.
+        filled: whether an empty line is an error, also where times tell the steps.
     """
 
     time: str = ""
@@ -63,6 +64,7 @@ class Wanted:
     zone: str = ""
     usual_zone: str = ""
     rows: bool = False
+    filled: bool = False
 
 
 FOUND = Wanted()

@@ -153,9 +153,6 @@ class AnswerQuestions(TableTask):
     ) -> Baselines:
         return beside_baselines(train, first_ones(data, limit), scores)
 
-    def read(self, path: Path) -> list[Example]:
-        return self.read_noted(path)[0]
-
     def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Example], list[str]]:
         if str(path) in self.built_in:
             return self.examples(_made(NEW_ROWS, seed=2)), []

@@ -43,6 +43,11 @@ class InputKindTask(ExampleTask):
     def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
         return Question(cells, where, folder)
 
+    def read(self, path: Path) -> list[Example]:
+        examples: list[Example]
+        examples, _ = self.read_noted(path)
+        return examples
+
 
 class TableTask(InputKindTask):
     """A task of a table: some columns are the parts of a question, another one is its answer."""
@@ -77,9 +82,6 @@ class TableTask(InputKindTask):
     def pairs(self, path: Path, *, strict: bool = False) -> Answered:
         """The rows of a file with the right answers."""
         return pairs_in(path, self.columns, strict=strict)
-
-    def read(self, path: Path) -> list[Example]:
-        return self.examples(self.pairs(path).pairs)
 
     def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Example], list[str]]:
         found = self.pairs(path, strict=strict)

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -89,7 +90,7 @@ class Forecast(ExampleTask):
     @classmethod
     def prepare(cls, config: Config) -> Prepared:
         settings = own(config.task, ForecastConfig)
-        wanted = wanted_of(settings)
+        wanted = replace(wanted_of(settings), filled=config.data.strict)
         found = [series for s in config.data.source for series in open_series(s, wanted)]
         files = [shortened(series, settings.leave_out) for series in found]
         config = complete_sizes(config, files)
@@ -293,14 +294,19 @@ class Forecast(ExampleTask):
         return cls(config, layout, marks)
 
     def read(self, path: Path) -> list[Window]:
+        return self.read_noted(path)[0]
+
+    def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Window], list[str]]:
         """A file's windows: after the rows that the model knows if it continues them, else all.
 
         Forecasts are made from every row on, each with a whole horizon to compare with.
         """
-        return windows_to_compare(self._open(path), self.layout, self.marks, self.settings)
+        found = self._open(path, strict=strict)
+        return windows_to_compare(found, self.layout, self.marks, self.settings), []
 
-    def _open(self, path: Path) -> list[Series]:
-        return open_series(str(path), self.layout.wanted(self.settings), self.layout.calendar)
+    def _open(self, path: Path, *, strict: bool = False) -> list[Series]:
+        wanted = replace(self.layout.wanted(self.settings), filled=strict)
+        return open_series(str(path), wanted, self.layout.calendar)
 
     def questions(self, path: Path) -> Iterator[Series]:
         if str(path) == "-":

@@ -29,17 +29,20 @@ class Sequences(NamedTuple):
     file of frames, and the answer is its labels between tabs.
 
     config: as it was given, with the kind and, of a table, the columns that were found.
+    notes: what was left out, in words.
     """
 
     pairs: list[Pair]
     config: Config
     said: str
+    notes: list[str]
 
 
-def read_sequences(path: Path, config: Config) -> Sequences:
+def read_sequences(path: Path, config: Config, *, strict: bool = False) -> Sequences:
     """Read a treebank, or a table in whose cells words and labels stand between spaces.
 
-    In a table frames are the name of a file, and their labels may be a text file's name too.
+    In a table frames are the name of a file, and their labels may be a text file's name too. strict: a
+    row without labels, or an empty line, is an error.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
@@ -57,7 +60,8 @@ def read_sequences(path: Path, config: Config) -> Sequences:
             )
             for sentence in treebank.sentences
         ]
-        return Sequences(pairs, _with(config, kind="words"), f"{treebank.name}: {treebank.said}")
+        said = f"{treebank.name}: {treebank.said}"
+        return Sequences(pairs, _with(config, kind="words"), said, [])
     table = read_table(path, empty_lines=True)
     columns = choose_columns(table, config, INPUTS, TARGETS)
     if len(columns.inputs) != 1:
@@ -65,12 +69,12 @@ def read_sequences(path: Path, config: Config) -> Sequences:
             f"{table.name}: one column is read to be tagged, not {', '.join(columns.inputs)}: name "
             "it with --input"
         )
-    rows, notes = pairs_of(table, columns, path, strict=config.data.strict)
+    rows, notes = pairs_of(table, columns, path, strict=strict)
     found = complete_kind(config, [row.question for row in rows]).task.kind
     kind = "frames" if found == "frames" else "words"
     config = _with(config, kind=kind, input=columns.inputs, target=columns.target)
     pairs = [_frames(row) if kind == "frames" else _words(row) for row in rows]
-    return Sequences(pairs, config, f"{table.name}: {'; '.join((table.said, *notes))}")
+    return Sequences(pairs, config, f"{table.name}: {'; '.join((table.said, *notes))}", notes)
 
 
 def sequences_asked(path: Path, config: Config) -> Iterator[Question]:

@@ -104,15 +104,14 @@ class Tag(InputKindTask):
             raise ConfigError(
                 "training.label_smoothing is for the output layer softmax, not for crf"
             )
-        pairs: list[Pair] = []
-        said = []
+        pairs, said, strict = list[Pair](), list[str](), config.data.strict
         for path in config.data.source:
-            found = read_sequences(Path(path), config)
+            found = read_sequences(Path(path), config, strict=strict)
             pairs, config = pairs + found.pairs, found.config
             said.append(found.said)
         if config.text.validation:
             train = pairs
-            held_out = read_sequences(Path(config.text.validation), config).pairs
+            held_out = read_sequences(Path(config.text.validation), config, strict=strict).pairs
         else:
             train, held_out = split(pairs, config.text.validation_share)
         columns, counts, more = fit_columns(train, config)
@@ -370,8 +369,9 @@ class Tag(InputKindTask):
             return raw_questions(self.tokenizer, path)
         return sequences_asked(path, self.config)
 
-    def read(self, path: Path) -> list[Example]:
-        return self.examples(read_sequences(path, self.config).pairs)
+    def read_noted(self, path: Path, *, strict: bool = False) -> tuple[list[Example], list[str]]:
+        found = read_sequences(path, self.config, strict=strict)
+        return self.examples(found.pairs), found.notes
 
     def answers(self, questions: Iterable[Any]) -> Iterator[Answer]:
         """The labels of each sentence's words, or of each recording's frames."""
