@@ -234,6 +234,13 @@ def test_empty_lines_between_rows_are_left_out_where_they_may_be(save: Save, tex
         read_table(save("x.txt", "하나\n\n둘\n"), empty_lines=True)
 
 
+@pytest.mark.parametrize("names", ["words,tags", "단어,품사"])
+def test_the_names_of_a_table_to_tag_by_are_a_header(save: Save, names: str) -> None:
+    assert read_table(save("x.csv", f"{names}\n가 나,A B\n다,B\n")).columns == tuple(
+        names.split(",")
+    )
+
+
 def test_a_header_can_be_demanded(save: Save) -> None:
     table = read_table(save("x.csv", ",좋다\n0,나쁘다\n"), header=True)
     assert table.columns == ("1", "좋다")

@@ -13,8 +13,8 @@ LONGEST_NAME = 40
 # fmt: off
 WELL_KNOWN = frozenset((
     "text", "document", "sentence", "sentence1", "sentence2", "review", "message", "content",
-    "body", "comment", "title", "utterance", "premise", "hypothesis", "word", "token",
-    "label", "labels", "class", "target", "tag", "category", "sentiment", "intent", "rating",
+    "body", "comment", "title", "utterance", "premise", "hypothesis", "word", "token", "words", "tokens",
+    "label", "labels", "class", "target", "tag", "tags", "category", "sentiment", "intent", "rating",
     "score", "question", "answer", "q", "a", "prompt", "response", "input", "output",
     "source", "src", "trg", "tgt", "translation", "english", "korean", "en", "ko", "eng", "kor",
     "file", "path", "image", "transcript", "article", "summary", "caption", "description",
@@ -23,7 +23,7 @@ WELL_KNOWN = frozenset((
     "문장", "본문", "내용", "텍스트", "글", "제목", "리뷰", "댓글", "메시지", "발화", "질문", "답변",
     "대답", "응답", "분류", "라벨", "레이블", "정답", "범주", "감정", "의도", "평점", "점수", "원문",
     "번역", "번역문", "요약", "설명", "그림", "한국어", "영어", "번호", "이름", "값", "날짜", "일자",
-    "일시", "시간", "시각", "연도", "월",
+    "일시", "시간", "시각", "연도", "월", "단어", "어절", "태그", "품사", "개체명",
 ))
 ROW_NAMES = frozenset(("id", "idx", "index", "no", "no.", "번호", "순번", "연번", "unnamed: 0"))
 # fmt: on
