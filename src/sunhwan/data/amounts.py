@@ -12,6 +12,7 @@ _AMOUNT = re.compile(
     rf"([+-]?)([{_CURRENCY}]?)[ \xa0]?([+-]?)([0-9.,'](?:[0-9.,'\xa0\u202f]*[0-9.,])?)"
     rf"[ \xa0\u202f]?([{_CURRENCY}%]?)"
 )
+_MARK = re.compile(rf"[{_CURRENCY}%(]")
 _WITHOUT_DECIMALS = frozenset("¥₩원円元")
 
 
@@ -33,6 +34,8 @@ def amounts_in(cells: Sequence[str]) -> Amounts | None:
     They agree where all marks are the same one, brackets stand in no column of negative signs or around
     every number, and a percent sign is missing at no number but 0.
     """
+    if not _may_be_amounts(cells):
+        return None
     made: list[tuple[str, str]] = []
     for cell in map(str.strip, cells):
         one = _amount(cell) if cell else ("", "")
@@ -56,9 +59,17 @@ def amounts_in(cells: Sequence[str]) -> Amounts | None:
 
 def currencies_of(cells: Sequence[str]) -> list[str]:
     """The currencies of a column whose every cell is an amount or empty; [] of any other column."""
+    if not _may_be_amounts(cells):
+        return []
     found = [_amount(cell.strip()) for cell in cells if cell.strip()]
     marks = (one[0] for one in found if one and one[0] not in ("", "%"))
     return list(dict.fromkeys(marks)) if None not in found else []
+
+
+def _may_be_amounts(cells: Sequence[str]) -> bool:
+    """Whether the first filled cell is an amount and some cell has a mark: the quick half of an answer."""
+    first = next((cell.strip() for cell in cells if cell.strip()), "")
+    return _amount(first) is not None and _MARK.search("\n".join(cells)) is not None
 
 
 def plain_amounts(
