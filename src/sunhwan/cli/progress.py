@@ -70,6 +70,7 @@ class _Watching(Reporter):
         self._reading = Reading()
 
     def begin(self, facts: dict[str, Any]) -> None:
+        self._loss, self._progress = _Smoothed(), Progress()
         self._writes = TASKS[facts["task"]].loss_of_tokens
         line = say(
             "begin", corpus=facts["corpus"], data=_data(facts),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sunhwan.training import Reporter, Result
 
 Json = Annotated[bool, typer.Option("--json", help="End with one JSON object; progress on stderr.")]
+PRETRAIN_SHARE = 0.33
+"""Of the budget, that --pretrain asks for."""
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -92,6 +94,13 @@ def train(
             help="Start from what this run, of any task that reads text, has learned to read.",
         ),
     ] = None,
+    pretrain: Annotated[
+        bool,
+        typer.Option(
+            "--pretrain",
+            help="Let a language model learn the texts of the task first, in a third of the budget.",
+        ),
+    ] = False,
     vectors: Annotated[
         Path | None, typer.Option(help="Start from the pretrained word vectors of this file.")
     ] = None,
@@ -132,6 +141,7 @@ def train(
         "data.strict": strict or None,
         "text.vectors": None if vectors is None else str(vectors),
         "training.start_from": None if from_ is None else str(from_),
+        "training.pretrain": PRETRAIN_SHARE if pretrain else None,
         "training.bptt_memory": bptt_memory,
         "training.seed": seed,
         "training.device": device,

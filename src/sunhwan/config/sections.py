@@ -256,6 +256,13 @@ class TrainingConfig:
     start_from: str = setting(
         "", "a run or model folder, of any task that reads text, whose reading to begin with"
     )
+    pretrain: float = setting(
+        0.0,
+        "share of the budget in which a language model first learns the texts of the task, which then "
+        "begins with what it has learned; --pretrain: 0.33; 0: none",
+        low=0,
+        high=0.9,
+    )
     seed: int = setting(1, "seed of all random numbers", low=0, high=2**63 - 1)
     optimizer: str = setting(
         "muon", "how gradients become steps", choices=("sgd", "adam", "adamw", "muon")

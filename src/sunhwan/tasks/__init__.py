@@ -12,7 +12,7 @@ from sunhwan import registry
 if TYPE_CHECKING:
     from sunhwan.tasks.classify.task import Classify
     from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
-    from sunhwan.tasks.common.interface import Prepared, Stream, Task
+    from sunhwan.tasks.common.interface import Learner, Prepared, Stream, Task
     from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
     from sunhwan.tasks.describe.task import Describe
     from sunhwan.tasks.forecast.task import Forecast
@@ -41,7 +41,7 @@ _COMMON = "sunhwan.tasks.common"
 _HOMES = {
     **{place.partition(":")[2]: place for place in registry.TASKS.values()},
     **{n: f"{_COMMON}.results:{n}" for n in ("Answer", "Baselines", "Listing", "Review", "Scores")},
-    **{n: f"{_COMMON}.interface:{n}" for n in ("Prepared", "Stream", "Task")},
+    **{n: f"{_COMMON}.interface:{n}" for n in ("Learner", "Prepared", "Stream", "Task")},
     "EncoderDecoderTask": f"{_COMMON}.encoder_decoder_task:EncoderDecoderTask",
 }
 """Each public name, and where it comes from at first use: settings are read without PyTorch."""
@@ -55,6 +55,7 @@ __all__ = [
     "EncoderDecoderTask",
     "Forecast",
     "LanguageModelTask",
+    "Learner",
     "Listing",
     "Prepared",
     "Review",

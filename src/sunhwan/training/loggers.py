@@ -60,11 +60,11 @@ class LoggingReporter(Reporter):
     """
 
     def __init__(self, writer: Writer, inner: Reporter) -> None:
-        self._writer, self._inner = writer, inner
+        self._writer, self.inner = writer, inner
         self._open, self._failed, self._step = False, False, 0
 
     def reading(self, progress: Progress) -> None:
-        self._inner.reading(progress)
+        self.inner.reading(progress)
 
     def begin(self, facts: dict[str, Any]) -> None:
         self._step = facts["step"]
@@ -75,35 +75,35 @@ class LoggingReporter(Reporter):
                 f"{self._writer.setting} cannot begin a record: {first_line(error)}"
             ) from None
         self._open = True
-        self._inner.begin(facts)
+        self.inner.begin(facts)
 
     def step(self, report: StepReport) -> None:
         self._step = report.step
         names = ("loss", "grad_norm", "learning_rate", "tokens_per_second")
         self._write_numbers({f"training/{name}": getattr(report, name) for name in names})
-        self._inner.step(report)
+        self.inner.step(report)
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         found = {name: value for name, value in scores.to_dict().items() if value is not None}
         self._write_numbers({f"validation/{name}": value for name, value in found.items()})
         self._write(self._writer.send)
-        self._inner.validated(step, scores, improved)
+        self.inner.validated(step, scores, improved)
 
     def sample(self, text: str) -> None:
         self._write(lambda: self._writer.text("sample", text, self._step))
-        self._inner.sample(text)
+        self.inner.sample(text)
 
     def say(self, message: str) -> None:
-        self._inner.say(message)
+        self.inner.say(message)
 
     def failed(self) -> None:
         self._failed = True
-        self._inner.failed()
+        self.inner.failed()
 
     def end(self) -> None:
         self._write(lambda: self._writer.end(self._failed))
         self._open = False
-        self._inner.end()
+        self.inner.end()
 
     def _write_numbers(self, values: Mapping[str, float]) -> None:
         self._write(lambda: self._writer.numbers(values, self._step))
@@ -115,9 +115,16 @@ class LoggingReporter(Reporter):
             write()
         except Exception as error:
             self._open = False
-            self._inner.say(
+            self.inner.say(
                 f"{self._writer.setting} stopped logging at step {self._step}: {first_line(error)}"
             )
+
+
+def unlogged(reporter: Reporter) -> Reporter:
+    """The same without its loggers: for what is no part of the run's curves."""
+    while isinstance(reporter, LoggingReporter):
+        reporter = reporter.inner
+    return reporter
 
 
 def first_line(error: Exception) -> str:

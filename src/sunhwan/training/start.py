@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,7 +16,13 @@ from sunhwan.ops.precision import multiplies_bfloat16
 from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
-from sunhwan.training.loggers import logged
+from sunhwan.training.loggers import logged, unlogged
+from sunhwan.training.pretraining import (
+    budgets,
+    pretrain,
+    refuse_before_reading,
+    refuse_prepared,
+)
 from sunhwan.training.processes import (
     FollowerError,
     Processes,
@@ -164,11 +171,18 @@ def _fit(
 ) -> Result:
     config, task, train, validation, _ = prepared
     try:
-        trainer = Trainer(
-            run, config, task, train, validation,
-            reporter=reporter, started=started, processes=processes,
-        )  # fmt: skip
-        with _fitting(config, trainer.device):
+        with _fitting(config, task.device):
+            if config.training.pretrain:
+                if processes.from_first(lambda: not run.checkpoints()):
+                    first = pretrain(run, prepared, unlogged(reporter), started, processes)
+                    if first.stopped == "interrupted":
+                        return first
+                    started = time.perf_counter() - first.seconds
+                config = dataclasses.replace(config, training=budgets(config.training)[1])
+            trainer = Trainer(
+                run, config, task, train, validation,
+                reporter=reporter, started=started, processes=processes,
+            )  # fmt: skip
             result = trainer.fit()
     except ProcessLostError as error:
         raise ProcessLostError(
@@ -203,6 +217,7 @@ def _beside_baselines(run: Run, prepared: Prepared, result: Result) -> Result:
 def _prepare(config: Config, reporter: Reporter | None, processes: Processes) -> Prepared:
     """The task with its data, the model on its device."""
     told = (reporter or Reporter()).reading
+    refuse_before_reading(config)
     device = _device(config, processes)
     torch.manual_seed(config.training.seed)
     kind = TASKS[config.task.name]
@@ -210,6 +225,7 @@ def _prepare(config: Config, reporter: Reporter | None, processes: Processes) ->
     with _fitting(config, device):
         with listening(told):
             prepared = kind.prepare(adopt(config, source) if source else config)
+        refuse_prepared(prepared)
         notes = list(prepared.notes)
         if config.text.vectors:
             notes.append(take_vectors(config.text.vectors, prepared.task))

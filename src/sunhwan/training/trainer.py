@@ -15,7 +15,7 @@ from sunhwan.layers import detach
 from sunhwan.models.loss import Loss
 from sunhwan.store import Run, save_model
 from sunhwan.store.model import load_weights, weights
-from sunhwan.tasks import Scores, Task
+from sunhwan.tasks import Learner, Scores, Task
 from sunhwan.training.average import Average
 from sunhwan.training.budget import Speed, fit_to_clock, plan_by_steps, time_to_measure
 from sunhwan.training.carried import (
@@ -47,7 +47,7 @@ class Trainer:
         self,
         run: Run,
         config: Config,
-        task: Task,
+        task: Learner,
         train: Any,
         validation: Any,
         *,
@@ -347,12 +347,13 @@ class Trainer:
             )
         self._spectra.write(self.step, self.tokens_seen)
         if improved:
-            self._save_model()
+            self.keep_model()
         if scores is not None:
             self.reporter.validated(self.step, scores, improved)
         self._write_sample()
 
-    def _save_model(self) -> None:
+    def keep_model(self) -> None:
+        """Write the model as it is, the best so far, to where `load_model` reads it."""
         facts = {
             "corpus": self._corpus,
             "step": self.step,
@@ -360,7 +361,7 @@ class Trainer:
             **self.task.model_facts(),
             "validation": None if self.best is None else self.best.to_dict(),
         }
-        save_model(self.run.model_folder, self.task, facts)
+        save_model(self.run.model_folder, cast(Task, self.task), facts)
 
     def _write_sample(self) -> None:
         length = self.config.training.sample_length

@@ -11,7 +11,7 @@ from sunhwan.config import Config
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.store import load_model
-from sunhwan.tasks import Task
+from sunhwan.tasks import Learner, Task
 
 ARCHITECTURE = (
     "cell", "lag", "hidden_size", "num_layers", "embedding_size", "connection", "layer_norm", "bias",
@@ -83,7 +83,7 @@ class Taken(NamedTuple):
 
 
 @torch.no_grad()
-def take_over(source: Task, task: Task) -> Taken:
+def take_over(source: Learner, task: Task) -> Taken:
     """Copy what fits: the rows of tokens that both know, and the recurrence.
 
     Of both directions where both models have them, else of the forward one. A token that is new begins as

@@ -10,6 +10,7 @@ from torch import Tensor
 from sunhwan.config import Config, TrainingConfig, Value
 from sunhwan.data.built_in_passages import BUILT_IN_PASSAGES, made_questions
 from sunhwan.errors import ConfigError, DataError, StoreError, quoted
+from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.models.passage_reader import Asked, PassageReader
 from sunhwan.tasks.answer.baselines import beside_baselines
@@ -19,7 +20,7 @@ from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind_task import TableTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.interface import Prepared, PretrainedParts
+from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.pairs import Found, find_pairs, in_words, pairs_in, split
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
@@ -169,8 +170,9 @@ class AnswerQuestions(TableTask):
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.passage_reader:PassageReaderSubject"
 
-    def pretrained_parts(self) -> list[PretrainedParts]:
-        return self.input_kind.pretrained_parts(self.model.encoder)
+    @property
+    def encoder(self) -> Encoder:
+        return self.model.encoder
 
     def preprocessing(self) -> dict[str, Any]:
         return {**self.columns.to_dict(), "source": self.input_kind.to_dict()}

@@ -25,6 +25,7 @@ from sunhwan.errors import (
 from sunhwan.metrics import macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
+from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.ngrams import BUCKETS, empty_part, fit_ngrams
 from sunhwan.tasks.classify.review import review
@@ -40,7 +41,7 @@ from sunhwan.tasks.common.input_kinds import (
     fit_input_kind,
     input_kind_from_dict,
 )
-from sunhwan.tasks.common.interface import Prepared, PretrainedParts
+from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.labels import (
     alike,
     contradictions,
@@ -278,8 +279,9 @@ class Classify(TableTask):
         steps = self.input_kind.kind in ("text", "words", "frames")
         return "sunhwan.inspection.subjects.classifier:ClassifierSubject" if steps else ""
 
-    def pretrained_parts(self) -> list[PretrainedParts]:
-        return self.input_kind.pretrained_parts(self.model.encoder)
+    @property
+    def encoder(self) -> Encoder:
+        return self.model.encoder
 
     def preprocessing(self) -> dict[str, Any]:
         return {

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sunhwan.models.encoder import Encoder
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, ExampleTask
 from sunhwan.tasks.common.input_kind import InputKind
+from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.pairs import Answered, pairs_in
 from sunhwan.tasks.common.questions import (
     ARRAYS,
@@ -24,6 +26,14 @@ class InputKindTask(ExampleTask):
     """A task whose questions are cells of a table, or a text, read by one kind of input."""
 
     input_kind: InputKind
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder of what `input_kind` gives; None: something else reads it."""
+        return None
+
+    def pretrained_parts(self) -> list[PretrainedParts]:
+        return [] if self.encoder is None else self.input_kind.pretrained_parts(self.encoder)
 
     @property
     def main_vocabulary(self) -> Vocabulary | None:

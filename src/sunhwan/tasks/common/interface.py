@@ -77,56 +77,14 @@ class Prepared(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Task(ABC):
-    """A task: how files become questions and answers, the network, and how good it is.
-
-    One object is a trained model with all it needs to be used: what the model folder holds, and what
-    `sunhwan.load` returns.
-    """
+class Learner(ABC):
+    """What the training loop trains: a network, its batches and its figures on held-out data."""
 
     name: ClassVar[str]
-    titles: ClassVar[tuple[str, str]]
-    """What it is called on the page, in English and in Korean."""
     scores_type: ClassVar[type[Any]]
-    built_in: ClassVar[tuple[str, ...]] = ()
-    """Names that stand for data which is always at hand; the first where none is named."""
-    options: ClassVar[tuple[str, ...]] = ()
-    """Names of what `answers` takes beside the questions."""
-    command: ClassVar[str] = "predict"
-    """The command that uses a trained model."""
-    loss_of_tokens: ClassVar[bool] = False
-    """Whether the loss is that of a token, and so has a perplexity."""
-    labels_steps: ClassVar[bool] = False
-    """Whether there is a prediction at each step that is read."""
-    pools_outputs: ClassVar[bool] = False
-    """Whether all outputs together make one prediction."""
-    advice: ClassVar[tuple[str, str]] = (
-        "train longer, or on more data",
-        "더 오래 학습하거나 자료를 늘려 보세요",
-    )
-    """What to try where a baseline is ahead, in English and in Korean."""
-    not_exported: str = ""
-    """Why it is written in no other format, in a sentence; "": it may be."""
-    forecasts: ClassVar[bool] = False
-    """Whether a question is a series, and the answers are drawn by `panels`."""
 
     config: Config
     model: nn.Module
-    labels: list[str] | None = None
-    """What there is to choose from, where that is a fixed set."""
-
-    training: Mapping[str, Any] = MappingProxyType({})
-    """What is known of the training, as plain values."""
-
-    # Training
-
-    @classmethod
-    @abstractmethod
-    def prepare(cls, config: Config) -> Prepared:
-        """Read the files that a configuration names, complete it, and make a fresh model.
-
-        The caller seeds the random numbers. Raises a SunhwanError for anything the user can mend.
-        """
 
     @abstractmethod
     def batches(self, train: Any, config: Config) -> Stream:
@@ -143,13 +101,6 @@ class Task(ABC):
         """The figures on data; limit: about so many tokens of it, 0: all.
 
         `interrupted` is asked between batches; InterruptedError is raised if it says so.
-        """
-
-    @abstractmethod
-    def piece_losses(self, data: Any) -> NDArray[np.float64]:
-        """The loss of each of some hundred pieces of data: nats and how many they are of, (pieces, 2).
-
-        What models are compared by, piece by piece, in the paired bootstrap.
         """
 
     def validate(
@@ -178,6 +129,84 @@ class Task(ABC):
     def digest(self, data: Any) -> str:
         """SHA-256: whether two sets of data are the same to a model."""
 
+    @abstractmethod
+    def fingerprint(self) -> dict[str, Any]:
+        """What the training data alone decided before the first step, such as a vocabulary."""
+
+    def data_digest(self, *data: Any) -> str:
+        """SHA-256 of what the data is to a fresh model, of which a vocabulary is a part too."""
+        own = hashlib.sha256(json.dumps(self.fingerprint()).encode()).hexdigest()
+        return "+".join([own, *(self.digest(part) for part in data if part is not None)])
+
+    def pretrained_parts(self) -> list[PretrainedParts]:
+        """The parts of the model that read text."""
+        return []
+
+    @property
+    def title(self) -> str:
+        """What a trained model of it is called in a sentence."""
+        return f"model to {self.name}"
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+
+class Task(Learner):
+    """A task: how files become questions and answers, the network, and how good it is.
+
+    One object is a trained model with all it needs to be used: what the model folder holds, and what
+    `sunhwan.load` returns.
+    """
+
+    titles: ClassVar[tuple[str, str]]
+    """What it is called on the page, in English and in Korean."""
+    built_in: ClassVar[tuple[str, ...]] = ()
+    """Names that stand for data which is always at hand; the first where none is named."""
+    options: ClassVar[tuple[str, ...]] = ()
+    """Names of what `answers` takes beside the questions."""
+    command: ClassVar[str] = "predict"
+    """The command that uses a trained model."""
+    loss_of_tokens: ClassVar[bool] = False
+    """Whether the loss is that of a token, and so has a perplexity."""
+    labels_steps: ClassVar[bool] = False
+    """Whether there is a prediction at each step that is read."""
+    pools_outputs: ClassVar[bool] = False
+    """Whether all outputs together make one prediction."""
+    advice: ClassVar[tuple[str, str]] = (
+        "train longer, or on more data",
+        "더 오래 학습하거나 자료를 늘려 보세요",
+    )
+    """What to try where a baseline is ahead, in English and in Korean."""
+    not_exported: str = ""
+    """Why it is written in no other format, in a sentence; "": it may be."""
+    forecasts: ClassVar[bool] = False
+    """Whether a question is a series, and the answers are drawn by `panels`."""
+
+    labels: list[str] | None = None
+    """What there is to choose from, where that is a fixed set."""
+
+    training: Mapping[str, Any] = MappingProxyType({})
+    """What is known of the training, as plain values."""
+
+    # Training
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, config: Config) -> Prepared:
+        """Read the files that a configuration names, complete it, and make a fresh model.
+
+        The caller seeds the random numbers. Raises a SunhwanError for anything the user can mend.
+        """
+
+    @abstractmethod
+    def piece_losses(self, data: Any) -> NDArray[np.float64]:
+        """The loss of each of some hundred pieces of data: nats and how many they are of, (pieces, 2).
+
+        What models are compared by, piece by piece, in the paired bootstrap.
+        """
+
     # Keeping
 
     @abstractmethod
@@ -195,11 +224,6 @@ class Task(ABC):
     def fingerprint(self) -> dict[str, Any]:
         """What of `preprocessing` the training data alone decided, before the first step."""
         return self.preprocessing()
-
-    def data_digest(self, *data: Any) -> str:
-        """SHA-256 of what the data is to a fresh model, of which a vocabulary is a part too."""
-        own = hashlib.sha256(json.dumps(self.fingerprint()).encode()).hexdigest()
-        return "+".join([own, *(self.digest(part) for part in data if part is not None)])
 
     # Using
 
@@ -288,11 +312,6 @@ class Task(ABC):
     # For the commands, the page and the report
 
     @property
-    def title(self) -> str:
-        """What a trained model of it is called in a sentence."""
-        return f"model to {self.name}"
-
-    @property
     def subject(self) -> str:
         """What inspection sees it as, "MODULE:CLASS"; "": there is nothing to see step by step."""
         return ""
@@ -308,10 +327,6 @@ class Task(ABC):
     def as_language_model(self) -> "LanguageModelTask | None":
         """The same where it is a language model: it continues texts."""
         return None
-
-    def pretrained_parts(self) -> list[PretrainedParts]:
-        """The parts of the model that read text."""
-        return []
 
     @property
     def main_vocabulary(self) -> Vocabulary | None:
@@ -339,8 +354,3 @@ class Task(ABC):
     def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
         """The answers with what they go on from, for `sunhwan.plots.draw_forecasts`."""
         return []
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.model.parameters()).device

@@ -15,13 +15,14 @@ from sunhwan.data.tag_schemes import BIO, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
+from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
-from sunhwan.tasks.common.interface import Prepared, PretrainedParts
+from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.labels import most_common, restored_labels
 from sunhwan.tasks.common.pairs import split
 from sunhwan.tasks.common.questions import Pair, Question, chunks
@@ -311,8 +312,9 @@ class Tag(InputKindTask):
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.tagger:TaggerSubject"
 
-    def pretrained_parts(self) -> list[PretrainedParts]:
-        return self.input_kind.pretrained_parts(self.model.encoder)
+    @property
+    def encoder(self) -> Encoder:
+        return self.model.encoder
 
     def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"sequences": len(train)}

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from sunhwan.config import Config, Value
+from sunhwan.models.encoder import Encoder
 from sunhwan.models.encoder_decoder import SequenceReader
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.input_kinds import TextKind
-from sunhwan.tasks.common.interface import PretrainedParts
 from sunhwan.tasks.common.questions import Pair
 
 
@@ -42,10 +42,11 @@ class Translate(EncoderDecoderTask):
             return self.input_kind.vocabulary.token_texts(example.inputs[0].numpy())
         return super().step_names(example)
 
-    def pretrained_parts(self) -> list[PretrainedParts]:
+    @property
+    def encoder(self) -> Encoder:
         reader = self.model.reader
         assert isinstance(reader, SequenceReader)
-        return self.input_kind.pretrained_parts(reader.encoder)
+        return reader.encoder
 
 
 AUTOMATIC: dict[str, Value] = {
