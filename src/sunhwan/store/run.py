@@ -1,6 +1,6 @@
 """The run folder: all that a training run leaves, and the lock that keeps it to one trainer.
 
-config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png  inspect/
+config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png  inspect/  pretraining/
 """
 
 import contextlib
@@ -89,6 +89,11 @@ class Run:
     def report_folder(self) -> Path:
         """Where what was found inside the model is kept."""
         return self.folder / "inspect"
+
+    @property
+    def pretraining_folder(self) -> Path:
+        """Where a language model is trained before the task, with a log and checkpoints of its own."""
+        return self.folder / "pretraining"
 
     def inside(self, path: Path) -> Path:
         """The same path; FileNotFoundError where links lead it out of the run folder."""

@@ -15,13 +15,12 @@ from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import Prepared
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.pretraining import Pretraining
+from sunhwan.tasks.common.recipe import EXAMPLE_RATES, LEARNING_RATES
 from sunhwan.training.processes import Processes
 from sunhwan.training.reporter import Reporter
 from sunhwan.training.result import Result
 from sunhwan.training.trainer import Trainer
 from sunhwan.training.transfer import take_over
-
-FOLDER = "pretraining"
 
 
 class PretrainingTrainer(Trainer):
@@ -78,13 +77,16 @@ def refuse_prepared(prepared: Prepared) -> None:
 def budgets(training: TrainingConfig) -> tuple[TrainingConfig, TrainingConfig]:
     """The settings of the language model and of the task: their budgets add up to what was given.
 
-    Minutes of both count from the start of the run.
+    Minutes of both count from the start of the run. The language model's step size is greater by as much as
+    that of one is by default.
     """
     share = training.pretrain
     steps = max(1, round(share * training.steps)) if training.steps else 0
+    usual = LEARNING_RATES[training.optimizer] / EXAMPLE_RATES[training.optimizer]
     first = dataclasses.replace(
-        training, minutes=share * training.minutes, steps=steps, epochs=share * training.epochs
-    )
+        training, minutes=share * training.minutes, steps=steps, epochs=share * training.epochs,
+        learning_rate=usual * training.learning_rate,
+    )  # fmt: skip
     rest = dataclasses.replace(
         training, steps=training.steps - steps, epochs=(1 - share) * training.epochs
     )
@@ -105,7 +107,7 @@ def pretrain(
     learner = Pretraining(task)
     learner.model.to(task.device)
     texts, held_out = learner.texts(prepared.train)
-    folder = Run(run.folder / FOLDER)
+    folder = Run(run.pretraining_folder)
     if processes.is_first:
         with reported(folder.folder):
             folder.checkpoint_folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,6 @@ from torch import Tensor
 from sunhwan.config import Config, TrainingConfig, Value
 from sunhwan.data.built_in_passages import BUILT_IN_PASSAGES, made_questions
 from sunhwan.errors import ConfigError, DataError, StoreError, quoted
-from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.models.passage_reader import Asked, PassageReader
 from sunhwan.tasks.answer.baselines import beside_baselines
@@ -169,10 +168,6 @@ class AnswerQuestions(TableTask):
     @property
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.passage_reader:PassageReaderSubject"
-
-    @property
-    def encoder(self) -> Encoder:
-        return self.model.encoder
 
     def preprocessing(self) -> dict[str, Any]:
         return {**self.columns.to_dict(), "source": self.input_kind.to_dict()}

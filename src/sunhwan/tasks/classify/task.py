@@ -25,7 +25,6 @@ from sunhwan.errors import (
 from sunhwan.metrics import macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
-from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.ngrams import BUCKETS, empty_part, fit_ngrams
 from sunhwan.tasks.classify.review import review
@@ -278,10 +277,6 @@ class Classify(TableTask):
     def subject(self) -> str:
         steps = self.input_kind.kind in ("text", "words", "frames")
         return "sunhwan.inspection.subjects.classifier:ClassifierSubject" if steps else ""
-
-    @property
-    def encoder(self) -> Encoder:
-        return self.model.encoder
 
     def preprocessing(self) -> dict[str, Any]:
         return {

@@ -30,7 +30,8 @@ class InputKindTask(ExampleTask):
     @property
     def encoder(self) -> Encoder | None:
         """The encoder of what `input_kind` gives; None: something else reads it."""
-        return None
+        found = getattr(self.model, "encoder", None)
+        return found if isinstance(found, Encoder) else None
 
     def pretrained_parts(self) -> list[PretrainedParts]:
         return [] if self.encoder is None else self.input_kind.pretrained_parts(self.encoder)

@@ -15,7 +15,6 @@ from sunhwan.data.tag_schemes import BIO, scheme_of
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
-from sunhwan.models.encoder import Encoder
 from sunhwan.models.loss import Loss
 from sunhwan.models.tagger import NO_LABEL, Tagged
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
@@ -311,10 +310,6 @@ class Tag(InputKindTask):
     @property
     def subject(self) -> str:
         return "sunhwan.inspection.subjects.tagger:TaggerSubject"
-
-    @property
-    def encoder(self) -> Encoder:
-        return self.model.encoder
 
     def data_facts(self, train: Sequence[Example]) -> dict[str, Any]:
         return {"sequences": len(train)}
