@@ -5,8 +5,8 @@ writes without this package: nn.Embedding, nn.LSTM, nn.Linear, CrossEntropyLoss,
 AdamW; for the cell that torch.nn has not, a layer-normalised LSTM with zoneout, a loop over a cell of
 a few lines. It runs in a process of its own, as PyTorch comes, and once more beside ours, with the same
 memory and products as ours. All measured in turn, float32, on characters drawn at random, for the text
-changes nothing in the speed. The last column is the share of our step outside the recurrence, whose
-input products count to it.
+changes nothing in the speed. The last column is the share of our step outside the recurrent layers, whose
+input products count to them.
 `python -m benchmarks.step [--json FILE] [--markdown FILE]`
 """
 
@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
 from sunhwan.config import Config, DataConfig, ModelConfig, TrainingConfig
 from sunhwan.data import Tokens
-from sunhwan.layers import Recurrent, layer
-from sunhwan.ops import Embedded, Outcome, fast_products, keep_freed_memory, recur
+from sunhwan.layers import Recurrent
+from sunhwan.ops import Embedded, fast_products, keep_freed_memory
 from sunhwan.store import Run
 from sunhwan.tasks.language_model.task import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -33,8 +33,12 @@ from sunhwan.training import Trainer
 V, N, D = 65, 32, 64
 ZONEOUT = 0.1
 CASES = [
-    ("lstm", layers, H, T) for (layers, H), T in itertools.product([(1, 256), (2, 512)], (64, 100))
-] + [("lstm_layer_norm", 1, 256, 64)]
+    ("gru", 1, 64, 64),
+    ("lstm", 1, 64, 64),
+    *(("lstm", layers, H, T) for layers, H in ((1, 256), (2, 512)) for T in (64, 100)),
+    ("lstm_layer_norm", 1, 256, 64),
+]
+PLAIN = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class LayerNormLSTM(nn.Module):
@@ -69,14 +73,12 @@ class PlainModel(nn.Module):
         super().__init__()
         self.embedding, self.output = nn.Embedding(V, D), nn.Linear(H, V)
         self.recurrent = (
-            nn.LSTM(D, H, layers, batch_first=True)
-            if cell == "lstm"
+            PLAIN[cell](D, H, layers, batch_first=True)
+            if cell in PLAIN
             else LayerNormLSTM(D, H, ZONEOUT)
         )
 
-    def forward(
-        self, ids: Tensor, state: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         y, state = self.recurrent(self.embedding(ids), state)
         return self.output(y), state
 
@@ -87,14 +89,14 @@ def plain_step(cell: str, layers: int, H: int, T: int) -> Callable[[], float]:
     ids = ids[: len(ids) // N * N].view(N, -1)
     optimizer, criterion = torch.optim.AdamW(model.parameters(), 0.004), nn.CrossEntropyLoss()
     starts = itertools.cycle(range(0, ids.shape[1] - T - 1, T))
-    state: tuple[Tensor, ...] | None = None
+    state: Any = None
 
     def step() -> float:
         nonlocal state
         start = next(starts)
         inputs, targets = ids[:, start : start + T], ids[:, start + 1 : start + T + 1]
         logits, last = model(inputs, state)
-        state = tuple(field.detach() for field in last)
+        state = last.detach() if cell == "gru" else tuple(field.detach() for field in last)
         loss = criterion(logits.reshape(-1, V), targets.reshape(-1))
         optimizer.zero_grad()
         loss.backward()
@@ -134,37 +136,39 @@ def our_trainer(run: Run, config: Config, size: int = V) -> Trainer:
 
 
 def recurrences_of(trainer: Trainer) -> Callable[[], None]:
-    """The recurrences of one step again, input products included: forward and backward."""
-    calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    """The recurrent layers of one step again, input products included: forward and backward."""
+    calls: list[tuple[Embedded, Any, dict[str, Any]]] = []
+    forward = Recurrent.forward
 
-    def noted(*arguments: Any, **options: Any) -> Outcome:
-        calls.append((arguments, options))
-        return recur(*arguments, **options)
+    def noted(self: Recurrent, x: Embedded, state: Any, *rest: Any, **options: Any) -> Any:
+        calls.append((x, state, options))
+        return forward(self, x, state, *rest, **options)
 
-    with mock.patch.object(layer, "recur", noted):
+    trainer._train_step()  # the next one starts from a state
+    with mock.patch.object(Recurrent, "forward", noted):
         trainer._train_step()
-
-    def leaf(value: Tensor) -> Tensor:
-        return value.detach().requires_grad_()
-
-    fixed = []
-    for (cell, x, parameters, state), options in calls:
-        x = Embedded(x.ids, leaf(x.weight)) if isinstance(x, Embedded) else leaf(x)
-        parameters = {name: leaf(value) for name, value in parameters.items()}
-        fixed.append(((cell, x, parameters, cell.state_type(*map(leaf, state))), options))
+    ((x, state, options),) = calls
+    x = Embedded(x.ids, x.weight.detach().requires_grad_())
+    recurrent = recurrent_of(trainer)
+    learned = (x.weight, *recurrent.parameters())
 
     def again() -> None:
-        for arguments, options in fixed:
-            output = recur(*arguments, **options).output
-            x = arguments[1].weight if isinstance(arguments[1], Embedded) else arguments[1]
-            torch.autograd.grad(output, (x, *arguments[2].values()), torch.ones_like(output))
+        output, _ = recurrent(x, state, **options)
+        torch.autograd.grad(output, learned, torch.ones_like(output), allow_unused=True)
 
     return again
 
 
+def recurrent_of(trainer: Trainer) -> Recurrent:
+    """The recurrent layers of a trainer's model."""
+    found = trainer.task.model.get_submodule("recurrent")
+    assert isinstance(found, Recurrent)
+    return found
+
+
 def measure(cell: str, layers: int, H: int, T: int, rounds: int, folder: Path) -> dict[str, object]:
     """One row: tokens a second of both, and what our step spends outside the recurrence."""
-    config = config_of(cell, layers, H, T, zoneout=0.0 if cell == "lstm" else ZONEOUT)
+    config = config_of(cell, layers, H, T, zoneout=0.0 if cell in PLAIN else ZONEOUT)
     with (
         Run.create(folder / f"{cell}-{layers}-{H}-{T}", config) as run,
         apart(plain_step, cell, layers, H, T) as plain,
@@ -187,14 +191,12 @@ def measure(cell: str, layers: int, H: int, T: int, rounds: int, folder: Path) -
             "recurrence": shipped(again),
         }
         seconds = in_turn(sides, rounds=rounds, seconds=0.5)
-    explained = trainer.task.model.get_submodule("recurrent")
-    assert isinstance(explained, Recurrent)
     return {
         "cell": cell,
         "layers": layers,
         "H": H,
         "T": T,
-        "kernel": explained.explain().split(", ")[1].split(":")[0],
+        "kernel": recurrent_of(trainer).explain().split(", ")[1].split(":")[0],
         "plain_tokens_per_second": N * T / seconds["plain"],
         "beside_tokens_per_second": N * T / seconds["beside"],
         "tokens_per_second": N * T / seconds["ours"],
