@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
 from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_columns, writings
+from sunhwan.data.separated import Layout, quoted_rows
 from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, TextError
 from sunhwan.text import normalize
@@ -63,6 +64,9 @@ def test_comma_separated(save: Save) -> None:
         assert [row.where for row in table.rows] == [f"{name}, line 2", f"{name}, line 4"]
     long = "가" * 200_000
     assert read_table(save("long.csv", f"text,label\n{long},1\n")).rows[0].values["text"] == long
+    # Nor is the limit of the process another one while a file is being read, or after two at once.
+    open_ones = [quoted_rows(["a,b\n", "c,d\n"], Layout(","), "t") for _ in range(2)]
+    assert [next(rows) for rows in open_ones] == [(1, ["a", "b"])] * 2
     assert csv.field_size_limit() == 131_072
 
 

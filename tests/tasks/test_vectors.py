@@ -8,12 +8,17 @@ import PIL.Image
 import pytest
 import torch
 
+import sunhwan
 from sunhwan.config import Config, ModelConfig
+from sunhwan.data.numbers import COMMA, GROUPED
 from sunhwan.errors import DataError, StoreError
 from sunhwan.models.readers import ImageInput, LabelsInput, VectorInput
+from sunhwan.prediction.answered import answer_rows, open_rows
+from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.input_kinds import complete_kind, fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.questions import Question
 from sunhwan.tasks.common.vector_input import LabelsKind, VectorKind
+from sunhwan.training import train
 
 MODEL = ModelConfig(hidden_size=4, num_layers=1, dropout=0.0, embedding_size=4)
 
@@ -141,3 +146,52 @@ def test_each_kind_is_fitted() -> None:
     for kind, source in (("vector", VectorKind), ("labels", LabelsKind)):
         config = Config().override({"task.kind": kind})
         assert type(fit_input_kind(config, [asked("1", "2"), asked("3", "4")])) is source
+
+
+@pytest.mark.parametrize(
+    ("way", "written", "read"),
+    [
+        (GROUPED, ["1,204.5", "1,234,567", "950", "-3.25"], ["1204.5", "1234567", "950", "-3.25"]),
+        (COMMA, ["1.204,5", "1.204", "950", "-3,25"], ["1204.5", "1204", "950", "-3.25"]),
+    ],
+)
+def test_predict_reads_numbers_as_training_had_them_written(
+    way: str, written: list[str], read: list[str]
+) -> None:
+    columns = Columns(("name", "price"), "label", ("", way))
+    assert Columns.from_dict(columns.to_dict()) == columns
+    assert [columns.plain(("1,2", cell), "line 2")[1] for cell in written] == read
+    assert columns.plain(("1,2", ""), "line 2") == ("1,2", "")
+    other = "1204.5" if way == COMMA else "1.204,5"
+    if way == COMMA:
+        with pytest.raises(
+            DataError, match=f"line 2: column 'price' holds '{other}'.*such as 1.204,5"
+        ):
+            columns.plain(("", other), "line 2")
+    else:
+        assert columns.plain(("", other), "line 2") == ("", other)  # which is then no number
+
+
+def test_stored_writings_that_fit_no_columns_are_damaged() -> None:
+    for damaged in ([COMMA], ["", "roman"]):
+        with pytest.raises(TypeError):
+            Columns.from_dict({"inputs": ["a", "b"], "target": "c", "writings": damaged})
+
+
+def test_a_classifier_answers_the_table_that_it_learned_from(tmp_path: Path) -> None:
+    rows = [(1_000 + 97 * n % 9_000, "hi" if 97 * n % 9_000 > 4_000 else "lo") for n in range(60)]
+    files = {name: tmp_path / f"{name}.csv" for name in ("grouped", "plain")}
+    for name, path in files.items():
+        cells = [(f'"{n:,}"' if name == "grouped" else n, label) for n, label in rows]
+        path.write_text("price,label\n" + "".join(f"{n},{label}\n" for n, label in cells))
+    values = {
+        "task.name": "classify", "data.source": str(files["grouped"]), "model.hidden_size": 4,
+        "training.steps": 2, "training.threads": 1,
+    }  # fmt: skip
+    task = sunhwan.load(train(Config().override(values), tmp_path / "run").run)
+    said = {}
+    for name, path in files.items():
+        with open_rows(task, path) as found:
+            said[name] = [row.answer.values for row in answer_rows(task, found, {}) if row.answer]
+    assert len(said["grouped"]) == 60
+    assert said["grouped"] == said["plain"]

@@ -85,6 +85,18 @@ def plain_columns(
     return made
 
 
+def plain_cell(cell: str, way: str) -> str | None:
+    """The plain number of a cell that is written in this way, GROUPED or COMMA; None: it is not."""
+    cell = cell.strip()
+    if way == GROUPED:
+        return (
+            cell.translate(_UNGROUPED)
+            if _NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell)
+            else None
+        )
+    return cell.translate(_POINTED) if _WHOLE.fullmatch(cell) or _COMMA.fullmatch(cell) else None
+
+
 def undecided(columns: Mapping[str, Sequence[str]], separator: str) -> dict[str, str]:
     """Of columns of plain numbers those whose points may stand between thousands, each with such a cell.
 

@@ -5,7 +5,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias
 
 from sunhwan.errors import DataError
@@ -109,18 +108,23 @@ def quoted_rows(lines: Iterable[str], layout: Layout, name: str) -> Iterator[tup
     Raises:
         DataError: a quote is left open, or text follows a closing one.
     """
-    line = 1
-    with _long_cells():
-        reader = _reader(lines, layout)
+    line, reader = 1, _reader(lines, layout)
+    while True:
+        # Of the whole process, and so not while the caller is at work.
+        limit = csv.field_size_limit(_LONGEST_CELL)
         try:
-            for cells in reader:
-                yield line, cells
-                line = reader.line_num + 1
+            cells = next(reader, None)
         except csv.Error as error:
             raise DataError(
                 f"{name}, line {line}: the row that begins here has an unpaired double quote "
                 f"({error}); quote the whole cell and write a quote inside it twice."
             ) from None
+        finally:
+            csv.field_size_limit(limit)
+        if cells is None:
+            return
+        yield line, cells
+        line = reader.line_num + 1
 
 
 def _reader(lines: Iterable[str], layout: Layout) -> Any:
@@ -129,24 +133,14 @@ def _reader(lines: Iterable[str], layout: Layout) -> Any:
     )
 
 
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    limit = csv.field_size_limit(_LONGEST_CELL)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
-
-
 def _widths(text: str, layout: Layout, whole: bool = True) -> list[int] | None:
     """How many cells each row has; None where quotes are not paired."""
-    found = []
-    with _long_cells():
-        try:
-            for cells in _reader(io.StringIO(text, newline=""), layout):
-                found.append(len(cells))
-        except csv.Error:
-            return None if whole or not found else found
+    found: list[int] = []
+    try:
+        for _, cells in quoted_rows(io.StringIO(text, newline=""), layout, ""):
+            found.append(len(cells))
+    except DataError:
+        return None if whole or not found else found
     return found
 
 

@@ -1,7 +1,7 @@
 """Tables: rows of named columns, of separated values, JSON Lines, fastText or one text a line."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +56,7 @@ class Table:
         written: each row's cells as the file has them, where numbers were written in another way than
             in `rows`; else empty.
         empty: where the empty lines between the rows stand, which were left out.
+        writings: how numbers were written, of the columns that became plain numbers.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Table:
     said: str
     written: tuple[dict[str, str], ...] = ()
     empty: tuple[str, ...] = ()
+    writings: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_case(self) -> dict[str, str]:
@@ -209,7 +211,9 @@ def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = Fals
         for name, n in examples.items()
     ]
     said = "; ".join((table.said, *ways, *points))
-    return replace(table, rows=rows, said=said, written=tuple(row.values for row in table.rows))
+    written = tuple(row.values for row in table.rows)
+    writings = {name: way for name, (way, _) in plain.items() if way != PLAIN}
+    return replace(table, rows=rows, said=said, written=written, writings=writings)
 
 
 def _of_json(text: str, name: str, encoding: str) -> Table:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sunhwan.data.sheets import cell_text
 from sunhwan.data.streamed_tables import open_table
 from sunhwan.data.tables import asked_columns
-from sunhwan.errors import SunhwanError, UsageError
+from sunhwan.errors import DataError, SunhwanError, UsageError
 from sunhwan.tasks import Answer, Task
 from sunhwan.tasks.common.questions import CHUNK, Question
 
@@ -73,10 +73,13 @@ def open_rows(
         def asked() -> Iterator[Asked]:
             for number, row in enumerate(table.rows, 1):
                 cells = tuple(cell_text(row.values.get(name)) for name in wanted)
-                question = None
-                if row.problem is None and any(cell.strip() for cell in cells):
-                    question = task.row_question(cells, row.where, folder)
-                yield Asked(number, row.values, question, row.problem)
+                question, problem = None, row.problem
+                if problem is None and any(cell.strip() for cell in cells):
+                    try:
+                        question = task.row_question(cells, row.where, folder)
+                    except DataError as error:
+                        problem = error
+                yield Asked(number, row.values, question, problem)
 
         yield Rows(table.columns, asked(), table.is_table)
 

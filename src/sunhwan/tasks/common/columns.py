@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Self
 from sunhwan.config import Config
 from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.images import IMAGE_SUFFIXES
-from sunhwan.data.numbers import is_number
+from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_cell
 from sunhwan.data.tables import Table, column
-from sunhwan.errors import DataError, listed
+from sunhwan.errors import DataError, listed, quoted
 
 LONGEST_LABEL = 40
 SENTENCE = 12
@@ -19,24 +19,58 @@ ROWS_A_LABEL = (5, 2, 1.2)
 """Rows that each label has on average, at least, where labels are known by what they are: or fewer
 where no column has so many."""
 
+EXAMPLES = {GROUPED: "1,204.5", COMMA: "1.204,5"}
 FEW_LABELS = 20
 """Labels up to which a column of words is that of the answers, though one of numbers has fewer."""
 
 
 class Columns(NamedTuple):
-    """Which columns are read, and which is the answer."""
+    """Which columns are read, and which is the answer.
+
+    writings: how each input column writes its numbers, "" of one that writes them plainly or has none; no
+    entry where all are so.
+    """
 
     inputs: tuple[str, ...]
     target: str
+    writings: tuple[str, ...] = ()
+
+    def written_as(self, table: Table) -> Self:
+        """The same columns, with the writings of a table."""
+        found = tuple(table.writings.get(name, "") for name in self.inputs)
+        return self._replace(writings=found if any(found) else ())
+
+    def plain(self, cells: Sequence[str], where: str) -> tuple[str, ...]:
+        """A row's cells with plain numbers, as training read them; DataError: one is written otherwise."""
+        if not self.writings:
+            return tuple(cells)
+        return tuple(
+            _plain(cell, way, where, name) if way else cell
+            for name, cell, way in zip(self.inputs, cells, self.writings, strict=True)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return {"inputs": list(self.inputs), "target": self.target}
+        writings = {"writings": list(self.writings)} if self.writings else {}
+        return {"inputs": list(self.inputs), "target": self.target, **writings}
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
         """Of what `to_dict` gave; KeyError or TypeError where it is damaged."""
-        return cls(tuple(map(str, values["inputs"])), str(values["target"]))
+        inputs, writings = tuple(map(str, values["inputs"])), tuple(values.get("writings", ()))
+        if writings and (len(writings) != len(inputs) or not {"", GROUPED, COMMA} >= set(writings)):
+            raise TypeError("the writings of numbers are not those of the columns")
+        return cls(inputs, str(values["target"]), writings)
+
+
+def _plain(cell: str, way: str, where: str, name: str) -> str:
+    found = plain_cell(cell, way)
+    if found is None and is_number(cell):
+        raise DataError(
+            f"{where}: column {quoted(name)} holds {quoted(cell)}, but the model was trained on numbers "
+            f"such as {EXAMPLES[way]}: write them alike"
+        )
+    return cell if found is None else found
 
 
 def choose_columns(

@@ -83,6 +83,9 @@ class TableTask(InputKindTask):
     def asks_rows(self, path: Path) -> bool:
         return super().asks_rows(path) and not self.is_array(path)
 
+    def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
+        return super().row_question(self.columns.plain(cells, where), where, folder)
+
     def questions(self, path: Path) -> Iterator[Question]:
         if self.is_input(path):
             return iter([Question((path.name,), str(path), path.parent)])

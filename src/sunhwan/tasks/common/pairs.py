@@ -84,7 +84,9 @@ def find_pairs(
         table = read_table(Path(source), empty_lines=True)
         said.append(f"{table.name}: {table.said}")
         if columns is None:
-            columns = choose_columns(table, config, inputs, targets, labels=labels)
+            columns = choose_columns(table, config, inputs, targets, labels=labels).written_as(
+                table
+            )
         else:
             _check_columns(table, columns, f"{config.data.source[0]}, which was read first, has")
         found = pairs_of(table, columns, Path(source), strict=config.data.strict)

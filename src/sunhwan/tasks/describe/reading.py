@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,7 @@ def read_corpus(config: Config) -> Described:
             "--task translate"
         )
     for name, other in zip(config.data.source[1:], others, strict=True):
-        if other[:2] != first[:2] or other.image_size != first.image_size:
+        if _kind(other) != _kind(first) or other.image_size != first.image_size:
             raise DataError(
                 f"{name} and {config.data.source[0]} hold different things to describe: give files "
                 "of one kind"
@@ -61,12 +61,17 @@ def read_corpus(config: Config) -> Described:
     )
 
 
+def _kind(found: Described) -> tuple[Any, ...]:
+    return found.columns.inputs, found.columns.target, found.kind
+
+
 def read_described(path: Path, config: Config) -> Described:
     """A file to learn from. DataError: it holds no texts, or rows that cannot be read."""
     known = _known(path, tested=False)
     if known is None:
         table = read_table(path, empty_lines=True)
         columns, kind = _choose(table, config)
+        columns = columns.written_as(table)
         found = pairs_of(table, columns, path, strict=config.data.strict)
         notes = [f"{table.name}: {note}" for note in (table.said, *found.notes)]
         return Described(columns, kind, found.pairs, 0, notes)
