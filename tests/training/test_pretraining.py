@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.data import pad
 from sunhwan.errors import ConfigError, UsageError
+from sunhwan.messages.mistakes import note
 from sunhwan.models.bidirectional_language_model import BidirectionalLanguageModel
 from sunhwan.models.inputs import TokenInput
 from sunhwan.store import Run, load_model
@@ -18,7 +20,9 @@ from sunhwan.tasks import TASKS
 from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.pretraining import Pretraining
 from sunhwan.training import Reporter, StepReport, resume, train
-from sunhwan.training.pretraining import budgets
+from sunhwan.training.loggers import LoggingReporter
+from sunhwan.training.pretraining import budgets, share_note
+from sunhwan.tuning.study import _Judge
 from tests.conftest import Command, losses
 from tests.tasks.cases import CASES
 
@@ -133,7 +137,7 @@ def test_all_that_reads_is_taken_over(task: str, tmp_path: Path) -> None:
                 assert torch.allclose(a, b, atol=1e-6)
             for a, b in zip(one.recurrent.parameters(), other.recurrent.parameters(), strict=True):
                 assert torch.allclose(a, b, atol=1e-6)
-    assert "for 50% of the budget" in told.said[-2]
+    assert told.said[-2].endswith("for 1 of 2 steps")
     assert "(100%)" in told.said[-1]
     assert "are those of the language model" in told.said[-1]
 
@@ -173,13 +177,14 @@ def test_the_budgets_add_up(tmp_path: Path) -> None:
     assert (first.steps, rest.steps) == (3, 7)
     assert first.learning_rate == pytest.approx(0.007)
     assert rest.learning_rate == 0.003
-    first, rest = budgets(TrainingConfig(steps=2, pretrain=0.01))
-    assert (first.steps, rest.steps) == (1, 1)
+    for share in (0.01, 0.9):
+        first, rest = budgets(TrainingConfig(steps=2, pretrain=share))
+        assert (first.steps, rest.steps) == (1, 1)
     first, rest = budgets(TrainingConfig(epochs=6, pretrain=0.25))
     assert (first.epochs, rest.epochs) == (1.5, 4.5)
     first, rest = budgets(TrainingConfig(minutes=3, pretrain=0.25))
     assert (first.minutes, rest.minutes) == (0.75, 3)  # of the same clock
-    settings = {"training.steps": 0, "training.minutes": 0.04, "training.checkpoint_every": 0}
+    settings = {"training.steps": 0, "training.minutes": 0.02, "training.checkpoint_every": 0}
     run = train(config("classify", tmp_path, **settings), tmp_path / "run").run
     inner = [e["seconds"] for e in Run(run / "pretraining").events() if "seconds" in e]
     outer = [e["seconds"] for e in Run.open(run).events() if "seconds" in e]
@@ -234,3 +239,24 @@ def test_texts_of_one_token_are_refused(tmp_path: Path, command: Command) -> Non
     )
     assert "no text here has two tokens" in done.sentence
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("budget", "told"),
+    [
+        ({"steps": 1000}, "1,000걸음 가운데 330걸음 동안"),
+        ({"epochs": 40}, "40에포크 가운데 13.2에포크 동안"),
+        ({"minutes": 3}, "3분 가운데 0.99분 동안"),
+    ],
+    ids=str,
+)
+def test_the_share_is_told_in_korean(budget: dict[str, Any], told: str) -> None:
+    assert told in note(share_note(TrainingConfig(pretrain=0.33, **budget)), "ko")
+
+
+def test_trials_are_judged_by_the_task_alone() -> None:
+    judge = _Judge(None)
+    assert type(judge.of_pretraining()) is Reporter
+    assert Reporter.of_pretraining(judge) is judge
+    watching = Ends(interrupt)
+    assert LoggingReporter(None, watching).of_pretraining() is watching  # type: ignore[arg-type]

@@ -53,6 +53,12 @@ def test_many_steps_with_clipping_and_muon_stay_together(report: dict[str, Any])
     assert report["losses"] < 1e-5
 
 
+def test_a_language_model_is_learned_first_by_several(report: dict[str, Any]) -> None:
+    codes, difference = report["pretrained"]
+    assert codes == [0, 0]
+    assert difference < 1e-6
+
+
 def test_stopped_and_resumed_by_other_numbers_of_processes(report: dict[str, Any]) -> None:
     assert report["stopped"] == [0, 0]
     assert report["stopped at"] == 11

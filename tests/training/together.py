@@ -125,6 +125,11 @@ def report(folder: Path) -> dict[str, Any]:
             out = folder / f"{task}-{count}"
             codes = together(folder, count, lambda rank, c=config, o=out: train(c, o))
             found[f"{task} {count}"] = [codes, apart(folder / f"{task}-1", out)]
+    first = config_of("classify", cases["classify"], PLAIN)
+    first = first.override({"training.steps": 4, "training.pretrain": 0.5})
+    train(first, folder / "first-1")
+    codes = together(folder, 2, lambda rank: train(first, folder / "first-2"))
+    found["pretrained"] = [codes, apart(folder / "first-1", folder / "first-2")]
     config = config_of("language_model", text, MANY)
     straight = folder / "straight"
     train(config, straight)

@@ -60,11 +60,11 @@ class LoggingReporter(Reporter):
     """
 
     def __init__(self, writer: Writer, inner: Reporter) -> None:
-        self._writer, self.inner = writer, inner
+        self._writer, self._inner = writer, inner
         self._open, self._failed, self._step = False, False, 0
 
     def reading(self, progress: Progress) -> None:
-        self.inner.reading(progress)
+        self._inner.reading(progress)
 
     def begin(self, facts: dict[str, Any]) -> None:
         self._step = facts["step"]
@@ -75,35 +75,38 @@ class LoggingReporter(Reporter):
                 f"{self._writer.setting} cannot begin a record: {first_line(error)}"
             ) from None
         self._open = True
-        self.inner.begin(facts)
+        self._inner.begin(facts)
 
     def step(self, report: StepReport) -> None:
         self._step = report.step
         names = ("loss", "grad_norm", "learning_rate", "tokens_per_second")
         self._write_numbers({f"training/{name}": getattr(report, name) for name in names})
-        self.inner.step(report)
+        self._inner.step(report)
 
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         found = {name: value for name, value in scores.to_dict().items() if value is not None}
         self._write_numbers({f"validation/{name}": value for name, value in found.items()})
         self._write(self._writer.send)
-        self.inner.validated(step, scores, improved)
+        self._inner.validated(step, scores, improved)
 
     def sample(self, text: str) -> None:
         self._write(lambda: self._writer.text("sample", text, self._step))
-        self.inner.sample(text)
+        self._inner.sample(text)
 
     def say(self, message: str) -> None:
-        self.inner.say(message)
+        self._inner.say(message)
+
+    def of_pretraining(self) -> Reporter:
+        return self._inner.of_pretraining()
 
     def failed(self) -> None:
         self._failed = True
-        self.inner.failed()
+        self._inner.failed()
 
     def end(self) -> None:
         self._write(lambda: self._writer.end(self._failed))
         self._open = False
-        self.inner.end()
+        self._inner.end()
 
     def _write_numbers(self, values: Mapping[str, float]) -> None:
         self._write(lambda: self._writer.numbers(values, self._step))
@@ -115,16 +118,9 @@ class LoggingReporter(Reporter):
             write()
         except Exception as error:
             self._open = False
-            self.inner.say(
+            self._inner.say(
                 f"{self._writer.setting} stopped logging at step {self._step}: {first_line(error)}"
             )
-
-
-def unlogged(reporter: Reporter) -> Reporter:
-    """The same without its loggers: for what is no part of the run's curves."""
-    while isinstance(reporter, LoggingReporter):
-        reporter = reporter.inner
-    return reporter
 
 
 def first_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ from sunhwan.atomic import reported
 from sunhwan.config import Config, TrainingConfig
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.store import Run
+from sunhwan.store.migrations import CHECKPOINT, migrated, stamp
 from sunhwan.store.model import load_weights, weights
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import Prepared
@@ -27,11 +28,16 @@ class PretrainingTrainer(Trainer):
     """Trains the language model in a folder of its own inside the run folder."""
 
     def keep_model(self) -> None:
-        write_tensors(self.kept, weights(self.model), {"step": self.step})
+        write_tensors(self._kept, weights(self.model), stamp(CHECKPOINT) | {"step": self.step})
+
+    def take_best(self) -> None:
+        """Give the model the weights that had the least loss."""
+        tensors, state = read_tensors(self._kept)
+        found = migrated(CHECKPOINT, state, {"tensors": tensors, "state": state}, self._kept)
+        load_weights(self.model, found["tensors"], self._kept)
 
     @property
-    def kept(self) -> Path:
-        """The file of the weights that had the least loss."""
+    def _kept(self) -> Path:
         return self.run.folder / "language-model.safetensors"
 
 
@@ -81,7 +87,7 @@ def budgets(training: TrainingConfig) -> tuple[TrainingConfig, TrainingConfig]:
     that of one is by default.
     """
     share = training.pretrain
-    steps = max(1, round(share * training.steps)) if training.steps else 0
+    steps = min(max(1, round(share * training.steps)), training.steps - 1) if training.steps else 0
     usual = LEARNING_RATES[training.optimizer] / EXAMPLE_RATES[training.optimizer]
     first = dataclasses.replace(
         training, minutes=share * training.minutes, steps=steps, epochs=share * training.epochs,
@@ -102,7 +108,7 @@ def pretrain(
     """
     task, config = prepared.task, prepared.config
     assert isinstance(task, InputKindTask)
-    seed, share = config.training.seed, config.training.pretrain
+    seed, first = config.training.seed, budgets(config.training)[0]
     torch.manual_seed(seed)
     learner = Pretraining(task)
     learner.model.to(task.device)
@@ -111,18 +117,28 @@ def pretrain(
     if processes.is_first:
         with reported(folder.folder):
             folder.checkpoint_folder.mkdir(parents=True, exist_ok=True)
-        reporter.say(
-            f"pretraining: a language model of the texts to learn from, for {share:.0%} of the budget"
-        )
+        reporter.say(share_note(config.training))
     with folder if processes.is_first else nullcontext():
         trainer = PretrainingTrainer(
-            folder, dataclasses.replace(config, training=budgets(config.training)[0]), learner,
+            folder, dataclasses.replace(config, training=first), learner,
             texts, held_out, reporter=reporter, started=started, processes=processes,
         )  # fmt: skip
         result = trainer.fit()
     if result.stopped != "interrupted" and processes.is_first:
-        load_weights(learner.model, read_tensors(trainer.kept)[0], trainer.kept)
+        trainer.take_best()
         # The same whether or not there was a stop on the way here.
         torch.manual_seed(seed)
         reporter.say(take_over(learner, task).summary())
     return dataclasses.replace(result, run=run.folder, task=task.name, best=None, best_step=0)
+
+
+def share_note(training: TrainingConfig) -> str:
+    """What the language model has of the budget, in a sentence."""
+    first = budgets(training)[0]
+    if training.steps:
+        share = f"{first.steps:,} of {training.steps:,} steps"
+    elif training.epochs:
+        share = f"{first.epochs:.3g} of {training.epochs:g} passes"
+    else:
+        share = f"{first.minutes:.3g} of {training.minutes:g} minutes"
+    return f"pretraining: a language model of the texts to learn from, for {share}"

@@ -44,6 +44,10 @@ class Reporter:
     def say(self, message: str) -> None:
         """Something worth a line happened."""
 
+    def of_pretraining(self) -> "Reporter":
+        """The reporter of a language model that is trained before the task: by default the same."""
+        return self
+
     def failed(self) -> None:
         """An error ends the training, no interruption; `end` follows."""
 

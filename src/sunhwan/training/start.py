@@ -16,7 +16,7 @@ from sunhwan.ops.precision import multiplies_bfloat16
 from sunhwan.progress import listening
 from sunhwan.store import Run
 from sunhwan.tasks import TASKS, Prepared
-from sunhwan.training.loggers import logged, unlogged
+from sunhwan.training.loggers import logged
 from sunhwan.training.pretraining import (
     budgets,
     pretrain,
@@ -174,7 +174,7 @@ def _fit(
         with _fitting(config, task.device):
             if config.training.pretrain:
                 if processes.from_first(lambda: not run.checkpoints()):
-                    first = pretrain(run, prepared, unlogged(reporter), started, processes)
+                    first = pretrain(run, prepared, reporter.of_pretraining(), started, processes)
                     if first.stopped == "interrupted":
                         return first
                     started = time.perf_counter() - first.seconds

@@ -179,6 +179,9 @@ class _Judge(Reporter):
         self.validations = 0
         self.best: Scores | None = None
 
+    def of_pretraining(self) -> Reporter:
+        return Reporter()
+
     def validated(self, step: int, scores: Scores, improved: bool) -> None:
         self.best = scores if improved else self.best
         self.validations += 1

@@ -74,8 +74,9 @@ class Classify(TableTask):
     scores_type: ClassVar[type[Any]] = ClassifyScores
     options: ClassVar[tuple[str, ...]] = ("at_least",)
     advice: ClassVar[tuple[str, str]] = (
-        "another task.kind (text or words), pretraining with --from or --vectors, or more rows",
-        "task.kind를 바꾸거나(text, words), --from이나 --vectors로 사전학습을 쓰거나, 자료를 늘려 보세요",
+        "another task.kind (text or words), pretraining with --pretrain, --from or --vectors, or more rows",
+        "task.kind(text, words)를 바꾸거나, --pretrain, --from, --vectors로 사전학습하거나, 자료를 "
+        "늘려 보세요",
     )
 
     labels: list[str]
