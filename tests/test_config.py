@@ -18,6 +18,8 @@ from sunhwan.tasks.common import machine_speed
 from sunhwan.tasks.common.machine_speed import products_a_second
 from sunhwan.tasks.common.recipe import complete_language as complete
 from sunhwan.tasks.forecast.settings import ForecastConfig
+from sunhwan.tasks.language_model.recipe import complete as complete_softmax
+from sunhwan.tasks.language_model.recipe import said
 from sunhwan.text import Corpus, Document, load_corpus
 
 SECTIONS = [f.name for f in dataclasses.fields(Config)]
@@ -303,6 +305,27 @@ def test_a_model_of_words_is_as_large_as_the_machine_reads_in_time(
     assert sizes(4e9, **{"text.max_size": 500})[0] > slow
     assert sizes(1e9, **{"model.hidden_size": 640})[0] == 640
     assert products_a_second() > 1e7
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({}, "sampled"), ({"model.softmax": "full"}, "full"), ({"training.steps": 9}, "full"),
+        ({"training.optimizer": "sgd"}, "full"), ({"model.input": "one-hot"}, "full"),
+        ({"text.max_size": 9_000}, "full"), ({"text.vocabulary": "subwords"}, "full"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_of_many_words_some_are_sampled(more: dict[str, Any], kind: str) -> None:
+    corpus = Corpus("t", (Document("t", "the cat sat on a mat " * 60_000),))
+    asked = Config().override({"text.vocabulary": "words", **more})
+    found = complete_softmax(asked, corpus)
+    assert found == complete_softmax(found, corpus)
+    assert found.model.softmax == kind  # type: ignore[attr-defined]
+    many = kind == "sampled"
+    assert found.model.softmax_samples == 2_048  # type: ignore[attr-defined]
+    assert (16_384 < found.training.validation_tokens < 131_072) == many
+    assert ["2,048 that are drawn" in note for note in said(asked, found)] == [True] * many
 
 
 def test_two_budgets_are_refused() -> None:

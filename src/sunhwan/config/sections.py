@@ -328,7 +328,7 @@ class TrainingConfig:
     validations: int = setting(10, "validations spread over the budget", low=1)
     validate_every: int = setting(0, "steps between validations; 0: by `validations`", low=0)
     validation_tokens: int = setting(
-        131072, "tokens scored in one validation, spread over the text; 0: all", low=0
+        -1, "tokens scored in one validation, spread over the text; 0: all; -1: auto", low=-1
     )
     early_stopping: int = setting(0, "stop after so many validations without gain; 0: never", low=0)
     stop_loss: float = setting(

@@ -207,7 +207,7 @@ def _beside_baselines(run: Run, prepared: Prepared, result: Result) -> Result:
     config, task, train, validation, _ = prepared
     if not config.training.baselines or result.best is None or result.stopped == "interrupted":
         return result
-    limit = config.training.validation_tokens
+    limit = max(config.training.validation_tokens, 0)
     found = task.baselines(train, validation, result.best, limit=limit)
     if found is not None:
         run.log("baselines", step=result.steps, **found.to_dict())

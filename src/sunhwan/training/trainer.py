@@ -336,7 +336,7 @@ class Trainer:
     def _scores(self) -> Scores:
         return self.task.validate(
             self.validation_data,
-            limit=self.config.training.validation_tokens,
+            limit=max(self.config.training.validation_tokens, 0),
             interrupted=lambda: self._interruption.asked,
         )
 

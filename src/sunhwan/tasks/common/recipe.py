@@ -21,8 +21,10 @@ MIN_STEPS = 300
 MANY = 20_000
 
 
-def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
+def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0) -> Config:
     """The configuration with every "auto" replaced; ConfigError when two budgets are given.
+
+    outputs: how many words' scores a step computes for each token; 0: those of all that are known.
 
     - budget: 3 minutes, or as many steps as read a small text 20 times (300 at least), for more would
       only learn it by heart.
@@ -32,7 +34,8 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
       ((minutes / 3)^0.7), and at most 64 · √(tokens / 2000), for a small text carries a small model.
       A budget in steps or epochs counts as 3 minutes. Of words and subwords, whose output layer takes
       most of the time, the largest of these sizes, from 128 on, at which this machine, by the measured
-      speed of a product, reads the text 3 times in the minutes that are given.
+      speed of a product, reads the text 3 times in the minutes that are given, or 6 times where a step
+      computes the scores of few words alone.
     - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
       doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
       units, falling with their square.
@@ -59,13 +62,13 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
     completed = Config.from_dict(values)
     text, model = completed.text, completed.model
 
-    tokens = max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
+    tokens = _tokens_of(text, corpus)
     minutes = training.minutes or DEFAULT_MINUTES
-    known = _words_known(text, tokens)
+    known = words_known(text, corpus)
     embedding_size = 256 if known else 64
     largest = _hidden_size(tokens, minutes)
     if known and not (model.hidden_size or training.steps or training.epochs):
-        largest = _readable_size(largest, known, tokens, minutes)
+        largest = _readable_size(largest, known, outputs or known, tokens, minutes)
     hidden_size = model.hidden_size or largest
     sizes = (hidden_size,) if isinstance(hidden_size, int) else hidden_size
     width = max(sizes)
@@ -105,6 +108,9 @@ def complete_language(config: Config, corpus: Corpus | Survey) -> Config:
         learning_rate=rate,
         label_smoothing=smoothing,
         stop_loss=learned if training.stop_loss < 0 else training.stop_loss,
+        validation_tokens=VALIDATION_TOKENS
+        if training.validation_tokens < 0
+        else training.validation_tokens,
     )
     return dataclasses.replace(config, text=text, data=data, model=model, training=training)
 
@@ -154,6 +160,7 @@ def complete_examples(
     chosen.setdefault("text.unknown", "unk")
     chosen.setdefault("training.label_smoothing", 0.0)
     chosen.setdefault("training.stop_loss", STOP_LOSS)
+    chosen.setdefault("training.validation_tokens", VALIDATION_TOKENS)
     chosen["training.learning_rate"] = EXAMPLE_RATES[config.training.optimizer]
     small_budget = {"training.epochs": chosen.pop("training.epochs", 40)}
     if not _budgets(config):
@@ -176,10 +183,13 @@ def _budgets(config: Config) -> list[float]:
     return budgets
 
 
-FROM_ZERO = ("model.dropout", "training.label_smoothing", "training.stop_loss")
+FROM_ZERO = (
+    "model.dropout", "training.label_smoothing", "training.stop_loss", "training.validation_tokens",
+)  # fmt: skip
 """Settings in which 0 is a choice, and -1 is auto."""
 STOP_LOSS = 0.001
 """Nats: what is left to learn is nothing that counts."""
+VALIDATION_TOKENS = 131_072
 BY_HEART_CHARACTERS, BY_HEART_STEPS, BY_HEART_LOSS = 2_000, 600, 0.01
 FEW, FEW_RATE = 8, 0.1
 TOKENS_PER_MINUTE = 5_400_000
@@ -220,21 +230,30 @@ def _hidden_size(tokens: int, minutes: float) -> int:
     return max(64, min(1024, 64 * round(float(min(by_budget, by_text)) / 64)))
 
 
-def _words_known(text: TextConfig, tokens: int) -> int:
+def _tokens_of(text: TextConfig, corpus: Corpus | Survey) -> int:
+    """About how many tokens a corpus has."""
+    return max(round(corpus.characters * TOKENS_PER_CHARACTER[text.vocabulary]), 1)
+
+
+def words_known(text: TextConfig, corpus: Corpus | Survey) -> int:
     """About how many words or subwords a vocabulary will have (Heaps 1978); 0 of smaller tokens."""
-    most = {"words": round(HEAPS * math.sqrt(tokens)), "subwords": 8_000}.get(text.vocabulary, 0)
+    if text.vocabulary not in ("words", "subwords"):
+        return 0
+    words = round(HEAPS * math.sqrt(_tokens_of(text, corpus)))
+    most = words if text.vocabulary == "words" else 8_000
     return min(most, text.max_size or most)
 
 
-def _readable_size(largest: int, known: int, tokens: int, minutes: float) -> int:
-    """The largest hidden size at which the minutes suffice for `WORD_PASSES` passes, or the least."""
+def _readable_size(largest: int, known: int, outputs: int, tokens: int, minutes: float) -> int:
+    """The largest hidden size at which the minutes suffice for the passes that are wanted, or the least."""
     from sunhwan.tasks.common.machine_speed import products_a_second
 
     available = 60 * minutes * products_a_second()
+    passes = WORD_PASSES * (1 if outputs >= known else 2)
     for width in range(largest, LEAST_OF_WORDS, -64):
         # Forward, and twice as much backward: the output layer, and four gates of an LSTM.
-        of_token = 3 * (width * known + 4 * width * (width + min(width, 256)))
-        if available >= WORD_PASSES * tokens * of_token:
+        of_token = 3 * (width * outputs + 4 * width * (width + min(width, 256)))
+        if available >= passes * tokens * of_token:
             return width
     return min(largest, LEAST_OF_WORDS)
 

@@ -8,11 +8,12 @@ from sunhwan.config import Config
 from sunhwan.data import Tokens, encode
 from sunhwan.data.corpus_files import corpus_files, size_of
 from sunhwan.data.sheets import COLUMNAR
-from sunhwan.data.survey import take_survey
+from sunhwan.data.survey import Survey, take_survey
 from sunhwan.data.token_files import TokenSettings, cache_folder, token_file
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.files import unpacked_name
-from sunhwan.tasks.common.recipe import by_heart, complete_language
+from sunhwan.tasks.common.recipe import by_heart
+from sunhwan.tasks.language_model.recipe import complete, said
 from sunhwan.text import Corpus, Document, Vocabulary, build_vocabulary, load_corpus
 from sunhwan.text.corpora import TextFile
 
@@ -84,7 +85,7 @@ def _from_file(config: Config) -> TokenCorpus:
     notes = survey.notes
     if by_heart(config, survey):
         notes = (*notes, BY_HEART.format(characters=f"{survey.characters:,}"))
-    config = complete_language(config, survey)
+    config, notes = _completed(config, survey, notes)
     held_out = take_survey([text.validation], text.column, cache) if text.validation else None
     text = config.text
     settings = TokenSettings(
@@ -101,7 +102,7 @@ def _in_memory(config: Config) -> TokenCorpus:
     if by_heart(config, corpus):
         documents, held_out = corpus.documents, ()
         notes = (*notes, BY_HEART.format(characters=f"{corpus.characters:,}"))
-    config = complete_language(config, corpus)
+    config, notes = _completed(config, corpus, notes)
     text = config.text
     vocabulary = _vocabulary(config, corpus, documents)
     train = encode(vocabulary, documents, corpus.name)
@@ -112,6 +113,13 @@ def _in_memory(config: Config) -> TokenCorpus:
         if text.validation:
             raise
     return TokenCorpus(config, vocabulary, train, validation, notes)
+
+
+def _completed(
+    config: Config, corpus: Corpus | Survey, notes: tuple[str, ...]
+) -> tuple[Config, tuple[str, ...]]:
+    completed = complete(config, corpus)
+    return completed, (*notes, *said(config, completed))
 
 
 def _documents(config: Config) -> tuple[Corpus, tuple[Document, ...], tuple[Document, ...]]:

@@ -10,10 +10,10 @@ class LanguageModelConfig(ModelConfig):
     """The network, and how it computes probabilities of many words."""
 
     softmax: str = setting(
-        "full",
+        "",
         "of words: full; adaptive, frequent ones first and the others in clusters (Grave et al. 2017); or "
-        "sampled, trained on sampled ones (Jean et al. 2015)",
-        choices=("full", "adaptive", "sampled"),
+        "sampled, trained on sampled ones (Jean et al. 2015); empty: auto",
+        choices=("", "full", "adaptive", "sampled"),
     )
     softmax_cutoffs: int | tuple[int, ...] = setting(
         0,
@@ -23,7 +23,7 @@ class LanguageModelConfig(ModelConfig):
         high=10**9,
     )
     softmax_samples: int = setting(
-        8192, "of a sampled softmax: K, tokens drawn for a block", low=1, high=10**7
+        0, "of a sampled softmax: K, tokens drawn for a block; 0: auto", low=0, high=10**7
     )
 
 

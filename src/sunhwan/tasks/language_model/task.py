@@ -312,7 +312,7 @@ class LanguageModelTask(Task):
 
 def _softmax(config: ModelConfig, vocabulary: Vocabulary) -> Softmax:
     """The output's kind; ConfigError where the order of the tokens is not that of their frequency."""
-    if not isinstance(config, LanguageModelConfig) or config.softmax == "full":
+    if not isinstance(config, LanguageModelConfig) or config.softmax in ("", "full"):
         return Softmax()
     if vocabulary.kind != "words":
         raise ConfigError(
