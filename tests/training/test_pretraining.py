@@ -25,6 +25,7 @@ from sunhwan.training.pretraining import budgets, share_note
 from sunhwan.tuning.study import _Judge
 from tests.conftest import Command, losses
 from tests.tasks.cases import CASES
+from tests.tiers import deep
 
 KEPT = "pretraining/language-model.safetensors"
 
@@ -32,9 +33,9 @@ KEPT = "pretraining/language-model.safetensors"
 def config(task: str, folder: Path, **changes: object) -> Config:
     case = CASES[task]
     settings = {
-        "task.name": task, "data.source": str(case.write(folder)), "training.steps": 18,
+        "task.name": task, "data.source": str(case.write(folder)), "training.steps": 10,
         "training.pretrain": 0.5, "training.sample_length": 0, "training.threads": 1,
-        "training.checkpoint_every": 4, "training.validations": 3, "training.baselines": False,
+        "training.checkpoint_every": 2, "training.validations": 1, "training.baselines": False,
         "model.dropout": 0.2, **case.settings, **changes,
     }  # fmt: skip
     return Config().override(settings, "the test")
@@ -79,7 +80,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def alike(one: Path, other: Path) -> None:
     assert losses(one) == losses(other)
-    for file in (KEPT, "model/model.safetensors", "checkpoints/step-000000000009.safetensors"):
+    for file in (KEPT, "model/model.safetensors", "checkpoints/step-000000000005.safetensors"):
         ours, theirs = read_tensors(one / file)[0], read_tensors(other / file)[0]
         assert ours.keys() == theirs.keys()
         assert all(ours[name].equal(theirs[name]) for name in ours)
@@ -97,16 +98,22 @@ def test_stopped_while_it_pretrains_it_goes_on_to_the_same_weights(
         3,
     )
     assert not (out / "model").exists()
-    assert resume(out, reporter=Ends(interrupt, 9)).stopped == "interrupted"
-    assert resume(out, reporter=Ends(interrupt, 5, training=2)).steps == 5
+    assert resume(out, reporter=Ends(interrupt, 5)).stopped == "interrupted"
+    assert resume(out, reporter=Ends(interrupt, 3, training=2)).steps == 3
     done = resume(out, reporter=(quiet := Ends(interrupt)))
-    assert (done.stopped, done.steps) == ("budget", 9)
+    assert (done.stopped, done.steps) == ("budget", 5)
     assert quiet.said == []  # what was learned first is not told again
     alike(out, straight)
 
 
 @pytest.mark.parametrize(
-    "end", [{"step": 6}, {"message": "are those of the"}, {"step": 2, "training": 2}], ids=str
+    "end",
+    [
+        {"step": 3},
+        {"message": "are those of the"},
+        pytest.param({"step": 2, "training": 2}, marks=deep),
+    ],
+    ids=str,
 )
 def test_killed_at_any_instant_it_goes_on_to_the_same_weights(
     end: dict[str, int], straight: Path, tmp_path: Path
@@ -118,10 +125,13 @@ def test_killed_at_any_instant_it_goes_on_to_the_same_weights(
     alike(out, straight)
 
 
-@pytest.mark.parametrize("task", ["classify", "tag", "translate", "answer"])
+@pytest.mark.parametrize(
+    "task",
+    ["classify", "tag", pytest.param("translate", marks=deep), pytest.param("answer", marks=deep)],
+)
 def test_all_that_reads_is_taken_over(task: str, tmp_path: Path) -> None:
     settings = {
-        "training.steps": 2, "training.learning_rate": 1e-12, "training.validations": 1,
+        "training.steps": 2, "training.learning_rate": 1e-12,
         "text.validation_share": 0.3,
     }  # fmt: skip
     told = Ends(interrupt)
