@@ -63,6 +63,8 @@ def test_an_empty_line_is_left_out_where_times_tell_the_steps() -> None:
         (["$1,200.50", "$ 3", "($4.5)", "$(2)", ""], [1200.5, 3, -4.5, -2, None]),
         (["1,200원", "3,500원", "950", "0원"], [1200, 3500, 950, 0]),
         (["₩1,200", "₩12,345", "(₩900)"], [1200, 12345, -900]),
+        (["₩1.200", "₩12.345"], [1200, 12345]),
+        (["900 €", "800 €", "700 €", "1.000 €", "1.100 €", "1.200 €"], [900, 800, 700, 1000, 1100, 1200]),
         (["12%", "7.5 %", "0", "-3%"], [12, 7.5, 0, -3]),
         (["€ 3,50", "1.200,00\u202f€", "€2,5"], [3.5, 1200, 2.5]),
         (["(3.5)", "4", "1,204.5"], [-3.5, 4, 1204.5]),
@@ -75,6 +77,12 @@ def test_amounts_are_read_as_numbers(cells: list[str], numbers: list[float | Non
     wanted = np.array([np.nan if n is None else n for n in numbers])
     np.testing.assert_array_equal(series.values[:, 0], wanted)
     assert "; price is read as plain numbers (" in series.said
+
+
+def test_amounts_that_may_be_thousands_are_said() -> None:
+    series = read("date;price\n2024-01-01;1.000 €\n2024-01-02;1.799 €\n")
+    np.testing.assert_array_equal(series.values[:, 0], [1, 1.799])
+    assert "; price with a decimal point (1.000 is not 1000)" in series.said
 
 
 def test_amounts_that_do_not_agree_are_refused() -> None:

@@ -166,6 +166,47 @@ def test_a_column_that_does_not_tell_is_told_by_the_others() -> None:
     assert plain_columns({"a": unsure, "b": ["0,5"]}, ",")["a"][1] == ["1.204", "3.500"]
 
 
+HUNDREDS = [f"{n / 10:.3f}" if n > 9 else f"{n}00" for n in range(3, 16)]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        HUNDREDS, ["412", "-1.204", "938", "2.391", "", "771", "1.006"],
+        ["7", "1.200", "150", "12.391", "23", "1.006"],
+    ],
+)  # fmt: skip
+def test_points_stand_between_thousands_where_the_column_tells(
+    cells: list[str], save: Save
+) -> None:
+    numbers = [cell.replace(".", "") for cell in cells]
+    assert plain_columns({"x": cells, "y": ["1.204"] * len(cells)})["x"] == (COMMA, numbers)
+    assert plain_columns({"x": cells, "y": ["0.5"] * len(cells)}) == {}  # a table has one writing
+    for separator in "\t,;":
+        lines = "".join(f"a{separator}{cell}\n" for cell in cells)
+        table = read_table(save("x.csv", f"name{separator}x\n{lines}"))
+        assert [row.values["x"] for row in table.rows] == numbers
+        assert "; x with points between thousands (" in table.said
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (["0.204", "1.204", "2.000", "300"], False), (["1.204", "2.000", "3.117"], False),
+        (["0", "1.204", "2.310", "0", "0", "1.117"], False), (["1.204", "950"], True),
+        (["2", "1.204", "3", "2.310", "1", "4.117"], True),
+        (["100", "101.325", "99.875", "98", "102", "100.125"], True),
+        (["1.204", "2.310", "3.117", "1950", "300", "400", "500"], False),
+    ],
+)  # fmt: skip
+def test_points_are_decimal_where_no_column_tells_otherwise(
+    cells: list[str], said: bool, save: Save
+) -> None:
+    table = read_table(save("x.tsv", "name\tx\n" + "".join(f"a\t{cell}\n" for cell in cells)))
+    assert [row.values["x"] for row in table.rows] == cells
+    assert (f"x with a decimal point ({next(c for c in cells if '.' in c)}" in table.said) == said
+
+
 def test_json_lines(save: Save) -> None:
     text = (
         '{"text": "나\\u1100\\u1161", "label": 1, "sure": true}\n'

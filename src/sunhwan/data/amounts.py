@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sunhwan.data.numbers import GROUPED, PLAIN, plain_columns, writings
+from sunhwan.data.numbers import COMMA, GROUPED, PLAIN, plain_columns, undecided, writings
 
 _CURRENCY = "$€£¥₩원円元"
 _BRACKETS = re.compile(rf"([{_CURRENCY}]?)[ \xa0]?\(([^()+-]*+)\)[ \xa0]?([{_CURRENCY}%]?)")
@@ -78,15 +78,17 @@ def plain_amounts(
     """Of columns of amounts the writing of their numbers, and plain cells, as `plain_columns` decides.
 
     others: the cells of the other columns. Where nothing tells, a currency without decimals has commas
-    between thousands; a column that is undecided still is left out.
+    or points between thousands; a column that is undecided still is left out.
     """
     found = plain_columns(others | {name: one.cells for name, one in columns.items()}, separator)
     made = {}
     for name, (mark, cells, _) in columns.items():
-        ways = writings(cells)
+        ways, whole = writings(cells), mark != "" and mark in _WITHOUT_DECIMALS
         if ways == (PLAIN,) and name not in found:
-            made[name] = PLAIN, cells
-        elif GROUPED in ways and mark and mark in _WITHOUT_DECIMALS:
+            thousands = whole and undecided({name: cells}, ";")
+            way = COMMA if thousands else PLAIN
+            made[name] = way, [c.replace(".", "") for c in cells] if thousands else cells
+        elif GROUPED in ways and whole:
             made[name] = GROUPED, [cell.replace(",", "").replace("'", "") for cell in cells]
         elif name in found:
             made[name] = found[name]

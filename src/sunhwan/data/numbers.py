@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from collections.abc import Mapping, Sequence
 
 from sunhwan.errors import DataError, quoted
@@ -14,10 +15,15 @@ _COMMA = re.compile(
     r"[+-]?(?:[0-9]++,[0-9]*+|,[0-9]++|[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})++|(?:[\xa0\u202f][0-9]{3})++)"
     r"(?:,[0-9]*+)?)(?:[eE][+-]?[0-9]++)?"
 )
+_POINTS = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
 _UNGROUPED = str.maketrans("", "", ",'")
 _POINTED = str.maketrans({",": ".", ".": None, "\xa0": None, "\u202f": None})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
+POINTS = "with points between thousands"
+
+_A_FEW = 3
+"""Whole numbers, and numbers of thousands, at least, that tell that points stand between thousands."""
 
 
 def is_number(cell: str) -> bool:
@@ -66,9 +72,13 @@ def plain_columns(
 
     Where a column does not tell, the others do, for a table has one writing; else the separator of its
     cells: a comma does not stand beside decimal commas, and semicolons do where commas are decimal. If
-    nothing tells, a column is left out and stays as it is.
+    nothing tells, a column is left out and stays as it is. Points stand between thousands where a column
+    tells it (`_are_thousands`) and no other has decimals behind a point.
     """
     found = {name: writings(cells) for name, cells in columns.items()}
+    pointed = [n for n, ways in found.items() if ways == (PLAIN,) and _has_points(columns[n])]
+    if all(_are_groups(columns[name]) for name in pointed):
+        found |= {name: (COMMA,) for name in pointed if _are_thousands(columns[name])}
     told = {ways[0] for ways in found.values() if len(ways) == 1} - {PLAIN}
     usual = {",": GROUPED, ";": COMMA}.get(separator, "")
     whole = told.pop() if len(told) == 1 else "" if told else usual
@@ -100,18 +110,43 @@ def plain_cell(cell: str, way: str) -> str | None:
 def undecided(columns: Mapping[str, Sequence[str]], separator: str) -> dict[str, str]:
     """Of columns of plain numbers those whose points may stand between thousands, each with such a cell.
 
-    Semicolons part cells where commas are decimal, so there 1.204 may be a thousand and more.
+    So may those of 1.204 where whole numbers below 1,000 stand beside it, or where semicolons part the
+    cells, as they do where commas are decimal.
     """
     found = {}
-    for name, cells in columns.items() if separator == ";" else ():
-        if writings(cells) == (PLAIN,) and _are_groups(cells):
-            wholes = [cell for cell in map(str.strip, cells) if _WHOLE.fullmatch(cell)]
-            if all(abs(int(cell)) < 1000 for cell in wholes):
-                found[name] = next(cell.strip() for cell in cells if "." in cell)
+    for name, cells in columns.items():
+        if not _has_points(cells) or writings(cells) != (PLAIN,) or not _are_groups(cells):
+            continue
+        wholes = [abs(int(cell)) for cell in map(str.strip, cells) if _WHOLE.fullmatch(cell)]
+        if max(wholes, default=0) < 1000 and (any(wholes) or separator == ";"):
+            found[name] = next(cell.strip() for cell in cells if "." in cell)
     return found
+
+
+def _has_points(cells: Sequence[str]) -> bool:
+    return any("." in cell for cell in cells)
 
 
 def _are_groups(cells: Sequence[str]) -> bool:
     """Whether the points of plain numbers may stand between thousands: 1.204 beside 950."""
     given = [cell.strip() for cell in cells if "." in cell]
-    return bool(given) and all(map(_COMMA.fullmatch, given))
+    return bool(given) and all(map(_POINTS.fullmatch, given))
+
+
+def _are_thousands(cells: Sequence[str]) -> bool:
+    """Whether the points of a column of `_are_groups` do stand between thousands.
+
+    No program writes 900 beside 1.000 of decimals: it writes as many decimals everywhere, or none that are
+    0. So a few whole numbers, all below 1,000, tell it beside a few such as 1.200, if they reach 100; and
+    beside others where the sizes of both lie closer together so than as decimals.
+    """
+    given = [cell.strip() for cell in cells if cell.strip()]
+    wholes = [abs(int(cell)) for cell in given if "." not in cell and _WHOLE.fullmatch(cell)]
+    wholes = [number for number in wholes if number]
+    points = [abs(float(cell)) for cell in given if "." in cell]
+    if min(len(wholes), len(points)) < _A_FEW or max(wholes) >= 1000:
+        return False
+    if max(wholes) >= 100 and any("." in cell and cell[-1] == "0" for cell in given):
+        return True
+    apart = statistics.fmean(map(math.log, wholes)) - statistics.fmean(map(math.log, points))
+    return 2 * apart > math.log(1000)

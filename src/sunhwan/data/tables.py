@@ -10,7 +10,7 @@ from sunhwan.data.amounts import amounts_in, plain_amounts
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
-from sunhwan.data.numbers import PLAIN, plain_columns, undecided
+from sunhwan.data.numbers import COMMA, PLAIN, POINTS, plain_columns, undecided
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
@@ -193,7 +193,9 @@ def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = Fals
     found = {name: amounts_in(c) for name, c in cells.items()} if amounts else {}
     marked = {name: one for name, one in found.items() if one}
     plain |= plain_amounts(marked, {n: c for n, c in cells.items() if n not in marked}, separator)
-    doubtful = undecided({n: c for n, c in cells.items() if n not in plain}, separator)
+    kept = {n: c for n, c in cells.items() if n not in plain}
+    kept |= {n: one.cells for n, one in marked.items() if n in plain and plain[n][0] == PLAIN}
+    doubtful = undecided(kept, separator)
     points = [
         f"{name} with a decimal point ({cell} is not {cell.replace('.', '')})"
         for name, cell in doubtful.items()
@@ -204,7 +206,7 @@ def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = Fals
         Row(where, values | {name: numbers[place] for name, (_, numbers) in plain.items()})
         for place, (where, values) in enumerate(table.rows)
     )
-    ways = [f"{name} {way}" for name, (way, _) in plain.items() if way != PLAIN]
+    ways = [f"{name} {_told(way, cells[name])}" for name, (way, _) in plain.items() if way != PLAIN]
     examples = {name: one.example for name, one in marked.items() if name in plain}
     ways += [
         f"{name} is read as plain numbers ({cells[name][n].strip()} is {plain[name][1][n]})"
@@ -214,6 +216,14 @@ def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = Fals
     written = tuple(row.values for row in table.rows)
     writings = {name: way for name, (way, _) in plain.items() if way != PLAIN}
     return replace(table, rows=rows, said=said, written=written, writings=writings)
+
+
+def _told(way: str, cells: Sequence[str]) -> str:
+    """A writing in words, as its cells show it."""
+    if way != COMMA or any("," in cell for cell in cells):
+        return way
+    shown = next((cell.strip() for cell in cells if "." in cell), "")
+    return f"{POINTS} ({shown} is {shown.replace('.', '')})" if shown else way
 
 
 def _of_json(text: str, name: str, encoding: str) -> Table:
