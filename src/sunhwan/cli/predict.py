@@ -40,7 +40,8 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The file for the answers, instead of the screen; it is replaced when all is done."
+            help="The file for the answers, instead of the screen; an earlier one is replaced when all is "
+            "done, but no file of questions and none the model was trained on."
         ),
     ] = None,
     header: Annotated[
@@ -110,13 +111,16 @@ def predict(
     """
     from sunhwan.api import load
     from sunhwan.atomic import check_writable
-    from sunhwan.prediction import Jobs, format_of, predict_into
+    from sunhwan.prediction import Jobs, check_unread, check_untrained, format_of, predict_into
 
     form = format_of("json" if as_json else as_, out)
     name_cells(cell)
-    for target in (out, picture):
+    path = file or Path("-")
+    for option, target in (("--out", out), ("--picture", picture)):
         if target is not None:
             check_writable(target)
+            check_unread(target, [path, *filter(None, [future])], option)
+            check_untrained(target, run, option)
     task = load(run)
     if task.command != "predict":
         raise UsageError(f"{run} is a {task.title}: use `sunhwan {task.command} {run}`")
@@ -130,7 +134,6 @@ def predict(
     if jobs is not None and picture is not None:
         raise UsageError("--picture is drawn of what one process answers: leave out --jobs")
     shared = None if jobs in (None, 1) else Jobs(jobs, run, tuple(own_files(cell)))
-    path = file or Path("-")
     if picture and task.forecasts:
         from sunhwan.plots import draw_forecasts
 

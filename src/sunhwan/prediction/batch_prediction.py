@@ -20,6 +20,7 @@ from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
 from sunhwan.prediction.answered import Answered, Rows, answer_rows, open_rows
+from sunhwan.prediction.kept_files import check_unread
 from sunhwan.prediction.output_formats import WRITERS, ParquetWriter, RowWriter, Write
 from sunhwan.prediction.processes import Jobs, answer_in_processes, check_jobs
 from sunhwan.store.tensors import digest
@@ -83,6 +84,8 @@ def predict_into(
         assert on_problem is not None
         on_problem(error)
 
+    if isinstance(out, Path):
+        check_unread(out, [path, *filter(None, [known_ahead])])
     made_by = {"options": dict(options or {}), "header": header}
     target = _Target(out, form, path, skip_done, lambda: [model_digest(task), made_by])
     if target.is_finished:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sunhwan.data.sheets import cell_text, parquet_library
+from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, cell_text, parquet_library
 from sunhwan.errors import DataError, UsageError, did_you_mean
 from sunhwan.prediction.answered import Answered, column_names, named_values
 from sunhwan.tasks import Answer
@@ -245,20 +245,43 @@ WRITERS: Mapping[str, type[RowWriter]] = {
 }
 FORMATS = tuple(WRITERS)
 
-SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet",
-            ".conllu": "conllu"}  # fmt: skip
+ENDINGS: Mapping[str, tuple[str, ...]] = {
+    ".csv": ("csv",),
+    ".tsv": ("tsv",),
+    ".jsonl": ("jsonl", "json"),
+    ".ndjson": ("jsonl", "json"),
+    ".parquet": ("parquet",),
+    ".pq": ("parquet",),
+    ".conllu": ("conllu",),
+}
+"""Endings of a name → the formats it may hold; the first is written where none is named."""
+_OTHERS: Mapping[str, tuple[str, ...]] = {".json": ("json", "jsonl"), ".tab": ("tsv",)} | dict.fromkeys(
+    (*WORKBOOKS, *COLUMNAR, ".gz", ".zst", ".zip", ".bz2", ".xz", ".npy", ".npz", ".pdf", ".png",
+     ".html", ".xml"),
+    (),
+)  # fmt: skip
+"""Endings that choose no format; those they have must be named, and most have none."""
 
 
 def format_of(name: str, out: Path | None) -> str:
-    """The format that is named, or that of the output's name; UsageError where it is none."""
-    if not name:
-        return SUFFIXES.get(out.suffix.lower(), "text") if out else "text"
-    if name not in FORMATS:
+    """The format that is named, or that of the output's name; UsageError where it is none, or where the
+    name's ending is that of another one."""
+    if name and name not in FORMATS:
         near = did_you_mean(name, FORMATS)
         raise UsageError(f"--as must be one of {', '.join(FORMATS)}, not {name}{near}")
-    if name == "parquet" and out is None:
-        raise UsageError("--as parquet needs a file: name one with --out")
-    return name
+    if out is None:
+        if name == "parquet":
+            raise UsageError("--as parquet needs a file: name one with --out")
+        return name or "text"
+    ending = out.suffix.lower()
+    usual = ENDINGS.get(ending, ())
+    form = name or (usual[0] if usual else "text")
+    if form not in (*usual, *_OTHERS.get(ending, ())) and (usual or ending in _OTHERS):
+        raise UsageError(
+            f"--out {out} would hold {form}, which is not what {ending} says: let the name end with "
+            f"{', '.join(ENDINGS)} or .txt, or choose the format with --as"
+        )
+    return form
 
 
 def _json(value: Any) -> str:

@@ -1,0 +1,68 @@
+"""Outputs of predictions: what they must not replace, and what their names promise."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sunhwan.errors import UsageError
+from sunhwan.prediction import format_of
+from tests.conftest import Command
+
+
+def test_no_file_that_is_read_is_replaced(
+    command: Command, reviews_run: Path, tmp_path: Path
+) -> None:
+    """The questions, also under another name, and what the model was trained on."""
+    source, link = tmp_path / "a.csv", tmp_path / "b.csv"
+    source.write_text("review\ngood\n")
+    link.symlink_to(source)
+    for out in (source, link):
+        done = command("predict", reviews_run, source, "--out", out)
+        assert (done.code, f"--out {out} is the file that is read" in done.sentence) == (2, True)
+    done = command("predict", reviews_run, source, "--picture", source)
+    assert (done.code, "--picture" in done.sentence) == (2, True)
+    assert source.read_text() == "review\ngood\n"
+    trained = reviews_run.parent / "reviews.tsv"
+    before = trained.read_bytes()
+    try:
+        done = command("predict", reviews_run, source, "--out", trained)
+        assert (done.code, "trained or validated on" in done.sentence) == (2, True)
+        assert trained.read_bytes() == before
+    finally:
+        trained.write_bytes(before)
+
+
+def test_earlier_answers_are_replaced(command: Command, reviews_run: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out.csv"
+    source.write_text("review\ngood\n")
+    assert command("predict", reviews_run, source, "--out", out).code == 0
+    shutil.copy(out, tmp_path / "before.csv")
+    source.write_text("review\nbad\n")
+    assert command("predict", reviews_run, source, "--out", out).code == 0
+    assert "bad" in out.read_text() != (tmp_path / "before.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "form"),
+    [
+        ("", ".csv", "csv"), ("", ".TSV", "tsv"), ("", ".jsonl", "jsonl"), ("", ".ndjson", "jsonl"),
+        ("", ".parquet", "parquet"), ("", ".conllu", "conllu"), ("", ".txt", "text"), ("", "", "text"),
+        ("", ".abc", "text"), ("json", ".json", "json"), ("json", ".jsonl", "json"),
+        ("tsv", ".tab", "tsv"), ("tsv", ".conll", "tsv"), ("csv", ".txt", "csv"),
+    ],
+)  # fmt: skip
+def test_the_name_chooses_the_format(name: str, ending: str, form: str) -> None:
+    assert format_of(name, Path(f"o{ending}")) == form
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("", ".xlsx"), ("", ".csv.gz"), ("", ".tab"), ("", ".json"), ("", ".ods"), ("", ".zip"),
+        ("csv", ".xlsx"), ("csv", ".csv.gz"), ("csv", ".tsv"), ("text", ".csv"), ("tsv", ".parquet"),
+    ],
+)  # fmt: skip
+def test_a_name_that_promises_another_format_is_refused(name: str, ending: str) -> None:
+    with pytest.raises(UsageError, match="would hold"):
+        format_of(name, Path(f"o{ending}"))
