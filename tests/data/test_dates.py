@@ -1,12 +1,14 @@
 """Dates as tables write them: read, decided over a column, and written alike."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sunhwan.data.calendar import DAY, Calendar
 from sunhwan.data.clock import following
 from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.times import Times, read_times
@@ -73,7 +75,7 @@ def test_what_looks_like_a_date() -> None:
     assert not any(map(looks_like_date, ("Jan", "week 3", "T17", "", "서울", "may be", "4.5")))
 
 
-def column(*cells: str, **options: str) -> Times:
+def column(*cells: str, **options: Any) -> Times:
     return read_times(cells, [f"line {n}" for n in range(2, len(cells) + 2)], "ds", **options)
 
 
@@ -132,6 +134,19 @@ def test_a_month_of_four_letters_is_written_in_full() -> None:
 def test_a_trained_model_decides_what_a_short_file_leaves_open() -> None:
     assert column("03/04/2024", "04/04/2024", usual="month-day-year").order == "month-day-year"
     assert column("13/04/2024", "14/04/2024", usual="month-day-year").order == "day-month-year"
+
+
+def test_an_order_that_the_rows_fit_better_comes_before_the_usual_one() -> None:
+    days = tuple(f"06/{day:02}/2024" for day in range(1, 13))
+    daily = Calendar("time", DAY)
+    assert column(*days, usual="day-month-year", calendar=daily).order == "month-day-year"
+    assert column(*days, usual="month-day-year", calendar=daily).order == "month-day-year"
+    monthly = Calendar("months", day=6)
+    assert column(*days, usual="month-day-year", calendar=monthly).order == "day-month-year"
+    with_gaps = [f"{day:02}/06/2024" for day in (1, 3, 4, 7, 8, 12)]
+    assert column(*with_gaps, usual="day-month-year", calendar=daily).order == "day-month-year"
+    hours = [f"{d:02}/04/2024 {h:02}:00" for d in (3, 4) for h in range(24)]
+    assert column(*hours, usual="month-day-year").order == "day-month-year"
 
 
 def test_midnight_is_the_hour_24_where_the_column_writes_it_so() -> None:

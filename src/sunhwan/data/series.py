@@ -96,7 +96,7 @@ def read_panel(
         times = read_times(
             columns.times, where, columns.time, dates=wanted.dates, usual=wanted.order,
             zone=wanted.zone, usual_zone=wanted.usual_zone,
-            groups=list(places.values()),
+            groups=list(places.values()), calendar=calendar,
         )  # fmt: skip
     else:
         times = named(len(where))

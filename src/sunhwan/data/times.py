@@ -10,7 +10,18 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.dates import ORDERS, Reading, Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.calendar import Calendar
+from sunhwan.data.date_orders import (
+    CHOICES,
+    EPOCH,
+    MICROSECOND,
+    UnreadTimeError,
+    local_points,
+    odd_steps,
+    order_of,
+    read_known,
+)
+from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.epochs import epoch_of
 from sunhwan.data.numbers import is_number
 from sunhwan.data.zones import (
@@ -25,25 +36,10 @@ from sunhwan.data.zones import (
 )
 from sunhwan.errors import DataError, UsageError, listed, quoted
 
-EPOCH = datetime(1970, 1, 1)
-MICROSECOND = timedelta(microseconds=1)
-CHOICES = {
-    "day-first": "day-month-year",
-    "month-first": "month-day-year",
-    "year-first": "year-month-day",
-}
-"""What `task.dates` may say of dates whose numbers could stand in several orders."""
-
-_IN_DIGITS = ("digits", "digits and hour", "digits of a month")
-_YEARS = (1900, 2100)
 _SERIAL_1970, _DAY_MS = 25569, 86_400_000
 _SERIALS = (20_000, 80_000)  # 1954 to 2119
 _DATE_NAMES = ("date", "timestamp", "날짜", "일자", "일시", "기준일", "거래일")
 _MOST_DIGITS = 15
-
-
-class UnreadTimeError(DataError):
-    """A column looks like times and is not understood."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,18 +75,20 @@ def read_times(
     usual_zone: str = "",
     assume_zone: bool = False,
     groups: Sequence[NDArray[np.intp]] = (),
+    calendar: Calendar | None = None,
 ) -> Times:
     """Read a column of times.
 
     Args:
         cells, where: the times, and where each stands; `column`: its name.
         dates: of `CHOICES`: the order of a date's parts; "": by evidence.
-        usual: of `dates.ORDERS`: the order to take where several fit, before any evidence.
+        usual: of `dates.ORDERS`: the order to take where several fit and none fits better.
         zone: where the clock stands whose times have no offset from UTC, "": it never changes; or
             on whose clock days are counted, whatever one offset the times have.
         usual_zone: the zone of times with offsets, where these are its own.
         assume_zone: take the usual zone for `zone`, where the times have no offset or one alone.
         groups: the rows of each series, in their order; none: all rows are of one.
+        calendar: on which dates are expected, as evidence of their order.
 
     Raises:
         UnreadTimeError: the column looks like dates, and they are not understood or could be two things.
@@ -100,7 +98,7 @@ def read_times(
     groups = groups or [np.arange(len(cells))]
     unique = list(dict.fromkeys(cells))
     wanted = CHOICES.get(dates, "")
-    order, notes = _order_of(unique, cells, where, column, (wanted, usual), groups)
+    order, notes = order_of(unique, cells, where, column, (wanted, usual), groups, calendar)
     if order:
         return _dated(cells, order, (zone, usual_zone), groups, notes, assume=assume_zone)
     if all(map(is_number, unique)):
@@ -129,113 +127,6 @@ def named(count: int) -> Times:
     return Times("name", np.arange(count), lambda point: f"+{round(point) - count + 1}")
 
 
-def _order_of(
-    unique: Sequence[str],
-    cells: Sequence[str],
-    where: Sequence[str],
-    column: str,
-    given: tuple[str, str],
-    groups: Sequence[NDArray[np.intp]],
-) -> tuple[str, tuple[str, ...]]:
-    """The order in which all dates are written, "" where they are none, and why."""
-    numbers = all(map(is_number, unique))
-    found = [o for o in ORDERS if all(read_date(text, o) is not None for text in unique)]
-    found = [o for o in found if not numbers or _likely_in_digits(o, cells, groups)]
-    found = [o for o in found if o != "name year" or _has_year(cells, groups)]
-    wanted, _ = given
-    for order in given:
-        if order in found:
-            return order, (_as(column, order, cells[0]),)
-    if wanted and found:
-        raise UnreadTimeError(
-            f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, are not all "
-            f"{wanted}, as task.dates says; leave task.dates out, or mend the dates"
-        )
-    if len(found) < 2:
-        return (found[0], (_as(column, found[0], cells[0]),)) if found else ("", ())
-    order = _by_evidence(found, cells, groups)
-    if not order:
-        names = " or ".join(found)
-        options = " or ".join(
-            f"--set task.dates={name}" for name, order in CHOICES.items() if order in found
-        )
-        raise UnreadTimeError(
-            f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, could be "
-            f"{names}, and no row decides; say which with {options}"
-        )
-    why = "as all rows fit that order best"
-    return order, (f"{_as(column, order, cells[0])}, {why}",)
-
-
-def _as(column: str, order: str, example: str) -> str:
-    return f"{column} is read as {order} ({example})"
-
-
-def _by_evidence(
-    found: Sequence[str], cells: Sequence[str], groups: Sequence[NDArray[np.intp]]
-) -> str:
-    """Which order makes the rows go one way and their steps alike; "" where that does not decide."""
-    if "day-month-year" in found and all("." in c.split()[0] for c in cells):
-        long_years = [o for o in found if o != "year-month-day"]
-        if len(found) == len(long_years):
-            return "day-month-year"  # with points nobody writes the month first
-    points = {order: _local_points(cells, order) for order in found}
-    one_way = [order for order in found if _one_way(points[order], groups)]
-    if len(one_way) == 1:
-        return one_way[0]
-    odd = sorted((_odd_steps(points[order], groups), order) for order in one_way or found)
-    (least, best), (second, _) = odd[:2]
-    return best if second > 0 and 3 * least <= second else ""
-
-
-def _local_points(cells: Sequence[str], order: str) -> NDArray[np.int64]:
-    known = {cell: (_read(cell, order).local - EPOCH) // MICROSECOND for cell in set(cells)}
-    return np.array([known[cell] for cell in cells], dtype=np.int64)
-
-
-def _one_way(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> bool:
-    """Whether the rows of every series go forward, or those of every series backward."""
-    signs = {sign for rows in groups for sign in np.sign(np.diff(points[rows])).tolist()}
-    return len(signs) < 2 and 0 not in signs
-
-
-def _odd_steps(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> int:
-    """How many steps are unlike the usual one, as time or, if that is fewer, as whole months."""
-    months = points.astype("datetime64[us]").astype("datetime64[M]")
-    within = points - months.astype("datetime64[us]").astype(np.int64)
-    counts = []
-    for values in (points, months.astype(np.int64)):
-        steps = np.concatenate([np.diff(np.sort(values[rows])) for rows in groups])
-        usual = Counter(steps.tolist()).most_common(1)
-        counts.append(len(steps) - usual[0][1] if usual else 0)
-    return min(counts) if len(set(within.tolist())) == 1 else counts[0]
-
-
-def _likely_in_digits(order: str, cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:
-    """Whether plain numbers are dates: their years are of our time, and 2024.01 goes on by months."""
-    if order == "year.month":
-        points = _local_points(cells, order)
-        two = {len(cell.partition(".")[2]) for cell in cells}
-        regular = 4 * _odd_steps(points, groups) <= len(cells) and len(cells) > 2
-        return regular and _one_way(points, groups) and (two == {2} or len(set(points)) > 9)
-    if order not in _IN_DIGITS:
-        return False
-    return all(_YEARS[0] <= int(cell[:4]) <= _YEARS[1] for cell in cells)
-
-
-def _has_year(cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:
-    """Whether the two digits beside a month's name are its year: days would leave it or repeat it."""
-    if all(any(len(run) > 2 for run in _digit_runs(cell)) for cell in cells):
-        return True
-    points = _local_points(cells, "name year")
-    months = {cell[:3].lower() for cell in cells}
-    return _one_way(points, groups) and (len(months) > 1 or len(set(cells)) == 1)
-
-
-def _digit_runs(cell: str) -> list[str]:
-    return "".join(c if c.isdecimal() else " " for c in cell).split()
-
-
 def _dated(
     cells: Sequence[str],
     order: str,
@@ -249,9 +140,9 @@ def _dated(
 
     zones: the one that was named, and the usual one of times with offsets. assume: as of `read_times`.
     """
-    known = {cell: _read(cell, order) for cell in dict.fromkeys(cells)}
+    known = {cell: read_known(cell, order) for cell in dict.fromkeys(cells)}
     writing = Writing.of(known, order)
-    local = _local_points(cells, order)
+    local = local_points(cells, order)
     names = {reading.zone for reading in known.values() if reading.zone}
     offsets = {reading.offset for reading in known.values()}
     if assume and not zones[0] and not names and len(offsets) == 1:
@@ -283,7 +174,7 @@ def _dated(
     if not is_changing(place, points.min().item(), points.max().item()):
         place = timezone((local[-1] - points[-1]).item() * MICROSECOND)
     elif runs_round_the_clock(points, local, groups) or (
-        _odd_steps(points, groups) < _odd_steps(local, groups)
+        odd_steps(points, groups) < odd_steps(local, groups)
     ):
         notes = (*notes, f"the clock of {place} changes, so steps are those of UTC")
 
@@ -317,12 +208,6 @@ def _with_days_of(
     return Times(
         "date", points, lambda p: writing.write(_date(p) + shift, shift), writing.order, notes, zone
     )
-
-
-def _read(text: str, order: str) -> Reading:
-    found = read_date(text, order)
-    assert found is not None
-    return found
 
 
 def _date(point: float) -> datetime:
