@@ -1,10 +1,10 @@
 """Amounts: numbers with a currency or a percent sign, and negative ones in brackets."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sunhwan.data.numbers import COMMA, GROUPED, PLAIN, plain_columns, undecided, writings
+from sunhwan.data.numbers import COMMA, GROUPED, NOTHING, PLAIN, plain_columns, undecided, writings
 
 _CURRENCY = "$€£¥₩원円元"
 _BRACKETS = re.compile(rf"([{_CURRENCY}]?)[ \xa0]?\(([^()+-]*+)\)[ \xa0]?([{_CURRENCY}%]?)")
@@ -13,6 +13,7 @@ _AMOUNT = re.compile(
     rf"[ \xa0\u202f]?([{_CURRENCY}%]?)"
 )
 _MARK = re.compile(rf"[{_CURRENCY}%(]")
+_OF_ONE_CURRENCY = ({"₩", "원"}, {"¥", "円"}, {"¥", "元"})
 _WITHOUT_DECIMALS = frozenset("¥₩원円元")
 
 
@@ -66,6 +67,11 @@ def currencies_of(cells: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(marks)) if None not in found else []
 
 
+def same_mark(one: str, other: str) -> bool:
+    """Whether two marks of amounts may be those of one currency; nothing tells of an amount without."""
+    return not one or not other or one == other or {one, other} in _OF_ONE_CURRENCY
+
+
 def _may_be_amounts(cells: Sequence[str]) -> bool:
     """Whether the first filled cell is an amount and some cell has a mark: the quick half of an answer."""
     first = next((cell.strip() for cell in cells if cell.strip()), "")
@@ -73,14 +79,18 @@ def _may_be_amounts(cells: Sequence[str]) -> bool:
 
 
 def plain_amounts(
-    columns: dict[str, Amounts], others: dict[str, list[str]], separator: str
+    columns: dict[str, Amounts],
+    others: dict[str, list[str]],
+    separator: str,
+    usual: Mapping[str, str] = NOTHING,
 ) -> dict[str, tuple[str, list[str]]]:
     """Of columns of amounts the writing of their numbers, and plain cells, as `plain_columns` decides.
 
     others: the cells of the other columns. Where nothing tells, a currency without decimals has commas
     or points between thousands; a column that is undecided still is left out.
     """
-    found = plain_columns(others | {name: one.cells for name, one in columns.items()}, separator)
+    numbers = {name: one.cells for name, one in columns.items()}
+    found = plain_columns(others | numbers, separator, usual)
     made = {}
     for name, (mark, cells, _) in columns.items():
         ways, whole = writings(cells), mark != "" and mark in _WITHOUT_DECIMALS

@@ -4,6 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from sunhwan.errors import DataError, quoted
 
@@ -21,6 +22,8 @@ _POINTED = str.maketrans({",": ".", ".": None, "\xa0": None, "\u202f": None})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
 POINTS = "with points between thousands"
+NOTHING: Mapping[str, str] = MappingProxyType({})
+"""No column's writing."""
 
 _A_FEW = 3
 """Whole numbers, and numbers of thousands, at least, that tell that points stand between thousands."""
@@ -66,7 +69,9 @@ def writings(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def plain_columns(
-    columns: Mapping[str, Sequence[str]], separator: str = ""
+    columns: Mapping[str, Sequence[str]],
+    separator: str = "",
+    usual: Mapping[str, str] = NOTHING,
 ) -> dict[str, tuple[str, list[str]]]:
     """Of columns by name, those of numbers that are not plain: the writing, and the plain cells.
 
@@ -74,20 +79,26 @@ def plain_columns(
     cells: a comma does not stand beside decimal commas, and semicolons do where commas are decimal. If
     nothing tells, a column is left out and stays as it is. Points stand between thousands where a column
     tells it (`_are_thousands`) and no other has decimals behind a point.
+
+    usual: how columns were written in other files, which decides where no column does.
     """
     found = {name: writings(cells) for name, cells in columns.items()}
     pointed = [n for n, ways in found.items() if ways == (PLAIN,) and _has_points(columns[n])]
     if all(_are_groups(columns[name]) for name in pointed):
         found |= {name: (COMMA,) for name in pointed if _are_thousands(columns[name])}
     told = {ways[0] for ways in found.values() if len(ways) == 1} - {PLAIN}
-    usual = {",": GROUPED, ";": COMMA}.get(separator, "")
-    whole = told.pop() if len(told) == 1 else "" if told else usual
+    by_separator = {",": GROUPED, ";": COMMA}.get(separator, "")
+    whole = next(iter(told)) if len(told) == 1 else "" if told else by_separator
     decided = COMMA in {ways[0] for ways in found.values() if len(ways) == 1}
     made = {}
     for name, ways in found.items():
-        cells = columns[name]
+        cells, known = columns[name], usual.get(name, "")
         way = ways[0] if len(ways) == 1 else whole if whole in ways else ""
+        if len(ways) > 1 and not told and known in ways:
+            way = known
         if way == PLAIN and whole == COMMA and decided and _are_groups(cells):
+            way = COMMA
+        if way == PLAIN and known == COMMA and not told and undecided({name: cells}, ";"):
             way = COMMA
         if way in (GROUPED, COMMA):
             table = _UNGROUPED if way == GROUPED else _POINTED

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.amounts import currencies_of
+from sunhwan.data.amounts import currencies_of, same_mark
 from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.numbers import finite
@@ -19,6 +19,8 @@ from sunhwan.errors import DataError, listed, quoted, shortened
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
 MOST_EMPTY = 50
 """Steps of a calendar a row has at most; beyond, the calendar is not that of the rows."""
+
+_FEWEST_STEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class Series:
         order: of the parts of its dates, "" for others.
         ahead: (F, C) of the steps after the last, NaN in all columns but those known ahead.
         time: the name of the column of the times, "" where there is none.
+        writings, currencies: of its columns, where they were not plain: how numbers were written, and their
+            currency or "%".
     """
 
     name: str
@@ -51,6 +55,8 @@ class Series:
     order: str = ""
     ahead: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     time: str = ""
+    writings: tuple[tuple[str, str], ...] = ()
+    currencies: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.clock.count and self.times:
@@ -87,8 +93,9 @@ def read_panel(
     Rows are put in order of time, and steps of the calendar that have no row are NaN.
     calendar: that of a trained model; None: found in the times.
     """
-    table = read_table(path, empty_lines=True, amounts=True)
+    table = read_table(path, empty_lines=True, amounts=True, usual=dict(wanted.writings))
     columns = columns_of(table, wanted)
+    _check_marks(table, wanted)
     keys = keys_of(table, columns.group)
     places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
     where = [row.where for row in table.rows]
@@ -114,6 +121,10 @@ def read_panel(
                 "times, with --set task.steps=rows"
             ) from None
         notes += more
+    elif calendar.unit != "row":
+        _check_step(
+            table, columns, [times.points[rows] for rows in order.values()], times, calendar
+        )
     if calendar.unit == "row" or wanted.filled:
         table.check_filled()  # it may stand for a value that is missing
     if times.zone and calendar.unit == "time":
@@ -128,7 +139,42 @@ def read_panel(
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
     said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))
-    return [Series(**{**vars(series), "said": said}) for series in made]
+    read = _read(columns)
+    writings = tuple((name, table.writings[name]) for name in read if name in table.writings)
+    currencies = tuple((name, table.marks[name]) for name in read if table.marks.get(name))
+    return [replace(s, said=said, writings=writings, currencies=currencies) for s in made]
+
+
+def _check_marks(table: Table, wanted: Wanted) -> None:
+    """DataError: amounts are in another currency than those of the training file."""
+    by_case = {name.casefold(): (name, mark) for name, mark in table.marks.items()}
+    for asked, known in wanted.currencies:
+        name, mark = by_case.get(asked.casefold(), ("", ""))
+        if not same_mark(mark, known):
+            raise DataError(
+                f"{table.name}: the column {quoted(name)} has amounts in {mark}, but the model was "
+                f"trained on amounts in {known}; bring them to {known}"
+            )
+
+
+def _check_step(
+    table: Table, columns: Columns, groups: Sequence[Points], times: Times, calendar: Calendar
+) -> None:
+    """DataError: rows follow one another evenly, but with other steps than those of the calendar."""
+    steps = np.concatenate([np.diff(calendar.places(points)) for points in groups])
+    if len(steps) < _FEWEST_STEPS or steps.min() < 2:
+        return
+    try:
+        own, _ = calendar_of(groups, times.kind)
+    except UnevenTimesError:
+        return
+    alike = np.concatenate([np.diff(own.places(points)) == 1 for points in groups])
+    if 4 * alike.sum() >= 3 * len(alike):
+        first, second = (shortened(cell) for cell in columns.times[:2])
+        raise DataError(
+            f"{table.name}: no two rows follow one another on the calendar of the training file, such "
+            f"as {first} and {second}; give rows that are as far apart as those of the training file"
+        )
 
 
 def _shown_twice(clock: Clock) -> tuple[str, ...]:

@@ -52,6 +52,8 @@ class Wanted:
             trained on, taken where several fit.
         rows: whether rows are counted, whatever their times.
         filled: whether an empty line is an error, also where times tell the steps.
+        writings, currencies: of columns that a model was trained on, how their numbers were written, which
+            decides where a file does not, and their currency or "%", which no other may replace.
     """
 
     time: str = ""
@@ -65,6 +67,8 @@ class Wanted:
     usual_zone: str = ""
     rows: bool = False
     filled: bool = False
+    writings: tuple[tuple[str, str], ...] = ()
+    currencies: tuple[tuple[str, str], ...] = ()
 
 
 FOUND = Wanted()

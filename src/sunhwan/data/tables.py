@@ -10,7 +10,7 @@ from sunhwan.data.amounts import amounts_in, plain_amounts
 from sunhwan.data.headers import column_names, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
-from sunhwan.data.numbers import COMMA, PLAIN, POINTS, plain_columns, undecided
+from sunhwan.data.numbers import COMMA, NOTHING, PLAIN, POINTS, plain_columns, undecided
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
@@ -56,7 +56,8 @@ class Table:
         written: each row's cells as the file has them, where numbers were written in another way than
             in `rows`; else empty.
         empty: where the empty lines between the rows stand, which were left out.
-        writings: how numbers were written, of the columns that became plain numbers.
+        writings: how numbers were written, of the columns that became plain numbers. marks: the currency
+            or "%" that their cells had.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Table:
     written: tuple[dict[str, str], ...] = ()
     empty: tuple[str, ...] = ()
     writings: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_case(self) -> dict[str, str]:
@@ -97,6 +99,7 @@ def read_table(
     *,
     empty_lines: bool = False,
     amounts: bool = False,
+    usual: Mapping[str, str] = NOTHING,
 ) -> Table:
     """Read a file of rows, plain, `.gz` or `.zst`.
 
@@ -117,6 +120,7 @@ def read_table(
         empty_lines: whether empty lines between the rows of separated values are left out, as
             `Table.empty` tells; False where rows are counted.
         amounts: whether columns of $1,204.50, 12% or (3.5) become plain numbers too, see `amounts`.
+        usual: how other files write the numbers of columns, which decides where this one does not.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
@@ -127,7 +131,7 @@ def read_table(
     suffix = Path(unpacked_name(name)).suffix
     if suffix in (*WORKBOOKS, *COLUMNAR):
         table = _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
-        return _in_plain_numbers(table, amounts=amounts)
+        return _in_plain_numbers(table, amounts=amounts, usual=usual)
     known = read_known(path)
     text = known.text.rstrip("\n")
     if is_json_lines(suffix, text):
@@ -147,9 +151,9 @@ def read_table(
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
     table = _of_cells(cells, header, name, layout, known.said + layout.kind, notes)
     table = replace(table, empty=empty)
-    return (
-        _in_plain_numbers(table, layout.separator, amounts=amounts) if layout.separator else table
-    )
+    if not layout.separator:
+        return table
+    return _in_plain_numbers(table, layout.separator, amounts=amounts, usual=usual)
 
 
 def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> Table:
@@ -186,13 +190,18 @@ def _made(
     return Table(name, columns, tuple(rows), said)
 
 
-def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = False) -> Table:
+def _in_plain_numbers(
+    table: Table, separator: str = "", *, amounts: bool, usual: Mapping[str, str]
+) -> Table:
     """The table with 1204.5 for 1.204,5 and 1,204.5; amounts: and for $1,204.50."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
-    plain = plain_columns(cells, separator)
+    by_case = {name.casefold(): way for name, way in usual.items()}
+    usual = {name: by_case.get(name.casefold(), "") for name in table.columns}
+    plain = plain_columns(cells, separator, usual)
     found = {name: amounts_in(c) for name, c in cells.items()} if amounts else {}
     marked = {name: one for name, one in found.items() if one}
-    plain |= plain_amounts(marked, {n: c for n, c in cells.items() if n not in marked}, separator)
+    others = {name: c for name, c in cells.items() if name not in marked}
+    plain |= plain_amounts(marked, others, separator, usual)
     kept = {n: c for n, c in cells.items() if n not in plain}
     kept |= {n: one.cells for n, one in marked.items() if n in plain and plain[n][0] == PLAIN}
     doubtful = undecided(kept, separator)
@@ -215,7 +224,8 @@ def _in_plain_numbers(table: Table, separator: str = "", *, amounts: bool = Fals
     said = "; ".join((table.said, *ways, *points))
     written = tuple(row.values for row in table.rows)
     writings = {name: way for name, (way, _) in plain.items() if way != PLAIN}
-    return replace(table, rows=rows, said=said, written=written, writings=writings)
+    marks = {name: one.mark for name, one in marked.items() if name in plain}
+    return replace(table, rows=rows, said=said, written=written, writings=writings, marks=marks)
 
 
 def _told(way: str, cells: Sequence[str]) -> str:

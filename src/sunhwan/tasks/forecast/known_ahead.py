@@ -23,7 +23,7 @@ def with_known_ahead(
 
     DataError: a column or a row is missing, or a cell holds no number.
     """
-    table = read_table(path, empty_lines=True, amounts=True)
+    table = read_table(path, empty_lines=True, amounts=True, usual=dict(layout.writings))
     group = [column(table, name, (), "series") for name in layout.group]
     names = [column(table, name, (), "future") for name in layout.future]
     keys = keys_of(table, group)

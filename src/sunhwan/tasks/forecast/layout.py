@@ -47,6 +47,8 @@ class Layout:
         calendar: of the training file; None: that of each file. order: of the parts of a date.
         on_clock: whether days are those of the clock that is written where it changes, else of UTC.
         zone: of that clock in training, "" where it never changed.
+        writings, currencies: of columns whose numbers were not plain in training: how they were written,
+            and their currency or "%".
     """
 
     targets: tuple[str, ...] = ()
@@ -64,6 +66,8 @@ class Layout:
     order: str = ""
     on_clock: bool = False
     zone: str = ""
+    writings: tuple[tuple[str, str], ...] = ()
+    currencies: tuple[tuple[str, str], ...] = ()
 
     @property
     def features(self) -> int:
@@ -92,6 +96,8 @@ class Layout:
             group=self.group,
             order=self.order,
             usual_zone=self.zone,
+            writings=self.writings,
+            currencies=self.currencies,
         )
 
     def words(self, series: Series) -> NDArray[np.float32]:
@@ -109,7 +115,12 @@ class Layout:
         static = [[name, list(words)] for name, words in self.static]
         lists = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         slots = {**calendar, "slots": list(calendar["slots"])} if calendar else None
-        return {**lists, "static": static, "calendar": slots}
+        pairs = {name: [list(pair) for pair in values[name]] for name in ("writings", "currencies")}
+        pairs = {name: some for name, some in pairs.items() if some}
+        lists = {
+            name: some for name, some in lists.items() if name not in ("writings", "currencies")
+        }
+        return {**lists, "static": static, "calendar": slots, **pairs}
 
     @classmethod
     def from_dict(cls, values: Any) -> Self:
@@ -117,6 +128,9 @@ class Layout:
 
         def texts(name: str) -> tuple[str, ...]:
             return tuple(map(str, values.get(name, ())))
+
+        def pairs(name: str) -> tuple[tuple[str, str], ...]:
+            return tuple((str(column), str(told)) for column, told in values.get(name, ()))
 
         static = tuple((str(n), tuple(map(str, words))) for n, words in values.get("static", ()))
         calendar = values.get("calendar")
@@ -138,6 +152,8 @@ class Layout:
             order=str(values.get("order", "")),
             on_clock=bool(values.get("on_clock", False)),
             zone=str(values.get("zone", "")),
+            writings=pairs("writings"),
+            currencies=pairs("currencies"),
         )
 
 

@@ -269,7 +269,14 @@ def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Lay
         order=first.order,
         on_clock=True,
         zone=files[longest].clock.zone,
+        writings=_of_all([file.writings for file in files]),
+        currencies=_of_all([file.currencies for file in files]),
     )
+
+
+def _of_all(files: Sequence[tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
+    """What files say of their columns, each time the first that says it."""
+    return tuple({name: told for file in reversed(files) for name, told in file}.items())
 
 
 def _notes(files: Sequence[Series], layout: Layout, short: int) -> tuple[str, ...]:
