@@ -34,6 +34,18 @@ def sources(*places: str) -> str:
     return "".join(path.read_text("utf-8") for path in files)
 
 
+def test_no_key_is_there_twice() -> None:
+    """The second one would silently take the place of the first."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        assert [key for key in keys if keys.count(key) > 1] == []
+        return dict(pairs)
+
+    text = (ROOT / "messages" / "catalogue.json").read_text("utf-8")
+    assert json.loads(text, object_pairs_hook=once) == catalogue()
+
+
 @pytest.mark.parametrize("part", catalogue())
 def test_each_message_is_there_in_every_language(part: str) -> None:
     for key, texts in catalogue()[part].items():

@@ -151,7 +151,7 @@ def _draw_horizons(
     for name, steps in TEXTBOOK.items():
         axes.axvline(steps, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=3)
         axes.annotate(
-            say("textbook", name=name, steps=steps), (steps, 1), xycoords=("data", "axes fraction"),
+            say("textbook_steps", name=name, steps=steps), (steps, 1), xycoords=("data", "axes fraction"),
             xytext=(0, 3), textcoords="offset points", ha="center", va="bottom", color=INK,
             fontsize=8,
         )  # fmt: skip
