@@ -83,7 +83,7 @@ def test_a_sentence_in_korean_and_one_that_stays() -> None:
     "data",
     [
         b"\xb0\xa1\xb3\xaa \xb4\xd9 \xff\xfe\xff", b"a\xed\xa0\x80", "가나".encode()[:-1], b"a\0b\xff",
-        b"\xff\xfea\0\0\xd8", b"\xb0\xa1", b"PK\x03\x04\xff", b"%PDF-1.4\xff", b"\x1f\x8b\x08\xff",
+        b"\xff\xfea\0\0\xd8", b"\xbc\xbd", b"PK\x03\x04\xff", b"%PDF-1.4\xff", b"\x1f\x8b\x08\xff",
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_bytes_is_said_in_korean_too(data: bytes) -> None:

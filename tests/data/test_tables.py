@@ -340,7 +340,7 @@ def test_two_columns_of_one_name(save: Save) -> None:
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
-    (tmp_path / "old.tsv").write_bytes("text\n글".encode("cp949"))
+    (tmp_path / "old.tsv").write_bytes("text\n쏜띨".encode("cp949"))
     for name, message in (("old.tsv", "CP949"), ("none.tsv", "no file"), (".", "folder")):
         with pytest.raises(TextError, match=message):
             read_table(tmp_path / name)

@@ -165,7 +165,7 @@ def test_empty_sources(here: Path) -> None:
 
 def test_one_bad_file_in_a_folder_is_named(here: Path) -> None:
     write(here, good="a")
-    (here / "bad.txt").write_bytes("글".encode("cp949"))
+    (here / "bad.txt").write_bytes("쏜띨".encode("cp949"))
     with pytest.raises(TextError, match=r"bad\.txt, line 1, byte offset 0.*CP949"):
         load_corpus(here)
 

@@ -82,6 +82,15 @@ JAPANESE = "私は今日市場に行きました。りんごを買いました�
         (KOREAN.encode("cp949"), "CP949", KOREAN),
         (b"# title\n" + "똠방각하 펲시콜라".encode("cp949"), "CP949", "# title\n똠방각하 펲시콜라"),
         ("id,평\r\n1,ㅋㅋㅋ 최고였다…\r\n".encode("cp949"), "CP949", "id,평\n1,ㅋㅋㅋ 최고였다…\n"),
+        *(
+            (
+                f"date,{name}\n2024-01-01,10\n".encode("cp949"),
+                "CP949",
+                f"date,{name}\n2024-01-01,10\n",
+            )
+            for name in ("금액", "값", "수량", "지역", "단가", "판매량", "매출", "날짜", "y값")
+        ),
+        ("produto,AÇÃO\n".encode("latin-1"), "Latin-1", "produto,AÇÃO\n"),
         (GERMAN.encode("latin-1"), "Latin-1", GERMAN),
         (FRENCH.encode("cp1252"), "cp1252", FRENCH),
         (b"caf\xe9\n", "Latin-1", "café\n"),
@@ -116,7 +125,14 @@ def test_other_encodings_that_are_certain_are_read(data: bytes, encoding: str, t
         (b"ok \xed\xa0\xbd\xed\xb8\x80", 1, 3, "CESU-8"),
         (KOREAN.encode() + KOREAN.encode("cp949"), 3, len(KOREAN.encode()), "0xB3"),
         (KOREAN.encode("cp949") + b"\xff\n", 1, 0, "0xB3"),
-        ("글".encode("cp949"), 1, 0, "CP949, which is not certain"),
+        ("쏜띨".encode("cp949"), 1, 0, "CP949 ('쏜띨'; Latin-1: '½ð¶î'), which is not certain"),
+        (b"x,\xbc\xbd\n", 1, 2, "CP949 ('섹'; Latin-1: '¼½'), which is not certain"),
+        (
+            "日期,价格\n".encode("gbk"),
+            1,
+            0,
+            "CP949 ('휑퍅'; Latin-1: 'ÈÕÆÚ'), which is not certain",
+        ),
         (KOREAN.encode("utf-16")[:-3], 2, 42, "damaged"),
         (POLISH.encode("cp1250"), 1, 3, "0x9C"),
         (POLISH.encode("iso8859-2"), 1, 3, "0xB6"),

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.errors import TextError, did_you_mean
+from sunhwan.errors import TextError, did_you_mean, shortened
 from sunhwan.files import UNPACKED, beside, open_unpacked, read_plain, unpack
 from sunhwan.text.encodings import Guess, recognise
 
@@ -138,13 +138,23 @@ def _complaint(data: bytes, name: str, guess: Guess) -> str:
     except UnicodeDecodeError as error:
         start, reason, end = error.start, error.reason, error.end
     if guess.name:
-        finding = f"looks like {guess.name}, which is not certain"
+        looks = f"{guess.name}{_readings(data, guess)}"
+        finding = f"looks like {looks}, which is not certain"
         return _sentence(data, name, start, finding, guess.codec)
     if data[start] == 0xED and data[start + 1 : start + 2] >= b"\xa0":
         return _sentence(data, name, start, "encodes a lone surrogate, as CESU-8 does")
     if end == len(data) and reason == "unexpected end of data":
         return _sentence(data, name, start, "ends inside a character, as a file cut short does")
     return _sentence(data, name, start, f"cannot hold the byte 0x{data[start]:02X} here")
+
+
+def _readings(data: bytes, guess: Guess) -> str:
+    """What the first bytes beyond ASCII are in CP949 and in Latin-1; "" of other encodings."""
+    first = re.search(rb"[\x80-\xff]+", data) if guess.codec == "cp949" else None
+    if first is None:
+        return ""
+    korean, western = (shortened(first[0].decode(c, "replace"), 20) for c in ("cp949", "latin-1"))
+    return f" ({korean!r}; Latin-1: {western!r})"
 
 
 def _sentence(

@@ -22,6 +22,8 @@ _FREQUENT = frozenset(
     "적전절점정제져졌조종좋죠주준줄중증지직진질집짜짝째차창찾책처천철첫체최추출층치친코크큰큼타태터토트파편평포표풀프필하학한할함합해했행호화확환회후휘히힘"
 )
 """The 300 syllables that are nine tenths of all in Korean prose."""
+_OF_COLUMNS = frozenset("값량률율액판균측별총품번층점명")
+"""Others that names of columns have, as 판매량 and 금액."""
 
 _WESTERN = tuple(
     map(
@@ -60,19 +62,21 @@ def recognise(data: bytes) -> Guess:
 
     A byte-order mark decides; else UTF-8 where it decodes, or UTF-16 or UTF-32 by the places of
     the NUL bytes; else CP949 where most characters are usual Korean syllables, and Latin-1 or
-    cp1252 where what is not ASCII are the letters of one western language, inside its words.
+    cp1252 where what is not ASCII are the letters of one western language, inside its words. A file
+    all of whose other bytes are pairs of a syllable is no western text, however short.
     """
     wide = _wide(data)
     if wide is not None:
         return wide
     if _decodes(data, "utf-8"):
         return Guess("UTF-8", "utf-8-sig")
-    if _is_damaged_utf8(data):
+    in_pairs = _is_in_pairs(data)
+    if not in_pairs and _is_damaged_utf8(data):
         return Guess("", "")
     text = _decoded(data, "cp949")
-    korean = None if text is None else _korean(text)
-    if korean and korean.certain:
-        return korean
+    korean = None if text is None else _korean(text, alone=in_pairs)
+    if in_pairs or (korean and korean.certain):
+        return korean or Guess("CP949", "cp949", False)
     text = _decoded(data, "cp1252")
     if text is not None and _is_western(text):
         plain = re.search(rb"[\x80-\x9f]", data) is None
@@ -142,8 +146,22 @@ def _is_damaged_utf8(data: bytes) -> bool:
     return right >= wrong
 
 
-def _korean(text: str) -> Guess | None:
+_PAIRS = re.compile(rb"(?:[\0-\x7f]++|[\xb0-\xc8][\xa1-\xfe])*+")
+_INSIDE = re.compile(rb"(?<=[A-Za-z])[\x80-\xff]+(?=[A-Za-z])")
+
+
+def _is_in_pairs(data: bytes) -> bool:
+    """Whether the bytes beyond ASCII are pairs, each a syllable of KS X 1001.
+
+    Not where all of them stand between letters, as ÇÃ in SITUAÇÃO.
+    """
+    return bool(_PAIRS.fullmatch(data)) and not _INSIDE.sub(b"", data).isascii()
+
+
+def _korean(text: str, *, alone: bool = False) -> Guess | None:
     """CP949, certain or not, of what was decoded as such; None: it is no Korean.
+
+    alone: whether it can hardly be anything else, so that fewer syllables are certain.
 
     Chinese and Japanese encodings decode too, but to rare syllables and Chinese characters.
     """
@@ -152,7 +170,7 @@ def _korean(text: str) -> Guess | None:
     frequent = usual = rare = foreign = 0
     for character, n in Counter(text).items():
         if "가" <= character <= "힣":
-            frequent += n * (character in _FREQUENT)
+            frequent += n * (character in _FREQUENT or (alone and character in _OF_COLUMNS))
             in_standard = _encodes(character, "euc_kr")
             usual, rare = usual + n * in_standard, rare + n * (not in_standard)
         elif not character.isascii() and character.isalpha() and not "ㄱ" <= character <= "ㆎ":
@@ -161,7 +179,7 @@ def _korean(text: str) -> Guess | None:
     if not syllables or foreign > syllables:
         return None
     certain = (
-        frequent >= max(3, 0.6 * syllables)
+        frequent >= (0.5 * syllables if alone else max(3, 0.6 * syllables))
         and rare <= 1 + 0.05 * syllables
         and foreign <= 0.2 * syllables
     )
