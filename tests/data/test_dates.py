@@ -35,6 +35,15 @@ WRITINGS = {
     "2024Q2": datetime(2024, 4, 1),
     "2024-Q4": datetime(2024, 10, 1),
     "2024년 1분기": datetime(2024, 1, 1),
+    "2023.4분기": datetime(2023, 10, 1),
+    "2015.1/4": datetime(2015, 1, 1),
+    "2015 3/4": datetime(2015, 7, 1),
+    "2015년 2/4분기": datetime(2015, 4, 1),
+    "2015/1Q": datetime(2015, 1, 1),
+    "2005H2": datetime(2005, 7, 1),
+    "2024年4月29日": datetime(2024, 4, 29),
+    "2024年4月29日 13:05": datetime(2024, 4, 29, 13, 5),
+    "2024年4月": datetime(2024, 4, 1),
     "2024-W05": datetime(2024, 1, 29),
     "31/12/2020": datetime(2020, 12, 31),
     "12/31/2020": datetime(2020, 12, 31),
@@ -70,9 +79,20 @@ def test_what_is_no_date_is_not_read_as_one(text: str) -> None:
 
 def test_what_looks_like_a_date() -> None:
     assert all(
-        map(looks_like_date, ("2024-02-30", "25/12", "10:30", "Feb 27", "3월 2일", "13/13/13"))
+        map(
+            looks_like_date,
+            (
+                "2024-02-30", "25/12", "10:30", "Feb 27", "3월 2일", "13/13/13", "27 avril 2023",
+                "avril 2023", "1. März 2024", "1 de abril de 2023", "1Q23", "2024年第2季度", "3분기",
+            ),
+        )
+    )  # fmt: skip
+    assert not any(
+        map(
+            looks_like_date,
+            ("Jan", "week 3", "T17", "Windows 2000", "item 3b", "", "서울", "may be", "4.5"),
+        )
     )
-    assert not any(map(looks_like_date, ("Jan", "week 3", "T17", "", "서울", "may be", "4.5")))
 
 
 def column(*cells: str, **options: Any) -> Times:
@@ -246,6 +266,22 @@ def test_one_that_is_not_like_the_others_is_named() -> None:
     with pytest.raises(DataError, match="line 2: column 'ds' holds 'x', which is no date"):
         column("x", "2024-02-29", "2024-03-01")
     assert column("Jan", "Feb").kind == "name"
+
+
+def test_quarters_and_half_years_go_on() -> None:
+    quarters = [f"{year}.{quarter}/4" for year in (2021, 2022, 2023) for quarter in range(1, 5)]
+    assert column(*quarters).order == "year-quarter"
+    assert following(quarters[:-2], 3) == ("2023.3/4", "2023.4/4", "2024.1/4")
+    assert column("2023.4분기", "2023.3분기", "2023.2분기").points[0] == (
+        datetime(2023, 10, 1) - datetime(1970, 1, 1)
+    ) // timedelta(microseconds=1)
+    assert following(["2004H1", "2004H2", "2005H1"], 2) == ("2005H2", "2006H1")
+
+
+@pytest.mark.parametrize("cell", ["27 avril 2023", "1. März 2024", "2024년 1주", "제3차"])
+def test_what_stands_for_a_date_and_is_not_understood_is_named(cell: str) -> None:
+    with pytest.raises(DataError, match=f"line 2: column 'ds' holds '{cell}'"):
+        column(cell, f"{cell}a")
 
 
 def test_days_of_a_spreadsheet_are_dates() -> None:

@@ -153,6 +153,15 @@ def test_what_is_wrong_is_named(text: str, options: dict[str, str], message: str
     assert "\n" not in str(caught.value)
 
 
+def test_rows_are_counted_whatever_their_times() -> None:
+    Path("x.csv").write_text("date,y\n2. avril 2023,1\n3. avril 2023,2\n", "utf-8")
+    with pytest.raises(DataError, match=r"or count rows with --set task\.steps=rows"):
+        read_panel("x.csv")
+    (series,) = read_panel("x.csv", Wanted(rows=True))
+    assert series.values[:, 0].tolist() == [1, 2]
+    assert series.clock.after(1) == ("+1",)
+
+
 def test_odd_spaces_around_numbers() -> None:
     series = read("year,y\n\x1c1958,\x1c1\n1959\u3000,\xa02\n")  # float() refuses the first
     assert series.values.ravel().tolist() == [1, 2]

@@ -26,7 +26,9 @@ _NTH = r"(?:st|nd|rd|th)?"
 _AROUND = r"(?:\s*[-/.,]\s*|\s+)"
 
 _DATES = {
-    "year-month-day": rf"{_YEAR}(?:{_SEP}|\s*년\s*){_MONTH}(?:{_SEP}|\s*월\s*){_DAY}(?:\s*일|\.)?",
+    # 2015.1/4 is a quarter, as banks write it.
+    "year-month-day": rf"(?!\d{{4}}\s*[-.년]\s*[1-4]/4$){_YEAR}(?:{_SEP}|\s*[년年]\s*)"
+    rf"{_MONTH}(?:{_SEP}|\s*[월月]\s*){_DAY}(?:\s*[일日]|\.)?",
     "day-month-year": rf"{_DAY}{_SEP}{_MONTH}{_SEP}{_YEAR}\.?",
     "month-day-year": rf"{_MONTH}{_SEP}{_DAY}{_SEP}{_YEAR}",
     "day name year": rf"{_DAY}{_NTH}(?:{_AROUND})?(?:of\s+)?{_NAMED}(?:{_AROUND})?'?{_YEAR}",
@@ -34,16 +36,18 @@ _DATES = {
     "year name day": rf"{_LONG_YEAR}(?:{_AROUND})?{_NAMED}(?:{_AROUND})?{_DAY}",
     "digits": r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
     "digits and hour": r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<H>\d{2})(?:(?P<M>\d{2})(?P<S>\d{2})?)?",
-    "year-month": rf"{_LONG_YEAR}(?:\s*[-/]\s*|\s*년\s*){_MONTH}(?:\s*월)?",
+    "year-month": rf"{_LONG_YEAR}(?:\s*[-/]\s*|\s*[년年]\s*){_MONTH}(?:\s*[월月])?",
     "year.month": rf"{_LONG_YEAR}\.\s*{_MONTH}\.?",
     "month-year": rf"{_MONTH}\s*[-/.]\s*{_LONG_YEAR}",
     "digits of a month": r"(?P<y>\d{4})(?P<m>\d{2})",
     "name year": rf"{_NAMED}(?:{_AROUND})?'?{_YEAR}",
     "year name": rf"{_LONG_YEAR}(?:{_AROUND})?{_NAMED}",
-    "year-quarter": rf"{_LONG_YEAR}(?:[-/ ]?[qQ]|\s*년\s*)(?P<q>[1-4])(?:\s*분기)?",
+    "year-quarter": rf"{_LONG_YEAR}(?:[-/. ]?[qQ]|\s*년\s*|\s*[-/. ]\s*(?=[1-4]\s*(?:분기|/4|[qQ]$)))"
+    r"(?P<q>[1-4])(?:(?:/4)?(?:\s*분기)?|[qQ])",
     "quarter-year": rf"(?:[qQ](?P<q>[1-4])[-/ ]?|(?P<q2>[1-4])(?:[qQ]|분기)[-/ ]?){_LONG_YEAR}",
+    "year-half": rf"{_LONG_YEAR}[-/. ]?[hH](?P<hf>[12])",
     "year-week": rf"{_LONG_YEAR}-?W(?P<w>\d{{2}})(?:-?(?P<wd>[1-7]))?",
-    "year": rf"{_LONG_YEAR}\s*년도?",
+    "year": rf"{_LONG_YEAR}\s*(?:년도?|年)",
 }
 _WHOLE_DAYS = tuple(_DATES)[:7]
 """The orders after which a time of day may stand."""
@@ -62,7 +66,7 @@ _BEFORE = rf"(?:(?P<wd0>{_ANY_WEEKDAY})\.?,?\s+)?"
 _AFTER = rf"(?:,?\s*\(?(?P<wd1>{_ANY_WEEKDAY}|[{_KOREAN_WEEKDAYS}](?:요일)?(?![0-9]))\)?)?"
 _PATTERNS = {
     name: re.compile(
-        _BEFORE + date + _AFTER + rf"(?:(?:\s*T\s*|,?\s+|:|(?<=[일\)])){_CLOCK}{_ZONE})?"
+        _BEFORE + date + _AFTER + rf"(?:(?:\s*T\s*|,?\s+|:|(?<=[일日\)])){_CLOCK}{_ZONE})?"
         if name in _WHOLE_DAYS
         else date,
         re.IGNORECASE,
@@ -75,9 +79,16 @@ LONGEST = 100
 ORDERS = tuple(_PATTERNS)
 """In which orders the parts of a date are written."""
 
+_OTHER_MONTHS = (
+    "jan|ene|gen|feb|fév|fev|mar|mär|maa|apr|avr|abr|mag|mai|mei|jui|jun|giu|jul|lug|aoû|aug|ago|sep|set|"
+    "oct|okt|ott|out|nov|dec|déc|dez|dic"
+)
+_A_YEAR = r"(?<!\d)(?:1[89]|2[01])\d\d(?!\d)"
 _LOOKS = re.compile(
-    rf"\d+\s*[-/.:]\s*\d+\s*[-/.:]\s*\d+|\d{{1,4}}[-/]\d{{1,4}}|\d{{1,2}}:\d{{2}}|\d+\s*[년월시]"
-    rf"|\d\W*(?:{_ANY_MONTH})\b|\b(?:{_ANY_MONTH})\W*\d|\d{{4}}\W?[qQ]\d",
+    rf"\d+\s*[-/.:]\s*\d+\s*[-/.:]\s*\d+|\d{{1,4}}[-/]\d{{1,4}}|\d{{1,2}}:\d{{2}}"
+    r"|\d+\s*(?:[년월시年月日時]|분기)"
+    rf"|\d\W*(?:{_ANY_MONTH})\b|\b(?:{_ANY_MONTH})\W*\d|\b\d{{1,2}}[QH]\W?\d{{2}}\b"
+    rf"|{_A_YEAR}\D+\d|\d\D+{_A_YEAR}|{_A_YEAR}\W*(?:{_OTHER_MONTHS})|\b(?:{_OTHER_MONTHS})\w*\W*{_A_YEAR}",
     re.IGNORECASE,
 )
 
@@ -119,7 +130,9 @@ def _reading(match: re.Match[str], order: str) -> Reading | None:
         if order == "year-week":
             return Reading(datetime.fromisocalendar(year, int(part["w"]), int(part["wd"] or 1)))
         quarter = part.get("q") or part.get("q2")
+        half = part.get("hf")
         month = 3 * int(quarter) - 2 if quarter else int(part.get("m") or 1)
+        month = 6 * int(half) - 5 if half else month
         if part.get("mon"):
             month = _MONTH_NAMES[part["mon"][:3].lower()]
         date = datetime(year, month, int(part.get("d") or 1))
@@ -261,7 +274,7 @@ class Writing:
             return _offset(old, offset)
         found = {
             "m": local.month, "d": local.day, "M": local.minute, "S": local.second,
-            "q": (local.month + 2) // 3, "q2": (local.month + 2) // 3,
+            "hf": (local.month + 5) // 6, "q": (local.month + 2) // 3, "q2": (local.month + 2) // 3,
             "w": local.isocalendar().week, "wd": local.isoweekday(),
         }.get(name)  # fmt: skip
         return None if found is None else str(found)

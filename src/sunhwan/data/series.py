@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sunhwan.data.amounts import currencies_of, same_mark
 from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
+from sunhwan.data.date_orders import UnreadTimeError
 from sunhwan.data.numbers import finite
 from sunhwan.data.series_columns import FOUND, MISSING, Columns, Wanted, cells, columns_of, keys_of
 from sunhwan.data.tables import Table, read_table
@@ -99,14 +100,17 @@ def read_panel(
     keys = keys_of(table, columns.group)
     places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
     where = [row.where for row in table.rows]
+    times = named(len(where))
     if columns.time:
-        times = read_times(
-            columns.times, where, columns.time, dates=wanted.dates, usual=wanted.order,
-            zone=wanted.zone, usual_zone=wanted.usual_zone,
-            groups=list(places.values()), calendar=calendar,
-        )  # fmt: skip
-    else:
-        times = named(len(where))
+        try:
+            times = read_times(
+                columns.times, where, columns.time, dates=wanted.dates, usual=wanted.order,
+                zone=wanted.zone, usual_zone=wanted.usual_zone,
+                groups=list(places.values()), calendar=calendar,
+            )  # fmt: skip
+        except UnreadTimeError:
+            if not wanted.rows:
+                raise
     order, notes = _in_order(times, places, where, columns)
     if wanted.rows:
         calendar = Calendar()

@@ -224,9 +224,19 @@ def _is_moderate(cell: str) -> bool:
 
 def _are_serials(unique: Sequence[str], column: str) -> bool:
     """Whether numbers count days as spreadsheets do: of our time, in a column that is called a date."""
+    return _is_called_date(column) and all(
+        _SERIALS[0] <= Decimal(cell) < _SERIALS[1] for cell in unique
+    )
+
+
+def _is_called_date(column: str) -> bool:
     name = column.casefold()
-    called = any(word in name for word in _DATE_NAMES) or name == "ds"
-    return called and all(_SERIALS[0] <= Decimal(cell) < _SERIALS[1] for cell in unique)
+    return any(word in name for word in _DATE_NAMES) or name == "ds"
+
+
+def _has_digits(cell: str) -> bool:
+    """Whether a cell has digits and is no number."""
+    return any(map(str.isdigit, cell)) and not is_number(cell)
 
 
 def _serials(cells: Sequence[str], column: str) -> Times:
@@ -269,9 +279,18 @@ def _refuse_unread(
                 f"{where[bad]}: column {column!r} holds {quoted(cells[bad])}, which is no {kind} "
                 f"like {quoted(good)}; write all times alike."
             )
-    row = next((row for row, cell in enumerate(cells) if looks_like_date(cell)), None)
+    called = _is_called_date(column)
+    row = next(
+        (
+            row
+            for row, cell in enumerate(cells)
+            if looks_like_date(cell) or (called and _has_digits(cell))
+        ),
+        None,
+    )
     if row is not None:
         raise UnreadTimeError(
             f"{where[row]}: column {column!r} holds {quoted(cells[row])}, which looks like a time and "
-            "is not understood; write dates with their year, such as 2024-01-31 or 2024-01-31 13:05"
+            "is not understood; write dates with their year, such as 2024-01-31 or 2024-01-31 13:05, or "
+            "count rows with --set task.steps=rows"
         )
