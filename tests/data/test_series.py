@@ -153,6 +153,21 @@ def test_what_is_wrong_is_named(text: str, options: dict[str, str], message: str
     assert "\n" not in str(caught.value)
 
 
+def test_series_on_clocks_of_their_own_go_on_with_their_offsets() -> None:
+    rows = [f"{k},2024-01-0{d} 0{h}:00{o},{h}\n" for k, o in (("A", "+09:00"), ("B", "+01:00"), ("C", "Z"))
+            for d in (1, 2) for h in range(6)]  # fmt: skip
+    Path("x.csv").write_text("unique_id,time,y\n" + "".join(rows), "utf-8")
+    made = read_panel("x.csv")
+    after = [series.clock.after(1)[0] for series in made]
+    assert after == [f"2024-01-03 00:00{offset}" for offset in ("+09:00", "+01:00", "Z")]
+    assert all(series.values[-1, 0] == 5 for series in made)
+    Path("x.csv").write_text(
+        "unique_id,time,y\n" + "".join(rows).replace("2 03:00+09", "2 03:00+02"), "utf-8"
+    )
+    with pytest.raises(DataError, match="of one series have offsets of no one clock"):
+        read_panel("x.csv")
+
+
 def test_rows_are_counted_whatever_their_times() -> None:
     Path("x.csv").write_text("date,y\n2. avril 2023,1\n3. avril 2023,2\n", "utf-8")
     with pytest.raises(DataError, match=r"or count rows with --set task\.steps=rows"):

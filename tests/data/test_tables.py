@@ -207,6 +207,12 @@ def test_points_are_decimal_where_no_column_tells_otherwise(
     assert (f"x with a decimal point ({next(c for c in cells if '.' in c)}" in table.said) == said
 
 
+def test_a_row_that_is_broken_does_not_change_the_separator(save: Save) -> None:
+    rows = "2024-01-01;4.2;a\n2024-01-02;3.5;c\nd\n2024-01-03;4.1;e, f\n2024-01-04;4.1;g 1,204\n"
+    with pytest.raises(DataError, match="line 4: the header has 3 cells, and this row 1"):
+        read_table(save("x.csv", "date;memo;note\n" + rows))
+
+
 def test_json_lines(save: Save) -> None:
     text = (
         '{"text": "나\\u1100\\u1161", "label": 1, "sure": true}\n'

@@ -74,6 +74,8 @@ def find_layout(text: str, usual: str = "", *, certain: bool = False) -> Layout:
     if not usual:
         shares = {s: n for s, n in shares.items() if re.search(f"{s}(?! )", first)}
     good = {s: n for s, n in shares.items() if n >= (0.5 if s == usual or not usual else 0.9)}
+    if usual and not good and not shares[usual]:  # rows of one cell, but for a few of other things
+        good = {s: n for s, n in shares.items() if n >= 0.5 and re.search(f"{s}(?! )", first)}
     cut = {s: n for s, n in good.items() if re.search(f"{s}(?! )", sample)} or good
     separator = max(cut, key=lambda s: (cut[s], s == usual), default=usual)
     if certain:

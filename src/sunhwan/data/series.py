@@ -135,8 +135,10 @@ def read_panel(
         holes, clock = "UTC, too, for its week has holes", f"the clock of {times.zone}"
         notes += (f"days are those of {holes if calendar.slots else clock}",)
     values = np.array([_numbers(table, name, columns) for name in _read(columns)]).T
+    writes = times.writes or [times.write] * len(order)
     made = [
-        _series(table, columns, key, rows, times, calendar, values) for key, rows in order.items()
+        _series(table, columns, key, rows, replace(times, write=write), calendar, values)
+        for (key, rows), write in zip(order.items(), writes, strict=True)
     ]
     notes += _shown_twice(max(made, key=lambda series: len(series.times)).clock)
     notes += _outside(times, calendar, where, columns)

@@ -1,11 +1,12 @@
 """A column of times: in which order its dates are written, decided over all rows, and their points."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from sunhwan.data.date_orders import (
     order_of,
     read_known,
 )
-from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.dates import Reading, Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.epochs import epoch_of
 from sunhwan.data.numbers import is_number
 from sunhwan.data.zones import (
@@ -54,6 +55,7 @@ class Times:
         order: of the parts of a date, "" for others.
         notes: what was decided, for people.
         zone: whose clock is written, where the points are those of UTC; "": points are as written.
+        writes: `write` of each series, where they are on clocks of their own.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Times:
     order: str = ""
     notes: tuple[str, ...] = ()
     zone: str = ""
+    writes: tuple[Callable[[float], str], ...] = ()
 
 
 def read_times(
@@ -171,6 +174,8 @@ def _dated(
         instants = [_date(points[row]) for row in rows]
         shown = [known[cells[row]].offset or timedelta(0) for row in rows]
         place = named_zone(fits[0]) if fits else zone_of(instants, shown)
+        if isinstance(place, timezone) and len(offsets) > 1 and len(groups) > 1:
+            return _on_own_clocks(cells, known, local, order, groups, notes)
     if not is_changing(place, points.min().item(), points.max().item()):
         place = timezone((local[-1] - points[-1]).item() * MICROSECOND)
     elif runs_round_the_clock(points, local, groups) or (
@@ -188,6 +193,33 @@ def _dated(
         return writing.write(_date(point), place.utcoffset(_date(point)))
 
     return Times("date", local, write_local, order, notes)
+
+
+def _on_own_clocks(
+    cells: Sequence[str],
+    known: Mapping[str, Reading],
+    local: NDArray[np.int64],
+    order: str,
+    groups: Sequence[NDArray[np.intp]],
+    notes: tuple[str, ...],
+) -> Times:
+    """Times of series of which each has an offset of its own; UnreadTimeError: one has several."""
+    writes = []
+    for rows in groups:
+        own = dict.fromkeys(cells[row] for row in rows)
+        offsets = {known[cell].offset: cell for cell in own}
+        if len(offsets) > 1:
+            raise UnreadTimeError(
+                f"the times {' and '.join(map(quoted, list(offsets.values())[:2]))} of one series have "
+                "offsets of no one clock, and other series have others; write the times in UTC"
+            )
+        writing, (offset,) = Writing.of(own, order), offsets
+        writes.append(partial(_written, writing, offset))
+    return Times("date", local, writes[0], order, notes, writes=tuple(writes))
+
+
+def _written(writing: Writing, offset: timedelta | None, point: float) -> str:
+    return writing.write(_date(point), offset)
 
 
 def _with_days_of(
