@@ -19,6 +19,7 @@ from sunhwan.data import (
 )
 from sunhwan.data.series_columns import Wanted
 from sunhwan.errors import DataError, UsageError
+from sunhwan.messages.mistakes import mistake
 
 SALES = "Month,Sales,Rain\n2023-12,1.5,0\n2024-01,-2,1e1\n2024-02,3,.5\n"
 
@@ -123,10 +124,11 @@ def test_where_the_time_is() -> None:
     ("text", "options", "message"),
     [
         ("ds,y\n2024-01-01,1\n2024-01-02,inf\n", {}, "x.csv, line 3: column 'y' holds 'inf', which"),
-        ("ds,y,지역\n2024-01-01,1,서울\n", {}, "x.csv, line 2: column '지역' holds '서울'"),
+        ("ds,y,지역\n2024-01-01,1,서울\n", {"columns": "지역"},
+         "x.csv, line 2: column '지역' holds '서울'"),
         ('ds,y\n2024-01-01,"1,23,4"\n', {}, "x.csv, line 2: column 'y' holds '1,23,4'"),
         ("ds,y\n2024-01-02,1\n2024-01-02,1\n", {}, "x.csv, line 3: the time 2024-01-02 is that of "
-         "x.csv, line 2 too; keep one row for each time, or name the columns that tell series apart"),
+         "x.csv, line 2 too; keep one row for each time"),
         ("ds,y\n2024-01-01,1\n2024-01-02,1\n2024-03-01,1\n2024-03-05,1\n2025-01-01,1\n", {},
          "x.csv: the times are uneven: the usual step is"),
         ("ds,y\n03/04/2024,1\n04/04/2024,2\n", {}, "x.csv, line 2: the dates of 'ds', such as "
@@ -376,3 +378,65 @@ def test_plain_numbers_that_only_rise_are_a_series(cells: list[str]) -> None:
             read(f"leute,wert\n{rows}")
     else:
         assert read(f"leute,wert\n{rows}").columns == ("leute", "wert")
+
+
+DAYS = [f"2024-01-{day:02}" for day in range(1, 30)]
+
+
+@pytest.mark.parametrize("names", [("1", "2"), ("A", "B")])
+def test_names_of_series_are_none_though_no_times_meet(
+    names: tuple[str, str], tmp_path: Path
+) -> None:
+    """Stores whose dates do not overlap are no one series, and their numbers no values."""
+    path = tmp_path / "x.csv"
+    first, second = ([f"{name},{day},{n}\n" for n, day in enumerate(DAYS)] for name in names)
+    second = [row.replace("-01-", "-03-") for row in second]
+    path.write_text("".join(["store,date,sales\n", *first, *second]))
+    found = read_panel(path)
+    assert [one.key for one in found] == [(("store", names[0]),), (("store", names[1]),)]
+    assert {one.columns for one in found} == {("sales",)}
+    path.write_text("".join(["store,date,sales\n", *first]))
+    (alone,) = read_panel(path)
+    assert (alone.key, alone.columns) == ((("store", names[0]),), ("sales",))
+    assert read_panel(path, Wanted(targets=("sales",)))[0].key == alone.key
+    (joined,) = read_panel(path, Wanted(targets=("sales",), joined=True))
+    assert joined.key == ()
+    path.write_text("".join(["store,date,sales\n", *first[:15], *second[15:], *first[16:]]))
+    with pytest.raises(DataError, match="say --group store to take each as a series"):
+        read_panel(path)
+
+
+def test_columns_of_words_beside_series_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    rows = [
+        f"{day},{n},{'월화수목금토일'[n % 7]},{'rain' * (n == 3)}\n" for n, day in enumerate(DAYS)
+    ]
+    path.write_text("".join(["date,sales,weekday,memo\n", *rows]), encoding="utf-8")
+    (found,) = read_panel(path)
+    assert found.columns == ("sales",)
+    assert "; columns of words are left out: weekday, memo" in found.said
+    with pytest.raises(DataError, match="column 'weekday' holds '월'"):
+        read_panel(path, Wanted(targets=("weekday",)))
+    path.write_text("date,sales\n2024-01-01,1\n2024-01-02,two\n2024-01-03,3\n")
+    with pytest.raises(DataError, match="column 'sales' holds 'two'"):
+        read_panel(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("date,y\n2024-01-01,1\n2024-01-01,2\n", ""),
+        ("date,y,z\n2024-01-01,1,5\n2024-01-01,2,5\n",
+         ", or name the columns that tell series apart with --group"),
+        ("년,주,y\n2024,1,1\n2024,2,2\n2025,1,3\n",
+         ", or join 년, 주 into one column of dates, such as 2024-04-29"),
+        ("date,y\n2024-01-01 10:00,1\n2024-01-01 10:00,2\n",
+         ", or tell the clock's zone, such as --set task.zone=Europe/Berlin, or series apart by --group"),
+    ],
+)  # fmt: skip
+def test_only_what_would_help_is_advised(text: str, cure: str, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as caught:
+        read_panel(tmp_path / "x.csv", Wanted(time=text.split(",")[0]))
+    assert str(caught.value).endswith(f"keep one row for each time{cure}")
+    assert "keep" not in mistake(str(caught.value), "ko")

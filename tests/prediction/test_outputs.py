@@ -1,5 +1,6 @@
 """Outputs of predictions: what they must not replace, and what their names promise."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -66,3 +67,37 @@ def test_the_name_chooses_the_format(name: str, ending: str, form: str) -> None:
 def test_a_name_that_promises_another_format_is_refused(name: str, ending: str) -> None:
     with pytest.raises(UsageError, match="would hold"):
         format_of(name, Path(f"o{ending}"))
+
+
+@pytest.mark.parametrize("name", ["-", "a.txt"])
+def test_a_line_with_the_name_of_what_is_read_is_a_header(
+    command: Command, reviews_run: Path, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pipe and in a file of lines, said; so is one that stands again; not with --no-header."""
+    data = b"Review\ngood\nReview\nbad\n"
+    (tmp_path / "a.txt").write_bytes(data)
+    source = name if name == "-" else tmp_path / name
+
+    def answers(*options: str) -> tuple[list[str], str]:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        done = command("predict", reviews_run, source, "--as", "csv", *options)
+        assert done.code == 0
+        return [line.split(",")[0] for line in done.out.splitlines()], done.err
+
+    lines, said = answers()
+    assert lines == ["Review", "good", "bad"]
+    assert "the first line is a header, Review" in said
+    assert "the header stands 1 time more and is left out there" in said
+    lines, said = answers("--no-header")
+    assert lines == ["review", "Review", "good", "Review", "bad"]
+    assert "header" not in said
+
+
+def test_a_header_in_the_middle_is_left_out_as_in_training(
+    command: Command, reviews_run: Path, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out.csv"
+    source.write_text("id,review\n1,good\nid,review\n2,bad\nid,review\n")
+    done = command("predict", reviews_run, source, "--out", out)
+    assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["id", "1", "2"]
+    assert "the header stands 2 times more and is left out there" in done.err

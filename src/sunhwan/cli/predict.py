@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sunhwan.cli.language import say
+from sunhwan.cli.language import noted, say
 from sunhwan.cli.left_out import Problems
 from sunhwan.cli.output import complain, printing
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
@@ -157,7 +157,7 @@ def predict(
         summary = predict_into(
             task, path, out or printing(form), form=form, options=options, header=header,
             known_ahead=future, on_problem=problems, skip_done=skip_done, on_row=on_row,
-            jobs=shared,
+            on_note=lambda line: complain(noted(line), "yellow"), jobs=shared,
         )  # fmt: skip
     if picture is not None:
         raise UsageError(

@@ -42,6 +42,16 @@ def column_names(first: Sequence[str], where: str) -> tuple[str, ...]:
     return columns
 
 
+def is_header(cells: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a line of so many parts holds the names of the columns that are asked for, and no values."""
+    return [c.strip().casefold() for c in cells] == [name.casefold() for name in asked]
+
+
+def header_again(count: int) -> str:
+    """A note about rows in which the header stands once more."""
+    return f"the header stands {count:,} time{'s' * (count > 1)} more and is left out there"
+
+
 _NUMBERED = re.compile(r"([^\W\d]+)[ _.]?([0-9]{1,4})")
 _MANY = 3
 """Rows a label, on average, from which on labels tell that the first row is none of theirs."""

@@ -12,7 +12,16 @@ from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_o
 from sunhwan.data.clock import Clock
 from sunhwan.data.date_orders import UnreadTimeError
 from sunhwan.data.numbers import finite
-from sunhwan.data.series_columns import FOUND, MISSING, Columns, Wanted, cells, columns_of, keys_of
+from sunhwan.data.series_columns import (
+    FOUND,
+    MISSING,
+    PART_NAMES,
+    Columns,
+    Wanted,
+    cells,
+    columns_of,
+    keys_of,
+)  # fmt: skip
 from sunhwan.data.tables import Table, read_table
 from sunhwan.data.times import Times, named, read_times
 from sunhwan.errors import DataError, listed, quoted, shortened
@@ -221,8 +230,10 @@ def _chosen(columns: Columns) -> tuple[str, ...]:
     found = f"the time is {columns.time or 'the row'}, the series {listed(columns.targets)}"
     if columns.group:
         found += f" of each {', '.join(columns.group)}"
-    left = f"not read: {listed(columns.left)} (--input or --future reads them)"
-    return (found, left) if columns.left else (found,)
+    left = [name for name in columns.left if name not in columns.words]
+    notes = [f"not read: {listed(left)} (--input or --future reads them)"] if left else []
+    notes += [f"columns of words are left out: {listed(columns.words)}"] if columns.words else []
+    return (found, *notes)
 
 
 def _counted(
@@ -274,12 +285,23 @@ def _in_order(
             name = f" of {', '.join(key)}" if key else ""
             raise DataError(
                 f"{where[second]}: the time {shortened(columns.times[second])}{name} is that of "
-                f"{where[first]} too; keep one row for each time, or name the columns that tell "
-                "series apart with --group, or the clock's zone with --set task.zone=Europe/Berlin"
+                f"{where[first]} too; keep one row for each time{_cure(columns)}"
             )
     notes = ["the newest rows come first and are turned round"] if turned else []
     notes += ["rows are put in order of time"] if mixed else []
     return order, tuple(notes)
+
+
+def _cure(columns: Columns) -> str:
+    """What else may be done where two rows have the same time."""
+    others = (*columns.targets, *columns.left)
+    parts = [name for name in (columns.time, *others) if name.casefold() in PART_NAMES]
+    if len(parts) > 1:
+        return f", or join {listed(parts)} into one column of dates, such as 2024-04-29"
+    if not any(":" in time for time in columns.times):
+        several = len(others) > 1
+        return ", or name the columns that tell series apart with --group" if several else ""
+    return ", or tell the clock's zone, such as --set task.zone=Europe/Berlin, or series apart by --group"
 
 
 def _series(

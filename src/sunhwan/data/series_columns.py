@@ -33,6 +33,10 @@ VALUE_NAMES = frozenset((
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
 _PARTS = (("year", "연도", "년"), ("month", "월"), ("day", "일"))
+PART_NAMES = frozenset(
+    (*_PARTS[0], *_PARTS[1], *_PARTS[2], "quarter", "week", "hour", "분기", "주", "시")
+)
+"""Names of columns that hold a part of a date each."""
 FEWEST_TIMES = 8
 """Rows from which on plain numbers under another name are told to be times."""
 MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
@@ -52,6 +56,8 @@ class Wanted:
             trained on, taken where several fit.
         rows: whether rows are counted, whatever their times.
         filled: whether an empty line is an error, also where times tell the steps.
+        joined: whether rows of different times are one series, whatever names stand in them, as for a
+            model that was trained so.
         writings, currencies: of columns that a model was trained on, how their numbers were written, which
             decides where a file does not, and their currency or "%", which no other may replace.
     """
@@ -67,6 +73,7 @@ class Wanted:
     usual_zone: str = ""
     rows: bool = False
     filled: bool = False
+    joined: bool = False
     writings: tuple[tuple[str, str], ...] = ()
     currencies: tuple[tuple[str, str], ...] = ()
 
@@ -79,7 +86,7 @@ class Columns(NamedTuple):
     """What each column of a table is.
 
     time: its name, or "" where there is none; times: its cells, joined where it is several columns.
-    left: columns that are not read.
+    left: columns that are not read; words: those of them that hold words, and can be no series.
     """
 
     time: str
@@ -90,6 +97,7 @@ class Columns(NamedTuple):
     future: tuple[str, ...]
     static: tuple[str, ...]
     left: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 def columns_of(table: Table, wanted: Wanted) -> Columns:
@@ -104,13 +112,16 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
             raise UsageError(f"The column {quoted(name)} is named twice; name each one once.")
     group, inputs, future = given
     if when and not group:
-        group = _group_of(table, when, times, parts, targets + inputs + future)
+        used = {*parts, *targets, *inputs, *future}
+        free = [name for name in table.columns if name not in used]
+        group = _group_of(table, times, free, joined=wanted.joined, whole=not targets)
     taken = {*parts, *group, *inputs, *future, *targets}
     rest = [name for name in table.columns if name not in taken]
     static = _static(table, group, rest) if group else ()
     rest = [name for name in rest if name not in static]
+    words = [name for name in rest if _holds_words(table, name)]
     if not targets:
-        numbers = [name for name in rest if not group or _numeric(table, name)]
+        numbers = [n for n in rest if (_numeric(table, n) if group else n not in words)]
         counted = [name for name in numbers if _counts_rows(table, name)]
         numbers = [name for name in numbers if name not in counted] or numbers
         usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
@@ -123,7 +134,8 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         raise DataError(f"{table.name}{':' if inputs_alone else ''} {what}")
     read = set(targets)
     left = tuple(name for name in rest if name not in read)
-    return Columns(when, times, group, targets, inputs, future, static, left)
+    unread = tuple(name for name in words if name not in read)
+    return Columns(when, times, group, targets, inputs, future, static, left, unread)
 
 
 def cells(table: Table, name: str) -> list[str]:
@@ -205,15 +217,17 @@ def _goes_on(table: Table, name: str) -> bool:
 
 
 def _group_of(
-    table: Table, when: str, times: Sequence[str], parts: Sequence[str], taken: Sequence[str]
+    table: Table, times: Sequence[str], free: Sequence[str], *, joined: bool, whole: bool
 ) -> tuple[str, ...]:
-    """The columns that name the series of a long table; () where each row has its own time."""
-    used = {*parts, *taken}
-    free = [name for name in table.columns if name not in used]
+    """The columns that name the series of a long table; () where each row has its own time and no name.
+
+    whole: whether what is forecast is among the free columns, too.
+    """
     if "unique_id" in (name.casefold() for name in free):
         return tuple(name for name in free if name.casefold() == "unique_id")
     if len(set(times)) == len(times):
-        return ()
+        blocks = () if joined else _blocks(table, free)
+        return () if whole and len(blocks) == len(free) else blocks
     likely = [n for n in free if n.casefold() in GROUP_NAMES or not _numeric(table, n)]
     for count in range(1, min(len(likely), 4) + 1):
         for some in combinations(likely, count):
@@ -229,6 +243,40 @@ def _group_of(
         f"{table.rows[first].where} too, and no columns tell the two apart; keep one row for each time "
         f"of a series, or name the columns that tell series apart with --group, such as {listed(named)}"
     )
+
+
+def _blocks(table: Table, free: Sequence[str]) -> tuple[str, ...]:
+    """The columns named as those of series are, where the rows of each name stand together.
+
+    DataError: they do not, so it cannot be told whether all rows are one series.
+    """
+    named = [
+        name for name in free
+        if name.casefold() in GROUP_NAMES and _are_names(cells(table, name))
+    ]  # fmt: skip
+    keys = keys_of(table, named)
+    if 1 + sum(a != b for a, b in pairwise(keys)) == len(set(keys)):
+        return tuple(named)
+    name = named[0]
+    raise DataError(
+        f"{table.name}: the column {quoted(name)} seems to name series, but each time stands once, so "
+        f"it is not certain; say --group {name} to take each as a series of its own, or leave the "
+        "column out of the file to have one series"
+    )
+
+
+def _are_names(found: Sequence[str]) -> bool:
+    """Whether cells are few words or whole numbers that come again."""
+    whole = all(cell.strip().isdigit() for cell in found)
+    few = len(set(found)) <= max(1, len(found) / 4)
+    return all(map(str.strip, found)) and few and (whole or not any(map(is_number, found)))
+
+
+def _holds_words(table: Table, name: str) -> bool:
+    """Whether most cells of a column are words, so that it can be no series."""
+    some = [cell for cell in cells(table, name) if cell.strip().casefold() not in MISSING]
+    words = [cell for cell in some if not is_number(cell) and any(map(str.isalpha, cell))]
+    return 2 * len(words) > len(some)
 
 
 def _same(keys: Sequence[Hashable]) -> tuple[int, ...]:

@@ -6,11 +6,11 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from sunhwan.data.headers import column_names, looks_like_header
+from sunhwan.data.headers import column_names, header_again, is_header, looks_like_header
 from sunhwan.data.margins import titles_above
 from sunhwan.data.separated import Layout, find_layout, quoted_rows
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, column_batches
@@ -22,7 +22,7 @@ from sunhwan.data.tables import (
     parse_fasttext,
     read_table,
 )
-from sunhwan.errors import DataError, SunhwanError, TextError
+from sunhwan.errors import DataError, SunhwanError, TextError, listed
 from sunhwan.files import open_unpacked, parse_json, unpacked_name
 from sunhwan.text.decoding import decode_known, normalize
 from sunhwan.text.encodings import recognise
@@ -56,6 +56,8 @@ class StreamedTable:
     rows: Iterator[StreamedRow]
     is_table: bool = True
     """False: lines of text."""
+    notes: list[str] = field(default_factory=list)
+    """What is no question, in words; complete when all rows are taken."""
 
 
 @contextmanager
@@ -69,8 +71,9 @@ def open_table(
     tabs, semicolons or commas. Else each line is a row, cut at tabs where several columns are asked for.
 
     asked: names of columns that are looked for. header: whether the first row names the columns; None:
-    it does where it holds all that are asked for, or looks like it (`looks_like_header`). only: of
-    Parquet and Arrow no other columns than those asked for are read.
+    it does where it holds all that are asked for, or looks like it (`looks_like_header`); of lines,
+    where it holds these alone. Where it stands again further on, it is left out. only: of Parquet and
+    Arrow no other columns than those asked for are read.
 
     TextError: the file is missing or in no known encoding. DataError: quotes are not paired.
     """
@@ -94,7 +97,7 @@ def open_table(
         if layout.separator:
             yield _separated(text, name, layout, asked, header)
         else:
-            yield _lines(text, name, asked, header=bool(header))
+            yield _lines(text, name, asked, header)
 
 
 @contextmanager
@@ -169,25 +172,36 @@ def _holds(cells: Sequence[str], asked: Sequence[str]) -> bool:
     return all(name.casefold() in names for name in asked)
 
 
-def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> StreamedTable:
+def _lines(text: TextIO, name: str, asked: Sequence[str], header: bool | None) -> StreamedTable:
     columns = tuple(asked) or ("text",)
-    lines = enumerate(text, 1)
-    if header:
-        _, line = next(lines, (1, ""))
-        given = tuple(cell.strip() for cell in normalize(line.removesuffix("\n")).split("\t"))
+    lines: Iterator[tuple[int, str]] = enumerate(text, 1)
+    first = next(lines, None)
+    given = () if first is None else _parts_of(normalize(first[1].removesuffix("\n")))
+    notes: list[str] = []
+    if header is None and first is not None and is_header(given, asked):
+        header = True
+        notes.append(
+            f"{name}: the first line is a header, {listed(given)} (--no-header answers it)"
+        )
+    if header and first is not None:
         if len(given) != len(columns):
             raise DataError(
                 f"{name}, line 1: the model reads {len(columns)} parts, separated by tabs, and finds "
                 f"{len(given)}"
             )
         columns = given
+    elif first is not None:
+        lines = itertools.chain([first], lines)
 
     def rows() -> Iterator[StreamedRow]:
+        again = 0
         for number, line in lines:
             where, line = f"{name}, line {number}", normalize(line.removesuffix("\n"))
             cells = (line,) if len(columns) == 1 else tuple(line.split("\t"))
             if not line.strip():
                 yield StreamedRow(where, {})
+            elif header and _parts_of(line) == columns:
+                again += 1
             elif len(cells) != len(columns):
                 yield StreamedRow(where, {}, DataError(
                     f"{where}: the model reads {len(columns)} parts, separated by tabs, and finds "
@@ -195,8 +209,14 @@ def _lines(text: TextIO, name: str, asked: Sequence[str], *, header: bool) -> St
                 ))  # fmt: skip
             else:
                 yield StreamedRow(where, dict(zip(columns, cells, strict=True)))
+        if again:
+            notes.append(f"{name}: {header_again(again)}")
 
-    return StreamedTable(name, columns, rows(), is_table=header)
+    return StreamedTable(name, columns, rows(), is_table=bool(header), notes=notes)
+
+
+def _parts_of(line: str) -> tuple[str, ...]:
+    return tuple(cell.strip() for cell in line.split("\t"))
 
 
 def _fasttext(text: TextIO, name: str) -> StreamedTable:
@@ -227,19 +247,22 @@ def _separated(
     if header is None:
         known = bool(asked) and bool(filled) and _holds(filled[0], asked)
         header = known or (bool(filled) and looks_like_header(filled))
-    width = len(filled[0]) if filled else 1
-    columns = tuple(map(str, range(1, width + 1)))
+    width = len(filled[0]) if filled else 0
+    columns = tuple(map(str, range(1, width + 1))) or tuple(asked)
+    notes: list[str] = []
     if header and filled:
         columns = column_names(filled[0], name)
 
     def rows() -> Iterator[StreamedRow]:
-        named = not header
+        named, again = not header, 0
         for line, row in itertools.chain(first, cells):
             where = f"{name}, line {line}"
             if not named and row:
                 named = True
             elif not row:
                 yield StreamedRow(where, {})
+            elif header and row == filled[0]:
+                again += 1
             elif len(row) != width:
                 yield StreamedRow(where, {}, DataError(
                     f"{where}: the first row has {width} cells, and this row {len(row)}; {layout.cure}, "
@@ -247,8 +270,10 @@ def _separated(
                 ))  # fmt: skip
             else:
                 yield StreamedRow(where, dict(zip(columns, map(normalize, row), strict=True)))
+        if again:
+            notes.append(f"{name}: {header_again(again)}")
 
-    return StreamedTable(name, columns, rows())
+    return StreamedTable(name, columns, rows(), notes=notes)
 
 
 def _plain_cells(text: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.amounts import amounts_in, plain_amounts
-from sunhwan.data.headers import column_names, looks_like_header
+from sunhwan.data.headers import column_names, header_again, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
 from sunhwan.data.numbers import COMMA, NOTHING, PLAIN, POINTS, plain_columns, undecided
@@ -358,9 +358,7 @@ def _rows(
         cut += any(cell.strip() for cell in row[len(columns) :])
         kept.append((line, row))
     if again:
-        notes.append(
-            f"the header stands {again:,} time{'s' * (again > 1)} more and is left out there"
-        )
+        notes.append(header_again(again))
     if width > len(columns):
         held = f", {cut:,} rows hold something there" if cut else ""
         notes.append(f"{width - len(columns)} columns without a name are left out{held}")

@@ -43,12 +43,16 @@ class Answered(NamedTuple):
 
 @dataclass
 class Rows:
-    """The rows of a file, to be answered; columns: none where its questions are no rows of a table."""
+    """The rows of a file, to be answered; columns: none where its questions are no rows of a table.
+
+    notes: what of it is no question, in words; complete when all are taken.
+    """
 
     columns: tuple[str, ...]
     asked: Iterator[Asked]
     is_table: bool = False
     one_answer_each: bool = True
+    notes: Sequence[str] = ()
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def open_rows(
                         problem = error
                 yield Asked(number, row.values, question, problem)
 
-        yield Rows(table.columns, asked(), table.is_table)
+        yield Rows(table.columns, asked(), table.is_table, notes=table.notes)
 
 
 def _whole(questions: Iterable[Any], names: Sequence[str] = ()) -> Iterator[Asked]:

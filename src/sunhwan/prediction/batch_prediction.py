@@ -54,6 +54,7 @@ def predict_into(
     on_problem: Callable[[SunhwanError], None] | None = None,
     skip_done: bool = False,
     on_row: Callable[[Answered], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
     jobs: Jobs | None = None,
 ) -> Summary:
     """Answer each row of a file and write it in a format of `FORMATS`.
@@ -70,7 +71,7 @@ def predict_into(
         known_ahead: of series, a file of the columns that are known of the steps to come.
         on_problem: is told of each row that cannot be answered, which is left out; None: it is raised.
         skip_done: go on with an output that was not finished; one that was is left as it is.
-        on_row: is told of each row.
+        on_row: is told of each row. on_note: is told what of the file was no question, such as a header.
         jobs: processes that answer the rows, to the same bytes; None: this one.
     """
     begun = time.perf_counter()
@@ -113,6 +114,9 @@ def predict_into(
                 if on_row is not None:
                     on_row(row)
         writer.close()
+        if on_note is not None:
+            for note in rows.notes:
+                on_note(note)
         if left_out and not answered:
             raise DataError(f"none of the {left_out:,} rows of {path} could be answered")
     return Summary(answered, left_out, before, time.perf_counter() - begun)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sunhwan.data.arrays import load_arrays
 from sunhwan.data.audio import AUDIO_SUFFIXES
 from sunhwan.data.frames import FRAME_SUFFIXES
+from sunhwan.data.headers import is_header
 from sunhwan.data.images import IMAGE_SUFFIXES
 from sunhwan.data.numbers import is_number
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS
@@ -95,7 +96,8 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
 
     A table gives the named columns of each row; one without names gives as many as are read, in
     order. A file of another name is a table where its first row names the columns. Any other text
-    gives each line, its parts separated by tabs, and so does `-`, standard input.
+    gives each line, its parts separated by tabs, and so does `-`, standard input, but for a first line
+    of the names of the columns alone.
     """
     name = normalize(str(path))
     text = read_stdin() if name == "-" else ""
@@ -116,6 +118,8 @@ def questions_in(path: Path, columns: Sequence[str]) -> Iterator[Question]:
     folder = Path() if name == "-" else path.parent
     place = "standard input" if name == "-" else name
     for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
+        if number == 1 and is_header(line.split("\t"), columns):
+            continue
         yield question_of(line, len(columns), f"{place}, line {number}", folder)
 
 

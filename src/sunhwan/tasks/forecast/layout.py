@@ -94,6 +94,7 @@ class Layout:
             inputs=self.inputs,
             future=self.future,
             group=self.group,
+            joined=not self.group,
             order=self.order,
             usual_zone=self.zone,
             writings=self.writings,
