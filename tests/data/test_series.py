@@ -155,6 +155,24 @@ def test_what_is_wrong_is_named(text: str, options: dict[str, str], message: str
     assert "\n" not in str(caught.value)
 
 
+def test_rows_of_empty_cells_are_left_out_where_times_tell_the_steps() -> None:
+    series = read("date,y\n2024-01-01,1\n,\n2024-01-02,2\n , \n,\n")
+    assert series.values[:, 0].tolist() == [1, 2]
+    assert "; empty lines left out: 3; the time is" in series.said
+    with pytest.raises(DataError, match="line 3: this line is empty"):
+        read_panel("x.csv", Wanted(filled=True))
+    assert len(read("Sales,Rain\n1,2\n,\n3,4\n").values) == 3  # where rows are counted, a gap
+
+
+@pytest.mark.parametrize("cell", ["-", "NA", "$ -", "n/a"])
+@pytest.mark.parametrize("mark", ["", "$"])
+def test_a_dash_beside_numbers_in_groups_is_a_missing_number(cell: str, mark: str) -> None:
+    lines = [mark + "1,300", cell, mark + "900"]
+    series = read("date;y\n" + "".join(f"2024-01-0{n};{c}\n" for n, c in enumerate(lines, 1)))
+    np.testing.assert_array_equal(series.values[:, 0], [1300, np.nan, 900])
+    assert series.said.endswith("1 numbers are missing")
+
+
 def test_series_on_clocks_of_their_own_go_on_with_their_offsets() -> None:
     rows = [f"{k},2024-01-0{d} 0{h}:00{o},{h}\n" for k, o in (("A", "+09:00"), ("B", "+01:00"), ("C", "Z"))
             for d in (1, 2) for h in range(6)]  # fmt: skip

@@ -4,7 +4,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sunhwan.data.numbers import COMMA, GROUPED, NOTHING, PLAIN, plain_columns, undecided, writings
+from sunhwan.data.numbers import (
+    COMMA,
+    GROUPED,
+    MISSING,
+    NOTHING,
+    PLAIN,
+    plain_columns,
+    undecided,
+    writings,
+)
 
 _CURRENCY = "$€£¥₩원円元"
 _BRACKETS = re.compile(rf"([{_CURRENCY}]?)[ \xa0]?\(([^()+-]*+)\)[ \xa0]?([{_CURRENCY}%]?)")
@@ -12,6 +21,7 @@ _AMOUNT = re.compile(
     rf"([+-]?)([{_CURRENCY}]?)[ \xa0]?([+-]?)([0-9.,'](?:[0-9.,'\xa0\u202f]*[0-9.,])?)"
     rf"[ \xa0\u202f]?([{_CURRENCY}%]?)"
 )
+_NO_AMOUNT = re.compile(rf"[{_CURRENCY}][ \xa0]*-|-[ \xa0]*[{_CURRENCY}]")
 _MARK = re.compile(rf"[{_CURRENCY}%(]")
 _OF_ONE_CURRENCY = ({"₩", "원"}, {"¥", "円"}, {"¥", "元"})
 _WITHOUT_DECIMALS = frozenset("¥₩원円元")
@@ -56,6 +66,12 @@ def amounts_in(cells: Sequence[str]) -> Amounts | None:
     mark = next(iter(marks), "")
     shows = in_brackets or [place for place, (of, _) in enumerate(made) if of]
     return Amounts(mark, [number for _, number in made], shows[0])
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that its number or amount is missing, as a dash does."""
+    cell = cell.strip()
+    return cell.casefold() in MISSING or _NO_AMOUNT.fullmatch(cell) is not None
 
 
 def currencies_of(cells: Sequence[str]) -> list[str]:

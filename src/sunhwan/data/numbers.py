@@ -22,6 +22,8 @@ _POINTED = str.maketrans({",": ".", ".": None, "\xa0": None, "\u202f": None})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
 POINTS = "with points between thousands"
+MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
+"""Cells that say that a number is missing, in lower case."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No column's writing."""
 

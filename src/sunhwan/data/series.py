@@ -11,17 +11,17 @@ from sunhwan.data.amounts import currencies_of, same_mark
 from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.date_orders import UnreadTimeError
-from sunhwan.data.numbers import finite
+from sunhwan.data.numbers import MISSING, finite
 from sunhwan.data.series_columns import (
     FOUND,
-    MISSING,
     PART_NAMES,
     Columns,
     Wanted,
     cells,
     columns_of,
     keys_of,
-)  # fmt: skip
+    without_blank_rows,
+)
 from sunhwan.data.tables import Table, read_table
 from sunhwan.data.times import Times, named, read_times
 from sunhwan.errors import DataError, listed, quoted, shortened
@@ -104,6 +104,7 @@ def read_panel(
     calendar: that of a trained model; None: found in the times.
     """
     table = read_table(path, empty_lines=True, amounts=True, usual=dict(wanted.writings))
+    table = without_blank_rows(table, wanted)
     columns = columns_of(table, wanted)
     _check_marks(table, wanted)
     keys = keys_of(table, columns.group)

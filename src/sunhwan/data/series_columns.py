@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of
 from sunhwan.data.headers import ROW_NAMES
-from sunhwan.data.numbers import is_number
+from sunhwan.data.numbers import MISSING, is_number
 from sunhwan.data.tables import Table, column
 from sunhwan.data.times import read_times
 from sunhwan.errors import DataError, UsageError, listed, quoted, shortened
@@ -39,8 +39,6 @@ PART_NAMES = frozenset(
 """Names of columns that hold a part of a date each."""
 FEWEST_TIMES = 8
 """Rows from which on plain numbers under another name are told to be times."""
-MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
-"""Cells that say that a number is missing, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,22 @@ class Columns(NamedTuple):
     static: tuple[str, ...]
     left: tuple[str, ...]
     words: tuple[str, ...] = ()
+
+
+def without_blank_rows(table: Table, wanted: Wanted) -> Table:
+    """The table without rows of empty cells alone, as spreadsheets save them, if a column has times."""
+    kept, blank = list[int](), list[int]()
+    for place, row in enumerate(table.rows):
+        (kept if any(map(str.strip, row.values.values())) else blank).append(place)
+    if not kept or not blank:
+        return table
+    found = replace(
+        table,
+        rows=tuple(table.rows[place] for place in kept),
+        written=tuple(table.written[place] for place in kept) if table.written else (),
+        empty=(*table.empty, *(table.rows[place].where for place in blank)),
+    )
+    return found if wanted.time or _time_column(found, set()) else table
 
 
 def columns_of(table: Table, wanted: Wanted) -> Columns:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.data.amounts import amounts_in, plain_amounts
+from sunhwan.data.amounts import amounts_in, is_missing, plain_amounts
 from sunhwan.data.headers import column_names, header_again, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
@@ -119,7 +119,8 @@ def read_table(
             file of texts has none). JSON Lines carry their names in every row.
         empty_lines: whether empty lines between the rows of separated values are left out, as
             `Table.empty` tells; False where rows are counted.
-        amounts: whether columns of $1,204.50, 12% or (3.5) become plain numbers too, see `amounts`.
+        amounts: whether columns of $1,204.50, 12% or (3.5) become plain numbers too, see `amounts`, and a
+            dash or `NA` beside numbers that are not plain an empty cell.
         usual: how other files write the numbers of columns, which decides where this one does not.
 
     Raises:
@@ -195,6 +196,10 @@ def _in_plain_numbers(
 ) -> Table:
     """The table with 1204.5 for 1.204,5 and 1,204.5; amounts: and for $1,204.50."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
+    if amounts:
+        cells = {
+            name: ["" if is_missing(cell) else cell for cell in c] for name, c in cells.items()
+        }
     by_case = {name.casefold(): way for name, way in usual.items()}
     usual = {name: by_case.get(name.casefold(), "") for name in table.columns}
     plain = plain_columns(cells, separator, usual)
