@@ -184,6 +184,11 @@ def test_counts_since_1970_are_dates() -> None:
     assert column("1999", "2000").kind == "number"
 
 
+def test_counts_since_1970_go_on_with_their_decimals() -> None:
+    assert following(["1700006400.0", "1700092800.0"], 1) == ("1700179200.0",)
+    assert following(["1700006400.25", "1700006400.75"], 1) == ("1700006401.25",)
+
+
 def test_offsets_that_change_are_those_of_a_zone() -> None:
     before = [f"2024-03-31T0{hour}:00:00+01:00" for hour in (0, 1)]
     after = [f"2024-03-31T0{hour}:00:00+02:00" for hour in (3, 4)]

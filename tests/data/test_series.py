@@ -170,7 +170,29 @@ def test_a_dash_beside_numbers_in_groups_is_a_missing_number(cell: str, mark: st
     lines = [mark + "1,300", cell, mark + "900"]
     series = read("date;y\n" + "".join(f"2024-01-0{n};{c}\n" for n, c in enumerate(lines, 1)))
     np.testing.assert_array_equal(series.values[:, 0], [1300, np.nan, 900])
-    assert series.said.endswith("1 numbers are missing")
+    assert series.said.endswith("1 number is missing")
+
+
+def test_series_on_days_of_the_month_of_their_own_go_on_so() -> None:
+    ends = ("01-31", "02-29", "03-31", "04-30")
+    rows = [f"a,2024-0{n}-01,{n}\n" for n in range(1, 5)] + [f"b,2024-{d},1\n" for d in ends]
+    Path("x.csv").write_text("unique_id,ds,y\n" + "".join(rows), "utf-8")
+    made = read_panel("x.csv")
+    assert [series.clock.after(1) for series in made] == [("2024-05-01",), ("2024-05-31",)]
+    assert "stands for all" not in made[0].said
+
+
+def test_quarters_in_a_column_of_their_own_are_one_time_with_the_year() -> None:
+    rows = [f"{y},Q{q},{10 * y + q}\n" for y in (2022, 2023) for q in range(1, 5)]
+    series = read("Year,Quarter,y\n" + "".join(rows))
+    assert (series.columns, series.clock.calendar.season) == (("y",), 4)
+    assert series.clock.after(1) == ("2024-Q1",)
+
+
+def test_a_row_without_the_name_of_its_series_is_refused() -> None:
+    rows = "".join(f"{k},2024-01-0{d},{d}\n" for k in "ab" for d in (1, 2, 3))
+    with pytest.raises(DataError, match="line 3: the column 'store', which names the series, is e"):
+        read("store,date,y\n" + rows.replace("a,2024-01-02", ",2024-01-02"))
 
 
 def test_series_on_clocks_of_their_own_go_on_with_their_offsets() -> None:
@@ -223,7 +245,7 @@ def test_rows_are_put_in_order_and_gaps_are_known_as_gaps() -> None:
     assert series.times == ("16/01/2023", "17/01/2023", "18/01/2023", "19/01/2023")
     np.testing.assert_array_equal(series.values[:, 0], [2, np.nan, np.nan, 5])
     assert "the newest rows come first and are turned round" in series.said
-    assert "1 steps of the calendar have no row and are gaps; 1 numbers are missing" in series.said
+    assert "1 step of the calendar has no row and is a gap; 1 number is missing" in series.said
     mixed = read("t,y\n1,1\n2,2\n1.5,3\n", time="t")
     assert mixed.times == ("1", "1.5", "2")
     assert "rows are put in order of time" in mixed.said

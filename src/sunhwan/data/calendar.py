@@ -215,6 +215,10 @@ def _of_months(groups: Sequence[Points]) -> tuple[Calendar, tuple[str, ...]] | N
     workday = replace(found, day=LAST_WORKDAY)
     if (workday.points(workday.places(all_points)) == all_points).all():
         return workday, ()
+    each = [_of_months([points]) for points in groups] if len(groups) > 1 else []
+    clean = [one[0] for one in each if one and not one[1]]
+    if clean and len(clean) == len(each):  # days of their own, as the first and the last of a month
+        return replace(found, day=clean[0].day), ()
     usual = (steps == np.bincount(steps).argmax()).mean()
     even = len(np.unique(np.diff(groups[0]))) == 1
     if usual < 0.75 or even:

@@ -246,9 +246,13 @@ def _counted(
     if times.kind == "name" and columns.time:
         notes.append(f"the times of {columns.time} have no order, so rows are counted")
     if gaps > 0:
-        notes.append(f"{gaps:,} steps of the calendar have no row and are gaps")
+        notes.append(
+            "1 step of the calendar has no row and is a gap"
+            if gaps == 1
+            else f"{gaps:,} steps of the calendar have no row and are gaps"
+        )
     if empty := int(np.isnan(values).sum()):
-        notes.append(f"{empty:,} numbers are missing")
+        notes.append(f"{empty:,} number{' is' if empty == 1 else 's are'} missing")
     return tuple(notes)
 
 
@@ -351,10 +355,14 @@ def _series(
 
 
 def _begun(calendar: Calendar, points: Points) -> Calendar:
-    """The calendar from the first point on, for series may begin on different days of the week.
+    """The calendar from the first point on, for series may begin on different days of the week, and of
+    months on the days that the series has.
 
     Not where points lie beside the grid a little: then its start is between them.
     """
+    if calendar.unit == "months" and (calendar.points(calendar.places(points)) != points).any():
+        own, notes = calendar_of([points], "date")
+        return replace(calendar, day=own.day) if own.unit == "months" and not notes else calendar
     if (
         calendar.unit != "time"
         or calendar.slots

@@ -32,6 +32,8 @@ VALUE_NAMES = frozenset((
 # fmt: on
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
+_QUARTER_NAMES = ("quarter", "qtr", "분기")
+_QUARTER_CELL = re.compile(r"[qQ]?([1-4])(?:[qQ]|/4)? ?(?:분기)?")
 _PARTS = (("year", "연도", "년"), ("month", "월"), ("day", "일"))
 PART_NAMES = frozenset(
     (*_PARTS[0], *_PARTS[1], *_PARTS[2], "quarter", "week", "hour", "분기", "주", "시")
@@ -129,6 +131,7 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         used = {*parts, *targets, *inputs, *future}
         free = [name for name in table.columns if name not in used]
         group = _group_of(table, times, free, joined=wanted.joined, whole=not targets)
+    _check_named(table, group)
     taken = {*parts, *group, *inputs, *future, *targets}
     rest = [name for name in table.columns if name not in taken]
     static = _static(table, group, rest) if group else ()
@@ -150,6 +153,17 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     left = tuple(name for name in rest if name not in read)
     unread = tuple(name for name in words if name not in read)
     return Columns(when, times, group, targets, inputs, future, static, left, unread)
+
+
+def _check_named(table: Table, group: Sequence[str]) -> None:
+    """DataError: a row lacks a name of its series, which others have."""
+    for name in group:
+        filled = [bool(cell.strip()) for cell in cells(table, name)]
+        if any(filled) and not all(filled):
+            raise DataError(
+                f"{table.rows[filled.index(False)].where}: the column {quoted(name)}, which names the "
+                "series, is empty; write the name in every row"
+            )
 
 
 def cells(table: Table, name: str) -> list[str]:
@@ -180,6 +194,13 @@ def _times(table: Table, wanted: str, taken: set[str]) -> tuple[str, list[str], 
         parts = [when, *filter(None, parts[1:])]
         joined = zip(*(cells(table, name) for name in parts), strict=True)
         return " ".join(parts), ["-".join(_padded(c) for c in row) for row in joined], tuple(parts)
+    quarter = next((by_name[name] for name in _QUARTER_NAMES if name in by_name), "")
+    if when.casefold() in _PARTS[0] and quarter:
+        found = [_QUARTER_CELL.fullmatch(cell.strip()) for cell in cells(table, quarter)]
+        if all(found):
+            pairs = zip(times, found, strict=True)
+            joined_quarters = [f"{year.strip()}-Q{match[1]}" for year, match in pairs if match]
+            return f"{when} {quarter}", joined_quarters, (when, quarter)
     clock = next((by_name[name] for name in _CLOCK_NAMES if name in by_name), "")
     if clock and all(_CLOCK_CELL.fullmatch(cell.strip()) for cell in cells(table, clock)):
         both = zip(times, cells(table, clock), strict=True)

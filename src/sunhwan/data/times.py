@@ -112,8 +112,9 @@ def read_times(
             notes = (f"{column} counts {unit} since 1970",)
             zone = zone or (usual_zone if assume_zone else "")
             zone = zone and named_zone(zone).key
+            places = max(_decimals(cell) for cell in unique)
             return Times(
-                "date", points, lambda p: str(round(round(p) / size)), "epoch", notes, zone
+                "date", points, lambda p: _counted(round(p), size, places), "epoch", notes, zone
             )
         if all(map(_is_moderate, unique)):
             if _are_serials(unique, column):
@@ -284,6 +285,12 @@ def _serials(cells: Sequence[str], column: str) -> Times:
 
     note = f"{column} counts days as spreadsheets do ({cells[0]} is {_date(points[0]):%Y-%m-%d})"
     return Times("date", points, write, "serial", (note,))
+
+
+def _counted(point: int, size: int | Fraction, decimals: int) -> str:
+    """Microseconds since 1970 in units of `size` microseconds, with so many decimals."""
+    whole, rest = divmod(round(Fraction(point) / size * 10**decimals), 10**decimals)
+    return f"{whole}.{rest:0{decimals}}" if decimals else str(whole)
 
 
 def _decimals(cell: str) -> int:
