@@ -169,6 +169,18 @@ def test_an_order_that_the_rows_fit_better_comes_before_the_usual_one() -> None:
     assert column(*hours, usual="month-day-year").order == "day-month-year"
 
 
+def test_dates_of_which_a_spreadsheet_swapped_some_are_refused() -> None:
+    days = [datetime(2024, 4, 1) + timedelta(n) for n in range(60)]
+    swapped = [f"{day:%m/%d/%Y}" if day.day < 13 else f"{day:%d/%m/%Y}" for day in days]
+    for cells in (swapped, swapped[::-1]):
+        with pytest.raises(
+            DataError, match="are in order only if day and month are swapped in one"
+        ):
+            column(*cells)
+    mixed = [f"{day:%d/%m/%Y}" for day in (*days[30:], *days[:30])]
+    assert column(*mixed).order == "day-month-year"
+
+
 def test_midnight_is_the_hour_24_where_the_column_writes_it_so() -> None:
     hours = [f"2024-01-0{day} {hour:02}:00" for day in (1, 2) for hour in range(1, 25)]
     assert (np.diff(column(*hours).points) == 3600e6).all()

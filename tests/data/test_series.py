@@ -195,6 +195,12 @@ def test_a_row_without_the_name_of_its_series_is_refused() -> None:
         read("store,date,y\n" + rows.replace("a,2024-01-02", ",2024-01-02"))
 
 
+def test_names_of_series_that_differ_in_case_are_said() -> None:
+    rows = "".join(f"{k},2024-01-0{d},{d}\n" for k in "Aa" for d in (1, 2, 3))
+    Path("x.csv").write_text("store,date,y\n" + rows, "utf-8")
+    assert "A and a are two series, for their names differ in case" in read_panel("x.csv")[0].said
+
+
 def test_series_on_clocks_of_their_own_go_on_with_their_offsets() -> None:
     rows = [f"{k},2024-01-0{d} 0{h}:00{o},{h}\n" for k, o in (("A", "+09:00"), ("B", "+01:00"), ("C", "Z"))
             for d in (1, 2) for h in range(6)]  # fmt: skip

@@ -21,6 +21,7 @@ CHOICES = {
 }
 """What `task.dates` may say of dates whose numbers could stand in several orders."""
 
+_TURNED = {"day-month-year": "month-day-year", "month-day-year": "day-month-year"}
 _IN_DIGITS = ("digits", "digits and hour", "digits of a month")
 _YEARS = (1900, 2100)
 _A_FEW = 4
@@ -59,6 +60,8 @@ def order_of(
             f"{where[0]}: the dates of {quoted(column)}, such as {quoted(cells[0])}, are not all "
             f"{wanted}, as task.dates says; leave task.dates out, or mend the dates"
         )
+    if len(found) == 1 and found[0] in _TURNED:
+        _check_not_swapped(found[0], cells, where, column, groups)
     if len(found) < 2:
         return (found[0], (_as(column, found[0], cells[0]),)) if found else ("", ())
     order = _by_evidence(found, cells, groups)
@@ -73,6 +76,33 @@ def order_of(
         )
     why = "as all rows fit that order best"
     return order, (f"{_as(column, order, cells[0])}, {why}",)
+
+
+def _check_not_swapped(
+    order: str,
+    cells: Sequence[str],
+    where: Sequence[str],
+    column: str,
+    groups: Sequence[NDArray[np.intp]],
+) -> None:
+    """UnreadTimeError: the rows go one way if dates that have another reading are read so, else not.
+
+    Spreadsheets of another country leave dates so, which read those that they can and keep the others.
+    """
+    both = [read_date(cell, _TURNED[order]) is not None for cell in cells]
+    points = local_points(cells, order)
+    if len(cells) < _A_FEW or not any(both) or _one_way(points, groups):
+        return
+    turned = points.copy()
+    some = np.flatnonzero(both).tolist()
+    turned[some] = local_points([cells[row] for row in some], _TURNED[order])
+    if _one_way(turned, groups):
+        first, other = some[0], both.index(False)
+        raise UnreadTimeError(
+            f"{where[first]}: column {quoted(column)} holds {quoted(cells[first])} and "
+            f"{quoted(cells[other])}, and the rows are in order only if day and month are swapped in one "
+            "of both; write all dates alike"
+        )
 
 
 def _as(column: str, order: str, example: str) -> str:

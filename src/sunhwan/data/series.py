@@ -17,6 +17,7 @@ from sunhwan.data.series_columns import (
     PART_NAMES,
     Columns,
     Wanted,
+    alike,
     cells,
     columns_of,
     keys_of,
@@ -151,7 +152,7 @@ def read_panel(
         for (key, rows), write in zip(order.items(), writes, strict=True)
     ]
     notes += _shown_twice(max(made, key=lambda series: len(series.times)).clock)
-    notes += _outside(times, calendar, where, columns)
+    notes += alike(order) + _outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
     said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
 from typing import NamedTuple
@@ -174,6 +174,16 @@ def cells(table: Table, name: str) -> list[str]:
 def keys_of(table: Table, group: Sequence[str]) -> list[tuple[str, ...]]:
     """The cells of a row that name its series, for each row."""
     return [tuple(row.values[name].strip() for name in group) for row in table.rows]
+
+
+def alike(keys: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """A note about the first two series whose names are alike but for case."""
+    seen: dict[str, str] = {}
+    for name in map(", ".join, keys):
+        first = seen.setdefault(name.casefold(), name)
+        if first != name:
+            return (f"{first} and {name} are two series, for their names differ in case",)
+    return ()
 
 
 def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:
