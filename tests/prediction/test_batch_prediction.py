@@ -67,7 +67,7 @@ def test_columns_stay_and_the_answer_is_added(reviewer: Task, tmp_path: Path) ->
         assert all(0.5 < float(row[4]) <= 1 for row in (rows[1], rows[2], rows[4]))
     objects = [json.loads(line) for line in into(reviewer, source, "jsonl").splitlines()]
     assert [list(one.values())[:3] for one in objects] == ROWS[1:]
-    assert [one.get("label", "") for one in objects] == LABELS
+    assert [one["label"] or "" for one in objects] == LABELS
     assert into(reviewer, source, "text").splitlines()[2] == ""
     assert into(reviewer, source, "json").splitlines()[2] == "null"
 

@@ -1,13 +1,15 @@
 """Outputs of predictions: what they must not replace, and what their names promise."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
 from sunhwan.errors import UsageError
-from sunhwan.prediction import format_of
+from sunhwan.prediction import format_of, predict_into
+from sunhwan.tasks import Task
 from tests.conftest import Command
 
 
@@ -101,3 +103,30 @@ def test_a_header_in_the_middle_is_left_out_as_in_training(
     done = command("predict", reviews_run, source, "--out", out)
     assert [line.split(",")[0] for line in out.read_text().splitlines()] == ["id", "1", "2"]
     assert "the header stands 2 times more and is left out there" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "columns"),
+    [
+        ("a.csv", "id,review\n", "id,review"), ("a.csv", "", "review"), ("a.txt", "", "review"),
+        ("a.tsv", "\n\n", "review"), ("a.txt", "review\n", "review"), ("a.jsonl", "", "review"),
+    ],
+)  # fmt: skip
+def test_a_file_without_questions_has_the_whole_header(
+    reviewer: Task, tmp_path: Path, name: str, text: str, columns: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    pieces: list[str] = []
+    predict_into(reviewer, tmp_path / name, pieces.append, form="csv")
+    assert "".join(pieces).splitlines()[0] == f"{columns},label,probability"
+    assert not "".join(pieces).splitlines()[1:] or text == "\n\n"
+
+
+def test_rows_without_an_answer_have_its_keys(reviewer: Task, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,review\n1,\n\n2,good\n")
+    pieces: list[str] = []
+    predict_into(reviewer, tmp_path / "a.csv", pieces.append, form="jsonl")
+    empty, line, answered = map(json.loads, "".join(pieces).splitlines())
+    assert empty == {"id": "1", "review": "", "label": None, "probability": None}
+    assert line == {"id": None, "review": None, "label": None, "probability": None}
+    assert list(answered) == list(empty)

@@ -9,6 +9,7 @@ import pytest
 
 import sunhwan
 from sunhwan.config import Config
+from sunhwan.prediction.answered import named_values
 from sunhwan.store import Run, load_model, read_tensors
 from sunhwan.tasks import TASKS, Task
 from sunhwan.training import Reporter, resume, train
@@ -137,6 +138,8 @@ def test_a_question_alone_and_among_others_has_the_same_answer(
     together = answers(task, questions)
     assert alike(together, [answer for q in questions for answer in answers(task, [q])])
     assert len(together) >= len(questions)
+    if task.answer_columns:
+        assert {tuple(named_values(answer)) for answer in together} == {task.answer_columns}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -88,7 +88,7 @@ def open_table(
         return
     with _opened(path, name) as (text, head):
         if is_json_lines(suffix, head):
-            yield _json_lines(text, name)
+            yield _json_lines(text, name, asked)
             return
         if is_fasttext(suffix, head):
             yield _fasttext(text, name)
@@ -282,14 +282,14 @@ def _plain_cells(text: TextIO, layout: Layout) -> Iterator[tuple[int, list[str]]
         yield number, line.split(layout.separator) if line else []
 
 
-def _json_lines(text: Iterable[str], name: str) -> StreamedTable:
+def _json_lines(text: Iterable[str], name: str, asked: Sequence[str]) -> StreamedTable:
     rows = _objects(iter(text), name)
     first: list[StreamedRow] = []
     for row in rows:
         first.append(row)
         if row.values or len(first) == SAMPLE:
             break
-    columns = tuple(first[-1].values) if first else ()
+    columns = tuple(first[-1].values if first else asked)
     return StreamedTable(name, columns, itertools.chain(first, rows))
 
 

@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
@@ -100,7 +100,7 @@ def predict_into(
             check_jobs(jobs, rows)
         before = target.rows
         asked = _pass(rows, before)
-        writer = target.writer(rows)
+        writer = target.writer(rows, task.answer_columns)
         given, told = dict(options or {}), count if on_problem else None
         if jobs is None:
             answers = answer_rows(task, rows, given, told, asked)
@@ -283,13 +283,14 @@ class _Target:
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
-    def writer(self, rows: Rows) -> RowWriter:
+    def writer(self, rows: Rows, answers: Sequence[str]) -> RowWriter:
         """The writer of the format into this place, which goes on where the part ends."""
         write = self._write if isinstance(self._out, Path) else self._out
         if self._form == "parquet":
-            self._writer = ParquetWriter(rows.columns, self._part)
+            self._writer = ParquetWriter(rows.columns, self._part, answers)
         else:
-            self._writer = WRITERS[self._form](rows.columns, write, is_table=rows.is_table)
+            made = WRITERS[self._form]
+            self._writer = made(rows.columns, write, is_table=rows.is_table, answers=answers)
         self._writer.names = self._names
         return self._writer
 

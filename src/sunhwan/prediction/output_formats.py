@@ -22,8 +22,17 @@ class RowWriter(ABC):
     names: dict[str, str]
     """Of a format with a header: the answer's names → those of its columns, once they are known."""
 
-    def __init__(self, columns: Sequence[str], write: Write, *, is_table: bool = True) -> None:
+    def __init__(
+        self,
+        columns: Sequence[str],
+        write: Write,
+        *,
+        is_table: bool = True,
+        answers: Sequence[str] = (),
+    ) -> None:
+        """answers: names that every answer has, which stand also where there is none."""
         self.columns, self._write, self.is_table = list(columns), write, is_table
+        self._without = dict.fromkeys(answers)
         self.names = {}
 
     @property
@@ -57,16 +66,24 @@ class JsonLinesWriter(RowWriter):
     """The row's own values and the answer's, one JSON object a line."""
 
     def add(self, row: Answered) -> None:
-        named = named_values(row.answer) if row.answer else {}
-        names = column_names(row.values, named)
-        self._write(_json({**row.values, **{names[name]: v for name, v in named.items()}}))
+        named = named_values(row.answer) if row.answer else self._without
+        names = column_names(row.values or self.columns, named)
+        values = row.values or dict.fromkeys(self.columns)
+        self._write(_json({**values, **{names[name]: v for name, v in named.items()}}))
 
 
 class HeaderWriter(RowWriter):
     """A writer that must know the answer's columns first: empty rows before them are held back."""
 
-    def __init__(self, columns: Sequence[str], write: Write, *, is_table: bool = True) -> None:
-        super().__init__(columns, write, is_table=is_table)
+    def __init__(
+        self,
+        columns: Sequence[str],
+        write: Write,
+        *,
+        is_table: bool = True,
+        answers: Sequence[str] = (),
+    ) -> None:
+        super().__init__(columns, write, is_table=is_table, answers=answers)
         self._held: list[Answered] = []
 
     @property
@@ -82,7 +99,7 @@ class HeaderWriter(RowWriter):
         self.record(row)
 
     def _begin(self, answer: Answer | None) -> None:
-        named = named_values(answer) if answer else {}
+        named = named_values(answer) if answer else self._without
         self.names = column_names(self.columns, named)
         self.begin([*self.columns, *self.names.values()])
         held, self._held = self._held, []
@@ -186,8 +203,8 @@ class ParquetWriter(HeaderWriter):
 
     GROUP = 10_000
 
-    def __init__(self, columns: Sequence[str], path: Path) -> None:
-        super().__init__(columns, lambda text: None)
+    def __init__(self, columns: Sequence[str], path: Path, answers: Sequence[str] = ()) -> None:
+        super().__init__(columns, lambda text: None, answers=answers)
         self._parquet, self._path = parquet_library(), path
         self._file: Any = None
         self._rows: list[list[Any]] = []

@@ -36,6 +36,7 @@ class AnswerQuestions(TableTask):
     """Which word of a passage answers a question: attention that the question guides."""
 
     name: ClassVar[str] = "answer"
+    answer_columns = ("answer", "probability", "evidence")
     titles: ClassVar[tuple[str, str]] = ("question answering", "질의응답")
     scores_type: ClassVar[type[Any]] = AnswerScores
     built_in: ClassVar[tuple[str, ...]] = BUILT_IN_PASSAGES
@@ -197,7 +198,7 @@ class AnswerQuestions(TableTask):
                     "evidence": found.evidence,
                     "evidence_words": [found.places.start, found.places.stop],
                 }
-                named = {name: values[name] for name in ("answer", "probability", "evidence")}
+                named = {name: values[name] for name in self.answer_columns}
                 cells = (found.word, f"{found.probability:.4f}", found.evidence, *question.cells)
                 text = f"{found.word}  {found.probability:.2f}  {found.evidence}"
                 looked = Alignment(words, [found.word], row.unsqueeze(0)) if words else None

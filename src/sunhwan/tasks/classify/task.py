@@ -73,6 +73,7 @@ class Classify(TableTask):
     pools_outputs: ClassVar[bool] = True
     scores_type: ClassVar[type[Any]] = ClassifyScores
     options: ClassVar[tuple[str, ...]] = ("at_least",)
+    answer_columns = ("label", "probability")
     advice: ClassVar[tuple[str, str]] = (
         "another task.kind (text or words), pretraining with --pretrain, --from or --vectors, or more rows",
         "task.kind(text, words)를 바꾸거나, --pretrain, --from, --vectors로 사전학습하거나, 자료를 "

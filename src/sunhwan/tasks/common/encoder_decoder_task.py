@@ -59,6 +59,7 @@ class EncoderDecoderTask(TableTask):
 
     scores_type: ClassVar[type[Any]] = EncoderDecoderScores
     options: ClassVar[tuple[str, ...]] = ("beam", "n", "temperature", "seed")
+    answer_columns = ("output", "log_probability")
     loss_of_tokens: ClassVar[bool] = True
 
     def __init__(

@@ -170,6 +170,8 @@ class Task(Learner):
     """The command that uses a trained model."""
     loss_of_tokens: ClassVar[bool] = False
     """Whether the loss is that of a token, and so has a perplexity."""
+    answer_columns: tuple[str, ...] = ()
+    """The columns that answers add to a table, where they are the same of every question."""
     labels_steps: ClassVar[bool] = False
     """Whether there is a prediction at each step that is read."""
     pools_outputs: ClassVar[bool] = False

@@ -88,6 +88,7 @@ class Tag(InputKindTask):
         name = config.task.target or "upos"
         first = TagColumn(name.partition(",")[0] if further else name, self.labels, scripts)
         self.columns = [first, *further]
+        self.answer_columns = ("tags", *(column.name for column in further))
         self.tokenizer = tokenizer
         self.not_exported = ONE_COLUMN if further else NO_SCRIPTS if scripts else ""
         output_layer = own(config.model, TagModelConfig).output_layer
