@@ -72,6 +72,25 @@ def test_each_mistake_is_recognised_with_what_it_quotes() -> None:
         assert mistake(texts["en"].format(*values), "ko") == texts["ko"].format(*values)
 
 
+def test_places_and_orders_inside_a_sentence_are_korean_too() -> None:
+    said = (
+        "a.csv, line 2: the dates of 'd', such as '3/4/2024', could be day-month-year or month-day-year, "
+        "and no row decides; say which with --set task.dates=day-first"
+    )
+    told = mistake(said, "ko")
+    assert told.startswith("a.csv 2번째 줄: '3/4/2024' 같은 'd'의 날짜는 일-월-연 또는 월-일-연"), (
+        told
+    )
+
+
+def test_where_forecasts_were_measured_is_said_in_korean_too() -> None:
+    title = (
+        "the worst 20 of 30 series (--json has all), over the rows after 2024-01, never seen before"
+    )
+    assert not re.search("rows|worst|seen", note(title, "ko"))
+    assert not re.search("rows", note("over the rows after 2024-01, held out in training", "ko"))
+
+
 def test_a_sentence_in_korean_and_one_that_stays() -> None:
     said = "There is no file a.txt (did you mean 'b.txt'?); check the path."
     assert mistake(said, "ko") == "파일 a.txt이(가) 없습니다 (혹시 'b.txt'?). 경로를 확인하세요"
@@ -114,7 +133,7 @@ def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     first, empty, second, third = (note(line, "ko").replace(str(path), "평.csv") for line in said)
     assert first == "평.csv: CP949, 세미콜론으로 구분, 머리글: 문장, 라벨"
     assert empty == "평.csv: 빈 줄 1개는 뺌"
-    assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv, line 3)"
+    assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv 3번째 줄)"
     assert re.fullmatch("문장 → 라벨: 학습할 행 [0-9]+개, 검증할 행 [0-9]+개", third)
     assert note("the calendar has 45 of 168 steps a week and goes on so", "ko").startswith("달력이")
     for order in ORDERS:

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from sunhwan.cli.language import choose_language, language, say, summary_of
+from sunhwan.cli.language import (
+    choose_language,
+    language,
+    named_figure,
+    say,
+    summary_of,
+    with_unit,
+)  # fmt: skip
 from sunhwan.errors import UsageError
 from tests.conftest import TINY, Command
 
@@ -95,3 +102,22 @@ def test_help_is_in_korean_and_no_line_is_too_wide() -> None:
     assert max(map(cell_len, lines)) <= 80
     assert "\u2060" not in told
     assert told.count("[필수]") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["predict", "--foo", "x"], ["predict"], ["trian"], ["predict", *"abcd"],
+     ["predict", "a", "--beam", "x"], ["predict", "a", "--out"]],
+)  # fmt: skip
+def test_usage_errors_are_korean_too(command: Command, arguments: list[str]) -> None:
+    done = command("--language", "ko", *arguments)
+    assert done.code == 2
+    words = re.sub(r"도움말: .*|'[^']*'|--[a-z]+|sunhwan:|[(][^)]*[)]", "", done.sentence)
+    assert re.search("[가-힣]", words)
+    assert not re.search("[a-z]", words), done.sentence
+
+
+def test_units_and_names_of_figures_are_korean_too() -> None:
+    choose_language(["--language", "ko"])
+    assert with_unit("0.1 (share of the mean size)") == "0.1 (평균 크기에 대한 비율)"
+    assert named_figure("coverage of the 80 % band") == "80 % 구간에 든 비율"

@@ -31,8 +31,9 @@ from sunhwan.cli import (
     words,
 )
 from sunhwan.cli.help_texts import Command, Group
+from sunhwan.cli.language import language, say
 from sunhwan.cli.output import echo
-from sunhwan.errors import printable
+from sunhwan.errors import UsageError, printable
 
 
 class _Group(Group):
@@ -65,7 +66,20 @@ def _printable() -> Iterator[None]:
         if isinstance(message, str):
             with suppress(AttributeError):  # of other errors it cannot be set
                 error.message = printable(message)  # type: ignore[attr-defined]
+        told = getattr(error, "format_message", None)
+        if told and getattr(error, "exit_code", 0) == 2 and language() != "en":
+            raise UsageError(_told(told(), getattr(error, "ctx", None))) from None
         raise
+
+
+def _told(sentence: str, context: Any) -> str:
+    """What click found wrong, in the language that was chosen, and which help to see."""
+    from sunhwan.messages.mistakes import usage_mistake
+
+    told = usage_mistake(sentence, language())
+    if context is None:
+        return told
+    return say("see_help", sentence=told, command=f"{context.command_path} --help")
 
 
 app = typer.Typer(

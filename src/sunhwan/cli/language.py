@@ -63,6 +63,8 @@ def named_figure(name: str) -> str:
 def with_unit(cell: str) -> str:
     """A number of a table with its unit, if it has one, translated."""
     value, space, unit = cell.partition(" ")
+    if unit.startswith("("):
+        return f"{value}{space}({named_figure(unit[1:].removesuffix(')'))})"
     return f"{value}{space}{named_figure(unit)}"
 
 

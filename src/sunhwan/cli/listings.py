@@ -15,7 +15,7 @@ def show_listing(listing: "Listing") -> None:
 
     from sunhwan.cli.terminal import console, visible
 
-    table = Table(title=named_figure(listing.title), title_justify="left", box=None)
+    table = Table(title=noted(named_figure(listing.title)), title_justify="left", box=None)
     for name in listing.columns:
         table.add_column(Text(visible(named_figure(name))), overflow="fold")
     for row in listing.rows:

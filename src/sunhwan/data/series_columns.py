@@ -144,11 +144,12 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
         targets = tuple(usual[:1] or numbers)
     if not targets:
-        inputs_alone = inputs or future
-        what = "every column is an input: leave one to be forecast" if inputs_alone else (
-            f"has no column but the time {when!r}; add one of numbers."
-        )  # fmt: skip
-        raise DataError(f"{table.name}{':' if inputs_alone else ''} {what}")
+        if inputs or future:
+            raise DataError(f"{table.name}: every column is an input: leave one to be forecast")
+        raise DataError(
+            f"{table.name} has no column of numbers to forecast, only {listed(table.columns)}: give one, "
+            "with commas, semicolons or tabs between the cells"
+        )
     read = set(targets)
     left = tuple(name for name in rest if name not in read)
     unread = tuple(name for name in words if name not in read)

@@ -9,6 +9,13 @@ from functools import cache
 
 from sunhwan.messages import catalogue
 
+_PLACE = re.compile(r"(.+), (line|row) ([0-9,]+)", re.DOTALL)
+
+
+def usage_mistake(sentence: str, language: str) -> str:
+    """What is wrong with a command line, as click says it, in a language."""
+    return _translated("usage", sentence, language)
+
 
 def mistake(sentence: str, language: str) -> str:
     """The sentence in a language, if the part "mistakes" of the catalogue has it there."""
@@ -26,9 +33,21 @@ def _translated(part: str, sentence: str, language: str) -> str:
     for pattern, texts in _patterns(part):
         found = pattern.fullmatch(sentence)
         if found:
-            filled = [_translated(part, of, language) if of else "" for of in found.groups()]
+            filled = [_part_of(part, of, language) if of else "" for of in found.groups()]
             return texts[language].format(*filled)
     return sentence
+
+
+def _part_of(part: str, text: str, language: str) -> str:
+    """What a sentence quotes: a place, names of orders of a date, or a sentence of its own."""
+    place = _PLACE.fullmatch(text)
+    if place:
+        return catalogue()["places"][place[2]][language].format(place[1], place[3])
+    orders = text.split(" or ")
+    told = [_translated("notes", order, language) for order in orders]
+    if len(orders) > 1 and all(a != b for a, b in zip(orders, told, strict=True)):
+        return catalogue()["places"]["or"][language].join(told)
+    return _translated(part, text, language)
 
 
 @cache
