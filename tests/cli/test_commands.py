@@ -353,11 +353,11 @@ def test_a_picture_that_cannot_be_written_is_told_before_the_work(
     for target in (tmp_path / "none" / "a.png", tmp_path, text_file / "a.png"):
         for arguments in (
             ("evaluate", runs["characters"], "missing.txt", "--picture", target),
-            ("predict", runs["characters"], "missing.txt", "--out", target),
+            ("predict", runs["characters"], "missing.txt", "--out", target.parent / target.stem),
             ("words", "missing", "--map", target),
         ):
             done = command(*arguments)
-            assert (done.code, str(target) in done.sentence) == (1, True)
+            assert (done.code, str(arguments[-1]) in done.sentence) == (1, True)
     done = command("inspect", tmp_path / "missing", "--out", text_file / "report")
     assert (done.code, "report" in done.sentence) == (1, True)
     assert list(tmp_path.iterdir()) == []
