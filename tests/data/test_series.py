@@ -464,6 +464,10 @@ def test_columns_of_words_beside_series_are_left_out(tmp_path: Path) -> None:
     assert "; columns of words are left out: weekday, memo" in found.said
     with pytest.raises(DataError, match="column 'weekday' holds '월'"):
         read_panel(path, Wanted(targets=("weekday",)))
+    rows = [f"{day},{n},1.{n}M,3 kg{'' if n else ' or so'}\n" for n, day in enumerate(DAYS)]
+    path.write_text("".join(["date,price,Vol.,weight\n", *rows]))
+    with pytest.raises(DataError, match="column 'weight' holds '3 kg or so'"):
+        read_panel(path)
     path.write_text("date,sales\n2024-01-01,1\n2024-01-02,two\n2024-01-03,3\n")
     with pytest.raises(DataError, match="column 'sales' holds 'two'"):
         read_panel(path)

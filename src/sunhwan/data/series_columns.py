@@ -39,6 +39,8 @@ PART_NAMES = frozenset(
     (*_PARTS[0], *_PARTS[1], *_PARTS[2], "quarter", "week", "hour", "분기", "주", "시")
 )
 """Names of columns that hold a part of a date each."""
+_AMOUNT = re.compile(r"\W*[0-9][0-9.,]*+\W*(?![KMB]\s*$)\w{1,3}\W*")
+"""A number with a unit, such as 1,200원: a mistake in a column of numbers, and no word."""
 FEWEST_TIMES = 8
 """Rows from which on plain numbers under another name are told to be times."""
 
@@ -321,7 +323,10 @@ def _are_names(found: Sequence[str]) -> bool:
 def _holds_words(table: Table, name: str) -> bool:
     """Whether most cells of a column are words, so that it can be no series."""
     some = [cell for cell in cells(table, name) if cell.strip().casefold() not in MISSING]
-    words = [cell for cell in some if not is_number(cell) and any(map(str.isalpha, cell))]
+    words = [
+        cell for cell in some
+        if not is_number(cell) and any(map(str.isalpha, cell)) and not _AMOUNT.fullmatch(cell)
+    ]  # fmt: skip
     return 2 * len(words) > len(some)
 
 
