@@ -295,12 +295,6 @@ def _last(h: Tensor, made: Made) -> list[Tensor]:
     return [first, *(field.narrow(0, (T - 1) * N, N).clone() for field in made.fields)]
 
 
-def _rows(x: Tensor) -> Tensor:
-    """(N, T, size) → (T·N, size), step by step."""
-    N, T, size = x.shape
-    return (x if N == 1 or T == 1 else x.transpose(0, 1)).reshape(N * T, size)
-
-
 def _describe(r: Prepared, initial: Sequence[Tensor], h: Tensor, made: Made) -> "array[int]":
     """The record of a forward pass; a backward one adds to it."""
     N, T, P = h.shape
@@ -353,7 +347,7 @@ def _backward(
     _, _, _, _, W_m, *extra = r.parameters
     second = None if W_m is None else W_m.T
     d_h = gradient(d[0], h)
-    d_h = None if d_h is None else _rows(d_h).contiguous()
+    d_h = None if d_h is None else rows(d_h.transpose(0, 1)).contiguous()
     found = native.run_backward(
         here.kernel, _describe(here, starts, h, made), N * T, starts,
         width_of_second(r.name, second),
@@ -364,7 +358,7 @@ def _backward(
     of_W_x, of_b, of_W_h, of_b_h, of_W_m, *_ = needs[1 + len(starts) :]
     d_a = found.a.view(T, N, -1)
     d_x, d_W_x, d_b = r.products(x, ids).gradients(d_a, (needs[0], of_W_x, of_b))
-    h_rows = _rows(h)
+    h_rows = rows(h.transpose(0, 1))
     d_W_m = None
     if of_W_m:
         ends = (made.m, made.products, made.further)

@@ -75,15 +75,8 @@ class JsonLinesWriter(RowWriter):
 class HeaderWriter(RowWriter):
     """A writer that must know the answer's columns first: empty rows before them are held back."""
 
-    def __init__(
-        self,
-        columns: Sequence[str],
-        write: Write,
-        *,
-        is_table: bool = True,
-        answers: Sequence[str] = (),
-    ) -> None:
-        super().__init__(columns, write, is_table=is_table, answers=answers)
+    def __init__(self, columns: Sequence[str], write: Write, **options: Any) -> None:
+        super().__init__(columns, write, **options)
         self._held: list[Answered] = []
 
     @property
