@@ -8,30 +8,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data.amounts import currencies_of, same_mark
-from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
+from sunhwan.data.calendar import Calendar, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.date_orders import UnreadTimeError
 from sunhwan.data.numbers import MISSING, finite
 from sunhwan.data.series_columns import (
     FOUND,
-    PART_NAMES,
     Columns,
     Wanted,
-    alike,
-    cells,
     columns_of,
-    keys_of,
     without_blank_rows,
 )
+from sunhwan.data.series_groups import alike, cells, keys_of
+from sunhwan.data.series_steps import begun, check_places, check_step, in_order, outside
 from sunhwan.data.tables import Table, read_table
 from sunhwan.data.times import Times, named, read_times
-from sunhwan.errors import DataError, listed, quoted, shortened
+from sunhwan.errors import DataError, listed, quoted
 
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
-MOST_EMPTY = 50
-"""Steps of a calendar a row has at most; beyond, the calendar is not that of the rows."""
-
-_FEWEST_STEPS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +116,7 @@ def read_panel(
         except UnreadTimeError:
             if not wanted.rows:
                 raise
-    order, notes = _in_order(times, places, where, columns)
+    order, notes = in_order(times, places, where, columns)
     if wanted.rows:
         calendar = Calendar()
     elif calendar is None or (calendar.unit == "row") != (times.kind == "name"):
@@ -137,9 +131,7 @@ def read_panel(
             ) from None
         notes += more
     elif calendar.unit != "row":
-        _check_step(
-            table, columns, [times.points[rows] for rows in order.values()], times, calendar
-        )
+        check_step(table, columns, [times.points[rows] for rows in order.values()], times, calendar)
     if calendar.unit == "row" or wanted.filled:
         table.check_filled()  # it may stand for a value that is missing
     if times.zone and calendar.unit == "time":
@@ -152,7 +144,7 @@ def read_panel(
         for (key, rows), write in zip(order.items(), writes, strict=True)
     ]
     notes += _shown_twice(max(made, key=lambda series: len(series.times)).clock)
-    notes += alike(order) + _outside(times, calendar, where, columns)
+    notes += alike(order) + outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
     said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))
@@ -174,47 +166,12 @@ def _check_marks(table: Table, wanted: Wanted) -> None:
             )
 
 
-def _check_step(
-    table: Table, columns: Columns, groups: Sequence[Points], times: Times, calendar: Calendar
-) -> None:
-    """DataError: rows follow one another evenly, but with other steps than those of the calendar."""
-    steps = np.concatenate([np.diff(calendar.places(points)) for points in groups])
-    if len(steps) < _FEWEST_STEPS or steps.min() < 2:
-        return
-    try:
-        own, _ = calendar_of(groups, times.kind)
-    except UnevenTimesError:
-        return
-    alike = np.concatenate([np.diff(own.places(points)) == 1 for points in groups])
-    if 4 * alike.sum() >= 3 * len(alike):
-        first, second = (shortened(cell) for cell in columns.times[:2])
-        raise DataError(
-            f"{table.name}: no two rows follow one another on the calendar of the training file, such "
-            f"as {first} and {second}; give rows that are as far apart as those of the training file"
-        )
-
-
 def _shown_twice(clock: Clock) -> tuple[str, ...]:
     """A note about times that the clock of a zone shows twice, as it is set back."""
     slots = clock.slots(0)
     twice = len(slots.at) - len(np.unique(slots.at)) if slots else 0
     shown = f"{twice:,} of the times are shown twice as the clock is set back"
     return (f"{shown}, and the later value of both stands for the days after",) if twice else ()
-
-
-def _outside(
-    times: Times, calendar: Calendar, where: Sequence[str], columns: Columns
-) -> tuple[str, ...]:
-    """A note about rows at times that the calendar does not have; DataError where they are many."""
-    off = [] if calendar.unit == "row" else np.flatnonzero(~calendar.on_grid(times.points)).tolist()
-    if 20 * len(off) > len(where):
-        raise DataError(
-            f"{where[off[0]]}: the time {shortened(columns.times[off[0]])} is none of the calendar of "
-            f"the training file, and neither are {len(off):,} of {len(where):,} rows; train on a file "
-            "with such times"
-        )
-    first = f", the first {shortened(columns.times[off[0]])}" if off else ""
-    return (f"{len(off):,} rows at exceptional times are left out{first}",) if off else ()
 
 
 def _grouped(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], list[int]]:
@@ -272,44 +229,6 @@ def _numbers(table: Table, name: str, columns: Columns) -> NDArray[np.float64]:
     )
 
 
-def _in_order(
-    times: Times,
-    places: dict[tuple[str, ...], NDArray[np.intp]],
-    where: Sequence[str],
-    columns: Columns,
-) -> tuple[dict[tuple[str, ...], NDArray[np.intp]], tuple[str, ...]]:
-    """The rows of each series, the oldest first. DataError: two of a series have the same time."""
-    order, turned, mixed = {}, 0, 0
-    for key, rows in places.items():
-        steps = np.diff(times.points[rows])
-        if (steps < 0).any():
-            turned, mixed = turned + bool((steps < 0).all()), mixed + bool((steps >= 0).any())
-        order[key] = rows[np.argsort(times.points[rows], kind="stable")]
-        again = np.flatnonzero(np.diff(times.points[order[key]]) == 0)
-        if len(again):
-            first, second = sorted(order[key][again[0] : again[0] + 2])
-            name = f" of {', '.join(key)}" if key else ""
-            raise DataError(
-                f"{where[second]}: the time {shortened(columns.times[second])}{name} is that of "
-                f"{where[first]} too; keep one row for each time{_cure(columns)}"
-            )
-    notes = ["the newest rows come first and are turned round"] if turned else []
-    notes += ["rows are put in order of time"] if mixed else []
-    return order, tuple(notes)
-
-
-def _cure(columns: Columns) -> str:
-    """What else may be done where two rows have the same time."""
-    others = (*columns.targets, *columns.left)
-    parts = [name for name in (columns.time, *others) if name.casefold() in PART_NAMES]
-    if len(parts) > 1:
-        return f", or join {listed(parts)} into one column of dates, such as 2024-04-29"
-    if not any(":" in time for time in columns.times):
-        several = len(others) > 1
-        return ", or name the columns that tell series apart with --group" if several else ""
-    return ", or tell the clock's zone, such as --set task.zone=Europe/Berlin, or series apart by --group"
-
-
 def _series(
     table: Table,
     columns: Columns,
@@ -320,7 +239,7 @@ def _series(
     values: NDArray[np.float64],
 ) -> Series:
     """One series on its calendar."""
-    calendar = _begun(calendar, times.points[rows])
+    calendar = begun(calendar, times.points[rows])
     cells_of = dict(zip(columns.group, key, strict=True))
     static = tuple((name, table.rows[rows[0]].values[name]) for name in columns.static)
     if calendar.unit == "row":
@@ -329,7 +248,7 @@ def _series(
         points = times.points[rows]
         rows, points = rows[calendar.on_grid(points)], points[calendar.on_grid(points)]
         places = calendar.places(points)
-        _check_places(table, columns, rows, places)
+        check_places(table, columns, rows, places)
     grid = np.full((int(places[-1] - places[0]) + 1, values.shape[1]), np.nan)
     grid[places - places[0]] = values[rows]
     ahead = 0
@@ -353,42 +272,3 @@ def _series(
         table.name, texts, _read(columns), grid[:kept], "", clock, tuple(cells_of.items()), static,
         times.order, grid[kept:], columns.time,
     )  # fmt: skip
-
-
-def _begun(calendar: Calendar, points: Points) -> Calendar:
-    """The calendar from the first point on, for series may begin on different days of the week, and of
-    months on the days that the series has.
-
-    Not where points lie beside the grid a little: then its start is between them.
-    """
-    if calendar.unit == "months" and (calendar.points(calendar.places(points)) != points).any():
-        own, notes = calendar_of([points], "date")
-        return replace(calendar, day=own.day) if own.unit == "months" and not notes else calendar
-    if (
-        calendar.unit != "time"
-        or calendar.slots
-        or not ((points - points[0]) % calendar.step == 0).all()
-    ):
-        return calendar
-    return replace(calendar, start=points[0].item())
-
-
-def _check_places(
-    table: Table, columns: Columns, rows: NDArray[np.intp], places: NDArray[np.int64]
-) -> None:
-    if len(rows) == 0:
-        raise DataError(f"{table.name}: no time lies on the calendar of the training file")
-    again = np.flatnonzero(np.diff(places) == 0)
-    if len(again):
-        first, second = rows[again[0]], rows[again[0] + 1]
-        raise DataError(
-            f"{table.rows[second].where}: the times {shortened(columns.times[first])} and "
-            f"{shortened(columns.times[second])} fall on one step of the calendar; keep one row for each"
-        )
-    if places[-1] - places[0] > MOST_EMPTY * len(places):
-        raise UnevenTimesError(
-            f"{table.rows[rows[0]].where}: between {shortened(columns.times[rows[0]])} and "
-            f"{shortened(columns.times[rows[-1]])} the calendar has {places[-1] - places[0] + 1:,} "
-            f"steps, but there are only {len(places):,} rows; bring them to equal steps, or count rows "
-            "with --set task.steps=rows"
-        )

@@ -2,32 +2,30 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of
 from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import MISSING, is_number
+from sunhwan.data.series_groups import (
+    VALUE_NAMES,
+    cells,
+    check_named,
+    group_of,
+    is_numeric,
+    static_of,
+)
 from sunhwan.data.tables import Table, column
 from sunhwan.data.times import read_times
-from sunhwan.errors import DataError, UsageError, listed, quoted, shortened
+from sunhwan.errors import DataError, UsageError, listed, quoted
 
 # fmt: off
 TIME_NAMES = frozenset((
     "date", "time", "datetime", "timestamp", "ds", "day", "month", "quarter", "year", "epoch",
     "날짜", "일자", "일시", "시간", "시각", "연도", "월", "측정일시", "기준일", "기준일자", "거래일",
-))
-GROUP_NAMES = frozenset((
-    "unique_id", "series", "series_id", "item", "item_id", "store", "store_id", "product",
-    "product_id", "sku", "id", "shop", "shop_id", "region", "location", "station", "symbol", "ticker",
-    "branch", "customer", "sensor", "device", "지점", "상품", "품목", "매장", "점포", "지역", "종목",
-    "관측소", "지점명", "상품코드",
-))
-VALUE_NAMES = frozenset((
-    "y", "value", "sales", "target", "demand", "quantity", "qty", "units", "count", "sold", "amount",
-    "price", "close", "값", "판매량", "매출", "수량", "수요", "가격", "종가",
 ))
 # fmt: on
 _CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
@@ -132,15 +130,15 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     if when and not group:
         used = {*parts, *targets, *inputs, *future}
         free = [name for name in table.columns if name not in used]
-        group = _group_of(table, times, free, joined=wanted.joined, whole=not targets)
-    _check_named(table, group)
+        group = group_of(table, times, free, joined=wanted.joined, whole=not targets)
+    check_named(table, group)
     taken = {*parts, *group, *inputs, *future, *targets}
     rest = [name for name in table.columns if name not in taken]
-    static = _static(table, group, rest) if group else ()
+    static = static_of(table, group, rest) if group else ()
     rest = [name for name in rest if name not in static]
     words = [name for name in rest if _holds_words(table, name)]
     if not targets:
-        numbers = [n for n in rest if (_numeric(table, n) if group else n not in words)]
+        numbers = [n for n in rest if (is_numeric(table, n) if group else n not in words)]
         counted = [name for name in numbers if _counts_rows(table, name)]
         numbers = [name for name in numbers if name not in counted] or numbers
         usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
@@ -156,37 +154,6 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     left = tuple(name for name in rest if name not in read)
     unread = tuple(name for name in words if name not in read)
     return Columns(when, times, group, targets, inputs, future, static, left, unread)
-
-
-def _check_named(table: Table, group: Sequence[str]) -> None:
-    """DataError: a row lacks a name of its series, which others have."""
-    for name in group:
-        filled = [bool(cell.strip()) for cell in cells(table, name)]
-        if any(filled) and not all(filled):
-            raise DataError(
-                f"{table.rows[filled.index(False)].where}: the column {quoted(name)}, which names the "
-                "series, is empty; write the name in every row"
-            )
-
-
-def cells(table: Table, name: str) -> list[str]:
-    """The cells of a column."""
-    return [row.values[name] for row in table.rows]
-
-
-def keys_of(table: Table, group: Sequence[str]) -> list[tuple[str, ...]]:
-    """The cells of a row that name its series, for each row."""
-    return [tuple(row.values[name].strip() for name in group) for row in table.rows]
-
-
-def alike(keys: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    """A note about the first two series whose names are alike but for case."""
-    seen: dict[str, str] = {}
-    for name in map(", ".join, keys):
-        first = seen.setdefault(name.casefold(), name)
-        if first != name:
-            return (f"{first} and {name} are two series, for their names differ in case",)
-    return ()
 
 
 def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:
@@ -264,62 +231,6 @@ def _goes_on(table: Table, name: str) -> bool:
     return times.kind == "date" and (times.order != "epoch" or 2 * most >= len(steps))
 
 
-def _group_of(
-    table: Table, times: Sequence[str], free: Sequence[str], *, joined: bool, whole: bool
-) -> tuple[str, ...]:
-    """The columns that name the series of a long table; () where each row has its own time and no name.
-
-    whole: whether what is forecast is among the free columns, too.
-    """
-    if "unique_id" in (name.casefold() for name in free):
-        return tuple(name for name in free if name.casefold() == "unique_id")
-    if len(set(times)) == len(times):
-        blocks = () if joined else _blocks(table, free)
-        return () if whole and len(blocks) == len(free) else blocks
-    likely = [n for n in free if n.casefold() in GROUP_NAMES or not _numeric(table, n)]
-    for count in range(1, min(len(likely), 4) + 1):
-        for some in combinations(likely, count):
-            rows = zip(times, keys_of(table, some), strict=True)
-            if len(set(rows)) == len(times):
-                return some
-    named = [n for n in free if _may_name(table, n)]
-    if not likely or not named:
-        return ()
-    first, second = _same([*zip(times, keys_of(table, likely), strict=True)]) or _same(times)
-    raise DataError(
-        f"{table.rows[second].where}: the time {shortened(times[second])} is that of "
-        f"{table.rows[first].where} too, and no columns tell the two apart; keep one row for each time "
-        f"of a series, or name the columns that tell series apart with --group, such as {listed(named)}"
-    )
-
-
-def _blocks(table: Table, free: Sequence[str]) -> tuple[str, ...]:
-    """The columns named as those of series are, where the rows of each name stand together.
-
-    DataError: they do not, so it cannot be told whether all rows are one series.
-    """
-    named = [
-        name for name in free
-        if name.casefold() in GROUP_NAMES and _are_names(cells(table, name))
-    ]  # fmt: skip
-    keys = keys_of(table, named)
-    if 1 + sum(a != b for a, b in pairwise(keys)) == len(set(keys)):
-        return tuple(named)
-    name = named[0]
-    raise DataError(
-        f"{table.name}: the column {quoted(name)} seems to name series, but each time stands once, so "
-        f"it is not certain; say --group {name} to take each as a series of its own, or leave the "
-        "column out of the file to have one series"
-    )
-
-
-def _are_names(found: Sequence[str]) -> bool:
-    """Whether cells are few words or whole numbers that come again."""
-    whole = all(cell.strip().isdigit() for cell in found)
-    few = len(set(found)) <= max(1, len(found) / 4)
-    return all(map(str.strip, found)) and few and (whole or not any(map(is_number, found)))
-
-
 def _holds_words(table: Table, name: str) -> bool:
     """Whether most cells of a column are words, so that it can be no series."""
     some = [cell for cell in cells(table, name) if cell.strip().casefold() not in MISSING]
@@ -328,34 +239,6 @@ def _holds_words(table: Table, name: str) -> bool:
         if not is_number(cell) and any(map(str.isalpha, cell)) and not _AMOUNT.fullmatch(cell)
     ]  # fmt: skip
     return 2 * len(words) > len(some)
-
-
-def _same(keys: Sequence[Hashable]) -> tuple[int, ...]:
-    """The first two places of the first key that comes again; () where none does."""
-    seen: dict[Hashable, int] = {}
-    found = ((seen.setdefault(key, place), place) for place, key in enumerate(keys))
-    return next((pair for pair in found if pair[0] != pair[1]), ())
-
-
-def _may_name(table: Table, name: str) -> bool:
-    """Whether a column may name series: cells that come again, and are words or few whole numbers."""
-    found = cells(table, name)
-    different = len(set(found))
-    if name.casefold() in GROUP_NAMES or not _numeric(table, name):
-        return 1 < different < len(found)
-    whole = all(cell.strip().isdigit() for cell in found)
-    return name.casefold() not in VALUE_NAMES and whole and 1 < different <= len(found) / 4
-
-
-def _static(table: Table, group: Sequence[str], rest: Sequence[str]) -> tuple[str, ...]:
-    """Columns of words that stay the same in each series."""
-    keys = keys_of(table, group)
-    found = []
-    for name in rest:
-        values = cells(table, name)
-        if not _numeric(table, name) and len(set(zip(keys, values, strict=True))) == len(set(keys)):
-            found.append(name)
-    return tuple(found)
 
 
 def _counts_rows(table: Table, name: str) -> bool:
@@ -367,9 +250,3 @@ def _counts_rows(table: Table, name: str) -> bool:
         return False
     found = [cell.strip() for cell in cells(table, name)]
     return any(found == [str(n) for n in range(first, first + len(found))] for first in (0, 1))
-
-
-def _numeric(table: Table, name: str) -> bool:
-    """Whether a column holds numbers, with holes perhaps."""
-    some = [cell for cell in cells(table, name) if cell.strip().casefold() not in MISSING]
-    return bool(some) and all(map(is_number, some))

@@ -11,7 +11,7 @@ from torch import nn
 
 from sunhwan.data import Series
 from sunhwan.data.clock import Clock
-from sunhwan.data.series import MOST_EMPTY
+from sunhwan.data.series_steps import MOST_EMPTY
 from sunhwan.data.windows import DRAWN
 from sunhwan.errors import ConfigError, listed
 from sunhwan.exporting.html.encoder_parts import Parts

@@ -8,7 +8,7 @@ import numpy as np
 
 from sunhwan.data import Series
 from sunhwan.data.numbers import finite
-from sunhwan.data.series_columns import cells, keys_of
+from sunhwan.data.series_groups import cells, keys_of
 from sunhwan.data.tables import column, read_table
 from sunhwan.errors import DataError, quoted
 from sunhwan.tasks.forecast.layout import Layout

@@ -14,8 +14,8 @@ from sunhwan.data.calendar import Calendar, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.dates import orders_of
 from sunhwan.data.numbers import is_number
-from sunhwan.data.series import MOST_EMPTY
 from sunhwan.data.series_columns import FOUND, Wanted
+from sunhwan.data.series_steps import MOST_EMPTY
 from sunhwan.data.slots import Slots, of_season
 from sunhwan.data.times import read_times
 from sunhwan.data.windows import Stretch, past_seasons, seasonal_naive, stretch, usual_scales
