@@ -10,9 +10,10 @@ import pytest
 from sunhwan.config import Config
 from sunhwan.data.tables import read_table
 from sunhwan.errors import ConfigError, DataError
+from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.columns import Columns, choose_columns
-from sunhwan.tasks.common.labels import alike, contradictions
-from sunhwan.tasks.common.pairs import find_pairs, pairs_in
+from sunhwan.tasks.common.labels import alike, contradictions, one_label_a_number
+from sunhwan.tasks.common.pairs import Found, find_pairs, pairs_in
 from sunhwan.tasks.common.questions import Pair, Question, is_question, questions_in
 from sunhwan.tasks.tag.reading import read_sequences
 from tests.conftest import Command
@@ -197,6 +198,10 @@ def test_equal_rows_and_empty_answers_are_told_as_they_are(tmp_path: Path) -> No
         ({"positive": 900, "negative": 800, "positve": 1}, "'positve' (1) and 'positive' (900)"),
         ({"positive": 900, "negative": 800}, ""),
         ({"class 1": 900, "class 2": 1}, ""),
+        ({"긍정": 20, "부정": 20, "긍졍": 1}, "'긍졍' (1) and '긍정' (20)"),
+        ({"sport": 40, "sports": 2, "art": 30}, "'sports' (2) and 'sport' (40)"),
+        ({"남자": 20, "여자": 1}, ""),
+        ({"7": 20, "007": 9}, "'007' (9) and '7' (20)"),
     ],
 )
 def test_nearly_equal_labels_are_named(counts: dict[str, int], said: str) -> None:
@@ -204,6 +209,58 @@ def test_nearly_equal_labels_are_named(counts: dict[str, int], said: str) -> Non
 
     found = alike(Counter(counts))
     assert found == ([f"nearly equal labels, learned as different ones: {said}"] if said else [])
+
+
+def found_in(path: Path, **data: object) -> Found:
+    values = {"task": {"name": "classify"}, "data": {"source": str(path), **data}}
+    return find_pairs(Config.from_dict(values), INPUTS, TARGETS, labels=True)
+
+
+def test_cells_that_mean_no_answer_are_left_out_unless_they_are_a_label(tmp_path: Path) -> None:
+    def table(*labels: str) -> Path:
+        rows = [f"text {n},{label}\n" for n, label in enumerate(labels)]
+        return save(tmp_path, "a.csv", "text,label\n" + "".join(rows))
+
+    found = found_in(table(*["긍정", "부정"] * 20, "N/A", "없음"))
+    assert len(found.train) + len(found.held_out) == 40
+    assert "a.csv: 2 of 42 rows have no label and are left out (the first is" in str(found.notes)
+    assert any(note.startswith("'n/a' (1) means no answer in label") for note in found.notes)
+    with pytest.raises(DataError, match="holds 'N/A', which means no answer"):
+        found_in(table(*["긍정", "부정"] * 20, "N/A"), strict=True)
+    for path in (table(*["insult", "threat", "none", "None"] * 20), table(*["yes", "none"] * 20)):
+        found = found_in(path)
+        assert len(found.train) + len(found.held_out) == len(path.read_text().splitlines()) - 1
+        assert "'none' (" in str(found.notes)
+        assert "is a label of label: if it means no answer" in str(found.notes)
+
+
+def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = save(tmp_path, "a.csv", "text,label\n" + "a,x\nb,y\n" * 20 + " ,x\n,y\n")
+    found = found_in(path)
+    assert len(found.train) + len(found.held_out) == 40
+    assert f"{path}: 2 of 42 rows have no text and are left out (the first is" in str(found.notes)
+    with pytest.raises(DataError, match=r"a.csv, line 42: there is no text to read: fill it in"):
+        found_in(path, strict=True)
+    with pytest.raises(DataError, match="no row has both text and label"):
+        found_in(save(tmp_path, "b.csv", "text,label\n,x\n,y\n"))
+
+
+def test_labels_that_are_equal_numbers_are_one(tmp_path: Path) -> None:
+    assert one_label_a_number({"1": 5, "0.0": 2, "0": 1, "1.0": 1, "01": 3, "a": 1}) == (
+        {"1": "1", "0.0": "0.0", "0": "0.0", "1.0": "1", "01": "01", "a": "a"},
+        ["labels that are equal numbers are one: 0 (1) is 0.0 (2), 1.0 (1) is 1 (5)"],
+    )
+    rows = [f"text {n},{label}\n" for n, label in enumerate(["0", "1", "1.0"] * 9)]
+    path = save(tmp_path, "a.csv", "text,label\n" + "".join(rows))
+    config = {"task": {"name": "classify"}, "data": {"source": str(path)}}
+    prepared = Classify.prepare(Config.from_dict(config))
+    task = prepared.task
+    assert isinstance(task, Classify)
+    assert task.labels == ["0", "1"]
+    other = save(tmp_path, "b.csv", "text,label\nx,1.00\ny,N/A\nz,0.0\n")
+    examples, notes = task.read_noted(other)
+    assert [int(e.target) for e in examples if e.target is not None] == [1, 0]
+    assert notes == [f"a row has no label and is left out ({other}, line 3)"]
 
 
 def sound(path: Path, pitch: float) -> None:

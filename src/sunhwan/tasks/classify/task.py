@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -42,13 +43,16 @@ from sunhwan.tasks.common.input_kinds import (
 )
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.labels import (
+    NO_ANSWERS,
     alike,
     contradictions,
     count_labels,
+    equal_number,
     most_common,
+    one_label_a_number,
     restored_labels,
 )
-from sunhwan.tasks.common.pairs import find_pairs
+from sunhwan.tasks.common.pairs import Answered, find_pairs, pairs_in
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import MANY, complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
@@ -111,6 +115,9 @@ class Classify(TableTask):
     def prepare(cls, config: Config) -> Prepared:
         columns, train, held_out, said = find_pairs(config, INPUTS, TARGETS, labels=True)
         train = [pair._replace(answer=pair.answer.strip()) for pair in train]
+        numbers, told = one_label_a_number(Counter(pair.answer for pair in train))
+        train = [pair._replace(answer=numbers[pair.answer]) for pair in train]
+        said += told
         asked = config.task.kind
         cure = f"name the right column in the place of {columns.target!r} with --target"
         counts = count_labels((pair.answer for pair in train), config.data.source, cure)
@@ -160,6 +167,8 @@ class Classify(TableTask):
         for question, written in pairs:
             answer = written.strip()
             if answer not in numbers:
+                answer = equal_number(answer, self.labels) or answer
+            if answer not in numbers:
                 raise DataError(
                     f"{question.where}: the label {quoted(answer)} was not seen in training"
                     f"{did_you_mean(answer, self.labels)}, which knew {listed(self.labels, 10)}: "
@@ -167,6 +176,10 @@ class Classify(TableTask):
                 )
             made.append(self._example(question, torch.tensor(numbers[answer])))
         return made
+
+    def pairs(self, path: Path, *, strict: bool = False) -> Answered:
+        missing = NO_ANSWERS - {label.casefold() for label in self.labels}
+        return pairs_in(path, self.columns, strict=strict, missing=missing)
 
     def _example(self, question: Question, target: torch.Tensor | None) -> Example:
         return Example(question.where, self.input_kind.read(question), target, question.cells)

@@ -1,15 +1,91 @@
 """Labels of a training set: their counts, and whether they can be labels at all."""
 
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
 
+from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, StoreError, quoted
 from sunhwan.tasks.common.questions import Pair
 
 MANY = 50
 """Up to so many labels nothing is wrong with each being seen once."""
+RARE = 20
+"""How many times as often as a rare label one is that may have been meant."""
+# fmt: off
+NO_ANSWERS = frozenset((
+    "n/a", "na", "#n/a", "<na>", "nan", "null", "none", "-", "?", "없음", "해당 없음", "해당없음", "무응답",
+    "미응답", "결측",
+))
+# fmt: on
+"""What stands, in lower case, in the place of a label that is not known, unless it is one itself."""
+
+
+class NoAnswers(NamedTuple):
+    """Cells that stand for no answer, in lower case, and a sentence on each that may."""
+
+    cells: frozenset[str]
+    notes: list[str]
+
+
+def no_answers(cells: Iterable[str], column: str) -> NoAnswers:
+    """Which of `NO_ANSWERS` in a column of labels are no labels: those that are fewer than half as many as
+    a label is on average, beside two labels at least."""
+    counts = Counter(cell.strip() for cell in cells if cell.strip())
+    marks = Counter[str]()
+    for cell in list(counts):
+        if cell.casefold() in NO_ANSWERS:
+            marks[cell.casefold()] += counts.pop(cell)
+    few = [cell for cell, n in marks.items() if 2 * n * len(counts) < counts.total()]
+    missing = frozenset(few if len(counts) > 1 else ())
+    notes = [
+        f"{quoted(cell)} ({n:,}) means no answer in {column}: if it is a label, write it as another word"
+        if cell in missing
+        else f"{quoted(cell)} ({n:,}) is a label of {column}: if it means no answer, leave its cells empty"
+        for cell, n in marks.items()
+    ]
+    return NoAnswers(missing, notes)
+
+
+class OneLabelANumber(NamedTuple):
+    """The label of each writing, one of equal numbers, and a sentence on those that are several."""
+
+    labels: dict[str, str]
+    notes: list[str]
+
+
+def one_label_a_number(counts: Mapping[str, int]) -> OneLabelANumber:
+    """The most frequent writing of each number among labels stands for the others, such as 1 for 1.0.
+
+    Codes with zeros in front are no such numbers.
+    """
+    written: dict[Decimal, str] = {}
+    labels, told = {}, []
+    for label, n in sorted(counts.items(), key=lambda item: -item[1]):
+        number = _number(label)
+        first = label if number is None else written.setdefault(number, label)
+        labels[label] = first
+        if first != label:
+            told.append(f"{label} ({n:,}) is {first} ({counts[first]:,})")
+    return OneLabelANumber(
+        labels, [f"labels that are equal numbers are one: {', '.join(told[:5])}"] if told else []
+    )
+
+
+def equal_number(cell: str, labels: Sequence[str]) -> str:
+    """The label that is the same number as a cell, "" where none is."""
+    number = _number(cell)
+    return next((x for x in labels if number is not None and _number(x) == number), "")
+
+
+def _number(label: str) -> Decimal | None:
+    """The number that a label is; None of words, and of codes such as 007."""
+    whole = label.lstrip("+-").partition(".")[0]
+    code = len(whole) > 1 and whole[0] == "0"
+    return None if code or not is_number(label) else Decimal(label)
 
 
 def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Counter[str]:
@@ -33,21 +109,40 @@ def count_labels(labels: Iterable[str], files: Sequence[str], cure: str) -> Coun
 
 
 def alike(counts: Counter[str]) -> list[str]:
-    """A sentence on labels that may be meant as one: that differ in case, spaces or marks alone, or
-    of which one is rare and spelled nearly as another."""
+    """A sentence on labels that may be meant as one: that differ in case, spaces, marks or zeros in front
+    alone, or of which one is rare and spelled nearly as another."""
     found = []
     by_letters: dict[str, str] = {}
     common = {label: n for label, n in counts.items() if n > counts.total() / 100}
     for label, n in counts.most_common():
         letters = "".join(filter(str.isalnum, label.casefold()))
-        other = by_letters.setdefault(letters, label) if letters else label
-        if other == label and len(letters) > 4 and letters.isalpha() and label not in common:
-            (other,) = get_close_matches(label, common, 1, 0.85) or [label]
+        key = letters.lstrip("0") or letters if is_number(label) else letters
+        other = by_letters.setdefault(key, label) if letters else label
+        if other == label and len(_spelled(letters)) > 4 and letters.isalpha():
+            near = [x for x, m in counts.items() if m >= RARE * n and _one_off(label, x)]
+            if label not in common:
+                near += get_close_matches(label, common, 1, 0.85)
+            other = next(iter(near), label)
         if other != label:
             found.append(f"{quoted(label)} ({n:,}) and {quoted(other)} ({counts[other]:,})")
     if not found:
         return []
     return [f"nearly equal labels, learned as different ones: {', '.join(found[:5])}"]
+
+
+def _spelled(text: str) -> str:
+    """A text letter by letter, those of a Korean syllable each for itself."""
+    return unicodedata.normalize("NFD", text.casefold())
+
+
+def _one_off(one: str, other: str) -> bool:
+    """Whether one letter more, less or other makes a text of the other."""
+    short, long = sorted(map(_spelled, (one, other)), key=len)
+    same = next(
+        (n for n, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short)
+    )
+    rest = short[same + (len(short) == len(long)) :]
+    return short != long and len(long) - len(short) <= 1 and long[same + 1 :] == rest
 
 
 def contradictions(pairs: Iterable[Pair]) -> list[str]:

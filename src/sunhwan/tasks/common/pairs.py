@@ -1,14 +1,15 @@
 """Pairs of question and answer: read from tables, and split into training and validation."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.config import Config
-from sunhwan.data.tables import Table, read_table
+from sunhwan.data.tables import Row, Table, read_table
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.tasks.common.columns import Columns, choose_columns
+from sunhwan.tasks.common.labels import no_answers
 from sunhwan.tasks.common.questions import Pair, Question
 
 EVIDENCE = ("evidence", "근거")
@@ -31,43 +32,82 @@ class Found(NamedTuple):
     notes: list[str]
 
 
-def pairs_of(table: Table, columns: Columns, path: Path, *, strict: bool = False) -> Answered:
-    """The rows of a table that hold an answer; the others are left out and counted.
+def pairs_of(
+    table: Table,
+    columns: Columns,
+    path: Path,
+    *,
+    strict: bool = False,
+    missing: Collection[str] = (),
+) -> Answered:
+    """The rows of a table that hold a question and an answer; the others are left out and counted.
+
+    missing: what stands, in lower case, for no answer.
 
     DataError: no row holds one; or, where strict, one does not, or an empty line stands between rows.
     """
     if strict:
         table.check_filled()
     made = []
-    empty = []
+    empty: dict[str, list[str]] = {}
     told = next((table.by_case[name] for name in EVIDENCE if name in table.by_case), None)
     for row in table.rows:
         answer = row.values[columns.target]
-        if not answer.strip():
-            empty.append(row.where)
-            continue
         cells = tuple(row.values[name] for name in columns.inputs)
+        lacks = columns.target if _is_none(answer, missing) else ""
+        if not lacks and not any(map(str.strip, cells)):
+            lacks = listed(columns.inputs)
+        if lacks:
+            if strict:
+                raise _lacking(row, lacks, table, columns.target)
+            empty.setdefault(lacks, []).append(row.where)
+            continue
         evidence = row.values[told].strip() if told else ""
         made.append(Pair(Question(cells, row.where, path.parent, evidence), answer))
+    if not made and set(empty) - {columns.target}:
+        raise DataError(
+            f"{table.name}: no row has both {listed(columns.inputs)} and {columns.target}: fill them in or "
+            "name other columns with --input and --target"
+        )
     if not made:
         raise DataError(
             f"{table.name}: the column {columns.target!r} is empty in every row, and the answers are "
             "needed: fill it in or name another one with --target"
         )
-    if not empty:
-        return Answered(made, table.left_out)
-    if strict:
-        raise DataError(
-            f"{empty[0]}: the column {columns.target!r} is empty, as in {len(empty):,} of "
-            f"{len(table.rows):,} rows, and the answer is needed: fill it in or leave the row out"
+    notes = [_left_out(lacks, where, len(table.rows)) for lacks, where in empty.items()]
+    return Answered(made, [*table.left_out, *notes])
+
+
+def _is_none(answer: str, missing: Collection[str]) -> bool:
+    return not answer.strip() or answer.strip().casefold() in missing
+
+
+def _lacking(row: Row, lacks: str, table: Table, target: str) -> DataError:
+    """The mistake of a row without an answer or a question, where none may be left out."""
+    if lacks != target:
+        return DataError(
+            f"{row.where}: there is no {lacks} to read: fill it in or leave the row out"
         )
-    if len(empty) > 1:
-        many, first = f"{len(empty):,} of {len(table.rows):,} rows have", "the first is "
+    cell = row.values[target].strip()
+    if cell:
+        return DataError(
+            f"{row.where}: the column {target!r} holds {quoted(cell)}, which means no answer, and the "
+            "answer is needed: fill it in or leave the row out"
+        )
+    empty = sum(not r.values[target].strip() for r in table.rows)
+    return DataError(
+        f"{row.where}: the column {target!r} is empty, as in {empty:,} of {len(table.rows):,} rows, and "
+        "the answer is needed: fill it in or leave the row out"
+    )
+
+
+def _left_out(column: str, where: Sequence[str], rows: int) -> str:
+    if len(where) > 1:
+        many, first = f"{len(where):,} of {rows:,} rows have", "the first is "
     else:
         many, first = "a row has", ""
-    left = "are" if len(empty) > 1 else "is"
-    note = f"{many} no {columns.target} and {left} left out ({first}{empty[0]})"
-    return Answered(made, [*table.left_out, note])
+    left = "are" if len(where) > 1 else "is"
+    return f"{many} no {column} and {left} left out ({first}{where[0]})"
 
 
 def find_pairs(
@@ -80,21 +120,29 @@ def find_pairs(
     pairs: list[Pair] = []
     said = []
     columns: Columns | None = None
+    tables = []
     for source in config.data.source:
         table = read_table(Path(source), empty_lines=True)
-        said.append(f"{table.name}: {table.said}")
         if columns is None:
             columns = choose_columns(table, config, inputs, targets, labels=labels).written_as(
                 table
             )
         else:
             _check_columns(table, columns, f"{config.data.source[0]}, which was read first, has")
-        found = pairs_of(table, columns, Path(source), strict=config.data.strict)
+        tables.append(table)
+    assert columns is not None
+    answers = (row.values[columns.target] for table in tables for row in table.rows)
+    missing, told = no_answers(answers if labels else (), columns.target)
+    for table, source in zip(tables, config.data.source, strict=True):
+        said.append(f"{table.name}: {table.said}")
+        found = pairs_of(table, columns, Path(source), strict=config.data.strict, missing=missing)
         pairs += found.pairs
         said += [f"{table.name}: {note}" for note in found.notes]
-    assert columns is not None
+    said += told
     if config.text.validation:
-        other = pairs_in(Path(config.text.validation), columns, strict=config.data.strict)
+        other = pairs_in(
+            Path(config.text.validation), columns, strict=config.data.strict, missing=missing
+        )
         train, held_out = pairs, other.pairs
         said += [f"{config.text.validation}: {note}" for note in other.notes]
     else:
@@ -112,11 +160,13 @@ def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) 
     )
 
 
-def pairs_in(path: Path, columns: Columns, *, strict: bool = False) -> Answered:
-    """The rows of a file of the kind that a model was trained on."""
+def pairs_in(
+    path: Path, columns: Columns, *, strict: bool = False, missing: Collection[str] = ()
+) -> Answered:
+    """The rows of a file of the kind that a model was trained on; strict, missing: as of `pairs_of`."""
     table = read_table(path, empty_lines=True)
     _check_columns(table, columns, "the model was trained with it")
-    return pairs_of(table, columns, path, strict=strict)
+    return pairs_of(table, columns, path, strict=strict, missing=missing)
 
 
 def _check_columns(table: Table, columns: Columns, why: str) -> None:
