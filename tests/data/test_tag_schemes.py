@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from sunhwan.data.tag_schemes import marks_entities, may_follow, parts_of, scheme_of
+from sunhwan.data.tag_schemes import marks_entities, may_follow, parts_of, scheme_of, told_scheme
 from sunhwan.metrics import entity_agreement, in_all
 
 Spans = list[tuple[str, int]]
@@ -93,3 +93,19 @@ def test_what_bioes_forbids() -> None:
     assert ("O", "E-A") not in allowed
     assert {b for a, b in allowed if not a} == {"O", "B-A", "S-A", "B-B"}
     assert {b for a, b in allowed if a == "E-A"} == {"O", "B-A", "S-A", "B-B"}
+
+
+@pytest.mark.parametrize(
+    ("sentences", "told"),
+    [
+        (["B-A I-A O", "B-A O"], "by the scheme BIO"),
+        (["B-A I-A O", "I-A O", "O I-A"], "by no one scheme: 1 begin with B-, 2 with I-"),
+        (["B-A I-A O B-A", "B-A E-A S-A"], "by no one scheme: 2 end with E- or S-, 2 without"),
+        (["NOUN VERB", "B-A"], ""),
+    ],
+)
+def test_schemes_that_are_mixed_are_told(sentences: list[str], told: str) -> None:
+    scheme, said = told_scheme(map(str.split, sentences))
+    assert told in "".join(said)
+    assert bool(said) == bool(told)
+    assert bool(scheme) == ("by the scheme" in told)

@@ -16,6 +16,7 @@ from sunhwan.tasks.common.labels import alike, contradictions, one_label_a_numbe
 from sunhwan.tasks.common.pairs import Found, find_pairs, pairs_in
 from sunhwan.tasks.common.questions import Pair, Question, is_question, questions_in
 from sunhwan.tasks.tag.reading import read_sequences
+from sunhwan.tasks.tag.task import Tag
 from tests.conftest import Command
 
 INPUTS, TARGETS = ("text", "2"), ("label", "1")
@@ -232,6 +233,20 @@ def test_cells_that_mean_no_answer_are_left_out_unless_they_are_a_label(tmp_path
         assert len(found.train) + len(found.held_out) == len(path.read_text().splitlines()) - 1
         assert "'none' (" in str(found.notes)
         assert "is a label of label: if it means no answer" in str(found.notes)
+
+
+def test_that_no_row_is_left_to_validate_on_is_said(tmp_path: Path) -> None:
+    path = save(tmp_path, "a.csv", "text,label\n" + "나는 간다,x\n나는 온다,y\n" * 20)
+    found = found_in(path)
+    assert not found.held_out
+    assert found.notes[-1].startswith(
+        "no row is left to validate on, for 2 of 40 rows are different, and equal ones stay together"
+    )
+    words = save(tmp_path, "w.tsv", "words\ttags\n" + "나는 간다\tO B-X\n나는 온다\tO I-X\n" * 20)
+    config = {"task": {"name": "tag"}, "data": {"source": str(words)}}
+    notes = "; ".join(Tag.prepare(Config.from_dict(config)).notes)
+    assert "no row is left to validate on, for 2 of 40 rows are different" in notes
+    assert "no one scheme: 20 begin with B-, 20 with I-, so none is enforced" in notes
 
 
 def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def find_pairs(
     else:
         of_labels = config.task.kind == "labels"
         train, held_out = split(pairs, config.text.validation_share, labels=of_labels)
-    said.append(in_words(columns, train, held_out))
+    said += [in_words(columns, train, held_out), *unvalidated(train, held_out, config)]
     return Found(columns, train, held_out, said)
 
 
@@ -158,6 +158,17 @@ def in_words(columns: Columns, train: Sequence[Pair], held_out: Sequence[Pair]) 
         f"{' and '.join(columns.inputs)} → {columns.target}: {len(train):,} rows to learn from, "
         f"{len(held_out):,} to validate on"
     )
+
+
+def unvalidated(train: Sequence[Pair], held_out: Sequence[Pair], config: Config) -> list[str]:
+    """A note that no row is left to validate on, where a share of them was to be."""
+    if held_out or not config.text.validation_share:
+        return []
+    different = len({pair.question.cells for pair in train})
+    return [
+        f"no row is left to validate on, for {different:,} of {len(train):,} rows are different, and equal "
+        "ones stay together: give more rows, or a file to --validation"
+    ]
 
 
 def pairs_in(

@@ -11,7 +11,7 @@ from sunhwan.models.readers import StepReader
 from sunhwan.tasks.common.encoder_decoder_settings import EncoderDecoderConfig
 from sunhwan.tasks.common.encoder_decoder_task import EncoderDecoderTask
 from sunhwan.tasks.common.input_kinds import complete_kind
-from sunhwan.tasks.common.pairs import Answered, Found, in_words, split
+from sunhwan.tasks.common.pairs import Answered, Found, in_words, split, unvalidated
 from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.tasks.common.results import Answer
 from sunhwan.tasks.describe.reading import (
@@ -48,7 +48,8 @@ class Describe(EncoderDecoderTask):
             said = [*said, *other.notes]
         else:
             train, held_out = split(pairs, config.text.validation_share, labels=labels)
-        found = Found(columns, train, held_out, [*said, in_words(columns, train, held_out)])
+        said = [*said, in_words(columns, train, held_out), *unvalidated(train, held_out, config)]
+        found = Found(columns, train, held_out, said)
         task, model = own(config.task, EncoderDecoderConfig), config.model
         config = dataclasses.replace(
             config,

@@ -11,7 +11,7 @@ import torch
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import pad
 from sunhwan.data.edit_scripts import is_script
-from sunhwan.data.tag_schemes import BIO, scheme_of
+from sunhwan.data.tag_schemes import BIO, told_scheme
 from sunhwan.errors import ConfigError, DataError, StoreError, listed
 from sunhwan.layers.crf import bio_constraints
 from sunhwan.models import Tagger
@@ -23,7 +23,7 @@ from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.input_kinds import fit_input_kind, input_kind_from_dict
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.labels import most_common, restored_labels
-from sunhwan.tasks.common.pairs import split
+from sunhwan.tasks.common.pairs import split, unvalidated
 from sunhwan.tasks.common.questions import Pair, Question, chunks
 from sunhwan.tasks.common.recipe import complete_examples, kind_of_text
 from sunhwan.tasks.common.results import Answer, Baselines, Listing, Review, Scores
@@ -130,9 +130,8 @@ class Tag(InputKindTask):
             f"{len(train):,} sequences of {counts.total():,} labels to learn from, {len(held_out):,} "
             f"to validate on; {len(columns[0].labels)} labels: {most_common(counts)}"
         )
-        scheme = scheme_of(tags_of(pair.answer)[0] for pair in train)
-        if scheme:
-            said.append(f"the labels mark entities by the scheme {scheme}")
+        scheme, told = told_scheme(tags_of(pair.answer)[0] for pair in train)
+        said += [*unvalidated(train, held_out, config), *told]
         first, *further = columns
         kept = scheme if output_layer == "crf" else None
         tokenizer, more = fit_tokenizer(train, config)
