@@ -73,6 +73,18 @@ def test_amounts_in_another_currency_are_refused(tmp_path: Path) -> None:
         values(task, table(tmp_path / "new.csv", ["$1,204", "$950"]))
 
 
+def test_files_in_several_currencies_are_refused(tmp_path: Path) -> None:
+    paths = [
+        table(tmp_path / f"{n}.csv", [f"{mark}1,{day:03}" for day in range(200, 240)])
+        for n, mark in enumerate("$₩")
+    ]
+    with pytest.raises(
+        DataError,
+        match=r"1.csv: the column 'sold' has amounts in ₩, but those of .*0.csv are in \$",
+    ):
+        prepared(paths[0], **{"data.source": list(map(str, paths))})
+
+
 def test_rows_with_other_steps_are_refused(tmp_path: Path) -> None:
     task = learned(tmp_path, list(map(str, range(40))))
     months = [f"2024-{month:02}-01" for month in range(1, 13)]

@@ -17,6 +17,7 @@ from sunhwan.data.series_columns import (
     Columns,
     Wanted,
     columns_of,
+    with_names_filled,
     without_blank_rows,
 )
 from sunhwan.data.series_groups import alike, cells, keys_of
@@ -99,7 +100,7 @@ def read_panel(
     calendar: that of a trained model; None: found in the times.
     """
     table = read_table(path, empty_lines=True, amounts=True, usual=dict(wanted.writings))
-    table = without_blank_rows(table, wanted)
+    table, filled = with_names_filled(without_blank_rows(table, wanted), wanted)
     columns = columns_of(table, wanted)
     _check_marks(table, wanted)
     keys = keys_of(table, columns.group)
@@ -147,7 +148,8 @@ def read_panel(
     notes += alike(order) + outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
-    said = "; ".join((table.said, *table.left_out, *_chosen(columns), *times.notes, *notes))
+    told = (*table.left_out, *filled, *_chosen(columns), *times.notes, *notes)
+    said = "; ".join((table.said, *told))
     read = _read(columns)
     writings = tuple((name, table.writings[name]) for name in read if name in table.writings)
     currencies = tuple((name, table.marks[name]) for name in read if table.marks.get(name))

@@ -14,6 +14,7 @@ from sunhwan.data.series_groups import (
     VALUE_NAMES,
     cells,
     check_named,
+    filled_down,
     group_of,
     is_numeric,
     static_of,
@@ -114,6 +115,16 @@ def without_blank_rows(table: Table, wanted: Wanted) -> Table:
         empty=(*table.empty, *(table.rows[place].where for place in blank)),
     )
     return found if wanted.time or _time_column(found, set()) else table
+
+
+def with_names_filled(table: Table, wanted: Wanted) -> tuple[Table, tuple[str, ...]]:
+    """The table with the names of its series in every row, see `filled_down`, and a note."""
+    if all(cell.strip() for row in table.rows for cell in row.values.values()):
+        return table, ()
+    when, times, parts = _times(table, wanted.time, set())
+    used = {*parts, *wanted.targets, *wanted.inputs, *wanted.future}
+    free = [name for name in table.columns if name not in used]
+    return filled_down(table, times, free) if when else (table, ())
 
 
 def columns_of(table: Table, wanted: Wanted) -> Columns:

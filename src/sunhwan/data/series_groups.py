@@ -1,10 +1,15 @@
 """Names of series: the columns of a long table whose cells tell the series of its rows apart."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sunhwan.data.numbers import MISSING, is_number
 from sunhwan.data.tables import Table
+from sunhwan.data.times import read_times
 from sunhwan.errors import DataError, listed, quoted, shortened
 
 # fmt: off
@@ -62,7 +67,7 @@ def group_of(
     if "unique_id" in (name.casefold() for name in free):
         return tuple(name for name in free if name.casefold() == "unique_id")
     if len(set(times)) == len(times):
-        blocks = () if joined else _blocks(table, free)
+        blocks = () if joined else _blocks(table, free) or _apart(table, times, free)
         return () if whole and len(blocks) == len(free) else blocks
     likely = [n for n in free if n.casefold() in GROUP_NAMES or not is_numeric(table, n)]
     for count in range(1, min(len(likely), 4) + 1):
@@ -93,12 +98,81 @@ def _blocks(table: Table, free: Sequence[str]) -> tuple[str, ...]:
     keys = keys_of(table, named)
     if 1 + sum(a != b for a, b in pairwise(keys)) == len(set(keys)):
         return tuple(named)
-    name = named[0]
-    raise DataError(
+    raise _uncertain(table, named[0])
+
+
+def _uncertain(table: Table, name: str) -> DataError:
+    return DataError(
         f"{table.name}: the column {quoted(name)} seems to name series, but each time stands once, so "
         f"it is not certain; say --group {name} to take each as a series of its own, or leave the "
         "column out of the file to have one series"
     )
+
+
+def _apart(table: Table, times: Sequence[str], free: Sequence[str]) -> tuple[str, ...]:
+    """The column of another name whose cells change where the times begin anew, and nowhere else.
+
+    DataError: they change where the times leave a gap as nowhere else, so it is not certain.
+    """
+    for name in free:
+        found = [cell.strip() for cell in cells(table, name)]
+        changes = [row for row, (a, b) in enumerate(pairwise(found)) if a != b]
+        part_of_time = all(cell in time for cell, time in zip(found, times, strict=True))
+        if len(changes) + 1 != len(set(found)) or not changes or part_of_time:
+            continue
+        steps = np.diff(points_of(table, times)) if _are_names(found) else np.empty(0)
+        within = np.delete(steps, changes) if len(steps) else steps
+        if not len(within) or len(set(np.sign(within))) > 1:
+            continue
+        across = steps[changes]
+        if (np.sign(across) != np.sign(within[0])).all():
+            return (name,)
+        if np.abs(across).min() > np.abs(within).max():
+            raise _uncertain(table, name)
+    return ()
+
+
+def points_of(table: Table, times: Sequence[str]) -> NDArray[np.int64] | NDArray[np.float64]:
+    """The points of times; none where they are not understood, or are no times."""
+    try:
+        read = read_times(times, [row.where for row in table.rows], "")
+    except DataError:
+        return np.empty(0)
+    return np.empty(0) if read.kind == "name" else read.points
+
+
+def filled_down(
+    table: Table, times: Sequence[str], free: Sequence[str]
+) -> tuple[Table, tuple[str, ...]]:
+    """The table with names of series in every row where they stand in the first of each block alone, as in
+    cells that were merged, and a note.
+
+    Only where the times begin anew at each name, and nowhere else.
+    """
+    found = {name: [cell.strip() for cell in cells(table, name)] for name in free}
+    merged = [
+        name
+        for name, some in found.items()
+        if some[0]
+        and 2 * some.count("") > len(some)
+        and (name.casefold() in GROUP_NAMES or not is_numeric(table, name))
+    ]
+    starts = [row for row in range(1, len(times)) if any(found[name][row] for name in merged)]
+    steps = np.diff(points_of(table, times)) if starts else np.empty(0)
+    if not len(steps):
+        return table, ()
+    anew = np.array(starts) - 1
+    within = np.delete(steps, anew)
+    if len(set(np.sign(within))) != 1 or (np.sign(steps[anew]) == np.sign(within[0])).any():
+        return table, ()
+    named = dict[str, str]()
+    rows, written = [], []
+    for place, row in enumerate(table.rows):
+        named |= {name: row.values[name] for name in merged if found[name][place]}
+        rows.append(row._replace(values=row.values | named))
+        written += [table.written[place] | named] if table.written else []
+    note = f"in the first row of each block alone, and read for all of its rows: {listed(merged)}"
+    return replace(table, rows=tuple(rows), written=tuple(written)), (note,)
 
 
 def _are_names(found: Sequence[str]) -> bool:

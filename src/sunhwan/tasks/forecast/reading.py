@@ -9,9 +9,10 @@ import numpy as np
 
 from sunhwan.config import Config, own
 from sunhwan.data import Series
+from sunhwan.data.amounts import same_mark
 from sunhwan.data.seasons import found_longer, found_season
 from sunhwan.data.windows import naive_error
-from sunhwan.errors import DataError
+from sunhwan.errors import DataError, quoted
 from sunhwan.tasks.forecast.layout import Layout, words_of
 from sunhwan.tasks.forecast.settings import ForecastConfig
 from sunhwan.tasks.forecast.tracks import (
@@ -90,6 +91,7 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
 
     DataError: a file is too short, or holds no number.
     """
+    _check_currencies(files)
     task = own(config.task, ForecastConfig)
     share = 0.0 if config.text.validation else config.text.validation_share
     least = task.season + min(task.season, task.context)
@@ -272,6 +274,19 @@ def _layout(files: Sequence[Series], ends: Sequence[int], config: Config) -> Lay
         writings=_of_all([file.writings for file in files]),
         currencies=_of_all([file.currencies for file in files]),
     )
+
+
+def _check_currencies(files: Sequence[Series]) -> None:
+    """DataError: a column has amounts in one currency in one file, and in another one in another."""
+    first: dict[str, tuple[str, str]] = {}
+    for file in files:
+        for name, mark in file.currencies:
+            other, known = first.setdefault(name.casefold(), (file.name, mark))
+            if not same_mark(mark, known):
+                raise DataError(
+                    f"{file.name}: the column {quoted(name)} has amounts in {mark}, but those of {other} "
+                    f"are in {known}; bring them to one currency, or train a model for each"
+                )
 
 
 def _of_all(files: Sequence[tuple[tuple[str, str], ...]]) -> tuple[tuple[str, str], ...]:
