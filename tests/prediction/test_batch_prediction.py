@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +53,36 @@ def into(task: Task, source: Path, form: str, **options: Any) -> str:
     pieces: list[str] = []
     predict_into(task, source, pieces.append, form=form, **options)
     return "".join(pieces)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl"])
+@pytest.mark.parametrize("word", ["good", "좋아요"])
+def test_a_row_with_broken_bytes_is_left_out_where_bad_ones_are(
+    reviewer: Task, tmp_path: Path, name: str, word: str
+) -> None:
+    """And the file is refused where they are not."""
+    rows = [f"{n} {word}" for n in range(30)]
+    rows[20] += "\udc81"
+    lines = [
+        json.dumps({"review": row}, ensure_ascii=False) if name[-1] == "l" else row for row in rows
+    ]
+    source = tmp_path / name
+    source.write_bytes(
+        "\n".join(["review"] * ("csv" in name) + lines).encode(errors="surrogateescape")
+    )
+    told: list[str] = []
+    found = into(reviewer, source, "csv", on_problem=lambda error: told.append(str(error)))
+    (problem,) = told
+    assert re.search(
+        r"line 2[12]: this row holds bytes that are no text; save it as UTF-8", problem
+    )
+    assert len(found.splitlines()) == 30
+    with pytest.raises(TextError, match="this is not UTF-8 text"):
+        into(reviewer, source, "csv")
+    bad = "\n".join(["review\n", *["\udc81"] * 9]).encode(errors="surrogateescape")
+    (tmp_path / "b.csv").write_bytes(bad)
+    with pytest.raises(TextError, match="this is not UTF-8 text"):
+        into(reviewer, tmp_path / "b.csv", "csv", on_problem=told.append)
 
 
 def test_columns_stay_and_the_answer_is_added(reviewer: Task, tmp_path: Path) -> None:

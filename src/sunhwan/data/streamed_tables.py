@@ -1,12 +1,14 @@
 """Streamed tables: the rows of a file of any size, one after another, in bounded memory."""
 
+import codecs
 import csv
 import io
 import itertools
+import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -33,6 +35,13 @@ SAMPLE = 200
 """Rows from which it is told whether the first one names the columns."""
 ABOVE = 20
 """Lines among which a header with the columns that are asked for is sought: titles may stand above it."""
+
+
+MOST_BROKEN = 0.1
+"""Share of lines with broken bytes up to which these are faults of a file in UTF-8."""
+_BROKEN = "\U0010ffff"
+"""No character, and so in no text: it stands for bytes that are none."""
+codecs.register_error("sunhwan.broken", lambda error: (_BROKEN, error.end))  # type: ignore[attr-defined]
 
 
 class StreamedRow(NamedTuple):
@@ -62,7 +71,12 @@ class StreamedTable:
 
 @contextmanager
 def open_table(
-    path: Path, asked: Sequence[str] = (), header: bool | None = None, *, only: bool = False
+    path: Path,
+    asked: Sequence[str] = (),
+    header: bool | None = None,
+    *,
+    only: bool = False,
+    broken_rows: bool = False,
 ) -> Iterator[StreamedTable]:
     """Open a file of rows, plain, `.gz` or `.zst`; "-": standard input.
 
@@ -73,7 +87,8 @@ def open_table(
     asked: names of columns that are looked for. header: whether the first row names the columns; None:
     it does where it holds all that are asked for, or looks like it (`looks_like_header`); of lines,
     where it holds these alone. Where it stands again further on, it is left out. only: of Parquet and
-    Arrow no other columns than those asked for are read.
+    Arrow no other columns than those asked for are read. broken_rows: whether bytes that are no text are
+    a problem of their row alone, where they are few.
 
     TextError: the file is missing or in no known encoding. DataError: quotes are not paired.
     """
@@ -86,23 +101,36 @@ def open_table(
         table = read_table(path, header)
         yield StreamedTable(name, table.columns, (StreamedRow(*row) for row in table.rows))
         return
-    with _opened(path, name) as (text, head):
-        if is_json_lines(suffix, head):
-            yield _json_lines(text, name, asked)
-            return
-        if is_fasttext(suffix, head):
-            yield _fasttext(text, name)
-            return
+    with _opened(path, name, broken_rows) as (text, head):
         layout = _layout(head, suffix, asked)
-        if layout.separator:
-            yield _separated(text, name, layout, asked, header)
+        if is_json_lines(suffix, head):
+            found = _json_lines(text, name, asked)
+        elif is_fasttext(suffix, head):
+            found = _fasttext(text, name)
+        elif layout.separator:
+            found = _separated(text, name, layout, asked, header)
         else:
-            yield _lines(text, name, asked, header)
+            found = _lines(text, name, asked, header)
+        if any(map(_is_broken, found.columns)):
+            raise TextError(f"{name}: the header holds bytes that are no text; save it as UTF-8.")
+        yield replace(found, rows=map(_whole_row, found.rows)) if broken_rows else found
+
+
+def _whole_row(row: StreamedRow) -> StreamedRow:
+    """A row as it is, or with the problem that it holds bytes that are no text."""
+    if not any(map(_is_broken, row.values.values())):
+        return row
+    problem = TextError(f"{row.where}: this row holds bytes that are no text; save it as UTF-8.")
+    return StreamedRow(row.where, {}, problem)
+
+
+def _is_broken(value: Any) -> bool:
+    return _BROKEN in (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
-    """The file as text, and its beginning."""
+def _opened(path: Path, name: str, broken_rows: bool) -> Iterator[tuple[TextIO, str]]:
+    """The file as text, and its beginning; see `open_table`."""
     with ExitStack() as stack:
         data: Any = sys.stdin.buffer
         try:
@@ -118,15 +146,24 @@ def _opened(path: Path, name: str) -> Iterator[tuple[TextIO, str]]:
         head = data.read(HEAD) if str(path) != "-" else data.read()
         whole = head if len(head) < HEAD else head[: _end_of_line(head)]
         guess = recognise(whole)
-        begin = decode_known(whole, name).text  # or the sentence that says what to do
-        codec = "utf-8-sig" if guess.codec.lower().replace("-", "") == "utf8" else guess.codec
+        if broken_rows and not guess.name and _few_are_broken(whole):
+            codec, begin = "utf-8-sig", normalize(whole.decode("utf-8-sig", "sunhwan.broken"))
+        else:
+            begin = decode_known(whole, name).text  # or the sentence that says what to do
+            codec = "utf-8-sig" if guess.codec.lower().replace("-", "") == "utf8" else guess.codec
         joined = io.BufferedReader(_Joined(head, data), HEAD)
+        errors = "sunhwan.broken" if broken_rows else "strict"
         try:
-            yield io.TextIOWrapper(joined, encoding=codec, newline=None), begin
+            yield io.TextIOWrapper(joined, encoding=codec, errors=errors, newline=None), begin
         except UnicodeDecodeError as error:
             raise TextError(
                 f"{name} begins as {error.encoding} and has other bytes further on; save it as UTF-8."
             ) from None
+
+
+def _few_are_broken(head: bytes) -> bool:
+    lines = head.decode("utf-8", "sunhwan.broken").split("\n")
+    return sum(_BROKEN in line for line in lines) <= max(1, MOST_BROKEN * len(lines))
 
 
 def _end_of_line(head: bytes) -> int:

@@ -57,9 +57,17 @@ class Rows:
 
 @contextmanager
 def open_rows(
-    task: Task, path: Path, header: bool | None = None, known_ahead: Path | None = None
+    task: Task,
+    path: Path,
+    header: bool | None = None,
+    known_ahead: Path | None = None,
+    *,
+    broken_rows: bool = False,
 ) -> Iterator[Rows]:
-    """The rows of a file as questions of a task; known_ahead: a file of what is known of steps to come."""
+    """The rows of a file as questions of a task; known_ahead: a file of what is known of steps to come.
+
+    broken_rows: as of `open_table`.
+    """
     names = task.columns_asked
     if task.forecasts or known_ahead is not None:
         questions = task.questions(path)
@@ -71,7 +79,7 @@ def open_rows(
         yield Rows(tuple(names), _whole(task.questions(path), names))
         return
     folder = Path() if str(path) == "-" else path.parent
-    with open_table(path, names, header) as table:
+    with open_table(path, names, header, broken_rows=broken_rows) as table:
         wanted = asked_columns(table.name, table.columns, names)
 
         def asked() -> Iterator[Asked]:

@@ -89,13 +89,14 @@ def predict_into(
         check_unread(out, [path, *filter(None, [known_ahead])])
     made_by = {"options": dict(options or {}), "header": header}
     target = _Target(out, form, path, skip_done, lambda: [model_digest(task), made_by])
+    broken = on_problem is not None
     if target.is_finished:
-        with open_rows(task, path, header, known_ahead) as rows:
+        with open_rows(task, path, header, known_ahead, broken_rows=broken) as rows:
             target.check_begins_alike(rows)
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
-    with target, open_rows(task, path, header, known_ahead) as rows:
+    with target, open_rows(task, path, header, known_ahead, broken_rows=broken) as rows:
         if jobs is not None:
             check_jobs(jobs, rows)
         before = target.rows
