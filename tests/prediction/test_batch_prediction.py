@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
-import torch
 from filelock import FileLock
 
 from sunhwan.data.streamed_tables import open_table
@@ -259,8 +259,8 @@ def test_weights_are_digested_only_to_go_on(
     assert out.read_text().count("\n") == 200
 
 
-@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
-def test_a_finished_output_of_other_rows_is_no_answer(
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "json", "text"])
+def test_a_finished_output_of_other_rows_or_another_model_is_no_answer(
     reviewer: Task, tmp_path: Path, form: str
 ) -> None:
     other, source, out = (tmp_path / name for name in ("b.csv", "a.csv", "out"))
@@ -268,8 +268,36 @@ def test_a_finished_output_of_other_rows_is_no_answer(
     source.write_text('id,review\n1,\n2,"good,\nso good"\n3,bad\n', encoding="utf-8")
     predict_into(reviewer, source, out, form=form)
     assert predict_into(reviewer, source, out, form=form, skip_done=True).answered == 0
-    with pytest.raises(StoreError, match="answers to other rows than those of"):
+    refused = pytest.raises(StoreError, match="other questions, of another model or with other op")
+    with refused:
         predict_into(reviewer, other, out, form=form, skip_done=True)
+    with refused:
+        options = {"at_least": 1.0}
+        predict_into(reviewer, source, out, form=form, skip_done=True, options=options)
+    with refused, another_model(reviewer):
+        predict_into(reviewer, source, out, form=form, skip_done=True)
+    text = re.sub(r"(\.[0-9]{5,})[0-9]", r"\g<1>5", out.read_text(encoding="utf-8"))
+    out.write_text(text, encoding="utf-8")  # as another machine rounds
+    assert predict_into(reviewer, source, out, form=form, skip_done=True).answered == 0
+
+
+def test_a_finished_output_without_questions_stays(reviewer: Task, tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    source.write_text("id,review\n1,\n2,\n", encoding="utf-8")
+    predict_into(reviewer, source, out, form="csv")
+    assert predict_into(reviewer, source, out, form="csv", skip_done=True).answered == 0
+
+
+@contextmanager
+def another_model(task: Task) -> Iterator[None]:
+    """The model with other weights for a while."""
+    kept = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+    for parameter in task.model.parameters():
+        parameter.data.add_(1)
+    try:
+        yield
+    finally:
+        task.model.load_state_dict(kept)
 
 
 def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
@@ -277,15 +305,8 @@ def test_another_model_does_not_go_on(reviewer: Task, tmp_path: Path) -> None:
     source.write_text("good\n" * 600)
     with pytest.raises(KeyboardInterrupt):
         predict_into(reviewer, source, out, form="text", skip_done=True, on_row=_Stopping(300))
-    first = next(reviewer.model.parameters())
-    with torch.no_grad():
-        first.add_(1)
-    try:
-        with pytest.raises(StoreError, match="of another model"):
-            predict_into(reviewer, source, out, form="text", skip_done=True)
-    finally:
-        with torch.no_grad():
-            first.sub_(1)
+    with another_model(reviewer), pytest.raises(StoreError, match="of another model"):
+        predict_into(reviewer, source, out, form="text", skip_done=True)
 
 
 def beside(self: Task, questions: Iterable[Any], **_: Any) -> Iterator[Answer]:

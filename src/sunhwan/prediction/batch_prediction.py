@@ -3,10 +3,13 @@
 import hashlib
 import itertools
 import json
+import math
 import os
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -14,12 +17,9 @@ from typing import Any, NamedTuple, Self
 from filelock import FileLock, Timeout
 
 from sunhwan.atomic import reported, sync_folder, write_text
-from sunhwan.data.separated import Layout, quoted_rows
-from sunhwan.data.sheets import cell_text
-from sunhwan.data.streamed_tables import open_table
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
-from sunhwan.prediction.answered import Answered, Rows, answer_rows, open_rows
+from sunhwan.prediction.answered import Answered, Asked, Rows, answer_rows, open_rows
 from sunhwan.prediction.kept_files import check_unread
 from sunhwan.prediction.output_formats import WRITERS, ParquetWriter, RowWriter, Write
 from sunhwan.prediction.processes import Jobs, answer_in_processes, check_jobs
@@ -27,8 +27,7 @@ from sunhwan.store.tensors import digest
 from sunhwan.tasks import Task
 from sunhwan.tasks.common.questions import CHUNK
 
-FIRST = 1000
-"""Questions among which that of the first answer is looked for."""
+_DECIMAL = re.compile(r"(-?[0-9]+\.([0-9]+)(e[+-]?[0-9]+)?)")
 SAVED_EVERY = 2.0
 """Seconds between two records of how far an output is."""
 
@@ -91,8 +90,10 @@ def predict_into(
     target = _Target(out, form, path, skip_done, lambda: [model_digest(task), made_by])
     broken = on_problem is not None
     if target.is_finished:
-        with open_rows(task, path, header, known_ahead, broken_rows=broken) as rows:
-            target.check_begins_alike(rows)
+        with open_rows(task, path, header, known_ahead, broken_rows=True) as rows:
+            some = replace(rows, asked=_first(rows.asked))
+            first = answer_rows(task, some, dict(options or {}), lambda error: None)
+            target.check_begins_alike(rows, first, task.answer_columns)
     answered = before = 0
     if target.is_finished:
         return Summary(0, 0, target.rows, 0.0)
@@ -181,29 +182,29 @@ class _Target:
     def _identity(self) -> list[Any]:
         return [*self._asked_for, *self._made_by()] if self._asked_for else []
 
-    def check_begins_alike(self, rows: Rows) -> None:
-        """StoreError where the first answer of a finished output is to none of the first questions.
+    def check_begins_alike(
+        self, rows: Rows, answers: Iterable[Answered], names: Sequence[str]
+    ) -> None:
+        """StoreError where a finished output does not begin with these answers to the first questions.
 
-        That is seen where the output keeps the columns of the questions: csv, jsonl, and tsv of a table.
+        Numbers may differ in their last digits, as those of other machines do.
         """
         assert isinstance(self._out, Path)
-        keeps = self._form in ("csv", "jsonl") or (self._form == "tsv" and rows.is_table)
-        if not rows.columns or not keeps:
-            return
-        if self._form == "tsv":
-            first = _first_of_tsv(self._out)
-        else:
-            with open_table(self._out, rows.columns, header=True) as written:
-                answers = (row.values for row in written.rows if row.values)
-                first = {name: cell_text(cell) for name, cell in next(answers, {}).items()}
-        kept = [name for name in rows.columns if name in first]
-        if first and not any(
-            all(cell_text(asked.values.get(name)) == first[name] for name in kept) and kept
-            for asked in itertools.islice(rows.asked, FIRST)
-        ):
+        pieces: list[str] = []
+        writer = WRITERS[self._form](
+            rows.columns, pieces.append, is_table=rows.is_table, answers=names
+        )
+        for row in answers:
+            writer.add(row)
+        if next(rows.asked, None) is None:
+            writer.close()
+        begun = "".join(pieces)
+        with self._out.open("rb") as file:
+            lines = b"".join(itertools.islice(file, begun.count("\n")))
+        if not _alike(begun, lines.decode("utf-8", "replace")):
             raise StoreError(
-                f"{self._out} holds the answers to other rows than those of {self._source}: remove it or "
-                "name another --out"
+                f"{self._out} holds answers to other questions, of another model or with other options: "
+                "remove it or name another --out"
             )
 
     def _check_finished(self, out: Path) -> None:
@@ -329,12 +330,25 @@ class _Target:
         write_text(self._record, json.dumps(record))
 
 
-def _first_of_tsv(out: Path) -> dict[str, str]:
-    """The cells of the first row by the names of the header, quoted as they were written."""
-    with out.open(encoding="utf-8", newline="") as file:
-        rows = quoted_rows(file, Layout("\t"), str(out))
-        (_, names), (_, cells) = next(rows, (1, [])), next(rows, (2, []))
-    return dict(zip(names, cells, strict=False))
+def _first(rows: Iterator[Asked]) -> Iterator[Asked]:
+    """The rows up to the last question of those that are answered together first."""
+    questions = 0
+    for row in rows:
+        yield row
+        questions += row.is_question
+        if questions == CHUNK:
+            return
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts are the same but for the last digits of their numbers."""
+    if one == other:
+        return True
+    pairs = list(zip(_DECIMAL.findall(one), _DECIMAL.findall(other), strict=False))
+    return _DECIMAL.sub("0", one) == _DECIMAL.sub("0", other) and all(
+        math.isclose(float(a), float(b), rel_tol=1e-3, abs_tol=1.01 * 10.0 ** -len(digits))
+        for (a, digits, _), (b, _, _) in pairs
+    )
 
 
 def _identity(source: Path) -> list[Any]:
