@@ -165,7 +165,7 @@ def test_rows_of_empty_cells_are_left_out_where_times_tell_the_steps() -> None:
     assert len(read("Sales,Rain\n1,2\n,\n3,4\n").values) == 3  # where rows are counted, a gap
 
 
-@pytest.mark.parametrize("cell", ["-", "NA", "$ -", "n/a"])
+@pytest.mark.parametrize("cell", ["-", "NA", "n/a"])
 @pytest.mark.parametrize("mark", ["", "$"])
 def test_a_dash_beside_numbers_in_groups_is_a_missing_number(cell: str, mark: str) -> None:
     lines = [mark + "1,300", cell, mark + "900"]
@@ -491,3 +491,35 @@ def test_only_what_would_help_is_advised(text: str, cure: str, tmp_path: Path) -
         read_panel(tmp_path / "x.csv", Wanted(time=text.split(",")[0]))
     assert str(caught.value).endswith(f"keep one row for each time{cure}")
     assert "keep" not in mistake(str(caught.value), "ko")
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "said"),
+    [
+        ("$1,200|$ -|$950", [1200, 0, 950], "$ - in 값 is 0, as spreadsheets show it"),
+        ("1,200원|-|₩ -", [1200, np.nan, 0], "₩ - in 값 is 0, as spreadsheets show it"),
+        ("$1,200|$0|$ -", [1200, 0, np.nan], "1 number is missing"),
+        ("−3.5|2|-4", [-3.5, 2, -4], "(−3.5 is -3.5)"),
+        ("$−3.5|$2", [-3.5, 2], "($−3.5 is -3.5)"),
+        ("△1,200|950||▲3", [-1200, 950, np.nan, -3], "(△1,200 is -1200)"),
+        ("▲3.5|▼2|0", [3.5, -2, 0], "(▲3.5 is 3.5)"),
+        ("1 200|950|2 300", [1200, 950, 2300], "값 with spaces between thousands"),
+        ("1\u202f200.5|950|2\xa0300", [1200.5, 950, 2300], "값 with spaces between thousands"),
+        ("1 200|950,5", [1200, 950.5], "값 with a decimal comma"),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_accounts_and_other_countries_write_them(
+    cells: str, numbers: list[float], said: str
+) -> None:
+    rows = [f"2024-03-0{n}\t{cell}\n" for n, cell in enumerate(cells.split("|"), 1)]
+    series = read("날짜\t값\n" + "".join(rows), "x.tsv")
+    np.testing.assert_array_equal(series.values[:, 0], numbers)
+    assert said in series.said
+
+
+@pytest.mark.parametrize("cells", [("▲3.5", "▲2"), ("△3.5", "-2"), ("3–4", "2"), ("12 34", "5")])
+def test_signs_that_are_not_certain_are_refused(cells: tuple[str, str]) -> None:
+    with pytest.raises(DataError, match=r"which is not a finite number|no column of numbers"):
+        read(
+            "날짜\t값\n" + "".join(f"2024-03-0{n}\t{c}\n" for n, c in enumerate(cells, 1)), "x.tsv"
+        )

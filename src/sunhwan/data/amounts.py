@@ -18,11 +18,14 @@ from sunhwan.data.numbers import (
 _CURRENCY = "$€£¥₩원円元"
 _BRACKETS = re.compile(rf"([{_CURRENCY}]?)[ \xa0]?\(([^()+-]*+)\)[ \xa0]?([{_CURRENCY}%]?)")
 _AMOUNT = re.compile(
-    rf"([+-]?)([{_CURRENCY}]?)[ \xa0]?([+-]?)([0-9.,'](?:[0-9.,'\xa0\u202f]*[0-9.,])?)"
+    rf"([+-]?)([{_CURRENCY}]?)[ \xa0]?([+-]?)([0-9.,'](?:[0-9.,' \xa0\u202f]*[0-9.,])?)"
     rf"[ \xa0\u202f]?([{_CURRENCY}%]?)"
 )
 _NO_AMOUNT = re.compile(rf"[{_CURRENCY}][ \xa0]*-|-[ \xa0]*[{_CURRENCY}]")
-_MARK = re.compile(rf"[{_CURRENCY}%(]")
+_RISING, _FALLING, _DASHES = ("△", "▲"), ("▽", "▼"), "−–－"
+_SIGNS = "".join((*_RISING, *_FALLING, _DASHES))
+_MINUS = str.maketrans(_DASHES, "-" * len(_DASHES))
+_MARK = re.compile(rf"[{_CURRENCY}%({_SIGNS}]")
 _OF_ONE_CURRENCY = ({"₩", "원"}, {"¥", "円"}, {"¥", "元"})
 _WITHOUT_DECIMALS = frozenset("¥₩원円元")
 
@@ -47,38 +50,71 @@ def amounts_in(cells: Sequence[str]) -> Amounts | None:
     """
     if not _may_be_amounts(cells):
         return None
+    written, cells = cells, _plain_signs(cells)
+    resigned = [n for n, (a, b) in enumerate(zip(written, cells, strict=True)) if a.strip() != b]
     made: list[tuple[str, str]] = []
-    for cell in map(str.strip, cells):
+    for cell in cells:
         one = _amount(cell) if cell else ("", "")
         if one is None:
             return None
         made.append(one)
     marks = {mark for mark, _ in made if mark}
-    filled = [(place, cell) for place, cell in enumerate(map(str.strip, cells)) if cell]
+    filled = [(place, cell) for place, cell in enumerate(cells) if cell]
     in_brackets = [place for place, cell in filled if "(" in cell]
     signed = any("-" in cell for _, cell in filled)
-    if len(marks) > 1 or not (marks or in_brackets) or (in_brackets and signed):
+    if len(marks) > 1 or not (marks or in_brackets or resigned) or (in_brackets and signed):
         return None
     if in_brackets and len(in_brackets) == len(filled):
         return None
     if marks == {"%"} and any(not mark and number.strip("0.,") for mark, number in made):
         return None
     mark = next(iter(marks), "")
-    shows = in_brackets or [place for place, (of, _) in enumerate(made) if of]
+    shows = in_brackets or resigned or [place for place, (of, _) in enumerate(made) if of]
     return Amounts(mark, [number for _, number in made], shows[0])
 
 
-def is_missing(cell: str) -> bool:
-    """Whether a cell says that its number or amount is missing, as a dash does."""
-    cell = cell.strip()
-    return cell.casefold() in MISSING or _NO_AMOUNT.fullmatch(cell) is not None
+def without_dashes(cells: Sequence[str]) -> tuple[list[str], str]:
+    """The cells, empty where a dash or the like says that a number is missing; and a cell that is 0, or "".
+
+    Spreadsheets show 0 of a currency as `$ -` in their format for accounts, where no $0 stands beside.
+    """
+    made = ["" if cell.strip().casefold() in MISSING else cell for cell in cells]
+    dashes = [place for place, cell in enumerate(made) if _NO_AMOUNT.fullmatch(cell.strip())]
+    if not dashes:
+        return made, ""
+    found = [_amount(cell.strip()) for cell in made]
+    zero = not any(one and not one[1].strip("-+0.,") for one in found)
+    shown = made[dashes[0]].strip()
+    for place in dashes:
+        made[place] = "0" if zero else ""
+    return made, shown if zero else ""
+
+
+def _plain_signs(cells: Sequence[str]) -> list[str]:
+    """The cells with "-" for other signs of a negative number, where it is certain that these are.
+
+    Accounts write △3.5 or ▲3.5 for -3.5 beside numbers without a sign, lists of changes ▲ beside ▼ for what
+    rose.
+    """
+    cells = [cell.strip().translate(_MINUS) for cell in cells]
+    rising = any(cell.startswith(_RISING) for cell in cells)
+    falling = any(cell.startswith(_FALLING) for cell in cells)
+    bare = any(not cell.startswith(_RISING) and cell.strip("0.,") for cell in cells)
+    if rising and not falling and (not bare or any("-" in cell for cell in cells)):
+        return cells
+    made = []
+    for cell in cells:
+        arrow = cell.startswith((*_RISING, *_FALLING))
+        down = not falling or cell.startswith(_FALLING)
+        made.append("-" * down + cell[1:].strip() if arrow else cell)
+    return made
 
 
 def currencies_of(cells: Sequence[str]) -> list[str]:
     """The currencies of a column whose every cell is an amount or empty; [] of any other column."""
     if not _may_be_amounts(cells):
         return []
-    found = [_amount(cell.strip()) for cell in cells if cell.strip()]
+    found = [_amount(cell) for cell in _plain_signs(cells) if cell]
     marks = (one[0] for one in found if one and one[0] not in ("", "%"))
     return list(dict.fromkeys(marks)) if None not in found else []
 
@@ -90,8 +126,11 @@ def same_mark(one: str, other: str) -> bool:
 
 def _may_be_amounts(cells: Sequence[str]) -> bool:
     """Whether the first filled cell is an amount and some cell has a mark: the quick half of an answer."""
-    first = next((cell.strip() for cell in cells if cell.strip()), "")
-    return _amount(first) is not None and _MARK.search("\n".join(cells)) is not None
+    first = next((cell.strip() for cell in cells if cell.strip()), "").translate(_MINUS)
+    return (
+        _amount(first.lstrip(_SIGNS).strip()) is not None
+        and _MARK.search("\n".join(cells)) is not None
+    )
 
 
 def plain_amounts(

@@ -11,17 +11,20 @@ from sunhwan.errors import DataError, quoted
 # Possessive: what is taken is not given back, or a long cell would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _WHOLE = re.compile(r"[+-]?[0-9]++")
-_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})++|(?:'[0-9]{3})++)(?:\.[0-9]*+)?")
+_GROUPED = re.compile(
+    r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})++|(?:'[0-9]{3})++|(?:[ \xa0\u202f][0-9]{3})++)(?:\.[0-9]*+)?"
+)
 _COMMA = re.compile(
-    r"[+-]?(?:[0-9]++,[0-9]*+|,[0-9]++|[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})++|(?:[\xa0\u202f][0-9]{3})++)"
+    r"[+-]?(?:[0-9]++,[0-9]*+|,[0-9]++|[1-9][0-9]{0,2}(?:(?:\.[0-9]{3})++|(?:[ \xa0\u202f][0-9]{3})++)"
     r"(?:,[0-9]*+)?)(?:[eE][+-]?[0-9]++)?"
 )
 _POINTS = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}")
-_UNGROUPED = str.maketrans("", "", ",'")
-_POINTED = str.maketrans({",": ".", ".": None, "\xa0": None, "\u202f": None})
+_SPACES = " \xa0\u202f"
+_UNGROUPED = str.maketrans("", "", f",'{_SPACES}")
+_POINTED = str.maketrans({",": ".", **dict.fromkeys(f".{_SPACES}")})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
-POINTS = "with points between thousands"
+POINTS, SPACES = "with points between thousands", "with spaces between thousands"
 MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
 """Cells that say that a number is missing, in lower case."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -62,6 +65,10 @@ def writings(cells: Sequence[str]) -> tuple[str, ...]:
         return ()
     if all(map(_NUMBER.fullmatch, given)):
         return (PLAIN,)
+    if all(_NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell) for cell in given) and not any(
+        "," in cell for cell in given
+    ):
+        return (GROUPED,)  # by spaces: a comma would be decimal, and there is none
     grouped = all(_NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell) for cell in given)
     comma = all(_WHOLE.fullmatch(cell) or _COMMA.fullmatch(cell) for cell in given)
     if grouped and comma and any(map(_WHOLE.fullmatch, given)):

@@ -6,11 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from sunhwan.data.amounts import amounts_in, is_missing, plain_amounts
+from sunhwan.data.amounts import amounts_in, plain_amounts, without_dashes
 from sunhwan.data.headers import column_names, header_again, looks_like_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
-from sunhwan.data.numbers import COMMA, NOTHING, PLAIN, POINTS, plain_columns, undecided
+from sunhwan.data.numbers import (
+    COMMA,
+    GROUPED,
+    NOTHING,
+    PLAIN,
+    POINTS,
+    SPACES,
+    plain_columns,
+    undecided,
+)
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
@@ -196,10 +205,11 @@ def _in_plain_numbers(
 ) -> Table:
     """The table with 1204.5 for 1.204,5 and 1,204.5; amounts: and for $1,204.50."""
     cells = {name: [row.values[name] for row in table.rows] for name in table.columns}
+    dashes = []
     if amounts:
-        cells = {
-            name: ["" if is_missing(cell) else cell for cell in c] for name, c in cells.items()
-        }
+        for name in cells:
+            cells[name], zero = without_dashes(cells[name])
+            dashes += [f"{zero} in {name} is 0, as spreadsheets show it"] if zero else []
     by_case = {name.casefold(): way for name, way in usual.items()}
     usual = {name: by_case.get(name.casefold(), "") for name in table.columns}
     plain = plain_columns(cells, separator, usual)
@@ -226,7 +236,7 @@ def _in_plain_numbers(
         f"{name} is read as plain numbers ({cells[name][n].strip()} is {plain[name][1][n]})"
         for name, n in examples.items()
     ]
-    said = "; ".join((table.said, *ways, *points))
+    said = "; ".join((table.said, *ways, *dashes, *points))
     written = tuple(row.values for row in table.rows)
     writings = {name: way for name, (way, _) in plain.items() if way != PLAIN}
     marks = {name: one.mark for name, one in marked.items() if name in plain}
@@ -235,6 +245,8 @@ def _in_plain_numbers(
 
 def _told(way: str, cells: Sequence[str]) -> str:
     """A writing in words, as its cells show it."""
+    if way == GROUPED and not any(mark in cell for mark in ",'" for cell in cells):
+        return SPACES
     if way != COMMA or any("," in cell for cell in cells):
         return way
     shown = next((cell.strip() for cell in cells if "." in cell), "")
