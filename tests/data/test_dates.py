@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sunhwan.data import month_names
 from sunhwan.data.calendar import DAY, Calendar
 from sunhwan.data.clock import following
 from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
@@ -295,7 +296,7 @@ def test_quarters_and_half_years_go_on() -> None:
     assert following(["2004H1", "2004H2", "2005H1"], 2) == ("2005H2", "2006H1")
 
 
-@pytest.mark.parametrize("cell", ["27 avril 2023", "1. März 2024", "2024년 1주", "제3차"])
+@pytest.mark.parametrize("cell", ["27 kwietnia 2023", "2024년 1주", "제3차"])
 def test_what_stands_for_a_date_and_is_not_understood_is_named(cell: str) -> None:
     with pytest.raises(DataError, match=f"line 2: column 'ds' holds '{cell}'"):
         column(cell, f"{cell}a")
@@ -310,3 +311,35 @@ def test_days_of_a_spreadsheet_are_dates() -> None:
     assert [found.write(p) for p in found.points] == ["45292.50", "45293.25"]
     assert read_times(cells, ["line 2", "line 3"], "price").kind == "number"
     assert read_times(["1e99999999999999999999", "1"], ["line 2", "line 3"], "date").kind == "name"
+
+
+@pytest.mark.parametrize(
+    ("times", "following"),
+    [
+        ("30. März 2024|31. März 2024|1. April 2024", "2. April 2024"),
+        ("Okt 2023|Nov 2023|Dez 2023", "Jan 2024"),
+        ("29 AVRIL 2023|30 AVRIL 2023|1er MAI 2023", "2 MAI 2023"),
+        ("janv. 2023|févr. 2023|mars 2023|avr. 2023", "mai 2023"),
+        ("1 de abril de 2023|2 de abril de 2023", "3 de abril de 2023"),
+        ("mar-23|abr-23|may-23", "jun-23"), ("Feb. 2023|Mar. 2023|Apr. 2023", "May. 2023"),
+        ("30 novembre 2023|1 dicembre 2023", "2 dicembre 2023"),
+        ("fev/2023|mar/2023|abr/2023", "mai/2023"),
+        ("May 2023|Jun 2023|Jul 2023|Aug 2023|Sept 2023", "Oct 2023"),
+        ("2024年4月29日|2024年4月30日", "2024年5月1日"),
+    ],
+)  # fmt: skip
+def test_months_are_read_and_written_in_their_language(times: str, following: str) -> None:
+    cells = times.split("|")
+    found = read_times(cells, cells, "날짜")
+    assert found.kind == "date"
+    months = found.points[1] - found.points[0] > 20 * 86_400_000_000
+    last = np.datetime64(int(found.points[-1]), "us")
+    step = (last.astype("M8[M]") + 1).astype("M8[us]") if months else last + np.timedelta64(1, "D")
+    assert [found.write(point) for point in found.points] == [c.replace("1er", "1") for c in cells]
+    assert found.write(int(step.astype(int))) == following
+
+
+def test_no_name_of_a_month_is_that_of_two() -> None:
+    for table in month_names._TABLES:
+        numbers = [month_names.MONTH_NUMBERS[name.rstrip(".").lower()] for name in table]
+        assert numbers == list(range(1, 13))

@@ -218,7 +218,7 @@ def test_series_on_clocks_of_their_own_go_on_with_their_offsets() -> None:
 
 
 def test_rows_are_counted_whatever_their_times() -> None:
-    Path("x.csv").write_text("date,y\n2. avril 2023,1\n3. avril 2023,2\n", "utf-8")
+    Path("x.csv").write_text("date,y\n2. kwietnia 2023,1\n3. kwietnia 2023,2\n", "utf-8")
     with pytest.raises(DataError, match=r"or count rows with --set task\.steps=rows"):
         read_panel("x.csv")
     (series,) = read_panel("x.csv", Wanted(rows=True))

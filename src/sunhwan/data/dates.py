@@ -7,22 +7,22 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from sunhwan.data.month_names import ENGLISH, MONTH_NUMBERS, month_names
+
 # fmt: off
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 # fmt: on
 _KOREAN_WEEKDAYS = "월화수목금토일"
-_MONTH_NAMES = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
-
-_ANY_MONTH = "|".join((*MONTHS, "Sept", *(name[:3] for name in MONTHS if name != "May")))
+_ENGLISH_MONTH = "|".join(dict.fromkeys(name for table in ENGLISH for name in table))
+_ANY_MONTH = "|".join(sorted(MONTH_NUMBERS, key=len, reverse=True))
 _ANY_WEEKDAY = "|".join((*WEEKDAYS, "Tues", "Thurs", "Thur", *(name[:3] for name in WEEKDAYS)))
 _SEP = r"\s*[-/.]\s*"
 _YEAR, _MONTH, _DAY = r"(?P<y>\d{4}|\d{2})", r"(?P<m>\d{1,2})", r"(?P<d>\d{1,2})"
-_LONG_YEAR, _NAMED = r"(?P<y>\d{4})", rf"(?P<mon>{_ANY_MONTH})\.?"
-_NTH = r"(?:st|nd|rd|th)?"
+_LONG_YEAR, _NAMED = r"(?P<y>\d{4})", rf"(?P<mon>(?:{_ANY_MONTH})\.?)"
+_NTH = r"(?:st|nd|rd|th|er|[º°])?"
+_OF = r"(?:(?:of|de|del)\s+|d['’])?"
+_FIRST = re.compile(r"1(?:er|[º°])")
+"""The first of a month, which alone has a mark: 1er mai, 2 mai."""
 _AROUND = r"(?:\s*[-/.,]\s*|\s+)"
 
 _DATES = {
@@ -31,7 +31,7 @@ _DATES = {
     rf"{_MONTH}(?:{_SEP}|\s*[월月]\s*){_DAY}(?:\s*[일日]|\.)?",
     "day-month-year": rf"{_DAY}{_SEP}{_MONTH}{_SEP}{_YEAR}\.?",
     "month-day-year": rf"{_MONTH}{_SEP}{_DAY}{_SEP}{_YEAR}",
-    "day name year": rf"{_DAY}{_NTH}(?:{_AROUND})?(?:of\s+)?{_NAMED}(?:{_AROUND})?'?{_YEAR}",
+    "day name year": rf"{_DAY}{_NTH}(?:{_AROUND})?{_OF}{_NAMED}(?:{_AROUND})?{_OF}'?{_YEAR}",
     "name day year": rf"{_NAMED}(?:{_AROUND})?{_DAY}{_NTH}{_AROUND}'?{_YEAR}",
     "year name day": rf"{_LONG_YEAR}(?:{_AROUND})?{_NAMED}(?:{_AROUND})?{_DAY}",
     "digits": r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})",
@@ -40,7 +40,7 @@ _DATES = {
     "year.month": rf"{_LONG_YEAR}\.\s*{_MONTH}\.?",
     "month-year": rf"{_MONTH}\s*[-/.]\s*{_LONG_YEAR}",
     "digits of a month": r"(?P<y>\d{4})(?P<m>\d{2})",
-    "name year": rf"{_NAMED}(?:{_AROUND})?'?{_YEAR}",
+    "name year": rf"{_NAMED}(?:{_AROUND})?{_OF}'?{_YEAR}",
     "year name": rf"{_LONG_YEAR}(?:{_AROUND})?{_NAMED}",
     "year-quarter": rf"{_LONG_YEAR}(?:[-/. ]?[qQ]|\s*년\s*|\s*[-/. ]\s*(?=[1-4]\s*(?:분기|/4|[qQ]$)))"
     r"(?P<q>[1-4])(?:(?:/4)?(?:\s*분기)?|[qQ])",
@@ -87,7 +87,7 @@ _A_YEAR = r"(?<!\d)(?:1[89]|2[01])\d\d(?!\d)"
 _LOOKS = re.compile(
     rf"\d+\s*[-/.:]\s*\d+\s*[-/.:]\s*\d+|\d{{1,4}}[-/]\d{{1,4}}|\d{{1,2}}:\d{{2}}"
     r"|\d+\s*(?:[년월시年月日時]|분기)"
-    rf"|\d\W*(?:{_ANY_MONTH})\b|\b(?:{_ANY_MONTH})\W*\d|\b\d{{1,2}}[QH]\W?\d{{2}}\b"
+    rf"|\d\W*(?:{_ENGLISH_MONTH})\b|\b(?:{_ENGLISH_MONTH})\W*\d|\b\d{{1,2}}[QH]\W?\d{{2}}\b"
     rf"|{_A_YEAR}\D+\d|\d\D+{_A_YEAR}|{_A_YEAR}\W*(?:{_OTHER_MONTHS})|\b(?:{_OTHER_MONTHS})\w*\W*{_A_YEAR}",
     re.IGNORECASE,
 )
@@ -134,7 +134,7 @@ def _reading(match: re.Match[str], order: str) -> Reading | None:
         month = 3 * int(quarter) - 2 if quarter else int(part.get("m") or 1)
         month = 6 * int(half) - 5 if half else month
         if part.get("mon"):
-            month = _MONTH_NAMES[part["mon"][:3].lower()]
+            month = MONTH_NUMBERS[part["mon"].rstrip(".").lower()]
         date = datetime(year, month, int(part.get("d") or 1))
         weekday = part.get("wd0") or part.get("wd1")
         if weekday and _weekday(weekday) != date.weekday():
@@ -191,14 +191,14 @@ class Writing:
         order: of the parts, one of `ORDERS`.
         sample: a date of the column, with a time of day if any has one.
         widths: the fewest digits of each part over the column.
-        full_names: whether months are written in full.
+        months: the names of months.
         late_midnight: whether midnight is hour 24 of the day before.
     """
 
     order: str
     sample: str
     widths: tuple[tuple[str, int], ...]
-    full_names: bool = False
+    months: tuple[str, ...] = ()
     late_midnight: bool = False
 
     @classmethod
@@ -211,18 +211,17 @@ class Writing:
             match = _PATTERNS[order].fullmatch(text.strip())
             assert match
             filled = {name: part for name, part in match.groupdict().items() if part}
-            if len(filled) >= longest:
+            if len(filled) >= longest and not (sample and _FIRST.match(text.strip())):
                 sample, longest = text.strip(), len(filled)
             for name, part in filled.items():
                 widths[name] = min(len(part), widths.get(name, len(part)))
                 padded |= part[0] == "0" and name in _PADDED
-            names.add(filled.get("mon", "").lower())
+            names |= {filled["mon"]} if "mon" in filled else set()
             if int(filled.get("H", 1)) in (0, 24):
                 midnights.add(filled["H"])
         if not padded and any(widths.get(name) == 1 for name in _PADDED):
             widths |= {name: 1 for name in _PADDED if name in widths}
-        full = names <= {name.lower() for name in MONTHS} and names != {"may"}
-        return cls(order, sample, tuple(widths.items()), full, midnights == {"24"})
+        return cls(order, sample, tuple(widths.items()), month_names(names), midnights == {"24"})
 
     def write(self, local: datetime, offset: timedelta | None = None) -> str:
         """Write a date so that it looks like the others."""
@@ -253,8 +252,7 @@ class Writing:
             year = local.isocalendar().year if self.order == "year-week" else local.year
             return f"{year:04}"[-len(old) :]
         if name == "mon":
-            full = MONTHS[local.month - 1]
-            return _cased(full if self.full_names else full[: 3 if len(old) != 4 else 4], old)
+            return _cased(self.months[local.month - 1], old)
         if name in ("wd0", "wd1"):
             if old[0] in _KOREAN_WEEKDAYS:
                 return _KOREAN_WEEKDAYS[local.weekday()] + old[1:]
