@@ -135,7 +135,9 @@ def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     assert empty == "평.csv: 빈 줄 1개는 뺌"
     assert second == "평.csv: 행 40개 가운데 라벨이(가) 없는 20개를 뺍니다(첫 행은 평.csv 3번째 줄)"
     assert re.fullmatch("문장 → 라벨: 학습할 행 [0-9]+개, 검증할 행 [0-9]+개", third)
-    assert note("the calendar has 45 of 168 steps a week and goes on so", "ko").startswith("달력이")
+    assert note("the rows stand at 45 times of a week, and so do the next ones", "ko").startswith(
+        "행이"
+    )
     for order in ORDERS:
         assert not re.search("[a-z]", note(f"날짜 is read as {order} (1)", "ko")), order
     days = "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(31, 0, -1))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from sunhwan.errors import DataError
+from sunhwan.messages.mistakes import note
 from sunhwan.tasks import Forecast
 from sunhwan.tasks.forecast.layout import Layout
+from sunhwan.tasks.forecast.scores import ForecastScores
 from tests.tasks.test_forecast import prepared
 
 DAYS = [f"{np.datetime64('2024-03-01') + day}" for day in range(40)]
@@ -92,3 +94,17 @@ def test_rows_with_other_steps_are_refused(tmp_path: Path) -> None:
         values(task, table(tmp_path / "new.csv", list(map(str, range(12))), months))
     sparse = [f"2024-05-{day:02}" for day in (1, 3, 7, 9, 16)]
     assert len(values(task, table(tmp_path / "new.csv", list("12345"), sparse))) == 16
+
+
+def test_what_a_constant_series_teaches_is_said_in_one_way(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("year,a,b\n" + "".join(f"{n},5,{n % 7}\n" for n in range(1900, 2000)))
+    *_, repeats, learned = prepared(path, **{"task.season": 1}).notes
+    assert repeats == "1 of 2 series repeat exactly or are empty, so they teach nothing"
+    assert learned.startswith("1 series to learn from, no season; from")
+    path.write_text("year,a\n" + "".join(f"{n},5\n" for n in range(1900, 2000)))
+    assert "each value is the one before, and so are the forecasts" in prepared(path).notes
+    nothing = float("nan")
+    scores = ForecastScores(0.1, 0, nothing, nothing, 1, 3, without_mase=3)
+    assert dict(scores.table())["MASE"] == "– (not of 3 forecasts)"
+    assert note("not of 3 forecasts", "ko") == "예측 3개는 뺌"

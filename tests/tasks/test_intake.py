@@ -1,6 +1,7 @@
 """Files as people have them, through the commands: read right, and said, or refused."""
 
 import json
+import unicodedata
 import wave
 from pathlib import Path
 
@@ -14,8 +15,14 @@ from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.columns import Columns, choose_columns
 from sunhwan.tasks.common.labels import alike, contradictions, one_label_a_number
 from sunhwan.tasks.common.pairs import Found, find_pairs, pairs_in
-from sunhwan.tasks.common.questions import Pair, Question, is_question, questions_in
-from sunhwan.tasks.tag.reading import read_sequences
+from sunhwan.tasks.common.questions import (
+    Pair,
+    Question,
+    as_question,
+    is_question,
+    questions_in,
+)
+from sunhwan.tasks.tag.reading import as_sequence, read_sequences
 from sunhwan.tasks.tag.task import Tag
 from tests.conftest import Command
 
@@ -327,6 +334,16 @@ def test_files_can_be_questions_themselves(tmp_path: Path) -> None:
     assert is_question(save(tmp_path, "n.csv", "1,2\n3,4\n"), ["path"])
     assert not is_question(save(tmp_path, "t.csv", "path,n\nx.wav,4\n"), ["path"])
     assert not is_question(tmp_path / "x.txt", ["path"])
+
+
+def test_what_python_asks_is_in_one_normal_form() -> None:
+    """Letters of a syllable that stand apart, as some systems save them, are the syllable."""
+    apart, whole = (unicodedata.normalize(form, "사과는 부엌에") for form in ("NFD", "NFC"))
+    assert apart != whole
+    assert as_question([apart, whole], 2).cells == (whole, whole)
+    assert as_question(f"{apart}\t{whole}", 2).cells == (whole, whole)
+    assert as_sequence(apart, "words").cells == as_sequence(apart.split(), "words").cells
+    assert as_sequence(apart, "words").cells == tuple(whole.split())
 
 
 def test_a_table_of_another_name_is_known_by_its_columns(tmp_path: Path) -> None:

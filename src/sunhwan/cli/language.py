@@ -64,7 +64,7 @@ def with_unit(cell: str) -> str:
     """A number of a table with its unit, if it has one, translated."""
     value, space, unit = cell.partition(" ")
     if unit.startswith("("):
-        return f"{value}{space}({named_figure(unit[1:].removesuffix(')'))})"
+        return f"{value}{space}({noted(named_figure(unit[1:].removesuffix(')')))})"
     return f"{value}{space}{named_figure(unit)}"
 
 

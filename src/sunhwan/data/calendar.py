@@ -251,8 +251,7 @@ def _exact(
 def _holes(calendar: Calendar) -> tuple[str, ...]:
     if not calendar.slots:
         return ()
-    a_week = WEEK // int(calendar.step)
-    return (f"the calendar has {len(calendar.slots)} of {a_week} steps a week and goes on so",)
+    return (f"the rows stand at {len(calendar.slots):,} times of a week, and so do the next ones",)
 
 
 def _slots(calendar: Calendar, groups: Sequence[Points]) -> Places:

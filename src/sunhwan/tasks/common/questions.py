@@ -152,9 +152,9 @@ def as_question(given: object, parts: int) -> Question:
     if isinstance(given, Question):
         found = given
     elif isinstance(given, str):
-        return question_of(given, parts, "the question")
+        return question_of(normalize(given), parts, "the question")
     elif isinstance(given, Sequence) and all(isinstance(part, str) for part in given):
-        found = Question(tuple(given))
+        found = Question(tuple(map(normalize, given)))
     else:
         raise UsageError(f"a question is a text or {parts} texts, not {type(given).__name__}")
     if len(found.cells) != parts:

@@ -137,7 +137,14 @@ def split_files(files: Sequence[Series], config: Config) -> Split:
     notes = _notes(files, layout, short)
     if repeats:
         notes += (
-            f"each value is the one a season of {task.season} before, and so are the forecasts",
+            f"each value is the one a season of {task.season} before, and so are the forecasts"
+            if task.season > 1
+            else "each value is the one before, and so are the forecasts",
+        )
+    total, taught = (len({id(w.track) for w in some}) for some in (found.learned, learned))
+    if taught < total:
+        notes += (
+            f"{total - taught:,} of {total:,} series repeat exactly or are empty, so they teach nothing",
         )
     return found._replace(learned=learned, notes=notes)
 

@@ -84,8 +84,8 @@ class ForecastScores(NamedTuple):
     def table(self) -> list[tuple[str, str]]:
         without = f" (not of {self.without_mase:,} forecasts)" if self.without_mase else ""
         return [
-            ("MASE", f"{self.mase:.4f}{without}"),
-            ("MASE of the seasonal naive", f"{self.naive_mase:.4f}"),
+            ("MASE", f"{_shown(self.mase, 4)}{without}"),
+            ("MASE of the seasonal naive", _shown(self.naive_mase, 4)),
             ("sMAPE", f"{self.smape:.3f} %"),
             ("CRPS", f"{self.crps:.4f} (share of the mean size)"),
             ("MAE", f"{self.mae:.5g}"),
@@ -93,6 +93,10 @@ class ForecastScores(NamedTuple):
             ("loss", f"{self.loss:.4f} (pinball, scaled)"),
             ("forecasts", f"{self.forecasts:,}"),
         ]
+
+
+def _shown(figure: float, decimals: int) -> str:
+    return "–" if math.isnan(figure) else f"{figure:.{decimals}f}"
 
 
 def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:
@@ -115,8 +119,7 @@ def by_series(scores: dict[str, ForecastScores], title: str) -> Listing:
         title = f"the worst {MOST_LISTED} of {len(scores):,} series (--json has all), {title}"
     rows = [
         (
-            name, f"{s.mase:.3f}" if s.mase == s.mase else "–",
-            f"{s.naive_mase:.3f}" if s.naive_mase == s.naive_mase else "–",
+            name, _shown(s.mase, 3), _shown(s.naive_mase, 3),
             f"{s.smape:.2f} %", f"{s.crps:.4f}", f"{s.mae:.5g}", f"{s.coverage:.2f}", f"{s.forecasts:,}",
         )
         for name, s in shown

@@ -103,10 +103,11 @@ class Forecast(ExampleTask):
         if config.text.validation:
             held = made.read(Path(config.text.validation))
         task, count = made.settings, len({id(window.track) for window in learned})
+        season = f"a season of {task.season} steps" if task.season > 1 else "no season"
         said = (
             *dict.fromkeys(f"{file.name}: {file.said}" for file in files),
             *notes,
-            f"{count:,} series, a season of {task.season} steps; from {task.context} steps the next "
+            f"{count:,} series to learn from, {season}; from {task.context} steps the next "
             f"{task.horizon}; {len(learned):,} windows to learn from, {len(held):,} to validate on",
         )
         return Prepared(config, made, learned, held or None, said)

@@ -123,9 +123,9 @@ def as_sequence(given: object, kind: str) -> Question:
     if isinstance(given, Question):
         return given
     if isinstance(given, str):
-        return as_words(Question((given,)), kind)
+        return as_words(Question((normalize(given),)), kind)
     if isinstance(given, Sequence) and all(isinstance(word, str) for word in given):
-        return Question(tuple(given))
+        return Question(tuple(map(normalize, given)))
     raise UsageError(f"to tag is a text or a sequence of words, not {type(given).__name__}")
 
 
