@@ -1,16 +1,22 @@
 """Every task beside its baselines, on the rows that its own figures are of."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import pytest
 import torch
 
+from sunhwan.baselines.smoothing import Smoothing
 from sunhwan.config import Config
 from sunhwan.data import warm_blocks
 from sunhwan.metrics import Scores, scored_places
 from sunhwan.tasks import TASKS, Prepared
+from sunhwan.tasks.forecast import beside
 from tests.conftest import TEXT, TINY, Command
 from tests.tasks.cases import CASES
 
@@ -38,7 +44,10 @@ METHODS = {
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_task_stands_beside_its_baselines(name: str, tmp_path: Path) -> None:
+def test_each_task_stands_beside_its_baselines(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{beside.__name__}.is_installed", lambda: False)
     _, task, train, validation, _ = prepared(name, tmp_path)
     scores = task.evaluate_data(validation, limit=30)
     found = task.baselines(train, validation, scores, limit=30)
@@ -60,6 +69,65 @@ def test_the_simple_figures_of_a_classifier(tmp_path: Path) -> None:
     majority = found.methods["the most frequent label"]
     assert majority["accuracy"] == pytest.approx(labels[1].count(often) / len(labels[1]))
     assert found.methods["TF-IDF + logistic regression"]["accuracy"] > majority["accuracy"]
+
+
+class LastSeason:
+    """In the place of AutoETS: remembers what it is fitted to, and repeats the last season."""
+
+    fits: ClassVar[list[int]] = []
+
+    def __init__(self, season_length: int) -> None:
+        self.season = season_length
+
+    def fit(self, past: Any) -> Self:
+        self.fits.append(len(past))
+        self.first = past[0]
+        return self
+
+    def forward(self, past: Any, h: int) -> dict[str, Any]:
+        assert np.isfinite(past).all()
+        assert past[0] == self.first  # the season of what it was fitted to goes on
+        return {"mean": past[len(past) - self.season + np.arange(h) % self.season]}
+
+
+@pytest.fixture
+def last_season(monkeypatch: pytest.MonkeyPatch) -> type[LastSeason]:
+    module = ModuleType("statsforecast.models")
+    module.AutoETS = LastSeason  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "statsforecast", ModuleType("statsforecast"))
+    monkeypatch.setitem(sys.modules, "statsforecast.models", module)
+    monkeypatch.setattr(f"{beside.__name__}.is_installed", lambda: True)
+    LastSeason.fits.clear()
+    return LastSeason
+
+
+def test_a_forecaster_stands_beside_exponential_smoothing(
+    tmp_path: Path, last_season: type[LastSeason], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, task, train, held, _ = prepared("forecast", tmp_path)
+    scores = task.evaluate_data(held)
+    found = task.baselines(train, held, scores)
+    assert found is not None
+    # What stands in for it repeats the last season, as the naive does.
+    assert found.methods["AutoETS"] == found.methods["seasonal naive"]
+    assert len(last_season.fits) == len({id(window.track) for window in held})
+    monkeypatch.setattr(beside, "MOST", 0)
+    found = task.baselines(train, held, scores)
+    assert found is not None
+    assert set(found.methods) == {"seasonal naive"}
+    assert "AutoETS" in found.notes[0]
+
+
+def test_smoothing_is_fitted_anew_when_the_past_has_doubled(last_season: type[LastSeason]) -> None:
+    values = np.arange(2_000.0)
+    values[50:60] = np.nan
+    smoothing = Smoothing(values, 7)
+    assert smoothing.forecast(5, 3).tolist() == [0, 1, 2]  # too few values: the naive
+    for origin in (40, 79, 80, 100, 2_000):
+        assert smoothing.forecast(origin, 9)[:7].tolist() == pytest.approx(
+            range(origin - 7, origin)
+        )
+    assert last_season.fits == [40, 80, 500]
 
 
 def text_of(folder: Path) -> Config:

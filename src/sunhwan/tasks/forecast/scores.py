@@ -45,7 +45,6 @@ class ForecastScores(NamedTuple):
         """
         truth = np.stack([window.future for window in windows])
         naive = np.stack([window.naive(season) for window in windows])
-        unit = np.array([[window.track.error] for window in windows])
         above = truth[..., None] - found
         levels = np.array(QUANTILES)
         pinball = np.maximum(levels * above, (levels - 1) * above)
@@ -53,18 +52,16 @@ class ForecastScores(NamedTuple):
         inside = (truth >= found[..., 0]) & (truth <= found[..., -1])
         sizes = np.abs(truth) + np.abs(found[..., MEDIAN])
         known = ~np.isnan(truth)
-        defined = known & (unit > 0)
-        units = np.where(unit > 0, unit, 1.0)
         return cls(
             loss=_mean(pinball / np.where(scales, scales, 1)[:, None, None], known),
             mae=_mean(errors, known),
-            mase=_mean(errors / units, defined),
-            naive_mase=_mean(np.abs(truth - naive) / units, defined),
+            mase=mase(windows, found[..., MEDIAN]),
+            naive_mase=mase(windows, naive),
             coverage=_mean(inside, known),
             forecasts=len(windows),
             smape=_mean(200 * errors / np.where(sizes > 0, sizes, 1.0), known),
             crps=2 * _mean(pinball, known) / (_mean(np.abs(truth), known) or 1.0),
-            without_mase=int((unit <= 0).sum()),
+            without_mase=sum(window.track.error <= 0 for window in windows),
         )
 
     @property
@@ -97,6 +94,14 @@ class ForecastScores(NamedTuple):
 
 def _shown(figure: float, decimals: int) -> str:
     return "–" if math.isnan(figure) else f"{figure:.{decimals}f}"
+
+
+def mase(windows: Sequence[Window], found: NDArray[np.float64]) -> float:
+    """The MASE of forecasts (n, H) in the series' units; NaN where no series has one."""
+    truth = np.stack([window.future for window in windows])
+    unit = np.array([[window.track.error] for window in windows])
+    errors = np.abs(truth - found) / np.where(unit > 0, unit, 1.0)
+    return _mean(errors, ~np.isnan(truth) & (unit > 0))
 
 
 def _mean(values: NDArray[Any], known: NDArray[np.bool_]) -> float:

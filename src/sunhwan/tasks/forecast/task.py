@@ -29,6 +29,7 @@ from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.tasks.forecast.answers import panel_of, window_answers
+from sunhwan.tasks.forecast.beside import beside
 from sunhwan.tasks.forecast.known_ahead import with_known_ahead
 from sunhwan.tasks.forecast.layout import Layout, wanted_of
 from sunhwan.tasks.forecast.reading import (
@@ -245,10 +246,7 @@ class Forecast(ExampleTask):
         self, train: Any, data: Any, scores: Scores, *, limit: int = 0
     ) -> Baselines | None:
         assert isinstance(scores, ForecastScores)
-        if math.isnan(scores.mase):
-            return None
-        naive = {"mase": scores.naive_mase}
-        return Baselines(("mase",), {"mase": scores.mase}, {"seasonal naive": naive}, lower=True)
+        return beside(_spread_out(data, limit), scores, self.season)
 
     def digest(self, data: Sequence[Any]) -> str:
         sha = hashlib.sha256()
