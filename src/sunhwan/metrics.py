@@ -98,7 +98,9 @@ LOGITS = 2**25
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """logits (N, T, V), targets (N, T) → −log p(target) (N, T), in nats."""
-    return functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    rows, N = logits.transpose(0, 1).flatten(0, 1), len(targets)  # a view: models write (T, N, V)
+    nats = functional.cross_entropy(rows, targets.T.flatten(), reduction="none")
+    return nats.view(-1, N).T
 
 
 @torch.no_grad()

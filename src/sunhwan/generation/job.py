@@ -236,7 +236,7 @@ class Job:
 
 def log_probabilities(logits: Tensor) -> Tensor:
     """logits (T, V) → log p (T, V), float64; to the bit what `metrics.token_losses` is made of."""
-    return torch.log_softmax(logits.double().T.unsqueeze(0), 1)[0].T
+    return torch.log_softmax(logits.double(), -1)
 
 
 def advance(
