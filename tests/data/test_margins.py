@@ -50,3 +50,48 @@ def test_a_streamed_table_has_the_same_header(tmp_path: Path) -> None:
     with open_table(written(tmp_path, "Sales of January\n\n" + TABLE)) as table:
         assert table.columns == ("Date", "Sales", "Staff")
         assert len(list(table.rows)) == 20
+
+
+DAYS = "".join(f"2024-03-{n:02},{n * 3},{n % 4}\n" for n in range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("below", "count"),
+    [
+        ("출처: 통계청\n", 12), ("출처: 통계청,,\n주) 잠정치,,\n", 12), ("\n* 잠정치\nSource: KIS\n", 12),
+        ("합계,234,18\n,,\n자료: 한국은행,,\n", 12), ("2024-03-13,,\n", 13),
+        ("2024-03-13,5,출처: 통계청\n", 13),
+    ],
+)  # fmt: skip
+def test_footnotes_below_the_rows_are_left_out(tmp_path: Path, below: str, count: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"날짜,매출,방문\n{DAYS}{below}", encoding="utf-8")
+    table = read_table(path)
+    assert len(table.rows) == count
+    assert ("below the rows left out, of footnotes (" in table.said) == (count == 12)
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "said"),
+    [
+        ("날짜,매출,\n,서울,부산\n", ("날짜", "매출 서울", "매출 부산"), "in two lines, which are"),
+        ("날짜,매출,매출\n날짜,서울,부산\n", ("날짜", "매출 서울", "매출 부산"), "in two lines, which are"),
+        ("날짜,매출,방문\n,천원,명\n", ("날짜", "매출", "방문"), "below the header is left out (천원, 명)"),
+        ("날짜,매출,방문\n,-,NA\n", ("날짜", "매출", "방문"), ""),
+    ],
+)  # fmt: skip
+def test_two_lines_of_names_are_one_header(
+    tmp_path: Path, header: str, names: tuple[str, ...], said: str
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(header + DAYS, encoding="utf-8")
+    table = read_table(path)
+    assert table.columns == names
+    assert len(table.rows) == 12 + (not said)
+    assert said in table.said
+
+
+def test_a_row_of_words_below_a_header_of_texts_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("리뷰,라벨\n정말 좋아요,긍정\n" + "나빠요,0\n좋아요,1\n" * 9, encoding="utf-8")
+    assert len(read_table(path).rows) == 19

@@ -5,10 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from sunhwan.data.amounts import amounts_in
-from sunhwan.data.numbers import writings
+from sunhwan.data.dates import looks_like_date
+from sunhwan.data.numbers import MISSING, is_number, writings
+from sunhwan.data.separated import Cells
 from sunhwan.errors import DataError, quoted
 
 LONGEST_NAME = 40
+SAMPLE = 200
+"""Rows that tell whether two lines hold names."""
+_LEAST_BELOW = 2
 
 # fmt: off
 WELL_KNOWN = frozenset((
@@ -45,6 +50,40 @@ def column_names(first: Sequence[str], where: str) -> tuple[str, ...]:
 def is_header(cells: Sequence[str], asked: Sequence[str]) -> bool:
     """Whether a line of so many parts holds the names of the columns that are asked for, and no values."""
     return [c.strip().casefold() for c in cells] == [name.casefold() for name in asked]
+
+
+def one_header(rows: Cells) -> tuple[Cells, tuple[str, ...]]:
+    """The rows with one line of names where these stand in two, or units stand below them, and a note.
+
+    Only over columns that hold numbers or dates alone, which no word of the second line is. In two lines
+    a name of the first stands for the columns behind it without one, as of merged cells, or again.
+    """
+    if len(rows) < _LEAST_BELOW + 2 or len({len(row) for _, row in rows[:SAMPLE]}) != 1:
+        return rows, ()
+    (line, first), (_, second), *table = rows[:SAMPLE]
+    names, words = ([cell.strip() for cell in row] for row in (first, second))
+    told = [word for word in words if word and word.casefold() not in MISSING]
+    for place, word in enumerate(words):
+        column = [row[place].strip() for _, row in table if row[place].strip()]
+        if word and (any(map(str.isdigit, word)) or not _are_values(column)):
+            return rows, ()
+    if not told or any(map(is_number, names)) or not names[0]:
+        return rows, ()
+    if all(names) and len(set(names)) == len(names):
+        note = f"the line below the header is left out ({', '.join(told)})"
+        return [rows[0], *rows[2:]], (note,)
+    joined, group = list[str](), ""
+    for name, word in zip(names, words, strict=True):
+        group = name or (group if word else "")
+        joined.append(" ".join(dict.fromkeys(part for part in (group, word) if part)))
+    if not all(joined) or len(set(joined)) < len(joined):
+        return rows, ()
+    return [(line, joined), *rows[2:]], ("the names stand in two lines, which are joined",)
+
+
+def _are_values(column: Sequence[str]) -> bool:
+    """Whether cells are numbers or dates alone."""
+    return bool(column) and (_are_numbers(column) or all(map(looks_like_date, column)))
 
 
 def header_again(count: int) -> str:

@@ -1,14 +1,16 @@
-"""Margins of a table: the titles above its header, and the totals below its rows."""
+"""Margins of a table: the titles above its header, the totals and footnotes below its rows."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 from sunhwan.data.headers import looks_like_header
 from sunhwan.data.numbers import is_number, plain_columns
 from sunhwan.data.separated import Cells
+from sunhwan.errors import shortened
 
-MOST_ABOVE, MOST_BELOW = 10, 3
+MOST_ABOVE, MOST_BELOW, MOST_FOOTNOTES = 10, 3, 10
 SAMPLE = 200
 """Rows from which it is told whether the first ones are titles."""
 
@@ -18,6 +20,13 @@ TOTALS = frozenset((
 ))
 MEANS = frozenset(("average", "mean", "mittelwert", "durchschnitt", "평균"))
 # fmt: on
+
+
+_FOOTNOTE = re.compile(
+    r"(?:\(?(?:출처|자료(?:출처)?|주석?|비고|참고|단위|sources?|notes?|remarks?|quellen?|anmerkung(?:en)?|fuente|fonte)"
+    r"\s*[0-9]*\s*[:：)]|[※*†‡]+\s*\S).*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def titles_above(rows: Sequence[Sequence[str]]) -> int:
@@ -37,6 +46,18 @@ def titles_above(rows: Sequence[Sequence[str]]) -> int:
 
 def _filled(row: Sequence[str]) -> int:
     return sum(bool(cell.strip()) for cell in row)
+
+
+def footnotes_below(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The footnotes in the last rows, such as the source: alone in their row, below fuller ones."""
+    found: list[str] = []
+    for row in reversed(rows):
+        first = next((cell.strip() for cell in row if cell.strip()), "")
+        if _filled(row) != 1 or len(found) == MOST_FOOTNOTES or not _FOOTNOTE.fullmatch(first):
+            break
+        found.insert(0, first)
+    above = rows[len(rows) - len(found) - 1] if len(rows) > len(found) else ()
+    return found if len(rows) - len(found) > 1 and _filled(above) > 1 else []
 
 
 def totals_below(rows: Sequence[Sequence[str]], separator: str = "") -> int:
@@ -93,14 +114,20 @@ def _is_mean(row: Sequence[str], told: float, mean: float) -> bool:
 
 
 def within_margins(rows: Cells, separator: str = "") -> tuple[Cells, tuple[str, ...]]:
-    """The rows without titles above and totals below, and what was left out, in words.
+    """The rows without titles above, totals and footnotes below, and what was left out, in words.
 
-    A table without a header keeps all its rows; empty rows beside titles and totals go with them.
+    A table without a header keeps its totals; empty rows beside what is left out go with it.
     """
     above = titles_above([cells for _, cells in rows])
     rows, notes = rows[above:], list[str]()
     if above:
         notes.append(f"{_lines(above)} above the header left out")
+    filled = [row for row in rows if _filled(row[1])]
+    footnotes = footnotes_below([cells for _, cells in filled])
+    if footnotes:
+        rows = _up_to(rows, filled[-len(footnotes) - 1])
+        told = shortened(footnotes[0], 40)
+        notes.append(f"{_lines(len(footnotes))} below the rows left out, of footnotes ({told})")
     last = next((cells for _, cells in reversed(rows) if _filled(cells)), ())
     if _says_total(last):
         filled = [row for row in rows if _filled(row[1])]
@@ -108,10 +135,14 @@ def within_margins(rows: Cells, separator: str = "") -> tuple[Cells, tuple[str, 
         below = totals_below(table[1:], separator) if looks_like_header(table) else 0
         if below:
             words = ", ".join(next(c.strip() for c in row if c.strip()) for row in table[-below:])
-            place = next(n for n, row in enumerate(rows) if row is filled[-below - 1])
-            rows = rows[: place + 1]
+            rows = _up_to(rows, filled[-below - 1])
             notes.append(f"{_lines(below)} below the rows left out, their totals ({words})")
     return rows, tuple(notes)
+
+
+def _up_to(rows: Cells, last: tuple[int, list[str]]) -> Cells:
+    """The rows up to this one."""
+    return rows[: 1 + next(n for n, row in enumerate(rows) if row is last)]
 
 
 def _lines(count: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.amounts import amounts_in, plain_amounts, without_dashes
-from sunhwan.data.headers import column_names, header_again, looks_like_header
+from sunhwan.data.headers import column_names, header_again, looks_like_header, one_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
 from sunhwan.data.numbers import (
@@ -152,7 +152,7 @@ def read_table(
     cells = list(read_cells(text, layout, name))
     notes: tuple[str, ...] = ()
     if layout.separator and header is not False:
-        cells, notes = within_margins(cells, layout.separator)
+        cells, notes = _with_one_header(*within_margins(cells, layout.separator))
     empty = tuple(f"{name}, line {line}" for line, row in cells if not row)
     if empty and not (layout.separator and empty_lines):
         raise _empty_line(empty[0])
@@ -166,11 +166,16 @@ def read_table(
     return _in_plain_numbers(table, layout.separator, amounts=amounts, usual=usual)
 
 
+def _with_one_header(cells: Cells, notes: tuple[str, ...]) -> tuple[Cells, tuple[str, ...]]:
+    cells, more = one_header(cells)
+    return cells, notes + more
+
+
 def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> Table:
     sheet = read_columnar(path) if columnar else read_workbook(path)
     cells, notes = sheet.cells, tuple[str, ...]()
     if not columnar and header is not False:
-        cells, notes = within_margins(cells)
+        cells, notes = _with_one_header(*within_margins(cells))
     if header is None:
         header = columnar or looks_like_header([row for _, row in cells])
     return _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
