@@ -366,7 +366,9 @@ def test_two_processes_do_not_write_one_output(
     with FileLock(tmp_path / ".out.csv.lock"):
         done = command("predict", reviews_run, source, "--out", out)
     assert (done.code, "another process is writing" in done.sentence) == (1, True)
-    assert command("predict", reviews_run, source, "--out", out, "--skip-done").code == 0
+    again = ("predict", reviews_run, source, "--out", out, "--skip-done")
+    assert command(*again).code == 0
+    assert f"{out} is finished already" in command(*again).err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.csv"]
 
 

@@ -201,15 +201,15 @@ def test_equal_rows_and_empty_answers_are_told_as_they_are(tmp_path: Path) -> No
     ("counts", "said"),
     [
         ({"pos": 9, "neg": 9}, ""),
-        ({"pos": 9, "Pos": 3}, "'Pos' (3) and 'pos' (9)"),
-        ({"very good": 9, "very-good": 3}, "'very-good' (3) and 'very good' (9)"),
-        ({"positive": 900, "negative": 800, "positve": 1}, "'positve' (1) and 'positive' (900)"),
+        ({"pos": 9, "Pos": 3}, "'Pos' (3) ~ 'pos' (9)"),
+        ({"very good": 9, "very-good": 3}, "'very-good' (3) ~ 'very good' (9)"),
+        ({"positive": 900, "negative": 800, "positve": 1}, "'positve' (1) ~ 'positive' (900)"),
         ({"positive": 900, "negative": 800}, ""),
         ({"class 1": 900, "class 2": 1}, ""),
-        ({"긍정": 20, "부정": 20, "긍졍": 1}, "'긍졍' (1) and '긍정' (20)"),
-        ({"sport": 40, "sports": 2, "art": 30}, "'sports' (2) and 'sport' (40)"),
+        ({"긍정": 20, "부정": 20, "긍졍": 1}, "'긍졍' (1) ~ '긍정' (20)"),
+        ({"sport": 40, "sports": 2, "art": 30}, "'sports' (2) ~ 'sport' (40)"),
         ({"남자": 20, "여자": 1}, ""),
-        ({"7": 20, "007": 9}, "'007' (9) and '7' (20)"),
+        ({"7": 20, "007": 9}, "'007' (9) ~ '7' (20)"),
     ],
 )
 def test_nearly_equal_labels_are_named(counts: dict[str, int], said: str) -> None:
@@ -270,7 +270,7 @@ def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
 def test_labels_that_are_equal_numbers_are_one(tmp_path: Path) -> None:
     assert one_label_a_number({"1": 5, "0.0": 2, "0": 1, "1.0": 1, "01": 3, "a": 1}) == (
         {"1": "1", "0.0": "0.0", "0": "0.0", "1.0": "1", "01": "01", "a": "a"},
-        ["labels that are equal numbers are one: 0 (1) is 0.0 (2), 1.0 (1) is 1 (5)"],
+        ["labels that are equal numbers are one: 0 (1) = 0.0 (2), 1.0 (1) = 1 (5)"],
     )
     rows = [f"text {n},{label}\n" for n, label in enumerate(["0", "1", "1.0"] * 9)]
     path = save(tmp_path, "a.csv", "text,label\n" + "".join(rows))

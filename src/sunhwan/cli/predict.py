@@ -170,7 +170,7 @@ def predict(
 
 
 def _told(summary: "Summary", out: Path) -> str:
-    if summary.before and not summary.answered:
+    if summary.finished or (summary.before and not summary.answered):
         return say("finished_before", out=out)
     pace = say("rows_per_second", speed=f"{summary.answered / max(summary.seconds, 1e-9):,.0f}")
     before = say("rows_before", count=f"{summary.before:,}") if summary.before else ""

@@ -33,12 +33,16 @@ SAVED_EVERY = 2.0
 
 
 class Summary(NamedTuple):
-    """What a prediction made: rows answered, rows left out, those that were there before, seconds."""
+    """What a prediction made: rows answered, rows left out, those that were there before, seconds.
+
+    finished: whether all was done before.
+    """
 
     answered: int
     left_out: int
     before: int
     seconds: float
+    finished: bool = False
 
 
 def predict_into(
@@ -96,7 +100,7 @@ def predict_into(
             target.check_begins_alike(rows, first, task.answer_columns)
     answered = before = 0
     if target.is_finished:
-        return Summary(0, 0, target.rows, 0.0)
+        return Summary(0, 0, 0, 0.0, finished=True)
     with target, open_rows(task, path, header, known_ahead, broken_rows=broken) as rows:
         if jobs is not None:
             check_jobs(jobs, rows)

@@ -69,7 +69,7 @@ def one_label_a_number(counts: Mapping[str, int]) -> OneLabelANumber:
         first = label if number is None else written.setdefault(number, label)
         labels[label] = first
         if first != label:
-            told.append(f"{label} ({n:,}) is {first} ({counts[first]:,})")
+            told.append(f"{label} ({n:,}) = {first} ({counts[first]:,})")
     return OneLabelANumber(
         labels, [f"labels that are equal numbers are one: {', '.join(told[:5])}"] if told else []
     )
@@ -124,7 +124,7 @@ def alike(counts: Counter[str]) -> list[str]:
                 near += get_close_matches(label, common, 1, 0.85)
             other = next(iter(near), label)
         if other != label:
-            found.append(f"{quoted(label)} ({n:,}) and {quoted(other)} ({counts[other]:,})")
+            found.append(f"{quoted(label)} ({n:,}) ~ {quoted(other)} ({counts[other]:,})")
     if not found:
         return []
     return [f"nearly equal labels, learned as different ones: {', '.join(found[:5])}"]
