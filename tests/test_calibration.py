@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from sunhwan.calibration import Bin, calibration_error, fitted_temperature, reliability
+from sunhwan.calibration import (
+    Bin,
+    calibration_error,
+    fitted_share,
+    fitted_temperature,
+    reliability,
+)
 
 
 def drawn(examples: int, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -38,6 +44,30 @@ def test_a_temperature_makes_confidence_true() -> None:
         errors.append(calibration_error(reliability(p.amax(-1).tolist(), right)))
     assert errors[0] > 0.1
     assert errors[1] < 0.02
+
+
+@pytest.mark.parametrize(("share", "temperature"), [(0.3, 1.0), (1.0, 0.6), (1.5, 2.0)])
+def test_the_share_of_the_network_is_found_at_any_temperature(
+    share: float, temperature: float
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    network, linear = 3 * torch.randn(2, 20_000, 3, generator=generator, dtype=torch.float64)
+    p = torch.softmax((share * network + linear) / temperature, -1)
+    targets = torch.multinomial(p, 1, generator=generator).squeeze(1)
+    found = fitted_share(network, linear, targets)
+    assert found == pytest.approx(min(share, 1.0), rel=0.06)
+    assert 0.8 < fitted_share(network[:50], linear[:50], targets[:50]) <= 1
+    assert fitted_share(network[:0], linear[:0], targets[:0]) == 1.0
+
+
+def test_a_network_that_says_nothing_has_a_share_of_about_one() -> None:
+    generator = torch.Generator().manual_seed(1)
+    linear = torch.randn(500, 2, generator=generator)
+    targets = torch.multinomial(linear.softmax(-1), 1, generator=generator).squeeze(1)
+    assert fitted_share(torch.zeros(500, 2), linear, targets) > 0.7
+    # All wrong: its weight is bounded, and positive.
+    wrong = torch.nn.functional.one_hot(1 - targets, 2) * 9.0
+    assert 0 < fitted_share(wrong, linear, targets) < 0.3
 
 
 def test_the_error_by_hand() -> None:

@@ -1,19 +1,22 @@
-"""Calibration: a temperature that makes probabilities true, and how true they are."""
+"""Calibration: a temperature that makes probabilities true, a network's share, and how true answers are."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from sunhwan.errors import UsageError
 
 BINS = 10
-TRUSTED = 50
-"""Examples of which the fit counts half."""
+TRUSTED, SHARE_TRUSTED = 50, 500
+"""Examples of which the fit of the temperature, and of the network's share, counts half."""
 LOWEST, HIGHEST = 0.2, 20.0
 """The temperatures that are tried."""
+LEAST = 0.05
+"""Of the weights of a network and of a linear model."""
 
 
 class Bin(NamedTuple):
@@ -43,6 +46,35 @@ def fitted_temperature(logits: Tensor, targets: Tensor) -> float:
             low = left
     trust = len(targets) / (len(targets) + TRUSTED)
     return math.exp(trust * (low + high) / 2)
+
+
+def fitted_share(network: Tensor, linear: Tensor, targets: Tensor) -> float:
+    """ρ of the least cross-entropy of softmax((ρ network + linear) / τ) on held-out examples, τ free.
+
+    network, linear: logits (n, L); targets (n). 1 is what the network learned with, and the most; less is
+    of one that knows its training data by heart. Few examples say little: log ρ counts n / (n + 500).
+    """
+    from scipy.optimize import minimize
+
+    if not len(targets):
+        return 1.0
+    both = torch.stack((network, linear)).double()
+
+    def objective(weights: Any) -> tuple[float, Any]:
+        w = torch.tensor(weights, requires_grad=True)
+        logits = torch.einsum("k,knl->nl", w, both)
+        # Convex in the two weights; where the network says nothing the second term decides.
+        loss = functional.cross_entropy(logits, targets) + (w - 1).square().sum() / len(targets)
+        (gradient,) = torch.autograd.grad(loss, w)
+        return loss.item(), gradient.numpy()
+
+    with torch.enable_grad():
+        found = minimize(
+            objective, (1.0, 1.0), jac=True, method="L-BFGS-B", bounds=((LEAST, None),) * 2
+        )
+    trust = len(targets) / (len(targets) + SHARE_TRUSTED)
+    share = float(found.x[0] / found.x[1])
+    return min(1.0, math.pow(share, trust))
 
 
 def _nats(logits: Tensor, targets: Tensor, log_temperature: float) -> float:

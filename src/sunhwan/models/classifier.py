@@ -34,10 +34,11 @@ class Labelled(NamedTuple):
 
 
 class Classifier(nn.Module):
-    r"""p(label | sequence) = softmax((v W + b + z) / τ), v = pool(y_1 … y_T).
+    r"""p(label | sequence) = softmax((ρ (v W + b) + z) / τ), v = pool(y_1 … y_T).
 
     z, `linear`, are the logits of a linear model of the sequence's n-grams, or 0 where there is none.
-    τ, `temperature`, is 1 in training and is fitted afterwards to held-out examples (Guo et al. 2017).
+    τ, `temperature`, and ρ, `share`, are 1 in training and are fitted afterwards to held-out examples (Guo
+    et al. 2017). A stored model has ρ within W and b.
     Of a pair both go through the same encoder, and v = [u; v; |u − v|; u ⊙ v] (Conneau et al. 2017;
     Mou et al. 2016).
     """
@@ -64,6 +65,7 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.output.bias)
         self.linear = linear
         self.temperature = 1.0
+        self.share = 1.0
 
     def encode(self, sequences: Ragged) -> Tensor:
         """Sequences → one vector (N, E) each."""
@@ -74,7 +76,8 @@ class Classifier(nn.Module):
         """One sequence a row, or two → logits (N, L)."""
         logits = self.network(inputs)
         if self.linear is not None:
-            logits = logits + self.linear(inputs[0])
+            share = 1.0 if self.training else self.share
+            logits = share * logits + self.linear(inputs[0])
         return logits if self.training or self.temperature == 1.0 else logits / self.temperature
 
     def network(self, inputs: Sequence[Ragged]) -> Tensor:

@@ -49,7 +49,7 @@ def save_model(folder: Path, task: Task, facts: Mapping[str, Any]) -> None:
         # The tensors' file seals the two texts, so that the three belong together or are refused.
         write_tensors(
             new / "model.safetensors",
-            weights(task.model),
+            weights(task.model) | task.fitted_weights(),
             {"config": config, "tokenizer": preprocessing},
         )
         (new / "config.json").write_text(_json(config), encoding="utf-8")

@@ -9,11 +9,9 @@ from typing import Any, ClassVar, Self
 import torch
 
 from sunhwan.baselines.labels import majority, tfidf_regression, within
-from sunhwan.calibration import (
-    check_threshold,
-    fitted_temperature,
-)
+from sunhwan.calibration import check_threshold, fitted_share, fitted_temperature
 from sunhwan.config import Config, TrainingConfig, Value, own
+from sunhwan.data import Ragged
 from sunhwan.errors import (
     ConfigError,
     DataError,
@@ -202,16 +200,25 @@ class Classify(TableTask):
             training.label_smoothing,
         )
 
-    @torch.no_grad()
     def log_probabilities(
         self,
         examples: Sequence[Example],
         interrupted: Callable[[], bool] = lambda: False,
     ) -> torch.Tensor:
         """log p(label | example), (n, L) float64."""
+        return torch.log_softmax(self._logits(self.model, examples, interrupted), -1)
+
+    @torch.no_grad()
+    def _logits(
+        self,
+        of: Callable[[Sequence[Ragged]], torch.Tensor],
+        examples: Sequence[Example],
+        interrupted: Callable[[], bool],
+    ) -> torch.Tensor:
+        """Those of the model or of a part, (n, L) float64."""
         found = torch.empty(len(examples), len(self.labels), dtype=torch.float64)
         for places, batch in self.each_batch(examples, interrupted=interrupted):
-            found[places] = torch.log_softmax(self.model(batch.inputs).double(), -1).cpu()
+            found[places] = of(batch.inputs).double().cpu()
         return found
 
     def evaluate_data(
@@ -231,14 +238,23 @@ class Classify(TableTask):
         limit: int = 0,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ClassifyScores:
-        """Fit the temperature to the held-out examples, then compute the figures."""
+        """Fit temperature and share to the held-out examples, then compute the figures."""
         if not own(self.config.task, ClassifyConfig).calibrate:
             return self.evaluate_data(data, limit=limit, interrupted=interrupted)
         data = first_ones(data, limit)
-        self.model.temperature = 1.0
-        found, targets = self.log_probabilities(data, interrupted), _targets(data)
-        self.model.temperature = fitted_temperature(found, targets)
-        return self._scores(torch.log_softmax(found / self.model.temperature, -1), targets)
+        model, targets = self.model, _targets(data)
+        found = self._logits(model.network, data, interrupted)
+        if model.linear is not None:
+            part = model.linear
+            linear = self._logits(lambda inputs: part(inputs[0]), data, interrupted)
+            model.share = fitted_share(found, linear, targets)
+            found = model.share * found + linear
+        model.temperature = fitted_temperature(found, targets)
+        return self._scores(torch.log_softmax(found / model.temperature, -1), targets)
+
+    def fitted_weights(self) -> dict[str, torch.Tensor]:
+        named = self.model.output.named_parameters(prefix="output")
+        return {name: (self.model.share * value).detach() for name, value in named}
 
     def _scores(self, found: torch.Tensor, targets: torch.Tensor) -> ClassifyScores:
         guesses = found.argmax(-1)

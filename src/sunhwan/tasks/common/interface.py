@@ -113,6 +113,10 @@ class Learner(ABC):
         """What the model does now, to look at while it learns: "" where there is nothing to see."""
         return ""
 
+    def fitted_weights(self) -> dict[str, Tensor]:
+        """The tensors that the model folder has otherwise than training does, by name."""
+        return {}
+
     def model_facts(self) -> dict[str, Any]:
         """What the model folder must keep of how it was trained."""
         return {}
