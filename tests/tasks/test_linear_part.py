@@ -5,8 +5,10 @@ import random
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 
 import sunhwan
 from sunhwan.config import Config
@@ -15,8 +17,16 @@ from sunhwan.errors import ConfigError, StoreError
 from sunhwan.exporting import export
 from sunhwan.inspection import encode_texts
 from sunhwan.models.ngrams import BASE, PRIME, NgramLinear
+from sunhwan.store import load_model, read_tensors, save_model
 from sunhwan.tasks import Classify
-from sunhwan.training import train
+from sunhwan.tasks.classify.ngrams import FOLDS, GramCounts, _strength, fit_ngrams
+from sunhwan.tasks.common.examples import Example
+from sunhwan.tasks.common.interface import Prepared
+from sunhwan.tasks.common.pairs import share_of
+from sunhwan.tasks.common.word_input import WordsKind
+from sunhwan.training import resume, train
+from tests.conftest import losses
+from tests.tasks.test_laws import Stop, config
 
 WORDS = ["good", "bad", "film", "plot", "very", "not", "the", "a", "really", "no", "was", "it"]
 
@@ -46,6 +56,13 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     }  # fmt: skip
     train(Config().override(settings), folder / "run")
     return folder / "run", folder / "sentences.tsv"
+
+
+@pytest.fixture(scope="module")
+def prepared(learned: tuple[Path, Path]) -> Prepared:
+    return Classify.prepare(
+        Config().override({"task.name": "classify", "data.source": str(learned[1])})
+    )
 
 
 def test_the_logits_are_those_of_its_equation() -> None:
@@ -106,10 +123,7 @@ def test_a_text_s_vector_holds_its_logits_behind_the_network_s(learned: tuple[Pa
     assert said.named["probability"] == pytest.approx(float(logits.softmax(0).max()), rel=1e-4)
 
 
-def test_each_row_has_what_a_fit_without_it_says(learned: tuple[Path, Path]) -> None:
-    prepared = Classify.prepare(
-        Config().override({"task.name": "classify", "data.source": str(learned[1])})
-    )
+def test_each_row_has_what_a_fit_without_it_says(prepared: Prepared) -> None:
     rows = prepared.train[:100]
     batch = prepared.task.collate(rows)
     own = prepared.task.model.linear(batch.inputs[0])
@@ -123,6 +137,95 @@ def test_each_row_has_what_a_fit_without_it_says(learned: tuple[Path, Path]) -> 
     loss.objective.backward()
     assert prepared.task.model.output.weight.grad.abs().max() > 0
     assert prepared.task.collate([rows[0]._replace(left_out=None), *rows[1:]]).left_out is None
+
+
+def test_what_is_left_out_of_a_fit_changes_nothing_of_it(prepared: Prepared) -> None:
+    task, rows = prepared.task, prepared.train
+    fold = [int(FOLDS * share_of("\t".join(("fold", *row.raw)))) for row in rows]
+    others = [row for row, k in zip(rows, fold, strict=True) if k != 2]
+    asked = [row for row, k in zip(rows, fold, strict=True) if k == 2]
+    part, _ = fit_ngrams(task.input_kind, others, len(task.labels))
+    assert part.buckets == task.model.linear.buckets
+    batch = task.collate(asked)
+    assert torch.allclose(part(batch.inputs[0]), batch.left_out, atol=1e-4)
+
+
+def test_n_grams_of_one_row_and_unseen_ones_count_nothing(tmp_path: Path) -> None:
+    texts = ["good film", "good plot", "bad film", "bad plot", "bad unicorn"]
+    config = Config().override({"text.vocabulary": "characters"})
+    kind = WordsKind.fit([text.split() for text in [*texts, "zebra"]], config)
+
+    def example(text: str, label: int) -> Example:
+        inputs = (kind.encode(text, tmp_path, ""),)
+        return Example("", inputs, torch.tensor(label), (text,))
+
+    rows = [example(text, int(text.startswith("bad"))) for text in texts]
+    part, _ = fit_ngrams(kind, rows, 2)
+    assert int((part.frequency > 0).sum()) == len({"good", "bad", "film", "plot"})
+    says = {
+        text: part(kind.collate([kind.encode(text, tmp_path, "")]))[0]
+        for text in ("bad", "bad unicorn", "zebra bad zebra", "zebra", "bad film", "")
+    }
+    assert says["bad"].argmax() == 1
+    assert says["bad"].equal(says["bad unicorn"])
+    assert torch.allclose(says["bad"], says["zebra bad zebra"])
+    assert says["zebra"].equal(part.bias)
+    assert says["bad film"][1] < says["bad"][1]
+    alone, _ = fit_ngrams(kind, [example("good", 0), example("bad", 1), example("film", 1)], 2)
+    assert torch.allclose(alone(kind.collate([rows[0].inputs[0]])).exp(), torch.tensor([1, 2]) / 3)
+
+
+def test_a_run_with_it_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    changes = {"model.linear": "ngrams", "training.steps": 6, "training.validate_every": 2}
+    settings = config("classify", tmp_path, **changes)
+    train(settings, tmp_path / "straight")
+    train(settings, tmp_path / "stopped", reporter=Stop(3))
+    resume(tmp_path / "stopped")
+    assert losses(tmp_path / "stopped") == losses(tmp_path / "straight")
+    for where in ("model/model.safetensors", f"checkpoints/step-{6:012d}.safetensors"):
+        ours, theirs = (read_tensors(tmp_path / run / where)[0] for run in ("stopped", "straight"))
+        assert all(ours[key].equal(theirs[key]) for key in ours.keys() | theirs.keys())
+
+
+def test_the_network_s_share_is_fitted_and_stored_within_its_output_layer(
+    prepared: Prepared, tmp_path: Path
+) -> None:
+    task, rows = prepared.task, prepared.train[:200]
+    model = task.model.eval()
+    with torch.no_grad():
+        model.output.weight.normal_()
+    trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    inputs = task.collate(rows[:9]).inputs
+    alone, linear = model.network(inputs), model.linear(inputs[0])
+    scores = task.validate(rows)
+    # A random network disturbs: it is turned down, and training does not see it.
+    assert 0 < model.share < 0.8
+    assert torch.allclose(
+        model(inputs) * model.temperature, model.share * alone + linear, atol=1e-5
+    )
+    assert all(trained[name].equal(tensor) for name, tensor in model.state_dict().items())
+    model.train()
+    model.dropout.eval()
+    model.encoder.eval()
+    assert torch.allclose(model(inputs), alone + linear, atol=1e-5)
+    model.eval()
+    save_model(tmp_path / "model", task, {})
+    again = load_model(tmp_path / "model").task
+    assert isinstance(again, Classify)
+    assert again.model.share == 1.0
+    assert torch.allclose(again.model.output.weight, model.share * model.output.weight)
+    assert torch.allclose(again.model(inputs), model(inputs), atol=1e-5)
+    assert again.evaluate_data(rows).loss == pytest.approx(scores.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize(("wrong", "strength"), [(0.0, 40.0), (0.3, 10.0)])
+def test_the_penalty_is_the_one_that_rows_left_out_ask_for(wrong: float, strength: float) -> None:
+    rng = np.random.default_rng(1)
+    counts = csr_matrix(rng.random((400, 60)) < 0.1, dtype=np.float32)
+    targets = (counts @ rng.normal(size=60) > 0).astype(int)
+    targets = np.where(rng.random(400) < wrong, 1 - targets, targets)
+    rows = GramCounts(counts, np.arange(60), counts)
+    assert _strength(rows, targets, 2, np.arange(400) % 5 > 0) == strength
 
 
 def test_pairs_have_none(tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from sunhwan.models.ngrams import NgramLinear
 from sunhwan.tasks.common.examples import Example
@@ -18,6 +19,8 @@ FOLDS = 5
 CHUNK = 256
 BUCKETS, WEIGHTS = 2**18, 2**22
 """At most, of one label and of all."""
+REPEATED, ROOM = 2, 32
+"""Rows of an n-gram that counts, and buckets for each such n-gram: others rarely fall into the same."""
 WORDS, TOKENS = 2, 6
 """The longest n-grams, in words and in other tokens."""
 
@@ -38,25 +41,81 @@ def fit_ngrams(
     of a fit to other rows (stacked generalisation, Wolpert 1992), in `FOLDS` parts that a hash of the
     question decides: equal ones are in one part.
     """
-    codes = _codes(kind, examples)
-    different = len(np.unique(np.concatenate(codes)))
-    buckets = min(_power(2 * different), BUCKETS, max(_power(WEIGHTS // labels), 2))
-    part = empty_part(kind, buckets, labels)
-    counts = _counts(codes, buckets)
+    rows = _rows(_codes(kind, examples), labels)
     targets = np.array([int(e.target) for e in examples if e.target is not None])
-    frequency = math.log(1 + len(codes)) - np.log1p(counts.getnnz(0)) + 1
-    part.frequency.copy_(torch.from_numpy(frequency))
-    features = _scaled(counts, part.frequency.numpy())
-    weight, bias = _regression(features, targets, labels)
-    part.weight.copy_(torch.from_numpy(weight.T))
-    part.bias.copy_(torch.from_numpy(bias))
     fold = np.array([int(FOLDS * share_of("\t".join(("fold", *e.raw)))) for e in examples])
+    strength = _strength(rows, targets, labels, fold != 0)
+    part = empty_part(kind, rows.counts.shape[1], labels)
+    frequency, weight, bias = _fitted(rows, targets, labels, strength)
+    for buffer, values in ((part.frequency, frequency), (part.weight, weight.T), (part.bias, bias)):
+        buffer.copy_(torch.from_numpy(values))
     held_out = np.zeros((len(examples), labels), np.float32)
     for left_out in range(FOLDS):
-        rows = fold == left_out
-        weight, bias = _regression(features[~rows], targets[~rows], labels)
-        held_out[rows] = features[rows] @ weight.T + bias
+        asked = fold == left_out
+        found = _fitted(rows.some(~asked), targets[~asked], labels, strength)
+        held_out[asked] = _logits(rows.counts[asked], *found)
     return part, torch.from_numpy(held_out)
+
+
+class GramCounts(NamedTuple):
+    """How often each of n rows has each of D n-grams, and each of F buckets; sparse.
+
+    grams (n, D). bucket (D): that of each n-gram. counts (n, F).
+    """
+
+    grams: Any
+    bucket: Any
+    counts: Any
+
+    def some(self, asked: Any) -> "GramCounts":
+        return GramCounts(self.grams[asked], self.bucket, self.counts[asked])
+
+
+def _rows(codes: Sequence[Any], labels: int) -> GramCounts:
+    """The codes of each row's n-grams, counted."""
+    starts = np.cumsum([0, *map(len, codes)])
+    different, columns = np.unique(np.concatenate(codes), return_inverse=True)
+    grams = _counts(starts, columns, len(different))
+    repeated = int((grams.getnnz(0) >= REPEATED).sum())
+    buckets = min(_power(ROOM * repeated), BUCKETS, max(_power(WEIGHTS // labels), 2))
+    bucket = different % buckets
+    return GramCounts(grams, bucket, _counts(starts, bucket[columns], buckets))
+
+
+def _strength(rows: GramCounts, targets: Any, labels: int, known: Any) -> float:
+    """The first of `STRENGTHS` whose next is worse on the other rows when fitted to the known ones."""
+    best, least = STRENGTHS[0], math.inf
+    if known.all() or not known.any():
+        return best
+    asked = torch.from_numpy(targets[~known])
+    for strength in STRENGTHS:
+        found = _fitted(rows.some(known), targets[known], labels, strength)
+        logits = torch.from_numpy(_logits(rows.counts[~known], *found))
+        nats = functional.cross_entropy(logits, asked).item()
+        if nats >= least:
+            break
+        best, least = strength, nats
+    return best
+
+
+def _logits(counts: Any, frequency: Any, weight: Any, bias: Any) -> Any:
+    """What a fit says of rows (n, L)."""
+    return _scaled(counts, frequency) @ weight.T + bias
+
+
+def _fitted(rows: GramCounts, targets: Any, labels: int, strength: float) -> tuple[Any, Any, Any]:
+    """Inverse document frequencies (F), weights (L, F) and biases (L), fitted to these rows alone.
+
+    A bucket without an n-gram of `REPEATED` rows has frequency 0: such n-grams tell nothing of others and
+    would only make the norm larger, most of rows of which most was never seen.
+    """
+    kept = np.unique(rows.bucket[rows.grams.getnnz(0) >= REPEATED])
+    counts = rows.counts[:, kept]
+    frequency, weight = (np.zeros((k, rows.counts.shape[1]), np.float32) for k in (1, labels))
+    frequency[0, kept] = math.log(1 + len(targets)) - np.log1p(counts.getnnz(0)) + 1
+    features = _scaled(counts, frequency[0, kept])
+    weight[:, kept], bias = _regression(features, targets, labels, strength)
+    return frequency[0], weight, bias
 
 
 def _codes(kind: InputKind, examples: Sequence[Example]) -> list[Any]:
@@ -72,14 +131,12 @@ def _power(least: int) -> int:
     return 1 << max(least - 1, 1).bit_length()
 
 
-def _counts(codes: Sequence[Any], buckets: int) -> Any:
-    """How often each row (n) has an n-gram of each bucket, sparse (n, buckets)."""
+def _counts(starts: Any, columns: Any, different: int) -> Any:
+    """How often each row has each column, sparse: those of row k stand between `starts` k and k + 1."""
     from scipy.sparse import csr_matrix
 
-    starts = np.cumsum([0, *map(len, codes)])
-    columns = np.concatenate(codes) % buckets
-    shape = (len(codes), buckets)
-    counts = csr_matrix((np.ones(len(columns), np.float32), columns, starts), shape)
+    values = np.ones(len(columns), np.float32)
+    counts = csr_matrix((values, columns, starts), (len(starts) - 1, different))
     counts.sum_duplicates()
     return counts
 
@@ -94,17 +151,17 @@ def _scaled(counts: Any, frequency: Any) -> Any:
     )
 
 
-def _regression(features: Any, targets: Any, labels: int) -> tuple[Any, Any]:
+def _regression(features: Any, targets: Any, labels: int, strength: float) -> tuple[Any, Any]:
     """Weights (L, F) and biases (L) by scikit-learn; a label that no row has is never likely."""
     from sklearn.linear_model import LogisticRegression
 
     weight = np.zeros((labels, features.shape[1]), np.float32)
-    present = np.unique(targets)
+    present, rows = np.unique(targets, return_counts=True)
     bias = np.full(labels, -math.log(len(targets) + 1), np.float32)
-    if len(present) == 1:
-        bias[present] = 0
+    if len(present) < 2 or not features.shape[1]:
+        bias[present] = np.log(rows / len(targets))
         return weight, bias
-    model = LogisticRegression(C=STRENGTH, max_iter=200, tol=1e-3).fit(features, targets)
+    model = LogisticRegression(C=strength, max_iter=MOST_STEPS, tol=1e-4).fit(features, targets)
     if len(present) == 2:
         weight[present] = np.concatenate((-model.coef_, model.coef_)) / 2
         bias[present] = np.array((-model.intercept_[0], model.intercept_[0])) / 2
@@ -113,5 +170,5 @@ def _regression(features: Any, targets: Any, labels: int) -> tuple[Any, Any]:
     return weight, bias
 
 
-STRENGTH = 30.0
-"""C, the inverse of the penalty's weight."""
+STRENGTHS, MOST_STEPS = (10.0, 20.0, 40.0), 200
+"""C, the inverse of the penalty's weight, and the most steps of the solver."""
