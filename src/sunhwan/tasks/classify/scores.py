@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from torch import Tensor
+
 from sunhwan.metrics import macro_f1
 
 
@@ -33,6 +35,17 @@ class ClassifyScores(NamedTuple):
             ("loss", f"{self.loss:.4f} nats per example"),
             ("examples", f"{self.examples:,}"),
         ]
+
+
+def scores_of(found: Tensor, targets: Tensor) -> ClassifyScores:
+    """The scores of log p(label | example), found (n, L), where the labels are targets (n)."""
+    guesses = found.argmax(-1)
+    return ClassifyScores(
+        loss=-found.gather(1, targets.unsqueeze(1)).mean().item(),
+        accuracy=(guesses == targets).double().mean().item(),
+        macro_f1=macro_f1(targets.tolist(), guesses.tolist()),
+        examples=len(targets),
+    )
 
 
 def agreement(right: Sequence[str], said: Sequence[str]) -> dict[str, float]:

@@ -21,13 +21,12 @@ from sunhwan.errors import (
     printable,
     quoted,
 )
-from sunhwan.metrics import macro_f1
 from sunhwan.models import Classifier
 from sunhwan.models.classifier import Labelled
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.classify.ngrams import BUCKETS, empty_part, fit_ngrams
 from sunhwan.tasks.classify.review import review
-from sunhwan.tasks.classify.scores import ClassifyScores, agreement
+from sunhwan.tasks.classify.scores import ClassifyScores, agreement, scores_of
 from sunhwan.tasks.classify.settings import ClassifyConfig, ClassifyModelConfig
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
@@ -229,7 +228,7 @@ class Classify(TableTask):
         interrupted: Callable[[], bool] = lambda: False,
     ) -> ClassifyScores:
         data = first_ones(data, limit)
-        return self._scores(self.log_probabilities(data, interrupted), _targets(data))
+        return scores_of(self.log_probabilities(data, interrupted), _targets(data))
 
     def validate(
         self,
@@ -250,24 +249,15 @@ class Classify(TableTask):
             model.share = fitted_share(found, linear, targets)
             found = model.share * found + linear
         model.temperature = fitted_temperature(found, targets)
-        return self._scores(torch.log_softmax(found / model.temperature, -1), targets)
+        return scores_of(torch.log_softmax(found / model.temperature, -1), targets)
 
     def fitted_weights(self) -> dict[str, torch.Tensor]:
         named = self.model.output.named_parameters(prefix="output")
         return {name: (self.model.share * value).detach() for name, value in named}
 
-    def _scores(self, found: torch.Tensor, targets: torch.Tensor) -> ClassifyScores:
-        guesses = found.argmax(-1)
-        return ClassifyScores(
-            loss=-found.gather(1, targets.unsqueeze(1)).mean().item(),
-            accuracy=(guesses == targets).double().mean().item(),
-            macro_f1=macro_f1(targets.tolist(), guesses.tolist()),
-            examples=len(targets),
-        )
-
     def review_data(self, data: Sequence[Example]) -> Review:
         found, targets = self.log_probabilities(data), _targets(data)
-        return review(self._scores(found, targets), found, targets, data, self.labels)
+        return review(scores_of(found, targets), found, targets, data, self.labels)
 
     def baselines(
         self, train: Sequence[Example], data: Sequence[Example], scores: Scores, *, limit: int = 0
