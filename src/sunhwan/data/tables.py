@@ -22,6 +22,7 @@ from sunhwan.data.numbers import (
 )
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
+from sunhwan.data.wide_tables import turned
 from sunhwan.errors import DataError, did_you_mean, listed, quoted
 from sunhwan.files import unpacked_name
 from sunhwan.text.decoding import normalize, read_known
@@ -129,7 +130,8 @@ def read_table(
         empty_lines: whether empty lines between the rows of separated values are left out, as
             `Table.empty` tells; False where rows are counted.
         amounts: whether columns of $1,204.50, 12% or (3.5) become plain numbers too, see `amounts`, and a
-            dash or `NA` beside numbers that are not plain an empty cell.
+            dash or `NA` beside numbers that are not plain an empty cell; and whether a table with a column
+            for each time is turned to one with a row for each value, see `wide_tables`.
         usual: how other files write the numbers of columns, which decides where this one does not.
 
     Raises:
@@ -140,7 +142,7 @@ def read_table(
     name = normalize(str(path))
     suffix = Path(unpacked_name(name)).suffix
     if suffix in (*WORKBOOKS, *COLUMNAR):
-        table = _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR)
+        table = _of_sheet(Path(path), name, header, columnar=suffix in COLUMNAR, wide=amounts)
         return _in_plain_numbers(table, amounts=amounts, usual=usual)
     known = read_known(path)
     text = known.text.rstrip("\n")
@@ -159,6 +161,8 @@ def read_table(
     cells = [row for row in cells if row[1]]
     if header is None:
         header = bool(cells and layout.separator) and looks_like_header([c for _, c in cells])
+    if amounts and header and layout.separator:
+        cells, notes = turned(cells, notes, name)
     table = _of_cells(cells, header, name, layout, known.said + layout.kind, notes)
     table = replace(table, empty=empty)
     if not layout.separator:
@@ -171,13 +175,14 @@ def _with_one_header(cells: Cells, notes: tuple[str, ...]) -> tuple[Cells, tuple
     return cells, notes + more
 
 
-def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool) -> Table:
+def _of_sheet(path: Path, name: str, header: bool | None, *, columnar: bool, wide: bool) -> Table:
     sheet = read_columnar(path) if columnar else read_workbook(path)
     cells, notes = sheet.cells, tuple[str, ...]()
     if not columnar and header is not False:
         cells, notes = _with_one_header(*within_margins(cells))
     if header is None:
         header = columnar or looks_like_header([row for _, row in cells])
+    cells, notes = turned(cells, notes, name) if wide and header else (cells, notes)
     return _of_cells(cells, header, name, Layout(","), sheet.said, notes, "row")
 
 
