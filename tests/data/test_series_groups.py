@@ -85,3 +85,28 @@ def test_one_name_that_is_missing_is_not_filled_in(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match="line 3: the column '매장', which names the series, is em"):
         read_panel(path)
+
+
+@pytest.mark.parametrize(
+    ("column", "names"), [("매장", "서울 부산 대전"), ("시각", "09:00 10:00 11:00")]
+)
+def test_dates_of_merged_cells_are_those_of_all_rows_of_their_block(
+    tmp_path: Path, column: str, names: str
+) -> None:
+    rows = [f"날짜,{column},매출"]
+    for day in range(1, 11):
+        for place, name in enumerate(names.split()):
+            rows.append(f"{f'2024-03-{day:02}' if not place else ''},{name},{day}")
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(rows[:-1]) + "\n", encoding="utf-8")
+    found = read_panel(path)
+    assert len(found) == (3 if column == "매장" else 1)
+    assert sum(len(series.times) for series in found) == 29
+    assert (
+        "in the first row of each block alone, and read for all of its rows: 날짜" in found[0].said
+    )
+    path.write_text("\n".join([*rows[:2], *rows[3:]]) + "\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"column '날짜( 시각)?' (has no time, as in 19 of 29|holds '11:00')"
+    ):
+        read_panel(path)

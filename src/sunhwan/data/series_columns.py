@@ -14,6 +14,7 @@ from sunhwan.data.series_groups import (
     VALUE_NAMES,
     cells,
     check_named,
+    dates_filled_down,
     filled_down,
     group_of,
     is_numeric,
@@ -118,13 +119,17 @@ def without_blank_rows(table: Table, wanted: Wanted) -> Table:
 
 
 def with_names_filled(table: Table, wanted: Wanted) -> tuple[Table, tuple[str, ...]]:
-    """The table with the names of its series in every row, see `filled_down`, and a note."""
+    """The table with the times and names of its series in every row, and notes; see `filled_down` and
+    `dates_filled_down`."""
     if all(cell.strip() for row in table.rows for cell in row.values.values()):
         return table, ()
+    when = wanted.time or _time_column(table, set())
+    table, dated = dates_filled_down(table, when) if when in table.columns else (table, ())
     when, times, parts = _times(table, wanted.time, set())
     used = {*parts, *wanted.targets, *wanted.inputs, *wanted.future}
     free = [name for name in table.columns if name not in used]
-    return filled_down(table, times, free) if when else (table, ())
+    table, named = filled_down(table, times, free) if when else (table, ())
+    return table, dated + named
 
 
 def columns_of(table: Table, wanted: Wanted) -> Columns:
@@ -138,6 +143,8 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         if count > 1:
             raise UsageError(f"The column {quoted(name)} is named twice; name each one once.")
     group, inputs, future = given
+    if not wanted.rows:
+        _check_times(table, when, times)
     if when and not group:
         used = {*parts, *targets, *inputs, *future}
         free = [name for name in table.columns if name not in used]
@@ -165,6 +172,16 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     left = tuple(name for name in rest if name not in read)
     unread = tuple(name for name in words if name not in read)
     return Columns(when, times, group, targets, inputs, future, static, left, unread)
+
+
+def _check_times(table: Table, when: str, times: Sequence[str]) -> None:
+    """DataError: a row lacks a time, which others have."""
+    empty = [row for row, cell in enumerate(times) if not cell.strip(" -")]
+    if empty and len(empty) < len(times):
+        raise DataError(
+            f"{table.rows[empty[0]].where}: the column {quoted(when)} has no time, as in {len(empty):,} of "
+            f"{len(times):,} rows; write the time in every row, or take the row out"
+        )
 
 
 def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:

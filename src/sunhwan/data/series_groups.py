@@ -165,12 +165,38 @@ def filled_down(
     within = np.delete(steps, anew)
     if len(set(np.sign(within))) != 1 or (np.sign(steps[anew]) == np.sign(within[0])).any():
         return table, ()
-    named = dict[str, str]()
+    return _filled(table, merged)
+
+
+def dates_filled_down(table: Table, when: str) -> tuple[Table, tuple[str, ...]]:
+    """The table with times in every row where each stands in the first of its block alone, and a note.
+
+    Only where another column has the same different cells in each block, as all stores or all hours of a
+    day; the last block may lack some.
+    """
+    found = [cell.strip() for cell in cells(table, when)]
+    starts = [row for row, cell in enumerate(found) if cell]
+    several = len(starts) > 1 and 2 * len(starts) <= len(found)
+    if not found[0] or not several or len({found[row] for row in starts}) < len(starts):
+        return table, ()
+    for name in table.columns:
+        column = [cell.strip() for cell in cells(table, name)]
+        blocks = [column[a:b] for a, b in pairwise((*starts, len(found)))]
+        kinds = [frozenset(block) for block in blocks]
+        different = all(len(kind) == len(block) for kind, block in zip(kinds, blocks, strict=True))
+        if all(column) and different and len({*kinds[:-1]}) == 1 and kinds[-1] <= kinds[0]:
+            return _filled(table, [when])
+    return table, ()
+
+
+def _filled(table: Table, merged: Sequence[str]) -> tuple[Table, tuple[str, ...]]:
+    """The table with the last filled cell of each of the columns in the empty ones below it, and a note."""
+    last = dict[str, str]()
     rows, written = [], []
     for place, row in enumerate(table.rows):
-        named |= {name: row.values[name] for name in merged if found[name][place]}
-        rows.append(row._replace(values=row.values | named))
-        written += [table.written[place] | named] if table.written else []
+        last |= {name: row.values[name] for name in merged if row.values[name].strip()}
+        rows.append(row._replace(values=row.values | last))
+        written += [table.written[place] | last] if table.written else []
     note = f"in the first row of each block alone, and read for all of its rows: {listed(merged)}"
     return replace(table, rows=tuple(rows), written=tuple(written)), (note,)
 
