@@ -190,6 +190,52 @@ def test_quarters_in_a_column_of_their_own_are_one_time_with_the_year() -> None:
     assert series.clock.after(1) == ("2024-Q1",)
 
 
+@pytest.mark.parametrize(
+    ("header", "row", "name", "after"),
+    [
+        ("YYYYMMDD,HH", "{d:%Y%m%d},{h}", "YYYYMMDD HH", "20240103 01:00"),
+        ("tm_day,tm_hour", "{d:%Y%m%d},{d:%H%M}", "tm_day tm_hour", "20240103 00:00"),
+        ("dteday,hr", "{d:%Y-%m-%d},{d.hour}", "dteday hr", "2024-01-03 00:00"),
+        ("date,time", "{d:%Y-%m-%d},{n}", "date time", "2024-01-03 00:00"),
+        ("year,month,day,hour", "{d.year},{d.month},{d.day},{d.hour}",
+         "year month day hour", "2024-01-03 00:00"),
+        ("판매일자,판매시간", "{d:%Y%m%d},{d.hour}:00", "판매일자 판매시간", "20240103 0:00"),
+        ("년,월,일", "{day.year}년,{day.month}월,{day.day}일", "년 월 일", "2024-02-18"),
+        ("Month,Year", "{month:%b},{month.year}", "Year Month", "2028-Jan"),
+        ("Year,Week", "{day:%G},{day:%V}", "Year Week", "2024-W08"),
+    ],
+)  # fmt: skip
+def test_parts_of_a_time_in_columns_of_their_own_are_joined(
+    header: str, row: str, name: str, after: str
+) -> None:
+    lines, first = [f"{header},y\n"], datetime(2024, 1, 1)
+    for n in range(48):
+        d, month = first + timedelta(hours=n), datetime(2024 + n // 12, n % 12 + 1, 1)
+        day = first + timedelta(days=n if "Week" not in header else 7 * (n % 7))
+        if "Week" in header and n > 6:
+            break
+        made = row.format(d=d, h=d.hour + 1, n=100 * d.hour, month=month, day=day)
+        lines.append(f"{made},{n}\n")
+    series = read("".join(lines))
+    assert (series.time, series.columns, series.clock.after(1)) == (name, ("y",), (after,))
+    assert f"are joined to one time, such as {series.times[0]}" in series.said
+    assert not np.isnan(series.values).any()
+
+
+def test_dates_in_digits_under_any_name_are_times_and_no_series() -> None:
+    rows = [f"a,202401{d:02},{d}\nb,202401{d:02},{d}\n" for d in range(1, 20)]
+    Path("x.csv").write_text("Shop,TRADT,y\n" + "".join(rows), "utf-8")
+    made = read_panel("x.csv")
+    assert [(s.columns, s.clock.after(1)) for s in made] == [(("y",), ("20240120",))] * 2
+
+
+def test_a_part_of_a_time_is_never_said_to_name_series() -> None:
+    rows = "".join(f"2024-01-0{d},{h},NW,{h}\n" for d in (1, 2, 3) for h in (1, 1, 2) for _ in "ab")
+    with pytest.raises(DataError) as refused:
+        read("date,hour,wind,y\n" + rows)
+    assert not str(refused.value).endswith("hour")
+
+
 def test_a_row_without_the_name_of_its_series_is_refused() -> None:
     rows = "".join(f"{k},2024-01-0{d},{d}\n" for k in "ab" for d in (1, 2, 3))
     with pytest.raises(DataError, match="line 3: the column 'store', which names the series, is e"):

@@ -192,7 +192,10 @@ def _chosen(columns: Columns) -> tuple[str, ...]:
     if columns.group:
         found += f" of each {', '.join(columns.group)}"
     left = [name for name in columns.left if name not in columns.words]
-    notes = [f"not read: {listed(left)} (--input or --future reads them)"] if left else []
+    notes = []
+    if columns.joined:
+        notes = [f"{listed(columns.joined)} are joined to one time, such as {columns.times[0]}"]
+    notes += [f"not read: {listed(left)} (--input or --future reads them)"] if left else []
     notes += [f"columns of words are left out: {listed(columns.words)}"] if columns.words else []
     return (found, *notes)
 

@@ -4,10 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import NamedTuple
 
-from sunhwan.data.dates import looks_like_date, orders_of
 from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.numbers import MISSING, is_number
 from sunhwan.data.series_groups import (
@@ -21,28 +19,11 @@ from sunhwan.data.series_groups import (
     static_of,
 )
 from sunhwan.data.tables import Table, column
-from sunhwan.data.times import read_times
+from sunhwan.data.time_columns import PART_NAMES, time_column, time_of
 from sunhwan.errors import DataError, UsageError, listed, quoted
 
-# fmt: off
-TIME_NAMES = frozenset((
-    "date", "time", "datetime", "timestamp", "ds", "day", "month", "quarter", "year", "epoch",
-    "날짜", "일자", "일시", "시간", "시각", "연도", "월", "측정일시", "기준일", "기준일자", "거래일",
-))
-# fmt: on
-_CLOCK_NAMES = frozenset(("time", "hour", "시간", "시각", "시"))
-_CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
-_QUARTER_NAMES = ("quarter", "qtr", "분기")
-_QUARTER_CELL = re.compile(r"[qQ]?([1-4])(?:[qQ]|/4)? ?(?:분기)?")
-_PARTS = (("year", "연도", "년"), ("month", "월"), ("day", "일"))
-PART_NAMES = frozenset(
-    (*_PARTS[0], *_PARTS[1], *_PARTS[2], "quarter", "week", "hour", "분기", "주", "시")
-)
-"""Names of columns that hold a part of a date each."""
 _AMOUNT = re.compile(r"\W*[0-9][0-9.,]*+\W*(?![KMB]\s*$)\w{1,3}\W*")
 """A number with a unit, such as 1,200원: a mistake in a column of numbers, and no word."""
-FEWEST_TIMES = 8
-"""Rows from which on plain numbers under another name are told to be times."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +69,12 @@ class Columns(NamedTuple):
     """What each column of a table is.
 
     time: its name, or "" where there is none; times: its cells, joined where it is several columns.
+    joined: the columns that the times are joined from, none where it is one.
     left: columns that are not read; words: those of them that hold words, and can be no series.
     """
 
     time: str
-    times: list[str]
+    times: Sequence[str]
     group: tuple[str, ...]
     targets: tuple[str, ...]
     inputs: tuple[str, ...]
@@ -100,6 +82,7 @@ class Columns(NamedTuple):
     static: tuple[str, ...]
     left: tuple[str, ...]
     words: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
 
 
 def without_blank_rows(table: Table, wanted: Wanted) -> Table:
@@ -115,7 +98,7 @@ def without_blank_rows(table: Table, wanted: Wanted) -> Table:
         written=tuple(table.written[place] for place in kept) if table.written else (),
         empty=(*table.empty, *(table.rows[place].where for place in blank)),
     )
-    return found if wanted.time or _time_column(found, set()) else table
+    return found if wanted.time or time_column(found, set()) else table
 
 
 def with_names_filled(table: Table, wanted: Wanted) -> tuple[Table, tuple[str, ...]]:
@@ -123,9 +106,9 @@ def with_names_filled(table: Table, wanted: Wanted) -> tuple[Table, tuple[str, .
     `dates_filled_down`."""
     if all(cell.strip() for row in table.rows for cell in row.values.values()):
         return table, ()
-    when = wanted.time or _time_column(table, set())
+    when = wanted.time or time_column(table, set())
     table, dated = dates_filled_down(table, when) if when in table.columns else (table, ())
-    when, times, parts = _times(table, wanted.time, set())
+    when, times, parts = time_of(table, wanted.time, set())
     used = {*parts, *wanted.targets, *wanted.inputs, *wanted.future}
     free = [name for name in table.columns if name not in used]
     table, named = filled_down(table, times, free) if when else (table, ())
@@ -137,7 +120,7 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     given = [_named(table, names) for names in (wanted.group, wanted.inputs, wanted.future)]
     targets = _named(table, wanted.targets)
     named = {*targets, *(name for names in given for name in names)}
-    when, times, parts = _times(table, wanted.time, named)
+    when, times, parts = time_of(table, wanted.time, named)
     counts = Counter([when, *targets, *(name for names in given for name in names)])
     for name, count in counts.items():
         if count > 1:
@@ -147,6 +130,7 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         _check_times(table, when, times)
     if when and not group:
         used = {*parts, *targets, *inputs, *future}
+        used |= {name for name in table.columns if name.casefold() in PART_NAMES}
         free = [name for name in table.columns if name not in used]
         group = group_of(table, times, free, joined=wanted.joined, whole=not targets)
     check_named(table, group)
@@ -170,8 +154,9 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
         )
     read = set(targets)
     left = tuple(name for name in rest if name not in read)
+    joined = parts if len(parts) > 1 else ()
     unread = tuple(name for name in words if name not in read)
-    return Columns(when, times, group, targets, inputs, future, static, left, unread)
+    return Columns(when, times, group, targets, inputs, future, static, left, unread, joined)
 
 
 def _check_times(table: Table, when: str, times: Sequence[str]) -> None:
@@ -186,77 +171,6 @@ def _check_times(table: Table, when: str, times: Sequence[str]) -> None:
 
 def _named(table: Table, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(column(table, name, (), "series") for name in names)
-
-
-def _times(table: Table, wanted: str, taken: set[str]) -> tuple[str, list[str], tuple[str, ...]]:
-    """The name of the time, its cells, and the columns it is made of; "" where there is none."""
-    when = column(table, wanted, (), "time") if wanted else _time_column(table, taken)
-    if not when:
-        return "", [], ()
-    times = cells(table, when)
-    if len(set(times)) == len(times) or wanted:
-        return when, times, (when,)
-    by_name = {name.casefold(): name for name in table.columns if name != when}
-    parts = [next((by_name[n] for n in names if n in by_name), "") for names in _PARTS]
-    if when.casefold() in _PARTS[0] and parts[1]:
-        parts = [when, *filter(None, parts[1:])]
-        joined = zip(*(cells(table, name) for name in parts), strict=True)
-        return " ".join(parts), ["-".join(_padded(c) for c in row) for row in joined], tuple(parts)
-    quarter = next((by_name[name] for name in _QUARTER_NAMES if name in by_name), "")
-    if when.casefold() in _PARTS[0] and quarter:
-        found = [_QUARTER_CELL.fullmatch(cell.strip()) for cell in cells(table, quarter)]
-        if all(found):
-            pairs = zip(times, found, strict=True)
-            joined_quarters = [f"{year.strip()}-Q{match[1]}" for year, match in pairs if match]
-            return f"{when} {quarter}", joined_quarters, (when, quarter)
-    clock = next((by_name[name] for name in _CLOCK_NAMES if name in by_name), "")
-    if clock and all(_CLOCK_CELL.fullmatch(cell.strip()) for cell in cells(table, clock)):
-        both = zip(times, cells(table, clock), strict=True)
-        return f"{when} {clock}", [f"{a.strip()} {b.strip()}" for a, b in both], (when, clock)
-    return when, times, (when,)
-
-
-def _padded(cell: str) -> str:
-    return f"{cell.strip():0>2}"
-
-
-def _time_column(table: Table, taken: set[str]) -> str:
-    """The name of the column of times, or ""; taken: columns that are named as something else."""
-    for name in table.columns:
-        if name.casefold() in TIME_NAMES:
-            return name
-    texts = [
-        name
-        for name in table.columns
-        if not any(not cell.strip() or is_number(cell) for cell in cells(table, name))
-    ]
-    for name in texts:
-        first = table.rows[0].values[name]
-        if looks_like_date(first) or orders_of(first):
-            return name
-    found = next((n for n in texts if len(set(cells(table, n))) == len(table.rows)), "")
-    free = [n for n in table.columns if n not in taken and n not in texts]
-    return found or next((n for n in free[: len(table.columns) - 1] if _goes_on(table, n)), "")
-
-
-def _goes_on(table: Table, name: str) -> bool:
-    """Whether plain numbers, one a row, are times: dates in digits in order, counts since 1970 in mostly
-    equal steps, or, in the first column, 0, 1, 2 … or 1, 2, 3 …"""
-    texts = [cell.strip() for cell in cells(table, name)]
-    if len(texts) < FEWEST_TIMES or not all(map(is_number, texts)):
-        return False
-    steps = [b - a for a, b in pairwise(map(float, texts))]
-    if not (min(steps) > 0 or max(steps) < 0):
-        return False
-    counted = set(map(abs, steps)) == {1} and {texts[0], texts[-1]} & {"0", "1"}
-    if counted and name == table.columns[0]:
-        return True
-    try:
-        times = read_times(texts, [row.where for row in table.rows], name)
-    except DataError:
-        return False
-    _, most = Counter(steps).most_common(1)[0]
-    return times.kind == "date" and (times.order != "epoch" or 2 * most >= len(steps))
 
 
 def _holds_words(table: Table, name: str) -> bool:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data.calendar import Calendar, Points, UnevenTimesError, calendar_of
-from sunhwan.data.series_columns import PART_NAMES, Columns
+from sunhwan.data.series_columns import Columns
 from sunhwan.data.tables import Table
+from sunhwan.data.time_columns import PART_NAMES
 from sunhwan.data.times import Times
 from sunhwan.errors import DataError, listed, shortened
 
@@ -51,7 +52,7 @@ def _cure(columns: Columns) -> str:
     if len(parts) > 1:
         return f", or join {listed(parts)} into one column of dates, such as 2024-04-29"
     if not any(":" in time for time in columns.times):
-        several = len(others) > 1
+        several = len([name for name in others if name.casefold() not in PART_NAMES]) > 1
         return ", or name the columns that tell series apart with --group" if several else ""
     return ", or tell the clock's zone, such as --set task.zone=Europe/Berlin, or series apart by --group"
 

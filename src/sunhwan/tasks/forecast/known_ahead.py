@@ -8,8 +8,9 @@ import numpy as np
 
 from sunhwan.data import Series
 from sunhwan.data.numbers import finite
-from sunhwan.data.series_groups import cells, keys_of
+from sunhwan.data.series_groups import keys_of
 from sunhwan.data.tables import column, read_table
+from sunhwan.data.time_columns import time_of
 from sunhwan.errors import DataError, quoted
 from sunhwan.tasks.forecast.layout import Layout
 
@@ -33,7 +34,7 @@ def with_known_ahead(
             raise DataError(
                 f"{series.name} has no column of times, by which --future finds its rows"
             )
-        times = cells(table, column(table, series.time, (), "time"))
+        times = time_of(table, series.time, set(names)).cells
         rows = {
             (key, time.strip()): n for n, (key, time) in enumerate(zip(keys, times, strict=True))
         }
