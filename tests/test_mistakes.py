@@ -10,7 +10,7 @@ import sunhwan.errors
 import sunhwan.messages
 from sunhwan.config import Config
 from sunhwan.data import read_panel
-from sunhwan.data.dates import ORDERS
+from sunhwan.data.dates import ORDERS, ORDERS_OF_NUMBERS
 from sunhwan.errors import TextError
 from sunhwan.messages import catalogue
 from sunhwan.messages.mistakes import mistake, note
@@ -138,7 +138,7 @@ def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     assert note("the rows stand at 45 times of a week, and so do the next ones", "ko").startswith(
         "행이"
     )
-    for order in ORDERS:
+    for order in ORDERS + ORDERS_OF_NUMBERS:
         assert not re.search("[a-z]", note(f"날짜 is read as {order} (1)", "ko")), order
     days = "".join(f"2024-01-{day:02},{day % 7}\n" for day in range(31, 0, -1))
     (tmp_path / "a.csv").write_text(f"날짜,값\n{days}", encoding="utf-8")

@@ -91,12 +91,12 @@ def _check_not_swapped(
     """
     both = [read_date(cell, _TURNED[order]) is not None for cell in cells]
     points = local_points(cells, order)
-    if len(cells) < _A_FEW or not any(both) or _one_way(points, groups):
+    if len(cells) < _A_FEW or not any(both) or goes_one_way(points, groups):
         return
     turned = points.copy()
     some = np.flatnonzero(both).tolist()
     turned[some] = local_points([cells[row] for row in some], _TURNED[order])
-    if _one_way(turned, groups):
+    if goes_one_way(turned, groups):
         first, other = some[0], both.index(False)
         raise UnreadTimeError(
             f"{where[first]}: column {quoted(column)} holds {quoted(cells[first])} and "
@@ -118,7 +118,7 @@ def _by_evidence(
         if len(found) == len(long_years):
             return "day-month-year"  # with points nobody writes the month first
     points = {order: local_points(cells, order) for order in found}
-    one_way = [order for order in found if _one_way(points[order], groups)]
+    one_way = [order for order in found if goes_one_way(points[order], groups)]
     if len(one_way) == 1:
         return one_way[0]
     odd = sorted((odd_steps(points[order], groups), order) for order in one_way or found)
@@ -155,7 +155,7 @@ def local_points(cells: Sequence[str], order: str) -> NDArray[np.int64]:
     return np.array([known[cell] for cell in cells], dtype=np.int64)
 
 
-def _one_way(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> bool:
+def goes_one_way(points: NDArray[np.int64], groups: Sequence[NDArray[np.intp]]) -> bool:
     """Whether the rows of every series go forward, or those of every series backward."""
     signs = {sign for rows in groups for sign in np.sign(np.diff(points[rows])).tolist()}
     return len(signs) < 2 and 0 not in signs
@@ -179,7 +179,7 @@ def _likely_in_digits(order: str, cells: Sequence[str], groups: Sequence[NDArray
         points = local_points(cells, order)
         two = {len(cell.partition(".")[2]) for cell in cells}
         regular = 4 * odd_steps(points, groups) <= len(cells) and len(cells) > 2
-        return regular and _one_way(points, groups) and (two == {2} or len(set(points)) > 9)
+        return regular and goes_one_way(points, groups) and (two == {2} or len(set(points)) > 9)
     if order not in _IN_DIGITS:
         return False
     return all(_YEARS[0] <= int(cell[:4]) <= _YEARS[1] for cell in cells)
@@ -191,7 +191,7 @@ def _has_year(cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:
         return True
     points = local_points(cells, "name year")
     months = {cell[:3].lower() for cell in cells}
-    return _one_way(points, groups) and (len(months) > 1 or len(set(cells)) == 1)
+    return goes_one_way(points, groups) and (len(months) > 1 or len(set(cells)) == 1)
 
 
 def _digit_runs(cell: str) -> list[str]:

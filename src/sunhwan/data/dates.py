@@ -49,6 +49,14 @@ _DATES = {
     "year-week": rf"{_LONG_YEAR}-?W(?P<w>\d{{2}})(?:-?(?P<wd>[1-7]))?",
     "year": rf"{_LONG_YEAR}\s*(?:년도?|年)",
 }
+_NUMBERS = {
+    "short digits": r"(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})",
+    "digits day-month-year": r"(?P<d>\d{1,2})(?P<m>\d{2})(?P<y>\d{4})",
+    "digits month-day-year": r"(?P<m>\d{1,2})(?P<d>\d{2})(?P<y>\d{4})",
+    "short digits of a month": r"(?P<y>\d{2})(?P<m>\d{2})",
+    "short digits and hour": r"(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<H>\d{2})",
+    "digits of a quarter": r"(?P<y>\d{4})[.0]?(?P<q>[1-4])",
+}
 _WHOLE_DAYS = tuple(_DATES)[:7]
 """The orders after which a time of day may stand."""
 
@@ -71,13 +79,16 @@ _PATTERNS = {
         else date,
         re.IGNORECASE,
     )
-    for name, date in _DATES.items()
+    for name, date in (_DATES | _NUMBERS).items()
 }
 LONGEST = 100
 """Characters of a date."""
 
-ORDERS = tuple(_PATTERNS)
+ORDERS = tuple(_DATES)
 """In which orders the parts of a date are written."""
+
+ORDERS_OF_NUMBERS = tuple(_NUMBERS)
+"""Those of plain numbers that are dates only by the evidence of a whole column."""
 
 _OTHER_MONTHS = (
     "jan|ene|gen|feb|fév|fev|mar|mär|maa|apr|avr|abr|mag|mai|mei|jui|jun|giu|jul|lug|aoû|aug|ago|sep|set|"

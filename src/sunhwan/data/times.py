@@ -23,6 +23,7 @@ from sunhwan.data.date_orders import (
     read_known,
 )
 from sunhwan.data.dates import Reading, Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.digit_dates import order_of_numbers, with_whole_months
 from sunhwan.data.epochs import epoch_of
 from sunhwan.data.numbers import is_number
 from sunhwan.data.zones import (
@@ -99,9 +100,17 @@ def read_times(
     """
     cells = [cell.strip() for cell in cells]
     groups = groups or [np.arange(len(cells))]
+    cells, notes = with_whole_months(cells, groups)
     unique = list(dict.fromkeys(cells))
     wanted = CHOICES.get(dates, "")
-    order, notes = order_of(unique, cells, where, column, (wanted, usual), groups, calendar)
+    order = ""
+    if all(map(is_number, unique)):
+        called = _is_called_date(column)
+        order = order_of_numbers(cells, where, column, usual, groups, called=called)
+        notes += (f"{column} is read as {order} ({cells[0]})",) if order else ()
+    if not order:
+        order, more = order_of(unique, cells, where, column, (wanted, usual), groups, calendar)
+        notes += more
     if order:
         return _dated(cells, order, (zone, usual_zone), groups, notes, assume=assume_zone)
     if all(map(is_number, unique)):
