@@ -155,3 +155,15 @@ def test_numbers_have_gaps_too_and_uneven_ones_are_refused() -> None:
     assert following(("1990", "1995", "2000"), 1) == ("2005",)
     with pytest.raises(DataError, match="the times are uneven numbers"):
         calendar_of([np.array([0.0, 3.1, 7.0, 10.4, 14.0])], "number")
+
+
+def test_weeks_with_a_day_before_a_holiday_are_weeks() -> None:
+    weeks = np.arange(60) * 7 * 86_400_000_000
+    weeks[[14, 30]] -= 86_400_000_000
+    found, notes = calendar_of([weeks], "date")
+    assert (found.season, found.slots, notes) == (
+        52, (), ("the times lie beside a grid of 7 days and are moved to it",),
+    )  # fmt: skip
+    assert (np.diff(found.places(weeks)) == 1).all()
+    twice = np.sort(np.append(weeks, weeks[40] + 86_400_000_000))
+    assert calendar_of([twice], "date")[0].slots

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sunhwan.data import month_names
 from sunhwan.data.calendar import DAY, Calendar
 from sunhwan.data.clock import following
+from sunhwan.data.date_orders import UnreadTimeError
 from sunhwan.data.dates import Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.times import Times, read_times
 from sunhwan.data.zones import offsets_of
@@ -343,3 +344,30 @@ def test_no_name_of_a_month_is_that_of_two() -> None:
     for table in month_names._TABLES:
         numbers = [month_names.MONTH_NUMBERS[name.rstrip(".").lower()] for name in table]
         assert numbers == list(range(1, 13))
+
+
+def test_a_time_that_the_clock_of_the_zone_skips_is_refused() -> None:
+    hours = [f"31.03.2024 {hour:02}:00" for hour in range(6)]
+    with pytest.raises(UsageError, match=r"its clock skips '31\.03\.2024 02:00'"):
+        column(*hours, zone="Europe/Berlin")
+    days = [f"2024-09-{day:02}" for day in range(6, 10)]  # midnight of the 8th is skipped there
+    assert column(*days, zone="America/Santiago").kind == "date"
+
+
+def test_midnights_of_a_zone_that_are_written_in_utc_are_days_of_its_clock() -> None:
+    days = [f"2024-03-{day}T23:00:00Z" for day in range(25, 30)] + [
+        f"2024-{day}T22:00:00Z" for day in ("03-31", "04-01", "04-02")
+    ]
+    days.insert(5, "2024-03-30T23:00:00Z")
+    found = column(*days, zone="Europe/Berlin")
+    assert set(np.diff(found.points)) == {DAY}
+    assert "steps are those of the clock of Europe/Berlin" in found.notes
+    assert [found.write(point) for point in found.points] == days
+
+
+@pytest.mark.parametrize("count", [5, 12, 14])
+def test_years_that_end_in_the_next_one_are_no_months(count: int) -> None:
+    with pytest.raises(
+        UnreadTimeError, match="'2000-01', which may be a month or a year that ends"
+    ):
+        column(*(f"{2000 + n}-{n + 1:02}" for n in range(count)))

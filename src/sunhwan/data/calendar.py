@@ -240,12 +240,25 @@ def _exact(
             slots = _slots(found, groups)
             if len(slots) < WEEK // step:
                 found = replace(found, slots=tuple(slots.tolist()))
+            if len(slots) == 1 and usual == WEEK and (weekly := _weekly(found, groups)):
+                return weekly
     on_grid = [points[found.on_grid(points)] for points in groups]
     spans = sum(np.ptp(found.places(p)).item() + 1 for p in on_grid if len(p))
     common = (steps == usual).mean() >= 0.5 and step == usual
     if not common and 4 * sum(map(len, on_grid)) < spans:
         return None
     return found, _holes(found)
+
+
+def _weekly(slotted: Calendar, groups: Sequence[Points]) -> tuple[Calendar, tuple[str, ...]] | None:
+    """Weeks of which a few rows stand on another day, as before a holiday; None: two share a week."""
+    first = next(p for points in groups for p in points[slotted.on_grid(points)].tolist())
+    found = Calendar("time", WEEK, first)
+    return (found, _moved(WEEK)) if _near(found, groups, 0.3) else None
+
+
+def _moved(step: float) -> tuple[str, ...]:
+    return (f"the times lie beside a grid of {_length(step)} and are moved to it",)
 
 
 def _holes(calendar: Calendar) -> tuple[str, ...]:
@@ -313,7 +326,7 @@ def _shaken(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[st
     found = Calendar("time", step, first[0].item() + int(np.median(beside)))
     if not _near(found, groups, 0.3):
         return None
-    return found, (f"the times lie beside a grid of {_length(step)} and are moved to it",)
+    return found, _moved(step)
 
 
 def _near(calendar: Calendar, groups: Sequence[Points], share: float) -> bool:

@@ -1,5 +1,6 @@
 """The order of a date's parts, decided over all rows of a column: by their writing, or by evidence."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ CHOICES = {
 _TURNED = {"day-month-year": "month-day-year", "month-day-year": "day-month-year"}
 _IN_DIGITS = ("digits", "digits and hour", "digits of a month")
 _YEARS = (1900, 2100)
+_SEASON = re.compile(r"([0-9]{4})[-/]([0-9]{2})")
 _A_FEW = 4
 """Rows from which on they tell more of their order than that of other files does."""
 
@@ -45,6 +47,12 @@ def order_of(
 
     given: the order that was named, and the usual one, which yields to what fits better; see `read_times`.
     """
+    if len(unique) >= _A_FEW and all(map(_is_season, unique)):
+        raise UnreadTimeError(
+            f"{where[0]}: column {quoted(column)} holds {quoted(cells[0])}, which may be a month or a year "
+            "that ends in the next one; write the first year alone, such as 2000, or a day, such as "
+            "2000-01-01"
+        )
     numbers = all(map(is_number, unique))
     found = [o for o in ORDERS if all(read_date(text, o) is not None for text in unique)]
     found = [o for o in found if not numbers or _likely_in_digits(o, cells, groups)]
@@ -76,6 +84,12 @@ def order_of(
         )
     why = "as all rows fit that order best"
     return order, (f"{_as(column, order, cells[0])}, {why}",)
+
+
+def _is_season(cell: str) -> bool:
+    """Whether a cell is 2000-01 or 2000/01 as a year that ends in the next one is written, too."""
+    match = _SEASON.fullmatch(cell)
+    return match is not None and int(match[2]) == (int(match[1]) + 1) % 100
 
 
 def _check_not_swapped(

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import partial
@@ -171,7 +171,10 @@ def _dated(
         for rows in groups:
             forward = rows if len(rows) < 2 or local[rows[0]] <= local[rows[-1]] else rows[::-1]
             clock = [known[cells[row]].local for row in forward]
-            points[forward] = [(t - EPOCH) // MICROSECOND for t in instants_of(clock, place)]
+            instants = instants_of(clock, place)
+            points[forward] = [(t - EPOCH) // MICROSECOND for t in instants]
+            for row, instant in zip(forward, instants, strict=True):
+                _check_shown(cells[row], known[cells[row]].local, instant, place, zones[0])
     elif None in offsets:
         return Times("date", local, lambda p: writing.write(_date(p)), order, notes)
     else:
@@ -180,7 +183,7 @@ def _dated(
         rows = np.argsort(points, kind="stable")
         fits = [z for z in zones if z and (local - points == offsets_of(points, z)).all()]
         if zones[0] and zones[0] not in fits:
-            return _with_days_of(zones[0], cells[0], writing, points, local, notes)
+            return _with_days_of(zones[0], cells[0], writing, points, local, groups, notes)
         instants = [_date(points[row]) for row in rows]
         shown = [known[cells[row]].offset or timedelta(0) for row in rows]
         place = named_zone(fits[0]) if fits else zone_of(instants, shown)
@@ -203,6 +206,15 @@ def _dated(
         return writing.write(_date(point), place.utcoffset(_date(point)))
 
     return Times("date", local, write_local, order, notes)
+
+
+def _check_shown(cell: str, local: datetime, instant: datetime, place: tzinfo, wanted: str) -> None:
+    """UsageError: the clock of the wanted zone skips this time; midnight may stand for its day."""
+    if wanted and local.time() != time.min and instant + shown_offset(instant, place) != local:
+        raise UsageError(
+            f"task.zone is {wanted}, but its clock skips {quoted(cell)}: leave task.zone out, or mend the "
+            "time"
+        )
 
 
 def _on_own_clocks(
@@ -238,15 +250,28 @@ def _with_days_of(
     writing: Writing,
     points: NDArray[np.int64],
     local: NDArray[np.int64],
+    groups: Sequence[NDArray[np.intp]],
     notes: tuple[str, ...],
 ) -> Times:
-    """Times with one offset, such as those of UTC, whose days are counted on the clock of a zone."""
+    """Times with one offset, such as those of UTC, whose days are counted on the clock of a zone.
+
+    Midnights of the zone's clock, which are no even steps of UTC, are points of that clock.
+    """
     shift = (local[0] - points[0]).item() * MICROSECOND
     if not (local - points == local[0] - points[0]).all():
         raise UsageError(
             f"task.zone is {zone}, but the offsets of the times, such as {quoted(example)}, are not "
             "those of its clock: leave task.zone out, or mend the times"
         )
+    place, shown = named_zone(zone), points + offsets_of(points, zone)
+    if odd_steps(shown, groups) < odd_steps(points, groups):
+        notes = (*notes, f"steps are those of the clock of {zone}")
+
+        def write(point: float) -> str:
+            instant = instants_of([_date(point)], place)[0]
+            return writing.write(instant + shift, shift)
+
+        return Times("date", shown, write, writing.order, notes)
     return Times(
         "date", points, lambda p: writing.write(_date(p) + shift, shift), writing.order, notes, zone
     )
