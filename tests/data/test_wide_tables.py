@@ -67,3 +67,11 @@ def test_dated_rows_keep_columns_called_as_years(tmp_path: Path) -> None:
     rows = (f"2024-01-{day:02},{day},2,3" for day in range(1, 9))
     (series,) = read(tmp_path, "date,2019,2020,2021", *rows)
     assert series.columns == ("2019", "2020", "2021")
+
+
+def test_a_column_without_a_number_is_no_series(tmp_path: Path) -> None:
+    (series,) = read(
+        tmp_path, "date,sold,비고", *(f"2024-01-{day:02},{day}," for day in range(1, 9))
+    )
+    assert series.columns == ("sold",)
+    assert "columns without a number are left out: 비고" in series.said

@@ -114,6 +114,24 @@ def test_what_is_known_ahead_may_be_a_file_of_its_own(
     assert f"ahead.csv has no row for '{day(84)}' of s0" in done.sentence
 
 
+def test_series_without_numbers_are_left_out_and_said(
+    trained: tuple[Path, Path], tmp_path: Path, command: Command
+) -> None:
+    run, file = trained
+    rows = [
+        f"{day(n)},s{shop},A,{7 if (shop, n) == (9, 80) else ''},0\n"
+        for shop in (8, 9)
+        for n in range(70, 91)
+    ]
+    bare = tmp_path / "bare.csv"
+    bare.write_text(file.read_text(encoding="utf-8") + "".join(rows), "utf-8")
+    done = command("predict", run, bare, "--as=csv")
+    assert done.out == command("predict", run, file, "--as=csv").out
+    assert "2 series with fewer than two numbers are left out, the first s8" in done.err
+    bare.write_text("day,shop,city,sold,promo\n" + "".join(rows), "utf-8")
+    assert "each series has fewer than two numbers" in command("predict", run, bare).sentence
+
+
 def test_figures_of_each_series_and_of_all(trained: tuple[Path, Path]) -> None:
     run, file = trained
     review = sunhwan.load(run).review(file)

@@ -191,12 +191,15 @@ def _chosen(columns: Columns) -> tuple[str, ...]:
     found = f"the time is {columns.time or 'the row'}, the series {listed(columns.targets)}"
     if columns.group:
         found += f" of each {', '.join(columns.group)}"
-    left = [name for name in columns.left if name not in columns.words]
+    told = {*columns.words, *columns.empty}
+    left = [name for name in columns.left if name not in told]
     notes = []
     if columns.joined:
         notes = [f"{listed(columns.joined)} are joined to one time, such as {columns.times[0]}"]
     notes += [f"not read: {listed(left)} (--input or --future reads them)"] if left else []
     notes += [f"columns of words are left out: {listed(columns.words)}"] if columns.words else []
+    if columns.empty:
+        notes.append(f"columns without a number are left out: {listed(columns.empty)}")
     return (found, *notes)
 
 

@@ -70,7 +70,8 @@ class Columns(NamedTuple):
 
     time: its name, or "" where there is none; times: its cells, joined where it is several columns.
     joined: the columns that the times are joined from, none where it is one.
-    left: columns that are not read; words: those of them that hold words, and can be no series.
+    left: columns that are not read; words: those of them that hold words, and can be no series; empty:
+    those without any number.
     """
 
     time: str
@@ -83,6 +84,7 @@ class Columns(NamedTuple):
     left: tuple[str, ...]
     words: tuple[str, ...] = ()
     joined: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
 
 
 def without_blank_rows(table: Table, wanted: Wanted) -> Table:
@@ -139,8 +141,10 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     static = static_of(table, group, rest) if group else ()
     rest = [name for name in rest if name not in static]
     words = [name for name in rest if _holds_words(table, name)]
+    empty = [name for name in rest if _is_empty(table, name)]
     if not targets:
-        numbers = [n for n in rest if (is_numeric(table, n) if group else n not in words)]
+        others = {*words, *empty}
+        numbers = [n for n in rest if (is_numeric(table, n) if group else n not in others)]
         counted = [name for name in numbers if _counts_rows(table, name)]
         numbers = [name for name in numbers if name not in counted] or numbers
         usual = [name for name in numbers if name.casefold() in VALUE_NAMES] if group else []
@@ -156,7 +160,10 @@ def columns_of(table: Table, wanted: Wanted) -> Columns:
     left = tuple(name for name in rest if name not in read)
     joined = parts if len(parts) > 1 else ()
     unread = tuple(name for name in words if name not in read)
-    return Columns(when, times, group, targets, inputs, future, static, left, unread, joined)
+    bare = tuple(name for name in empty if name not in read)
+    return Columns(
+        when, times, group, targets, inputs, future, static, left, unread, joined, bare
+    )  # fmt: skip
 
 
 def _check_times(table: Table, when: str, times: Sequence[str]) -> None:
@@ -181,6 +188,10 @@ def _holds_words(table: Table, name: str) -> bool:
         if not is_number(cell) and any(map(str.isalpha, cell)) and not _AMOUNT.fullmatch(cell)
     ]  # fmt: skip
     return 2 * len(words) > len(some)
+
+
+def _is_empty(table: Table, name: str) -> bool:
+    return all(cell.strip().casefold() in MISSING for cell in cells(table, name))
 
 
 def _counts_rows(table: Table, name: str) -> bool:

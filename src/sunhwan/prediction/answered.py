@@ -73,7 +73,8 @@ def open_rows(
         questions = task.questions(path)
         if known_ahead is not None:
             questions = task.with_known_ahead(questions, known_ahead)
-        yield Rows((), _whole(questions), one_answer_each=False)
+        questions, notes = task.answerable(questions)
+        yield Rows((), _whole(questions), one_answer_each=False, notes=notes)
         return
     if not task.asks_rows(path):
         yield Rows(tuple(names), _whole(task.questions(path), names))

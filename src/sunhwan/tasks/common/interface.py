@@ -357,6 +357,10 @@ class Task(Learner):
         """The questions with what a file knows of the steps to come; UsageError: none is read."""
         raise UsageError(f"--future: a {self.title} reads nothing that is known ahead")
 
+    def answerable(self, questions: Iterable[Any]) -> tuple[Iterable[Any], tuple[str, ...]]:
+        """The questions that can be answered, and notes on those left out; DataError: none can."""
+        return questions, ()
+
     def panels(self, questions: Iterable[Any]) -> list[dict[str, Any]]:
         """The answers with what they go on from, for `sunhwan.plots.draw_forecasts`."""
         return []

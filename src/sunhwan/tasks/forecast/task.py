@@ -28,6 +28,7 @@ from sunhwan.tasks.common.examples import ExampleTask
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.recipe import complete_examples
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
+from sunhwan.tasks.forecast.answerable import answerable, with_numbers
 from sunhwan.tasks.forecast.answers import panel_of, window_answers
 from sunhwan.tasks.forecast.beside import beside
 from sunhwan.tasks.forecast.known_ahead import with_known_ahead
@@ -324,7 +325,7 @@ class Forecast(ExampleTask):
                 f"{series.name} has {len(series.times)} rows, but at least {least} are needed to go on "
                 f"from: a season of {self.season} and one more"
             )
-        tracks = tracks_of(series, self.layout, self.horizon)
+        tracks = with_numbers(tracks_of(series, self.layout, self.horizon), series)
         tracks = with_scales(tracks, self.layout, self.season)
         return [w for t in tracks for w in windows_of(t, [len(t.values)], self.settings)]
 
@@ -340,6 +341,9 @@ class Forecast(ExampleTask):
         if not self.layout.future:
             raise UsageError("--future: the model was trained without columns that are known ahead")
         return with_known_ahead(list(questions), path, self.layout, self.horizon)
+
+    def answerable(self, questions: Iterable[Any]) -> tuple[list[Series], tuple[str, ...]]:
+        return answerable(list(questions), self.layout)
 
     @property
     def columns_asked(self) -> list[str]:
