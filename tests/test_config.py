@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sunhwan.config import Config, own, parse_assignment, settings, task_settings
 from sunhwan.errors import ConfigError
+from sunhwan.models import LanguageModel
 from sunhwan.registry import TASKS
 from sunhwan.tasks.common import machine_speed
 from sunhwan.tasks.common.machine_speed import products_a_second
@@ -62,6 +63,8 @@ def fields() -> list[Field]:
 def allowed(f: Any, kind: Any) -> st.SearchStrategy[Any]:
     """What a setting may be."""
     low, high, choices = (f.metadata[key] for key in ("low", "high", "choices"))
+    if kind == bool | str:
+        return st.booleans() | st.just("")
     if isinstance(kind, UnionType):
         one = allowed(f, get_args(kind)[0])
         return one | st.lists(one, min_size=1, max_size=3).map(tuple)
@@ -155,6 +158,8 @@ def test_a_configuration_of_another_task_is_refused() -> None:
 
 
 def wrong(kind: Any) -> list[Any]:
+    if kind == bool | str:
+        return wrong(bool)
     if isinstance(kind, UnionType):
         several = [[value] for value in wrong(get_args(kind)[0]) if not isinstance(value, list)]
         return [*several, [], {}, 0.5]
@@ -325,7 +330,30 @@ def test_of_many_words_some_are_sampled(more: dict[str, Any], kind: str) -> None
     many = kind == "sampled"
     assert found.model.softmax_samples == 2_048  # type: ignore[attr-defined]
     assert (16_384 < found.training.validation_tokens < 131_072) == many
-    assert ["2,048 that are drawn" in note for note in said(asked, found)] == [True] * many
+    assert found.model.tied is many
+    assert ["2,048 that are drawn" in note for note in said(asked, found)] == [True, False][
+        : 2 * many
+    ]
+
+
+def test_vectors_are_tied_where_some_words_are_sampled_and_nothing_speaks_against_it() -> None:
+    corpus = Corpus("t", (Document("t", "the cat sat on a mat " * 60_000),))
+
+    def tied(**more: Any) -> Any:
+        asked = Config().override({"text.vocabulary": "words"} | more)
+        found = complete_softmax(asked, corpus)
+        assert LanguageModel(found.model, 600).config.tied is found.model.tied
+        return found.model.tied, found.model.embedding_size == found.model.hidden_size
+
+    assert tied() == (True, True)
+    assert tied(**{"model.tied": False, "model.hidden_size": 512}) == (False, False)
+    assert tied(**{"model.embedding_size": 64}) == (False, False)
+    assert not tied(**{"model.connection": "dense"})[0]
+    assert tied(**{"training.epochs": 2, "model.softmax": "sampled", "model.hidden_size": 512}) == (
+        True,
+        True,
+    )
+    assert not tied(**{"model.softmax": "adaptive"})[0]
 
 
 def test_two_budgets_are_refused() -> None:

@@ -191,8 +191,9 @@ class ModelConfig:
     zoneout_cell: float = setting(
         0.0, "chance that a unit of the cell state keeps its value", low=0, high=0.95
     )
-    tied: bool = setting(
-        False, "use the embedding as the output layer too (Press and Wolf 2017); D becomes H"
+    tied: bool | str = setting(
+        "",
+        "use the embedding as the output layer too (Press and Wolf 2017); D becomes H; empty: auto",
     )
     bias: bool = setting(True, "whether the gates have biases")
     learned_initial_state: bool = setting(True, "whether the state before the text is learned")

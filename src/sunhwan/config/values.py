@@ -54,6 +54,9 @@ def check_names(values: Mapping[str, Any], known: Mapping[str, Any], what: str, 
 
 def convert(value: Any, kind: Any, f: Any, name: str) -> Value:
     """A value as the type of its field, if it is what the field may be; ConfigError says what that is."""
+    if kind == bool | str:
+        # A switch that may be left to auto.
+        return "" if value == "" else convert(value, bool, f, name)
     if isinstance(kind, UnionType):
         # One for all, or a list of them.
         one, _ = get_args(kind)

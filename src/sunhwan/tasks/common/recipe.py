@@ -35,10 +35,10 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
       A budget in steps or epochs counts as 3 minutes. Of words and subwords, whose output layer takes
       most of the time, the largest of these sizes, from 128 on, at which this machine, by the measured
       speed of a product, reads the text 3 times in the minutes that are given, or 6 times where a step
-      computes the scores of few words alone.
+      computes the scores of few words alone (`_passes`).
     - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
       doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
-      units, falling with their square.
+      units, falling with their square; of words and subwords no more than the machine reads.
     - embedding 64, of words and subwords 256, one layer, T = 64, N = 32; for a small text N =
       tokens / 8192, at least 8, for it needs steps more than steady ones; fewer yet where a block would
       hold all of it.
@@ -66,19 +66,33 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
     minutes = training.minutes or DEFAULT_MINUTES
     known = words_known(text, corpus)
     embedding_size = 256 if known else 64
-    largest = _hidden_size(tokens, minutes)
-    if known and not (model.hidden_size or training.steps or training.epochs):
-        largest = _readable_size(largest, known, outputs or known, tokens, minutes)
-    hidden_size = model.hidden_size or largest
-    sizes = (hidden_size,) if isinstance(hidden_size, int) else hidden_size
-    width = max(sizes)
     data = dataclasses.replace(
         data,
         batch_size=data.batch_size or max(1, min(32, max(8, tokens // 8192), tokens // 64)),
         block_length=data.block_length or max(1, min(64, tokens - 1, data.bptt_length or 64)),
     )
     tokens_per_step = data.batch_size * data.block_length
+    largest = _hidden_size(tokens, minutes)
+    timed = not (training.steps or training.epochs)
+
+    def passes_of_words(width: int) -> float:
+        """How often this machine reads the text in the minutes, of words and subwords."""
+        D = width if model.tied else min(width, embedding_size)
+        muon = tokens_per_step if training.optimizer == "muon" else 0
+        cost = _products_of_token(width, D, outputs or known, muon)
+        return _products(minutes, bool(outputs)) / (cost * tokens)
+
+    if known and timed and not model.hidden_size:
+        wanted = WORD_PASSES * (2 if outputs else 1)
+        sizes_down = range(largest, LEAST_OF_WORDS, -64)
+        least = min(largest, LEAST_OF_WORDS)
+        largest = next((w for w in sizes_down if passes_of_words(w) >= wanted), least)
+    hidden_size = model.hidden_size or largest
+    sizes = (hidden_size,) if isinstance(hidden_size, int) else hidden_size
+    width = max(sizes)
     readable = minutes * TOKENS_PER_MINUTE * (256 / width) ** 2
+    if known and timed:
+        readable = min(readable, passes_of_words(width) * tokens)
     if not budgets:
         enough = max(MIN_STEPS, math.ceil(ENOUGH_PASSES * tokens / tokens_per_step))
         small = enough * tokens_per_step < readable
@@ -96,6 +110,7 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
         num_layers=model.num_layers or max(len(model.cells), len(model.sizes)),
         embedding_size=model.embedding_size
         or (sizes[-1] if model.tied else min(embedding_size, width)),
+        tied=bool(model.tied),
         dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
     )
     usual = LEARNING_RATES[training.optimizer]
@@ -158,6 +173,7 @@ def complete_examples(
         chosen["data.batch_size"] = max(8, min(chosen["data.batch_size"], count // 64))
     chosen.setdefault("text.vocabulary", kind_of_text(cells) if count < MANY else "characters")
     chosen.setdefault("text.unknown", "unk")
+    chosen.setdefault("model.tied", False)
     chosen.setdefault("training.label_smoothing", 0.0)
     chosen.setdefault("training.stop_loss", STOP_LOSS)
     chosen.setdefault("training.validation_tokens", VALIDATION_TOKENS)
@@ -244,18 +260,29 @@ def words_known(text: TextConfig, corpus: Corpus | Survey) -> int:
     return min(most, text.max_size or most)
 
 
-def _readable_size(largest: int, known: int, outputs: int, tokens: int, minutes: float) -> int:
-    """The largest hidden size at which the minutes suffice for the passes that are wanted, or the least."""
+def _products(minutes: float, sampled: bool) -> float:
+    """Multiply-adds that this machine does in so many minutes of training.
+
+    Half of those of plain products where the scores of few words are computed, for their rows are
+    gathered from everywhere.
+    """
     from sunhwan.tasks.common.machine_speed import products_a_second
 
-    available = 60 * minutes * products_a_second()
-    passes = WORD_PASSES * (1 if outputs >= known else 2)
-    for width in range(largest, LEAST_OF_WORDS, -64):
-        # Forward, and twice as much backward: the output layer, and four gates of an LSTM.
-        of_token = 3 * (width * outputs + 4 * width * (width + min(width, 256)))
-        if available >= passes * tokens * of_token:
-            return width
-    return min(largest, LEAST_OF_WORDS)
+    return 60 * minutes * products_a_second() * (0.5 if sampled else 1.0)
+
+
+def _products_of_token(width: int, embedding_size: int, outputs: int, muon: int) -> float:
+    """Multiply-adds of a token in training: forward, and twice as much backward.
+
+    muon: the tokens of a step, over which the five products of each of its polynomial's five steps on
+    W_x and W_h are shared (Jordan et al. 2024); 0: another optimizer.
+    """
+    H, gates = width, 4 * width
+    products = 3 * (H * outputs + gates * (embedding_size + H))
+    if not muon:
+        return products
+    orthogonal = sum(5 * (2 * gates * n * n + n**3) for n in (embedding_size, H))
+    return products + orthogonal / muon
 
 
 def _dropout(exposure: float) -> float:
