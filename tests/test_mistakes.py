@@ -83,6 +83,26 @@ def test_places_and_orders_inside_a_sentence_are_korean_too() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("said", "korean"),
+    [
+        ("a.csv has no column 'saels' (did you mean 'sales'?) for the series; its columns are date, sales: "
+         "name one of them.", "a.csv에 계열 열로 쓸 'saels' (혹시 'sales'?)이(가) 없습니다"),
+        ("a.csv, line 5: column 'date' holds 'foo', which is no date like '2024-01-01'; write all times "
+         "alike.", "'foo'은(는) '2024-01-01' 같은 날짜 값이 아닙니다"),
+        ("the times are uneven: the usual step is 15 days, but 3 of 4 steps are others", "대개 15일인데"),
+        ("task.name in the command line must be one of 'a', 'b', not 'c'", "명령줄의 task.name의 값은"),
+        ("unknown key 'foo' in [task] of --set: it can be name", "--set의 [task]에"),
+        ("line 2: the dates of 'd', such as '3/4/2024', could be day-month-year or month-day-year, and no "
+         "row decides; say which with --set task.dates=day-first or --set task.dates=month-first",
+         "--set task.dates=day-first 또는 --set task.dates=month-first로"),
+    ],
+)  # fmt: skip
+def test_what_a_sentence_names_is_korean_too(said: str, korean: str) -> None:
+    told = mistake(said, "ko")
+    assert korean in told, told
+
+
 def test_where_forecasts_were_measured_is_said_in_korean_too() -> None:
     title = (
         "the worst 20 of 30 series (--json has all), over the rows after 2024-01, never seen before"

@@ -10,6 +10,11 @@ from functools import cache
 from sunhwan.messages import catalogue
 
 _PLACE = re.compile(r"(.+), (line|row) ([0-9,]+)", re.DOTALL)
+_SETTING = re.compile(r"(\[[a-z_]+\]|[a-z_]+\.[a-z_]+) (?:in|of) (.+)", re.DOTALL)
+_LENGTH = re.compile(r"([0-9.]+) (day|hour|minute|second)s?")
+_MEANT = re.compile(r"(.+)( \(did you mean .+\?\))", re.DOTALL)
+_ROLES = ("for the ", "which is no ")
+"""Behind these words of a sentence stands what a column or a cell is, which is a word, too."""
 
 
 def usage_mistake(sentence: str, language: str) -> str:
@@ -30,10 +35,13 @@ def note(line: str, language: str) -> str:
 def _translated(part: str, sentence: str, language: str) -> str:
     if language == "en":
         return sentence
-    for pattern, texts in _patterns(part):
+    for pattern, texts, roles in _patterns(part):
         found = pattern.fullmatch(sentence)
         if found:
-            filled = [_part_of(part, of, language) if of else "" for of in found.groups()]
+            filled = [
+                (_word(of, language) if role else _part_of(part, of, language)) if of else ""
+                for of, role in zip(found.groups(), roles, strict=True)
+            ]
             return texts[language].format(*filled)
     return sentence
 
@@ -43,15 +51,28 @@ def _part_of(part: str, text: str, language: str) -> str:
     place = _PLACE.fullmatch(text)
     if place:
         return catalogue()["places"][place[2]][language].format(place[1], place[3])
+    if length := _LENGTH.fullmatch(text):
+        return catalogue()["places"][length[2]][language].format(length[1])
+    if setting := _SETTING.fullmatch(text):
+        source = _word(setting[2], language)
+        return catalogue()["places"]["setting"][language].format(setting[1], source)
+    if meant := _MEANT.fullmatch(text):
+        return meant[1] + _translated("mistakes", meant[2], language)
     orders = text.split(" or ")
     told = [_translated("notes", order, language) for order in orders]
-    if len(orders) > 1 and all(a != b for a, b in zip(orders, told, strict=True)):
+    named = all(order.startswith("--") for order in orders)
+    if len(orders) > 1 and (named or all(a != b for a, b in zip(orders, told, strict=True))):
         return catalogue()["places"]["or"][language].join(told)
     return _translated(part, text, language)
 
 
+def _word(text: str, language: str) -> str:
+    """A word of the sentence itself, such as what a column is for."""
+    return next((t[language] for t in catalogue()["places"].values() if t["en"] == text), text)
+
+
 @cache
-def _patterns(part: str) -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
+def _patterns(part: str) -> tuple[tuple[re.Pattern[str], dict[str, str], tuple[bool, ...]], ...]:
     """Of each sentence the fixed words, and its texts; what is filled in stands in braces: {0}, {1} …
 
     Directly behind another one stands what may have been meant, in brackets, or nothing. The sentence with
@@ -65,6 +86,7 @@ def _patterns(part: str) -> tuple[tuple[re.Pattern[str], dict[str, str]], ...]:
         for fixed in others:
             pattern += ("(.*?)" if before else r"( \(.*\?\))?") + re.escape(fixed)
             before = fixed
-        found.append((size, re.compile(pattern, re.DOTALL), dict(texts)))
+        roles = tuple(fixed.endswith(_ROLES) for fixed in (first, *others[:-1]))
+        found.append((size, re.compile(pattern, re.DOTALL), dict(texts), roles[: len(others)]))
     found.sort(key=lambda one: -one[0])
-    return tuple((pattern, texts) for _, pattern, texts in found)
+    return tuple((pattern, texts, roles) for _, pattern, texts, roles in found)
