@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sunhwan.data.calendar import calendar_of
+from sunhwan.data.calendar import DAY, HOUR, MONDAY, SECOND, WEEK, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock, following
 from sunhwan.errors import DataError
 
@@ -167,3 +167,29 @@ def test_weeks_with_a_day_before_a_holiday_are_weeks() -> None:
     assert (np.diff(found.places(weeks)) == 1).all()
     twice = np.sort(np.append(weeks, weeks[40] + 86_400_000_000))
     assert calendar_of([twice], "date")[0].slots
+
+
+@pytest.mark.parametrize(
+    ("step", "off"), [(10 * SECOND, 2000), (300 * SECOND, 19_000), (DAY, 500), (SECOND, 1000)]
+)
+def test_times_that_tremble_are_moved_to_their_grid(step: int, off: int) -> None:
+    places = np.concatenate((np.arange(40), np.arange(42, 80)))
+    points = 19_000 * DAY + places * step + (places * 7 % 3 - 1) * off
+    (found, notes) = calendar_of([points], "date")
+    assert (found.unit, found.step, found.slots) == ("time", step, ())
+    assert (found.places(points) - found.places(points[:1]) == places).all()
+    assert "and are moved to it" in notes[0]
+
+
+def test_office_hours_that_tremble_keep_their_holes() -> None:
+    hours = [24 * day + hour for day in range(60) if day % 7 < 5 for hour in range(9, 18)]
+    points = MONDAY + 2600 * WEEK + np.array(hours) * HOUR - np.arange(len(hours)) % 2 * 1000
+    found, _ = calendar_of([points], "date")
+    assert len(found.slots) == 45
+    assert (np.diff(found.places(points)) == 1).all()
+
+
+def test_no_calendar_is_finer_than_its_rows() -> None:
+    points = 19_000 * DAY + np.cumsum(np.arange(1, 60) * 7919 % 9973) * 1000
+    with pytest.raises(UnevenTimesError):
+        calendar_of([points], "date")

@@ -18,6 +18,15 @@ MONDAY = -3 * DAY
 
 _YEARS = (1000, 3000)
 
+_MOST_SLOTS = 700_000
+"""Steps of a week, those of seconds, beyond which no holes of a week are looked for."""
+
+_TREMBLE = 0.001
+"""The share of the usual step by which clocks and roundings move a time at most, or `_TREMOR`."""
+
+_TREMOR = 2000
+"""Microseconds."""
+
 CYCLES = {"day": 1.0, "week": 7.0, "year": 365.25}
 """What recurs in a calendar, in days."""
 
@@ -86,7 +95,8 @@ class Calendar:
         return MONDAY + (int(self.start) - MONDAY) % int(self.step)
 
     def _steps(self, points: Points) -> Places:
-        return (points.astype(np.int64) - self._phase) // int(self.step)
+        near = max(int(_TREMBLE * self.step), min(_TREMOR, int(self.step) // 4))
+        return (points.astype(np.int64) - self._phase + near) // int(self.step)
 
     def _months_at(self, months: Places) -> NDArray[np.int64]:
         first = months.astype("datetime64[M]").astype("datetime64[D]")
@@ -152,7 +162,8 @@ def calendar_of(groups: Sequence[Points], kind: str) -> tuple[Calendar, tuple[st
     months = _of_months(several)
     if months:
         return months
-    found = _exact(several, steps.astype(np.int64)) or _shaken(several, steps)
+    found = _trembling(several, steps) or _exact(several, steps.astype(np.int64))
+    found = found or _shaken(several, steps)
     if found is None:
         raise UnevenTimesError(
             f"the times are uneven: the usual step is {_length(_usual(steps))}, but "
@@ -234,7 +245,7 @@ def _exact(
     usual = int(_usual(steps))
     step = usual if (steps % usual == 0).all() else int(np.gcd.reduce(steps))
     found = Calendar("time", step, groups[0][0].item())
-    if DAY % step == 0:
+    if DAY % step == 0 and WEEK // step <= _MOST_SLOTS:
         same_phase = len({(points[0].item() - MONDAY) % step for points in groups}) == 1
         if same_phase:
             slots = _slots(found, groups)
@@ -303,6 +314,29 @@ def _absent(
     never: NDArray[np.bool_] = (seen == 0) & ((1 - rate) ** chances < chance)
     absent: NDArray[np.bool_] = never | ((chances >= 10) & (seen < 0.1 * rate * chances))
     return absent
+
+
+def _trembling(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[str, ...]] | None:
+    """A grid beside which points lie by a tiny part of its step, as roundings and clocks leave them."""
+    middle = float(np.median(steps))
+    whole = SECOND if middle >= 10 * SECOND else 1000
+    if middle < whole or not any((points % whole != 0).any() for points in groups):
+        return None
+    step = round(middle / whole) * whole
+    if step < 2 * whole or (steps % step == 0).all():
+        return None
+    start = int(np.median((groups[0] - groups[0][0] + step // 2) % step)) - step // 2
+    first = groups[0][0].item() + start
+    found = Calendar("time", step, round(first / whole) * whole)
+    moved = [found.points(found.places(points)) for points in groups]
+    off = max(int(np.abs(a - b).max()) for a, b in zip(moved, groups, strict=True))
+    again = any((np.diff(found.places(points)) < 1).any() for points in groups)
+    if again or off > max(_TREMBLE * step, min(_TREMOR, step // 4)):
+        return None
+    exact = _exact(moved, np.concatenate([np.diff(points) for points in moved]))
+    if exact is None:
+        return None
+    return exact[0], (*_moved(exact[0].step), *exact[1])
 
 
 def _shaken(groups: Sequence[Points], steps: Points) -> tuple[Calendar, tuple[str, ...]] | None:
