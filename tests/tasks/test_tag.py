@@ -1,5 +1,6 @@
 """Many to many, aligned: what is read, what is said, how good it is, what is refused."""
 
+import io
 import json
 import random
 from pathlib import Path
@@ -13,10 +14,12 @@ from seqeval.metrics import f1_score
 
 import sunhwan
 from sunhwan.config import Config
+from sunhwan.errors import DataError
 from sunhwan.metrics import entity_agreement, in_all
 from sunhwan.store import load_model
 from sunhwan.tasks import Tag
 from sunhwan.tasks.common.word_input import WordsKind
+from sunhwan.tasks.tag.reading import is_treebank
 from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.text import build_vocabulary
 from tests.conftest import Command
@@ -128,6 +131,23 @@ def test_the_column_of_the_tags(command: Command, tmp_path: Path) -> None:
         options = ("--target", column) if column else ()
         run = learn(command, conll, tmp_path / f"by{column}", *options, steps=2)
         assert load_model(run).task.preprocessing()["labels"] == labels
+    told = command("predict", run, conll).out.split()
+    assert [token.rpartition("/")[0] for token in told[:2]] == ["나는", "간다"]
+    assert len(told) == 36  # the words alone
+    lines = tmp_path / "lines.txt"
+    lines.write_text(
+        "나는 간다 너는\n\n너는 온다 나는\n\n나는 온다 또\n\n너는 간다 더\n", encoding="utf-8"
+    )
+    assert command("predict", run, lines).out.split()[2].startswith("너는/")
+
+
+def test_columns_from_a_pipe_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = io.BufferedReader(
+        io.BytesIO(b"EU I-ORG\nrejects O\n\nGerman I-MISC\ncall O\nto O\nboycott O\n")
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(piped))
+    with pytest.raises(DataError, match="a word and its tags stand in columns"):
+        is_treebank(Path("-"))
 
 
 def tagged_words(path: Path, tags: dict[str, str], numbered: bool = False) -> Path:

@@ -55,6 +55,10 @@ class Line(NamedTuple):
     cells: list[str]
 
 
+_FEWEST_TOKENS = 4
+"""Lines of a text from which on their cells tell that it is CoNLL."""
+
+
 class Block(list[Line]):
     """The token lines of a sentence; text: what the comment `# text` above them says."""
 
@@ -137,6 +141,20 @@ def read_treebank(
     if not sentences:
         raise DataError(f"{name} holds no tagged sentence; give a file with at least one.")
     return Treebank(name, tuple(sentences), known.said + said)
+
+
+def has_columns(text: str) -> bool:
+    """Whether a text under any name is CoNLL: empty lines between sentences, in whose lines a word and as
+    many cells as in the first stand each, the last of them of few tags."""
+    lines = [line.strip(" \r") for line in text.strip().split("\n")]
+    tokens = [line.split() for line in lines if line and not line.startswith(("# ", "-DOCSTART-"))]
+    if "" not in lines or len(tokens) < _FEWEST_TOKENS:
+        return False
+    width = len(tokens[0])
+    tags = {cells[-1] for cells in tokens}
+    return (
+        width > 1 and all(len(cells) == width for cells in tokens) and 2 * len(tags) <= len(tokens)
+    )
 
 
 def _is_conllu(name: str, lines: list[str]) -> bool:

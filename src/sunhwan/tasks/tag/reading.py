@@ -1,13 +1,14 @@
 """Reading for tagging: sentences of a treebank, or rows of a table with a label for every step."""
 
 import dataclasses
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sunhwan.config import Config
 from sunhwan.data.tables import read_table
-from sunhwan.data.treebanks import WORD_COLUMNS, Sentence, read_treebank
+from sunhwan.data.treebanks import WORD_COLUMNS, Sentence, has_columns, read_treebank
 from sunhwan.errors import ConfigError, DataError, UsageError
 from sunhwan.files import is_plain
 from sunhwan.tasks.common.columns import choose_columns
@@ -22,6 +23,9 @@ INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어�
 TARGETS = ("tags", "labels", "upos", "pos", "ner", "tag", "label", "태그", "품사", "개체명", "2")
 TREEBANKS = (".conllu", ".conll", ".iob", ".iob2", ".bio")
 """The names of files that are treebanks even where only words are asked for; `.gz` may follow."""
+
+_SAMPLE = 1 << 16
+"""Bytes by which a file of another name is known as a treebank."""
 
 
 class Sequences(NamedTuple):
@@ -99,8 +103,6 @@ def written_of(sentence: Sentence) -> Written | None:
 def raw_lines(path: Path) -> Iterator[tuple[str, str]]:
     """Where each line of a raw text stands, and the line; of a pipe as they come."""
     if str(path) == "-":
-        import sys
-
         for number, line in enumerate(sys.stdin.buffer, 1):
             yield f"standard input, line {number}", normalize(decode(line, "standard input"))
         return
@@ -145,9 +147,33 @@ def _is_table(path: Path) -> bool:
 
 
 def is_treebank(path: Path) -> bool:
-    """Whether a file of questions holds sentences, a token a line."""
+    """Whether a file of questions holds sentences, a token a line: by its name, or its columns.
+
+    DataError: a pipe brings such columns, which are read from files alone.
+    """
+    if str(path) == "-":
+        peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+        if peek is not None and has_columns(_whole_lines(peek(_SAMPLE))):
+            raise DataError(
+                "standard input: a word and its tags stand in columns, as in CoNLL, which a pipe of a "
+                "sentence a line has not; name the file instead"
+            )
+        return False
     name = path.name.lower().removesuffix(".gz")
-    return name.endswith(TREEBANKS) or (name.endswith(".tsv") and not _is_table(path))
+    if name.endswith(TREEBANKS) or (name.endswith(".tsv") and not _is_table(path)):
+        return True
+    return is_plain(path) and not _is_table(path) and has_columns(_beginning(path))
+
+
+def _beginning(path: Path) -> str:
+    """Some first lines of a file, whole; letters beyond ASCII may be lost."""
+    with path.open("rb") as file:
+        data = file.read(_SAMPLE)
+    return data.decode(errors="replace") if len(data) < _SAMPLE else _whole_lines(data)
+
+
+def _whole_lines(data: bytes) -> str:
+    return data[: data.rfind(b"\n") + 1].decode(errors="replace")
 
 
 def _words(row: Pair) -> Pair:
