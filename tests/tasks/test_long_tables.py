@@ -132,6 +132,24 @@ def test_series_without_numbers_are_left_out_and_said(
     assert "each series has fewer than two numbers" in command("predict", run, bare).sentence
 
 
+def test_series_with_a_broken_cell_are_left_out_on_request_and_told(
+    trained: tuple[Path, Path], tmp_path: Path, command: Command
+) -> None:
+    run, file = trained
+    lines = file.read_text("utf-8").splitlines()
+    broken = next(n for n, line in enumerate(lines) if ",s1," in line)
+    cells = lines[broken].split(",")
+    lines[broken] = ",".join([*cells[:3], "much", cells[4]])
+    some = tmp_path / "some.csv"
+    some.write_text("\n".join(lines) + "\n", "utf-8")
+    place = f"some.csv, line {broken + 1}: column 'sold' holds 'much'"
+    done = command("predict", run, some, "--as=csv", "--skip-bad")
+    whole = command("predict", run, file, "--as=csv").out.splitlines()
+    assert done.out.splitlines() == [line for line in whole if "s1," not in line]
+    assert place in done.err.replace("\n", " ")
+    assert place in command("predict", run, some, "--as=csv").sentence
+
+
 def test_figures_of_each_series_and_of_all(trained: tuple[Path, Path]) -> None:
     run, file = trained
     review = sunhwan.load(run).review(file)

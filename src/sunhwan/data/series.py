@@ -24,7 +24,7 @@ from sunhwan.data.series_groups import alike, cells, keys_of
 from sunhwan.data.series_steps import begun, check_places, check_step, in_order, outside
 from sunhwan.data.tables import Table, read_table
 from sunhwan.data.times import Times, named, read_times
-from sunhwan.errors import DataError, listed, quoted
+from sunhwan.errors import DataError, SunhwanError, listed, quoted
 
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
 
@@ -92,16 +92,22 @@ def read_series(path: str | Path, *, time: str = "", columns: Sequence[str] = ()
 
 
 def read_panel(
-    path: str | Path, wanted: Wanted = FOUND, calendar: Calendar | None = None
+    path: str | Path,
+    wanted: Wanted = FOUND,
+    calendar: Calendar | None = None,
+    problems: list[SunhwanError] | None = None,
 ) -> list[Series]:
     """Read a table of series: one with a column for each, or a long one, in which rows name theirs.
 
     Rows are put in order of time, and steps of the calendar that have no row are NaN.
-    calendar: that of a trained model; None: found in the times.
+    calendar: that of a trained model; None: found in the times. problems: gets the errors of series of
+    a long table that have a cell that is no number, and are left out; None: the first one is raised.
     """
     table = read_table(path, empty_lines=True, amounts=True, usual=dict(wanted.writings))
     table, filled = with_names_filled(without_blank_rows(table, wanted), wanted)
     columns = columns_of(table, wanted)
+    if problems is not None and columns.group:
+        table, columns = _without_broken(table, columns, problems)
     _check_marks(table, wanted)
     keys = keys_of(table, columns.group)
     places = {key: np.array(rows) for key, rows in _grouped(keys).items()}
@@ -220,6 +226,32 @@ def _counted(
     if empty := int(np.isnan(values).sum()):
         notes.append(f"{empty:,} number{' is' if empty == 1 else 's are'} missing")
     return tuple(notes)
+
+
+def _without_broken(
+    table: Table, columns: Columns, problems: list[SunhwanError]
+) -> tuple[Table, Columns]:
+    """The table without the series that have a cell that is no number, whose errors are told.
+
+    DataError: every series has one.
+    """
+    keys, broken = keys_of(table, columns.group), dict[tuple[str, ...], SunhwanError]()
+    for key, row in zip(keys, table.rows, strict=True):
+        for name in _read(columns):
+            if row.values[name].strip().casefold() in MISSING or key in broken:
+                continue
+            try:
+                finite(row.values[name], row.where, name, _CURE)
+            except DataError as error:
+                broken[key] = error
+    kept = [place for place, key in enumerate(keys) if key not in broken]
+    if broken and not kept:
+        raise next(iter(broken.values()))
+    problems += broken.values()
+    rows = tuple(table.rows[place] for place in kept)
+    written = tuple(table.written[place] for place in kept) if table.written else ()
+    times = [columns.times[place] for place in kept] if columns.times else columns.times
+    return replace(table, rows=rows, written=written), columns._replace(times=times)
 
 
 def _numbers(table: Table, name: str, columns: Columns) -> NDArray[np.float64]:

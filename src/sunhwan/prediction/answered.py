@@ -70,11 +70,13 @@ def open_rows(
     """
     names = task.columns_asked
     if task.forecasts or known_ahead is not None:
-        questions = task.questions(path)
+        problems: list[SunhwanError] | None = [] if broken_rows else None
+        questions = task.sound_questions(path, problems)
         if known_ahead is not None:
             questions = task.with_known_ahead(questions, known_ahead)
         questions, notes = task.answerable(questions)
-        yield Rows((), _whole(questions), one_answer_each=False, notes=notes)
+        asked_for = _whole([*questions, *(problems or ())])
+        yield Rows((), asked_for, one_answer_each=False, notes=notes)
         return
     if not task.asks_rows(path):
         yield Rows(tuple(names), _whole(task.questions(path), names))
@@ -98,8 +100,11 @@ def open_rows(
 
 
 def _whole(questions: Iterable[Any], names: Sequence[str] = ()) -> Iterator[Asked]:
-    """Questions that are no rows of a table, such as sentences of a treebank."""
+    """Questions that are no rows of a table, such as sentences of a treebank, or why one is none."""
     for number, question in enumerate(questions, 1):
+        if isinstance(question, SunhwanError):
+            yield Asked(number, {}, None, question)
+            continue
         values: dict[str, str] = {}
         if names and isinstance(question, Question):
             cells = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sunhwan.config import Config, TrainingConfig
-from sunhwan.errors import UsageError
+from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
@@ -270,6 +270,11 @@ class Task(Learner):
     @abstractmethod
     def questions(self, path: Path) -> Iterable[Any]:
         """A file → what `answers` takes, one a question; "-": standard input."""
+
+    def sound_questions(self, path: Path, problems: list[SunhwanError] | None) -> Iterable[Any]:
+        """The questions of a file; those that it spoils are left out, and `problems` gets why, unless it
+        is None."""
+        return self.questions(path)
 
     def asks_rows(self, path: Path) -> bool:
         """Whether the questions of a file are rows of a table, or lines, each by itself."""

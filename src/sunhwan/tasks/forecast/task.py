@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sunhwan.config import Config, TrainingConfig, Value, own
 from sunhwan.data import BUILT_IN_SERIES, Series, pad
-from sunhwan.errors import DataError, StoreError, UsageError
+from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.models.forecaster import (
     MEDIAN,
     QUANTILES,
@@ -304,14 +304,19 @@ class Forecast(ExampleTask):
         found = self._open(path, strict=strict)
         return windows_to_compare(found, self.layout, self.marks, self.settings), []
 
-    def _open(self, path: Path, *, strict: bool = False) -> list[Series]:
+    def _open(
+        self, path: Path, problems: list[SunhwanError] | None = None, *, strict: bool = False
+    ) -> list[Series]:
         wanted = replace(self.layout.wanted(self.settings), filled=strict)
-        return open_series(str(path), wanted, self.layout.calendar)
+        return open_series(str(path), wanted, self.layout.calendar, problems)
 
     def questions(self, path: Path) -> Iterator[Series]:
+        yield from self.sound_questions(path, None)
+
+    def sound_questions(self, path: Path, problems: list[SunhwanError] | None) -> Iterator[Series]:
         if str(path) == "-":
             raise UsageError("forecasts are made of a file, not of standard input: name one")
-        yield from self._open(path)
+        yield from self._open(path, problems)
 
     def asked(self, question: Any) -> list[Window]:
         """A `Series`, or numbers (T,) or (T, columns) → a window at its end for each column."""

@@ -19,7 +19,7 @@ from sunhwan.data.series_steps import MOST_EMPTY
 from sunhwan.data.slots import Slots, of_season
 from sunhwan.data.times import read_times
 from sunhwan.data.windows import Stretch, past_seasons, seasonal_naive, stretch, usual_scales
-from sunhwan.errors import DataError, UsageError, listed, quoted
+from sunhwan.errors import DataError, SunhwanError, UsageError, listed, quoted
 from sunhwan.files import is_plain
 from sunhwan.tasks.forecast.layout import Layout
 from sunhwan.tasks.forecast.settings import ForecastConfig
@@ -119,14 +119,19 @@ class Window(NamedTuple):
 
 
 def open_series(
-    source: str, wanted: Wanted = FOUND, calendar: Calendar | None = None
+    source: str,
+    wanted: Wanted = FOUND,
+    calendar: Calendar | None = None,
+    problems: list[SunhwanError] | None = None,
 ) -> list[Series]:
     """The series of a file, or a built-in one by name: targets, inputs, what is known ahead.
+
+    problems: as of `read_panel`.
 
     Raises a SunhwanError for a file that cannot be used.
     """
     if source not in BUILT_IN_SERIES or is_plain(Path(source)):
-        return read_panel(source, wanted, calendar)
+        return read_panel(source, wanted, calendar, problems)
     series = load_built_in(source)
     beside = wanted.inputs + wanted.future
     for name in wanted.targets + beside + wanted.group:
