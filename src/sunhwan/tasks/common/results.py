@@ -121,8 +121,11 @@ class Baselines(NamedTuple):
             (name, *(_figure(found[figure]) for figure in self.figures))
             for name, found in {"the model": self.model, **self.methods}.items()
         ]
-        names = (figure.replace("_", " ").replace(" f1", " F1") for figure in self.figures)
+        names = (_WRITTEN.get(figure, figure.replace("_", " ")) for figure in self.figures)
         return Listing("beside baselines, on the same rows", ("", *names), rows)
+
+
+_WRITTEN = {"macro_f1": "macro F1", "entity_f1": "entity F1", "mase": "MASE"}
 
 
 def _figure(value: float) -> str:
