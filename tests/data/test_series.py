@@ -236,6 +236,14 @@ def test_a_part_of_a_time_is_never_said_to_name_series() -> None:
     assert not str(refused.value).endswith("hour")
 
 
+@pytest.mark.parametrize("missing", [".", "결측", "N/A"])
+def test_cells_that_say_that_a_number_is_missing(missing: str) -> None:
+    rows = [f"2024-01-{d:02},{missing if d == 3 else d}\n" for d in range(1, 10)]
+    series = read("DATE,DGS10\n" + "".join(rows))
+    assert np.flatnonzero(np.isnan(series.values[:, 0])).tolist() == [2]
+    assert "1 number is missing" in series.said
+
+
 def test_a_row_without_the_name_of_its_series_is_refused() -> None:
     rows = "".join(f"{k},2024-01-0{d},{d}\n" for k in "ab" for d in (1, 2, 3))
     with pytest.raises(DataError, match="line 3: the column 'store', which names the series, is e"):

@@ -340,6 +340,19 @@ def test_what_is_wrong_is_named(save: Save, name: str, text: str, message: str) 
     assert "\n" not in str(caught.value)
 
 
+def test_a_header_stays_one_above_a_number_that_is_none(save: Save) -> None:
+    rows = [f"2023-01-{day:02},{'<1' if day == 4 else day}" for day in range(1, 21)]
+    table = read_table(save("x.csv", "\n".join(["Week,bitcoin: (South Korea)", *rows])))
+    assert table.columns == ("Week", "bitcoin: (South Korea)")
+    assert read_table(save("x.csv", "\n".join(["2022-12-31,k.A.", *rows]))).columns == ("1", "2")
+
+
+def test_two_columns_of_one_usual_name_are_named(save: Save) -> None:
+    rows = "".join(f"good {n},yes,x\nbad {n},no,x\n" for n in range(4))
+    with pytest.raises(DataError, match=r"^x.csv, line 1: two columns are named 'label'"):
+        read_table(save("x.csv", "text,label,label\n" + rows))
+
+
 def test_two_columns_of_one_name(save: Save) -> None:
     with pytest.raises(DataError, match=r"^x.tsv, line 1: two columns are named 'a'"):
         read_table(save("x.tsv", "a\tb\ta\n1\t2\t3\n"), header=True)

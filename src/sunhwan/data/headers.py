@@ -93,6 +93,8 @@ def header_again(count: int) -> str:
 
 
 _NUMBERED = re.compile(r"([^\W\d]+)[ _.]?([0-9]{1,4})")
+_MANY_NUMBERS = 8
+"""Numbers below a word, from which on a few cells that are none do not matter."""
 _MANY = 3
 """Rows a label, on average, from which on labels tell that the first row is none of theirs."""
 
@@ -113,7 +115,7 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     if (
         not all(cells[1:])
         or not any(cells)
-        or len(set(cells)) < len(cells)
+        or (len(set(cells)) < len(cells) and not _are_known_twice(cells))
         or any(_are_numbers([cell]) or len(cell) > LONGEST_NAME for cell in cells)
     ):
         return False
@@ -131,9 +133,25 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     known = [cell for cell in cells if cell.lower() in WELL_KNOWN]
     if len(known) > 1 or any(len(cell) > 1 for cell in known) or _are_numbered(cells):
         return True
+    dated = any(map(looks_like_date, cells))
     return bool(over_labels) or any(
-        cell and _are_numbers(column) for cell, column in zip(cells, columns, strict=True)
+        cell and (_are_numbers(column) or (not dated and _are_mostly_numbers(cell, column)))
+        for cell, column in zip(cells, columns, strict=True)
     )
+
+
+def _are_known_twice(cells: Sequence[str]) -> bool:
+    """Whether a name stands twice beside another one, both usual names of columns."""
+    names = {cell for cell in cells if len(cell) > 1 and cell.lower() in WELL_KNOWN}
+    return len(names) > 1 and len(set(cells)) < len(cells)
+
+
+def _are_mostly_numbers(above: str, column: Sequence[str]) -> bool:
+    """Whether a word stands above numbers of which a few, such as <1, are none."""
+    filled = [cell for cell in column if cell]
+    numbers = sum(map(is_number, filled))
+    word = any(map(str.isalpha, above)) and above.casefold() not in MISSING
+    return word and numbers >= _MANY_NUMBERS and 10 * numbers >= 9 * len(filled)
 
 
 def _are_numbers(column: Sequence[str]) -> bool:

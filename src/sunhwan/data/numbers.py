@@ -25,7 +25,7 @@ _POINTED = str.maketrans({",": ".", **dict.fromkeys(f".{_SPACES}")})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
 POINTS, SPACES = "with points between thousands", "with spaces between thousands"
-MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "<na>"))
+MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", ".", "<na>", "결측"))
 """Cells that say that a number is missing, in lower case."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No column's writing."""
