@@ -174,6 +174,7 @@ HUNDREDS = [f"{n / 10:.3f}" if n > 9 else f"{n}00" for n in range(3, 16)]
     [
         HUNDREDS, ["412", "-1.204", "938", "2.391", "", "771", "1.006"],
         ["7", "1.200", "150", "12.391", "23", "1.006"],
+        ["0", "999", *(f"{n}.{1000 - n - 1:03}" for n in range(1, 10))],
     ],
 )  # fmt: skip
 def test_points_stand_between_thousands_where_the_column_tells(
@@ -192,6 +193,7 @@ def test_points_stand_between_thousands_where_the_column_tells(
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
+        ([*(f"1.{n * 37:03}" for n in range(1, 12)), "999"], True),
         (["0.204", "1.204", "2.000", "300"], False), (["1.204", "2.000", "3.117"], False),
         (["0", "1.204", "2.310", "0", "0", "1.117"], False), (["1.204", "950"], True),
         (["2", "1.204", "3", "2.310", "1", "4.117"], True),

@@ -4,6 +4,7 @@ import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 
 from sunhwan.errors import DataError, quoted
@@ -30,6 +31,8 @@ MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", "
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No column's writing."""
 
+_MANY = 8
+"""Numbers with points from which on their order tells whether thousands stand before these."""
 _A_FEW = 3
 """Whole numbers, and numbers of thousands, at least, that tell that points stand between thousands."""
 
@@ -153,17 +156,28 @@ def _are_groups(cells: Sequence[str]) -> bool:
     return bool(given) and all(map(_POINTS.fullmatch, given))
 
 
+def _go_one_way(numbers: Sequence[float]) -> bool:
+    """Whether numbers never fall, or never rise."""
+    steps = [b - a for a, b in pairwise(numbers)]
+    return min(steps) >= 0 or max(steps) <= 0
+
+
 def _are_thousands(cells: Sequence[str]) -> bool:
     """Whether the points of a column of `_are_groups` do stand between thousands.
 
     No program writes 900 beside 1.000 of decimals: it writes as many decimals everywhere, or none that are
     0. So a few whole numbers, all below 1,000, tell it beside a few such as 1.200, if they reach 100; and
-    beside others where the sizes of both lie closer together so than as decimals.
+    beside others where the sizes of both lie closer together so than as decimals. Of numbers that rise or
+    fall all the way as thousands, and not as decimals, one whole number is enough.
     """
     given = [cell.strip() for cell in cells if cell.strip()]
     wholes = [abs(int(cell)) for cell in given if "." not in cell and _WHOLE.fullmatch(cell)]
     wholes = [number for number in wholes if number]
     points = [abs(float(cell)) for cell in given if "." in cell]
+    if wholes and len(points) >= _MANY:
+        thousands = [float(cell.replace(".", "")) for cell in given]
+        if _go_one_way(thousands) and not _go_one_way(list(map(float, given))):
+            return True
     if min(len(wholes), len(points)) < _A_FEW or max(wholes) >= 1000:
         return False
     if max(wholes) >= 100 and any("." in cell and cell[-1] == "0" for cell in given):
