@@ -8,6 +8,7 @@ import pytest
 
 import sunhwan.errors
 import sunhwan.messages
+from sunhwan.cli.listings import show_listing
 from sunhwan.config import Config
 from sunhwan.data import read_panel
 from sunhwan.data.dates import ORDERS, ORDERS_OF_NUMBERS
@@ -15,6 +16,7 @@ from sunhwan.errors import TextError
 from sunhwan.messages import catalogue
 from sunhwan.messages.mistakes import mistake, note
 from sunhwan.tasks.common.pairs import find_pairs
+from sunhwan.tasks.common.results import Listing
 from sunhwan.text.decoding import decode
 
 PACKAGE = Path(sunhwan.messages.__file__).parents[1]
@@ -101,6 +103,17 @@ def test_places_and_orders_inside_a_sentence_are_korean_too() -> None:
 def test_what_a_sentence_names_is_korean_too(said: str, korean: str) -> None:
     told = mistake(said, "ko")
     assert korean in told, told
+
+
+def test_places_in_tables_are_korean_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sunhwan.cli.listings.language", lambda: "ko")
+    rows = [("r.csv, line 46", "see a.csv, line 2")]
+    show_listing(Listing("the first answers", ("where", "asked"), rows))
+    shown = capsys.readouterr().out
+    assert "r.csv 46번째 줄" in shown
+    assert "see a.csv, line 2" in shown
 
 
 def test_where_forecasts_were_measured_is_said_in_korean_too() -> None:

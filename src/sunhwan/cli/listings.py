@@ -14,12 +14,15 @@ def show_listing(listing: "Listing") -> None:
     from rich.text import Text
 
     from sunhwan.cli.terminal import console, visible
+    from sunhwan.messages.mistakes import place_of
 
     table = Table(title=noted(named_figure(listing.title)), title_justify="left", box=None)
     for name in listing.columns:
         table.add_column(Text(visible(named_figure(name))), overflow="fold")
+    places = listing.columns[0] == "where"
     for row in listing.rows:
-        table.add_row(*(Text(visible(named_figure(row[0]))), *(Text(visible(c)) for c in row[1:])))
+        first = place_of(row[0], language()) if places else named_figure(row[0])
+        table.add_row(*(Text(visible(first)), *(Text(visible(c)) for c in row[1:])))
     console().print("")
     console().print(table)
 

@@ -46,11 +46,17 @@ def _translated(part: str, sentence: str, language: str) -> str:
     return sentence
 
 
+def place_of(text: str, language: str) -> str:
+    """A place in a file, such as a.csv, line 3, in a language; what is none stays."""
+    place = _PLACE.fullmatch(text)
+    told = catalogue()["places"][place[2]][language] if place else ""
+    return told.format(place[1], place[3]) if place else text
+
+
 def _part_of(part: str, text: str, language: str) -> str:
     """What a sentence quotes: a place, names of orders of a date, or a sentence of its own."""
-    place = _PLACE.fullmatch(text)
-    if place:
-        return catalogue()["places"][place[2]][language].format(place[1], place[3])
+    if _PLACE.fullmatch(text):
+        return place_of(text, language)
     if length := _LENGTH.fullmatch(text):
         return catalogue()["places"][length[2]][language].format(length[1])
     if setting := _SETTING.fullmatch(text):
