@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sunhwan.data import Series, read_panel
@@ -40,6 +41,33 @@ def test_columns_numbered_by_r_over_words_that_differ_are_times(tmp_path: Path) 
     found = read(tmp_path, header, *(f"W{n},{n},2,3,4,5,6,,," for n in range(3)))
     assert [series.key for series in found] == [(("V1", f"W{n}"),) for n in range(3)]
     assert found[2].values[:, 0].tolist() == [2, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "months",
+    [
+        "Jan,Feb,Mar,Apr,May,Jun,Jul,Aug,Sep,Oct,Nov,Dec",
+        "1월,2월,3월,4월,5월,6월,7월,8월,9월,10월,11월,12월",
+        "1,2,3,4,5,6,7,8,9,10,11,12", "Januar,Februar,März,April,Mai,Juni,Juli,August,September,Oktober,"
+        "November,Dezember",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_row_a_year_and_a_column_a_month_is_one_series(
+    tmp_path: Path, months: str, backwards: bool
+) -> None:
+    rows = ["2001,,,3,4,5,6,7,8,9,10,11,12,75", "2002,13,14,,16,17,18,19,20,21,22,,NA,9"]
+    header = f"Year,{months},J-D"
+    if months.endswith("12"):
+        header = header.replace("Year", "연도")
+    (found,) = read(tmp_path, header, *(reversed(rows) if backwards else rows))
+    assert (found.times[0], found.times[-1]) == ("2001-03", "2002-10")
+    values = found.values[:, 0]
+    assert values[:12].tolist() == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    assert np.isnan(values[12])
+    assert values[13:].tolist() == [*range(16, 23)]
+    assert "2 rows of a year each" in found.said
+    assert "left out: J-D" in found.said
 
 
 def test_a_wide_table_has_titles_above_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sunhwan.data.amounts import amounts_in
 from sunhwan.data.dates import looks_like_date
 from sunhwan.data.numbers import MISSING, is_number, writings
 from sunhwan.data.separated import Cells
-from sunhwan.data.wide_tables import time_columns
+from sunhwan.data.wide_tables import are_months, time_columns
 from sunhwan.errors import DataError, quoted
 
 LONGEST_NAME = 40
@@ -106,10 +106,13 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     empty, none is one of the few labels below it, and when besides one of them is a usual name of a
     column, or stands over a column of numbers alone, or of a few labels; or when they are numbered,
     as v1 and v2. A usual name of one letter counts only beside another usual name. Or else cells after
-    the first ones are times one after the other (`time_columns`).
+    the first ones are times one after the other (`time_columns`), or months over rows of years
+    (`are_months`).
     """
     first = [cell.strip() for cell in rows[0]]
     if time_columns(first) and not (len(rows) > 1 and time_columns(rows[-1])):
+        return True
+    if are_months(first, rows[1:]):
         return True
     cells = first[: max((place + 1 for place, cell in enumerate(first) if cell), default=0)]
     if (

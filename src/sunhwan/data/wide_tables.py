@@ -19,6 +19,7 @@ _YEARS = range(1800, 2201)
 _MARK = re.compile(r"(?<=\d) +월$|\s*\[YR\d{4}\]$")
 """What offices of statistics write behind a time: 2021.01 월, 1960 [YR1960]."""
 
+_MONTH = re.compile(r"0?([0-9]+) ?(?:월|月)?")
 _NUMBERED = re.compile(r"([Vv])([0-9]+)")
 # fmt: off
 _PARTS = frozenset((
@@ -63,7 +64,9 @@ def _go_on(names: Sequence[str]) -> bool:
 
 
 def turned(rows: Cells, notes: tuple[str, ...], name: str) -> tuple[Cells, tuple[str, ...]]:
-    """The rows of a wide table as a header and a row for each value, and one more note; others as they are.
+    """The rows of a wide table as a header and a row for each value, and a note more; others as they are.
+
+    So is a table with a row for each year and a column for each month.
 
     Empty cells before the first and after the last number of a series are no rows: it begins later, or
     ends earlier.
@@ -72,6 +75,8 @@ def turned(rows: Cells, notes: tuple[str, ...], name: str) -> tuple[Cells, tuple
     """
     header = [cell.strip() for cell in rows[0][1]] if rows else []
     body = [row for row in rows[1:] if row[1] and row[1] != rows[0][1]]
+    if are_months(header, [row for _, row in body]):
+        return _months_turned(rows[0][0], header, body, notes)
     times, written = time_columns(header), [_MARK.sub("", cell) for cell in header]
     if not times and _are_numbered(header, [row for _, row in body]):
         times, written = range(1, len(header)), [str(n) for n in range(len(header))]
@@ -114,6 +119,41 @@ def turned(rows: Cells, notes: tuple[str, ...], name: str) -> tuple[Cells, tuple
         f"{header[times.start]} to {header[times[-1]]}, are read as {listed(long[0][1])}"
     )
     return long, (*notes, note)
+
+
+def are_months(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether each row is a year, and the columns after it are its twelve months."""
+    months = [MONTH_NUMBERS.get(cell.rstrip(".").casefold()) for cell in header[1:13]]
+    numbers = [_MONTH.fullmatch(cell) for cell in header[1:13]]
+    named = list(range(1, 13))
+    if months != named and [int(match[1]) if match else 0 for match in numbers] != named:
+        return False
+    if len(rows) < 2 or not all(
+        len(row) == len(header) and _is_year(row[0].strip()) for row in rows
+    ):
+        return False
+    steps = [int(b[0]) - int(a[0]) for a, b in pairwise(rows)]
+    return min(steps) > 0 or max(steps) < 0
+
+
+def _months_turned(
+    line: int, header: Sequence[str], body: Cells, notes: tuple[str, ...]
+) -> tuple[Cells, tuple[str, ...]]:
+    """A row a month, without the months before the first number and after the last."""
+    long: Cells = [
+        (place, [f"{row[0].strip()}-{month:02}", row[month]])
+        for place, row in sorted(body, key=lambda row: int(row[1][0]))
+        for month in range(1, 13)
+    ]
+    filled = [n for n, (_, cells) in enumerate(long) if cells[1].strip().casefold() not in MISSING]
+    long = long[filled[0] : filled[-1] + 1] if filled else long
+    said = [
+        *notes,
+        f"{len(body):,} rows of a year each, with a column for each month, are read as one series",
+    ]
+    if behind := [cell for cell in header[13:] if cell]:
+        said.append(f"columns behind the months are left out: {listed(behind)}")
+    return [(line, ["time", "value"]), *long], tuple(said)
 
 
 def _are_dates(cells: Sequence[str]) -> bool:
