@@ -229,6 +229,13 @@ def test_dates_in_digits_under_any_name_are_times_and_no_series() -> None:
     assert [(s.columns, s.clock.after(1)) for s in made] == [(("y",), ("20240120",))] * 2
 
 
+def test_weeks_in_digits_are_weeks() -> None:
+    days = [datetime(2020, 1, 6) + timedelta(weeks=n) for n in range(60)]
+    series = read("week,v\n" + "".join(f"{day:%G%V},{n}\n" for n, day in enumerate(days)))
+    assert (series.columns, series.clock.calendar.season) == (("v",), 52)
+    assert series.clock.after(1) == ("202109",)
+
+
 def test_a_part_of_a_time_is_never_said_to_name_series() -> None:
     rows = "".join(f"2024-01-0{d},{h},NW,{h}\n" for d in (1, 2, 3) for h in (1, 1, 2) for _ in "ab")
     with pytest.raises(DataError) as refused:

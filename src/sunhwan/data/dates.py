@@ -56,6 +56,7 @@ _NUMBERS = {
     "short digits of a month": r"(?P<y>\d{2})(?P<m>\d{2})",
     "short digits and hour": r"(?P<y>\d{2})(?P<m>\d{2})(?P<d>\d{2})(?P<H>\d{2})",
     "digits of a quarter": r"(?P<y>\d{4})[.0]?(?P<q>[1-4])",
+    "digits of a week": r"(?P<y>\d{4})(?P<w>\d{2})",
 }
 _WHOLE_DAYS = tuple(_DATES)[:7]
 """The orders after which a time of day may stand."""
@@ -138,8 +139,8 @@ def _reading(match: re.Match[str], order: str) -> Reading | None:
     if len(part["y"]) == 2:
         year += 1900 if year >= 69 else 2000
     try:
-        if order == "year-week":
-            return Reading(datetime.fromisocalendar(year, int(part["w"]), int(part["wd"] or 1)))
+        if week := part.get("w"):
+            return Reading(datetime.fromisocalendar(year, int(week), int(part.get("wd") or 1)))
         quarter = part.get("q") or part.get("q2")
         half = part.get("hf")
         month = 3 * int(quarter) - 2 if quarter else int(part.get("m") or 1)
@@ -260,7 +261,7 @@ class Writing:
 
     def _part(self, name: str, old: str, local: datetime, offset: timedelta | None) -> str | None:
         if name == "y":
-            year = local.isocalendar().year if self.order == "year-week" else local.year
+            year = local.isocalendar().year if "week" in self.order else local.year
             return f"{year:04}"[-len(old) :]
         if name == "mon":
             return _cased(self.months[local.month - 1], old)
