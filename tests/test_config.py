@@ -356,6 +356,17 @@ def test_vectors_are_tied_where_some_words_are_sampled_and_nothing_speaks_agains
     assert not tied(**{"model.softmax": "adaptive"})[0]
 
 
+def test_dropout_begins_earlier_for_words_and_grows_with_what_is_read() -> None:
+    corpus = Corpus("t", (Document("t", "the cat sat on a mat " * 9_000),))
+
+    def dropout(kind: str, epochs: int) -> float:
+        asked = {"text.vocabulary": kind, "training.epochs": epochs, "model.hidden_size": 384}
+        return complete(Config().override(asked), corpus).model.dropout
+
+    assert [dropout("characters", n) for n in (3, 7, 14, 99)] == [0, 0, 0.35, 0.5]
+    assert [dropout("words", n) for n in (3, 7, 14)] == [0, 0.35, 0.5]
+
+
 def test_two_budgets_are_refused() -> None:
     config = Config().override({"training.steps": 5, "training.epochs": 1})
     with pytest.raises(ConfigError, match="one budget"):

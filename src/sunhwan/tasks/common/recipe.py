@@ -36,9 +36,10 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
       most of the time, the largest of these sizes, from 128 on, at which this machine, by the measured
       speed of a product, reads the text 3 times in the minutes that are given, or 6 times where a step
       computes the scores of few words alone (`_passes`).
-    - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, then 0.35 for each
-      doubling, 0.5 at most. Passes of a time budget: 5.4 million tokens a minute at 256 hidden
-      units, falling with their square; of words and subwords no more than the machine reads.
+    - dropout: with e = passes over the text · hidden size / 384, 0 up to e = 7, of words, whose vectors
+      are many more weights, up to e = 3.5, then 0.35 for each doubling, 0.5 at most. Passes of a time
+      budget: 5.4 million tokens a minute at 256 hidden units, falling with their square; of words and
+      subwords no more than the machine reads.
     - embedding 64, of words and subwords 256, one layer, T = 64, N = 32; for a small text N =
       tokens / 8192, at least 8, for it needs steps more than steady ones; fewer yet where a block would
       hold all of it.
@@ -111,7 +112,9 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
         embedding_size=model.embedding_size
         or (sizes[-1] if model.tied else min(embedding_size, width)),
         tied=bool(model.tied),
-        dropout=model.dropout if model.dropout >= 0 else _dropout(passes * width / 384),
+        dropout=model.dropout
+        if model.dropout >= 0
+        else _dropout(passes * width / 384, text.vocabulary == "words"),
     )
     usual = LEARNING_RATES[training.optimizer]
     if isinstance(corpus, Corpus) and max(width, _different_characters(corpus)) <= FEW:
@@ -285,5 +288,6 @@ def _products_of_token(width: int, embedding_size: int, outputs: int, muon: int)
     return products + orthogonal / muon
 
 
-def _dropout(exposure: float) -> float:
-    return round(min(0.5, 0.35 * math.log2(max(exposure, 7) / 7)), 2)
+def _dropout(exposure: float, words: bool) -> float:
+    least = 3.5 if words else 7
+    return round(min(0.5, 0.35 * math.log2(max(exposure, least) / least)), 2)
