@@ -221,7 +221,9 @@ def test_answers_of_passages(tmp_path, machine):
         wanted.append(f"{values['answer']} {first} {last} {values['probability']:.3f}")
     assert len(set(wanted)) > 8
     texts = [text for pair in [*asked, ("a " * 257, ""), ("", "a " * 257)] for text in pair]
-    assert lines_of(tmp_path, ANSWER, texts, machine) == [*wanted, "too long", "too long"]
+    # In C the answer is a stretch of the text as it was given; what Python asks is composed.
+    found = [unicodedata.normalize("NFC", x) for x in lines_of(tmp_path, ANSWER, texts, machine)]
+    assert found == [*wanted, "too long", "too long"]
 
 
 REFUSED = """

@@ -1,5 +1,6 @@
 """What is typed is continued: candidates, completion, the model writing on, and Hangul as it grows."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,13 @@ def test_a_letter_completes_the_syllable_before_it(visit: Visitor, by: str, type
     (place, whole) = next((k, one["whole"]) for k, one in enumerate(candidates) if one["whole"])
     button = here.page.locator("#candidates button").nth(place)
     assert button.get_attribute("aria-label").startswith(f"Insert {whole},")
-    with here.page.expect_response("**/api/next") as answered:
+
+    def follows(answer: Any) -> bool:
+        """Whether it is that to the text with the syllable, and none to what was typed before."""
+        asked = answer.request.post_data or ""
+        return answer.url.endswith("/api/next") and f"난 {whole}" in json.loads(asked).values()
+
+    with here.page.expect_response(follows) as answered:
         if by == "key":
             here.page.keyboard.press(f"Alt+{place + 1}")
         else:
