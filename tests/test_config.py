@@ -354,6 +354,9 @@ def test_vectors_are_tied_where_some_words_are_sampled_and_nothing_speaks_agains
         True,
     )
     assert not tied(**{"model.softmax": "adaptive"})[0]
+    asked = Config().override({"text.vocabulary": "words", "model.softmax": "sampled"})
+    (note,) = said(asked, complete_softmax(asked, corpus))
+    assert note.startswith("each word has one vector")
 
 
 def test_dropout_begins_earlier_for_words_and_grows_with_what_is_read() -> None:

@@ -24,7 +24,7 @@ CHOICES = {
 
 _TURNED = {"day-month-year": "month-day-year", "month-day-year": "day-month-year"}
 _IN_DIGITS = ("digits", "digits and hour", "digits of a month")
-_YEARS = (1900, 2100)
+YEARS = (1900, 2100)
 _SEASON = re.compile(r"([0-9]{4})[-/]([0-9]{2})")
 _A_FEW = 4
 """Rows from which on they tell more of their order than that of other files does."""
@@ -196,7 +196,7 @@ def _likely_in_digits(order: str, cells: Sequence[str], groups: Sequence[NDArray
         return regular and goes_one_way(points, groups) and (two == {2} or len(set(points)) > 9)
     if order not in _IN_DIGITS:
         return False
-    return all(_YEARS[0] <= int(cell[:4]) <= _YEARS[1] for cell in cells)
+    return all(YEARS[0] <= int(cell[:4]) <= YEARS[1] for cell in cells)
 
 
 def _has_year(cells: Sequence[str], groups: Sequence[NDArray[np.intp]]) -> bool:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sunhwan.data.date_orders import UnreadTimeError, goes_one_way, local_points, odd_steps
+from sunhwan.data.date_orders import YEARS, UnreadTimeError, goes_one_way, local_points, odd_steps
 from sunhwan.data.dates import ORDERS_OF_NUMBERS, read_date
 from sunhwan.errors import quoted
 
 _OTHERS = ("digits", "digits of a month", "digits and hour", "year.month")
 _QUARTER = "digits of a quarter"
 _QUARTER_NAMES = ("quarter", "qtr", "분기")
-_YEARS = (1900, 2100)
 _FEWEST = 4
 _LONGEST, _SHORTEST_DATE = 8, 6
 _MONTHS = re.compile(r"[0-9]{4}\.(?:0[1-9]|1[0-2]|1)")
@@ -84,7 +83,7 @@ def with_whole_months(
 
 def _all_read(order: str, cells: set[str]) -> bool:
     readings = (read_date(cell, order) for cell in cells)
-    return all(one and _YEARS[0] <= one.local.year <= _YEARS[1] for one in readings)
+    return all(one and YEARS[0] <= one.local.year <= YEARS[1] for one in readings)
 
 
 def _odd(values: NDArray[np.float64], groups: Sequence[NDArray[np.intp]]) -> int:

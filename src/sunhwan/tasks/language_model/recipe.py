@@ -8,7 +8,8 @@ from sunhwan.tasks.language_model.settings import LanguageModelConfig
 from sunhwan.text import Corpus
 
 MANY_WORDS = 10_000
-READ = ("", "embedding")
+BY_EMBEDDING = ("", "embedding")
+"""Inputs that have vectors of words: auto becomes an embedding."""
 FEWEST_SAMPLES, MOST_SAMPLES, WORDS_A_SAMPLE = 2_048, 8_192, 16
 
 
@@ -28,7 +29,7 @@ def complete(config: Config, corpus: Corpus | Survey) -> Config:
         return complete_language(config, corpus)
     known, training = words_known(config.text, corpus), config.training
     timed = not (training.steps or training.epochs)
-    able = training.optimizer != "sgd" and model.input in READ
+    able = training.optimizer != "sgd" and model.input in BY_EMBEDDING
     many = config.text.vocabulary == "words" and known > MANY_WORDS
     softmax = model.softmax or ("sampled" if many and timed and able else "full")
     samples = model.softmax_samples or min(
@@ -37,7 +38,9 @@ def complete(config: Config, corpus: Corpus | Survey) -> Config:
     outputs = {"sampled": samples, "adaptive": min(CUTOFFS[0], known)}.get(softmax, 0)
     tied = model.tied
     if tied == "":
-        apart = model.embedding_size or model.connection == "dense" or model.input not in READ
+        apart = (
+            model.embedding_size or model.connection == "dense" or model.input not in BY_EMBEDDING
+        )
         tied = softmax == "sampled" and not apart
     chosen: dict[str, Value] = {
         "model.softmax": softmax,
@@ -51,20 +54,17 @@ def complete(config: Config, corpus: Corpus | Survey) -> Config:
 
 
 def said(asked: Config, completed: Config) -> list[str]:
-    """Sentences on the softmax, where it was chosen to be sampled, and on vectors that are tied."""
+    """Sentences on what was chosen: a sampled softmax, and vectors that are tied."""
     before, after = asked.model, completed.model
-    if (
-        not isinstance(before, LanguageModelConfig)
-        or not isinstance(after, LanguageModelConfig)
-        or before.softmax
-        or after.softmax != "sampled"
-    ):
+    if not isinstance(before, LanguageModelConfig) or not isinstance(after, LanguageModelConfig):
         return []
-    notes = [
-        f"of so many words, {after.softmax_samples:,} that are drawn for each block are learned from; "
-        "model.softmax=full takes all, and longer"
-    ]
-    if after.tied and not before.tied:
+    notes = []
+    if not before.softmax and after.softmax == "sampled":
+        notes.append(
+            f"of so many words, {after.softmax_samples:,} that are drawn for each block are learned from; "
+            "model.softmax=full takes all, and longer"
+        )
+    if not before.tied and after.tied:
         notes.append(
             "each word has one vector, by which it is read and written; model.tied=false gives it two"
         )
