@@ -3,8 +3,9 @@
 Forward and backward of one layer, float32, gradients of the input and of all parameters. torch.nn runs
 in a process of its own, as it comes.
 `python -m benchmarks.layers [--json FILE] [--markdown FILE]`
-`python -m benchmarks.layers --sweep [--quick]`: as a plain layer, without any setting of ours, beside
-torch.nn in one process, over many shapes, on one thread and on two.
+`python -m benchmarks.layers --sweep [--cpu] [--quick]`: as a plain layer, without any setting of ours,
+beside torch.nn in one process, over many shapes, on one thread and on two; with `--cpu` in time of the
+processor, on one thread, which other work on the machine changes little.
 `python -m benchmarks.layers --ragged [--quick]`: rows of very unequal length beside
 `pack_padded_sequence`, and resets beside none.
 """
@@ -18,7 +19,15 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.kernels import PEERS, SHAPES, Shape, peer_step, step_of
-from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
+from benchmarks.measure import (
+    apart,
+    arguments_of,
+    in_turn,
+    machine,
+    processor_time,
+    publish,
+    table,
+)
 from sunhwan.layers import Recurrent
 from sunhwan.ops import keep_freed_memory
 
@@ -105,17 +114,19 @@ def sweep_table(rows: Sequence[dict[str, object]]) -> str:
     return table([*header, f"under {TARGET}"], lines)
 
 
-def sweep(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
+def sweep(*, quick: bool, rounds: int, cpu: bool) -> tuple[str, list[dict[str, object]]]:
     """The sweep's text and rows."""
     shapes = SWEEP[::12] if quick else SWEEP
-    rows = [
-        sweep_row(cell, shape, threads, rounds)
-        for threads in (1, 2)
-        for cell in PEERS
-        for shape in shapes
-    ]
+    with processor_time(cpu):
+        rows = [
+            sweep_row(cell, shape, threads, rounds)
+            for threads in ((1,) if cpu else (1, 2))
+            for cell in PEERS
+            for shape in shapes
+        ]
+    unit = "processor time" if cpu else "seconds"
     text = sweep_table(rows) + (
-        f"\nRatio of seconds, torch.nn to ours, of a training step as a plain layer: {len(shapes)} "
+        f"\nRatio of {unit}, torch.nn to ours, of a training step as a plain layer: {len(shapes)} "
         f"shapes, medians of {rounds} rounds in turn in one process; {machine()}.\n"
     )
     return text, rows
@@ -209,6 +220,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--sweep", action="store_true", help="many shapes, as a plain layer")
+    parser.add_argument("--cpu", action="store_true", help="a sweep in time of the processor")
     parser.add_argument("--ragged", action="store_true", help="unequal lengths, and resets")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     arguments = parser.parse_args()
@@ -216,9 +228,12 @@ def main() -> None:
     torch.manual_seed(0)
     if arguments.sweep or arguments.ragged:
         rounds = min(arguments.rounds, 3) if arguments.quick else arguments.rounds
-        chosen = sweep if arguments.sweep else ragged
-        publish(*chosen(quick=arguments.quick, rounds=rounds), arguments)
+        given = {"quick": arguments.quick, "rounds": rounds}
+        found = sweep(cpu=arguments.cpu, **given) if arguments.sweep else ragged(**given)
+        publish(*found, arguments)
         return
+    if arguments.cpu:
+        parser.error("--cpu belongs to --sweep")
     keep_freed_memory()
     rows = [measure(cell, shape, arguments.rounds) for cell in PEERS for shape in SHAPES[:3]]
     header = ["cell", "(N, T, D=H)", "kernel", "torch.nn", "sunhwan", "ratio", "ratio as shipped"]

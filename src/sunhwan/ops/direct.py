@@ -183,7 +183,7 @@ def _single_step(
 ) -> list[Tensor]:
     """Run one step by PyTorch's operator of exactly this equation."""
     W_x, b, W_h, b_h = stored[:4]
-    h = fused.step(prepared.cell, x.select(1, 0), state[0], (W_x, W_h, b, b_h))
+    h = fused.step(prepared.cell, x.squeeze(1), state[0], (W_x, W_h, b, b_h))
     return [h.unsqueeze(1), h.clone()]
 
 
