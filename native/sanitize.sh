@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of the kernels under the address and undefined-behaviour sanitizers, once for each
-# instruction set of this processor. Arguments go to pytest. Linux, GCC.
+# The tests of the kernels and 500 random programs of use under the address and undefined-behaviour
+# sanitizers, once for each instruction set of this processor. Arguments go to pytest. Linux, GCC.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python}
@@ -20,10 +20,11 @@ export SUNHWAN_KERNEL_SHAPES=${SUNHWAN_KERNEL_SHAPES:-8} GOMP_SPINCOUNT=100
 # not ours. pytest leaves the file descriptor of a report alone.
 export ASAN_OPTIONS=detect_leaks=0:halt_on_error=1
 runtime=$("$compiler" -print-file-name=libasan.so):$("$compiler" -print-file-name=libstdc++.so)
+tests=(tests/kernels tests/citizen/test_programs.py)
 sets=$(LD_PRELOAD="$runtime" "$python" -c \
   "from sunhwan.ops.library import library; print(*library().usable)")
 for set in $sets; do
   echo "== $set"
   SUNHWAN_INSTRUCTIONS=$set LD_PRELOAD="$runtime" \
-    "$python" -m pytest --capture=sys "${@:-tests/kernels}"
+    "$python" -m pytest --capture=sys "${@:-${tests[@]}}"
 done
