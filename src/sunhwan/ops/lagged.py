@@ -33,22 +33,21 @@ def run(
     noise = Noise(hold, noise.drop)
     # Padding alone holds a state here: how many steps of a row are real so far, (T, N).
     real = None if hold is None else (1 - hold[0][..., 0]).cumsum(0).long()
-    # (N, k + steps so far, P): h_{-k} … h_{-1} before the first step.
-    heard = torch.cat((past.view(N, k - 1, P), inner[0].unsqueeze(1)), 1)
+    # (k + steps so far, N, P): h_{-k} … h_{-1} before the first step.
+    heard = torch.cat((past.view(N, k - 1, P).transpose(0, 1), inner[0].unsqueeze(0)))
     now = cell.of.state_type(*inner)
     pieces, parts = [heard], list[Outcome]()
     for start in range(0, T, k):
         end = min(start + k, T)
-        lagged = heard[:, : end - start].transpose(0, 1)
-        part = recur(cell.of, torch.cat((x[start:end], lagged), -1), parameters, now,
-                     noise=noise.part(start, end))  # fmt: skip
+        read = torch.cat((x[start:end], heard[: end - start]), -1)
+        part = recur(cell.of, read, parameters, now, noise=noise.part(start, end))
         parts.append(part)
-        pieces.append(part.output.transpose(0, 1))
-        now, heard = part.last, torch.cat((heard, pieces[-1]), 1)[:, -k:]
+        pieces.append(part.output)
+        now, heard = part.last, torch.cat((heard, part.output))[-k:]
     output = torch.cat([part.output for part in parts])
     if real is None and not states:
-        return Outcome(output, cell.state_type(*now, heard[:, :-1].flatten(1)))
-    every = torch.cat(pieces, 1)
+        return Outcome(output, cell.state_type(*now, heard[:-1].transpose(0, 1).flatten(1)))
+    every = torch.cat(pieces)
     after = torch.arange(1, T + 1, device=x.device).unsqueeze(1).expand(T, N)
     after = after if real is None else real.to(x.device)
     last = cell.state_type(*now, _past(every, after[-1:], k)[0])
@@ -63,7 +62,7 @@ def run(
 
 
 def _past(every: Tensor, after: Tensor, k: int) -> Tensor:
-    """`past` (S, N, (k − 1)·P) after so many real steps (S, N), of all h (N, k + T, P)."""
+    """`past` (S, N, (k − 1)·P) after so many real steps (S, N), of all h (k + T, N, P)."""
     where = after.unsqueeze(-1) + torch.arange(k - 1, device=after.device)  # (S, N, k − 1)
-    rows = torch.arange(len(every), device=after.device).view(1, -1, 1)
-    return every[rows, where].flatten(2)
+    rows = torch.arange(every.shape[1], device=after.device).view(1, -1, 1)
+    return every[where, rows].flatten(2)
