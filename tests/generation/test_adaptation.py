@@ -19,7 +19,8 @@ from sunhwan.generation import (
     stepper_for,
     was_tuned_on,
 )
-from sunhwan.generation.adaptation import DECAY, EPS, SEGMENT
+from sunhwan.generation.adaptation import DECAY, SEGMENT
+from sunhwan.generation.descent import EPS
 from sunhwan.metrics import evaluate_tokens
 from sunhwan.tasks import LanguageModelTask
 from sunhwan.tasks.common.results import Review

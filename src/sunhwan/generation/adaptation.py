@@ -5,28 +5,29 @@ descent. Neural cache (Grave et al. 2017): what followed similar outputs before 
 copies: the model stays as it is.
 """
 
-import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from sunhwan.cells import State
 from sunhwan.data import Tokens, warm_blocks
 from sunhwan.errors import UsageError
+from sunhwan.generation.descent import Descent
 from sunhwan.generation.stepper import ModelStepper
 from sunhwan.layers import detach
 from sunhwan.metrics import Scores, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 
-SEGMENT = 20
-"""Tokens between two steps of dynamic evaluation."""
-DECAY, EPS = 0.003, 1e-5
-"""How far weights go back to the trained ones at each step, and what a root mean square is raised by."""
+SEGMENT, LONGEST = 20, 1000
+"""Tokens between two steps of dynamic evaluation, and how many these may be."""
+DECAY = 0.003
+"""How far weights go back to the trained ones at each step."""
+LOGITS = 2**23
+"""How many are held at once where nothing is learned."""
 
 
 SENTENCES_APART = (
@@ -44,10 +45,15 @@ class Cache(NamedTuple):
 
 
 class Adaptation(NamedTuple):
-    """What adapts to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none."""
+    """What adapts to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none.
+
+    decay: how far weights go back at each step of dynamic evaluation; segment: tokens between two.
+    """
 
     rate: float = 0.0
     cache: Cache | None = None
+    decay: float = DECAY
+    segment: int = SEGMENT
 
 
 class ReadState(NamedTuple):
@@ -67,18 +73,19 @@ class AdaptiveStepper(ModelStepper):
 
     def __init__(self, model: LanguageModel, adaptation: Adaptation) -> None:
         _check(adaptation)
-        super().__init__(copy.deepcopy(model) if adaptation.rate else model)
-        self._rate, self._cache = adaptation.rate, adaptation.cache
+        rate, self._cache, decay, segment = adaptation
+        self._descent = Descent(model, rate, decay) if rate else None
+        super().__init__(self._descent.model if self._descent else model)
+        # Where nothing is learned, what is read together changes nothing.
+        self._segment = segment if rate else max(1, min(1024, LOGITS // model.vocabulary_size))
         self._remembered = ReadState()
-        learned = [p for p in self.model.parameters() if p.requires_grad and adaptation.rate]
-        self._learned = [(p, p.detach().clone(), torch.zeros_like(p)) for p in learned]
-        self._steps = 0
 
     def logits(self, ids: Tensor, state: Any) -> tuple[Tensor, Any]:
         """ids (T), state → log p (T, V) of what follows each."""
         state = state or self._remembered
         y, recurrent = self.model.read(ids.unsqueeze(0), state.recurrent)
-        return self._predict(ids, y[:, 0], self.model.output(y[:, 0]), recurrent, state)
+        log_p = torch.log_softmax(self.model.output(y[:, 0]), 1)
+        return self._predict(ids, y[:, 0], log_p, recurrent, state)
 
     def learn(self, ids: Sequence[int]) -> None:
         """Read a text, and adapt to it for all texts that follow."""
@@ -97,25 +104,32 @@ class AdaptiveStepper(ModelStepper):
         The next one is read by a model that has adapted to it.
         """
         state = self._remembered
-        for block, _ in warm_blocks(tokens, rows=1, block_length=SEGMENT):
+        for block, _ in warm_blocks(tokens, rows=1, block_length=self._segment):
             block = to_device(block, self.model.like.device)
-            with evaluating(self.model), torch.set_grad_enabled(self._rate > 0):
-                y, recurrent = self.model.read(block.inputs, state.recurrent, block.resets)
-                logits, targets = self.model.output(y[:, 0]), block.targets[0]
-                log_p, state = self._predict(
-                    block.inputs[0], y[:, 0].detach(), logits.detach(), detach(recurrent), state
-                )
-                if self._rate:
-                    self._descend(functional.cross_entropy(logits, targets))
+            with evaluating(self.model):
+                with torch.set_grad_enabled(self._descent is not None):
+                    read, recurrent = self.model.read(block.inputs, state.recurrent, block.resets)
+                y, targets = read[:, 0], block.targets[0]
+                with torch.no_grad():
+                    log_p = torch.log_softmax(self.model.output(y), 1)
+                    alone = log_p.exp() if self._descent else log_p
+                    log_p, state = self._predict(
+                        block.inputs[0], y.detach(), log_p, detach(recurrent), state
+                    )
+                if self._descent:
+                    self._descent.step(y, alone, targets)
             yield -log_p.gather(1, targets.unsqueeze(1))[:, 0], log_p.argmax(1) == targets
         # The next text begins anew, with what is remembered of this one.
         self._remembered = state._replace(recurrent=None, y=None)
 
     def _predict(
-        self, ids: Tensor, y: Tensor, logits: Tensor, recurrent: Sequence[State], state: ReadState
+        self, ids: Tensor, y: Tensor, log_p: Tensor, recurrent: Sequence[State], state: ReadState
     ) -> tuple[Tensor, ReadState]:
-        """p = (1 − λ) softmax(logits) + λ Σ_{i<t} softmax_i(θ y_tᵀ y_i) · onehot(token after i)."""
-        log_p, cache = torch.log_softmax(logits, 1), self._cache
+        """p = (1 − λ) p_model + λ Σ_{i<t} softmax_i(θ y_tᵀ y_i) · onehot(token after i).
+
+        log_p (T, V), of the model, is overwritten.
+        """
+        cache = self._cache
         if cache is None:
             return log_p, ReadState(recurrent)
         waiting = y[:0] if state.y is None else state.y.unsqueeze(0)
@@ -125,31 +139,30 @@ class AdaptiveStepper(ModelStepper):
         now = len(keys) - len(y) + 1 + torch.arange(len(y), device=y.device).unsqueeze(1)
         place = torch.arange(len(keys), device=y.device)
         known = (place < now) & (place >= now - cache.size)
-        scores = (cache.flatness * y @ keys.T).masked_fill(~known, -math.inf)
-        weights = torch.softmax(scores, 1).nan_to_num(0.0)  # where nothing is known yet: none
-        cached = torch.zeros_like(log_p).scatter_add_(1, tokens.expand_as(weights), weights)
+        scores = (cache.flatness * y @ keys.T).masked_fill_(~known, -math.inf)
+        weights = torch.softmax(scores, 1).nan_to_num_(0.0)  # where nothing is known yet: none
         share = cache.share * known.any(1, keepdim=True)
-        mixed = ((1 - share) * log_p.exp() + share * cached).log()
-        return mixed, ReadState(recurrent, keys[-cache.size :], tokens[-cache.size :], y[-1])
-
-    def _descend(self, loss: Tensor) -> None:
-        r"""θ ← θ − η g / (√m + ε) + δ (θ₀ − θ), m: the mean of g² over the segments so far."""
-        gradients = torch.autograd.grad(loss, [p for p, _, _ in self._learned], allow_unused=True)
-        self._steps += 1
-        with torch.no_grad():
-            for (p, start, mean), g in zip(self._learned, gradients, strict=True):
-                if g is not None:
-                    g = g.to_dense() if g.is_sparse else g
-                    mean.lerp_(g.square(), 1 / self._steps)
-                    p.addcdiv_(g, mean.sqrt().add_(EPS), value=-self._rate).lerp_(start, DECAY)
+        # Only columns of tokens that the cache holds are more than (1 − λ) p_model.
+        held, column = tokens.unique(return_inverse=True)
+        cached = y.new_zeros(len(y), len(held)).scatter_add_(1, column.expand_as(weights), weights)
+        log_p += torch.log1p(-share)
+        log_p[:, held] = torch.logaddexp(log_p[:, held], (share * cached).log_())
+        return log_p, ReadState(recurrent, keys[-cache.size :], tokens[-cache.size :], y[-1])
 
 
 def _check(adaptation: Adaptation) -> None:
-    rate, cache = adaptation
+    rate, cache, decay, segment = adaptation
     if not 0 <= rate <= 1 or (rate == 0 and cache is None):
         raise UsageError(
             f"dynamic evaluation needs a rate above 0 and at most 1, such as 0.0003, not {rate:g}"
         )
+    if not (0 <= decay < 1 and 1 <= segment <= LONGEST):
+        raise UsageError(
+            "dynamic evaluation needs a decay from 0 to below 1 and segments of 1 to "
+            f"{LONGEST} tokens, such as 0.0003,{DECAY},{SEGMENT}, not {rate:g},{decay:g},{segment}"
+        )
+    if rate == 0 and (decay, segment) != (DECAY, SEGMENT):
+        raise UsageError("a decay and segments are of dynamic evaluation: give a rate, too")
     if cache and not (0 < cache.share < 1 and 0 <= cache.flatness < math.inf and cache.size > 0):
         raise UsageError(
             "a cache needs a share between 0 and 1, a flatness of 0 or more and a size of 1 or more, such "

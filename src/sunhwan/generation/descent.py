@@ -1,0 +1,122 @@
+"""Dynamic evaluation (Krause et al. 2018): gradient descent on a text, a step for each segment."""
+
+import copy
+import math
+from bisect import bisect_left
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sunhwan.models import LanguageModel
+from sunhwan.models.softmax import AdaptiveSoftmax
+
+EPS = 1e-5
+"""What a root mean square is raised by."""
+CHUNK = 2**17
+"""Numbers of a table that a step changes together: they stay in the processor's caches."""
+
+
+class SparseRows:
+    """Gradient of a table (V, H) of which few rows were read: values (n, H) of the rows ids (n)."""
+
+    def __init__(self, ids: Tensor, values: Tensor) -> None:
+        self._ids, order = ids.sort()
+        self._values = values[order]
+        self._sorted = self._ids.tolist()
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        """Rows of the whole."""
+        return self.added(self._values.new_zeros(rows.stop - rows.start, self._values.shape[1]), rows)
+
+    def added(self, g: Tensor, rows: slice) -> Tensor:
+        """g with these rows of the gradient added in place."""
+        inside = slice(bisect_left(self._sorted, rows.start), bisect_left(self._sorted, rows.stop))
+        if inside.start == inside.stop:
+            return g
+        return g.index_add_(0, self._ids[inside] - rows.start, self._values[inside])
+
+
+class OutputGradient(NamedTuple):
+    """Gradient of a linear output's weight (V, H), which is never held whole.
+
+    It is dᵀ y, with d (T, V) and y (T, H); more: that of the tied embedding, if any.
+    """
+
+    d: Tensor
+    y: Tensor
+    more: Any
+
+    def __getitem__(self, rows: slice) -> Tensor:
+        g = self.d[:, rows].T @ self.y
+        if isinstance(self.more, SparseRows):
+            return self.more.added(g, rows)
+        return g if self.more is None else g.add_(self.more[rows])
+
+
+Gradient = Tensor | SparseRows | OutputGradient
+
+
+class Descent:
+    r"""Copy of a model that learns from each segment of a text, once it is scored.
+
+    θ ← θ − η g / (√m + ε), θ ← θ + δ (θ₀ − θ), with m the mean of g² over the segments so far.
+    """
+
+    def __init__(self, model: LanguageModel, rate: float, decay: float) -> None:
+        self.model = copy.deepcopy(model)
+        self._rate, self._decay, self._steps = rate, decay, 0
+        learned = [p for p in self.model.parameters() if p.requires_grad]
+        self._learned: dict[Tensor, tuple[Tensor, Tensor]] = {
+            p: (torch.atleast_1d(p.detach()).clone(), torch.atleast_1d(torch.zeros_like(p)))
+            for p in learned
+        }
+
+    def step(self, y: Tensor, p: Tensor, targets: Tensor) -> None:
+        """A step on a segment: y (T, H) with its graph, the p (T, V) that it gave, targets (T).
+
+        p is overwritten.
+        """
+        gradients = self._gradients(y, p, targets)
+        self._steps += 1
+        with torch.no_grad():
+            for parameter, gradient in gradients.items():
+                self._update(parameter, gradient)
+
+    def _gradients(self, y: Tensor, p: Tensor, targets: Tensor) -> dict[Tensor, Gradient]:
+        """The gradient of the mean loss by each parameter that has one."""
+        output, T = self.model.output, len(targets)
+        if isinstance(output, AdaptiveSoftmax):
+            return self._propagated(output.nats(y, targets) / T, None)
+        with torch.no_grad():
+            # d logits = (p − one-hot) / T, of which T divides what is smaller than (T, V).
+            d = p.scatter_add_(1, targets.unsqueeze(1), p.new_full((T, 1), -1.0))
+            d_y = (d @ output.weight).div_(T)
+        found = self._propagated(y, d_y)
+        if output.weight in self._learned:
+            found[output.weight] = OutputGradient(d, y.detach() / T, found.get(output.weight))
+        if output.bias in self._learned:
+            found[output.bias] = d.sum(0).div_(T)
+        return found
+
+    def _propagated(self, value: Tensor, d_value: Tensor | None) -> dict[Tensor, Gradient]:
+        learned = list(self._learned)
+        gradients = torch.autograd.grad(value, learned, d_value, allow_unused=True)
+        return {
+            p: SparseRows(g._indices()[0], g._values()) if g.is_sparse else g
+            for p, g in zip(learned, gradients, strict=True)
+            if g is not None
+        }
+
+    def _update(self, p: Tensor, gradient: Gradient) -> None:
+        start, squares = self._learned[p]
+        # √m = √(Σ g² / n), n the number of segments: both sides of the fraction are taken √n times.
+        root, p = math.sqrt(self._steps), torch.atleast_1d(p.detach())
+        if isinstance(gradient, Tensor):
+            gradient = torch.atleast_1d(gradient)
+        rows = max(1, CHUNK // p[0].numel())
+        for first in range(0, len(p), rows):
+            part = slice(first, min(first + rows, len(p)))
+            g = gradient[part]
+            mean = squares[part].addcmul_(g, g).sqrt().add_(EPS * root)
+            p[part].addcdiv_(g, mean, value=-self._rate * root).lerp_(start[part], self._decay)
