@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Dynamic = Annotated[
     str | None,
     typer.Option(
-        help="Dynamic evaluation: adapt the weights to what is read, at this rate such as 0.0003, or "
-        "auto: tuned on the validation text of the run."
+        help="Dynamic evaluation: adapt the weights to what is read; rate, decay and segment, such as "
+        "0.0003,0.003,20, or the rate alone, or auto: tuned on the validation text of the run."
     ),
 ]
 CacheOption = Annotated[
@@ -43,19 +43,13 @@ def adaptation_of(
         )
     from sunhwan.generation import Adaptation
 
-    rate = 0.0 if dynamic in (None, "auto") else _numbers("--dynamic", str(dynamic), 1)[0]
-    if rate == 0 and dynamic not in (None, "auto"):
-        raise UsageError("--dynamic 0 adapts nothing: leave it out")
-    given = None if cache in (None, "auto") else _cache(str(cache))
+    steps = Adaptation() if dynamic in (None, "auto") else _dynamic(str(dynamic))
+    given = steps._replace(cache=None if cache in (None, "auto") else _cache(str(cache)))
     if "auto" not in (dynamic, cache):
-        return Adaptation(rate, given)
-    found = _tuned(run, language, dynamic == "auto", cache == "auto")
-    return Adaptation(found.rate or rate, found.cache or given)
-
-
-def _tuned(run: Path, language: "LanguageModelTask", dynamic: bool, cache: bool) -> "Adaptation":
-    validation = held_out(run, language)
-    return language.tune_adaptation(validation, dynamic=dynamic, cache=cache)
+        return given
+    return language.tune_adaptation(
+        held_out(run, language), dynamic=dynamic == "auto", cache=cache == "auto", given=given
+    )
 
 
 def held_out(run: Path, language: "LanguageModelTask") -> "Tokens":
@@ -71,22 +65,39 @@ def held_out(run: Path, language: "LanguageModelTask") -> "Tokens":
     return read_held_out(config, language.vocabulary)
 
 
+def _dynamic(text: str) -> "Adaptation":
+    from sunhwan.generation import Adaptation
+
+    names = "rate", "decay", "segment"
+    found = dict(zip(names, _numbers("--dynamic", text, "0.0003,0.003,20"), strict=False))
+    if found["rate"] == 0:
+        raise UsageError("--dynamic 0 adapts nothing: leave it out")
+    return Adaptation(**_tokens("--dynamic", text, found, "segment"))
+
+
 def _cache(text: str) -> "Cache":
     from sunhwan.generation import Cache
 
-    given = dict(zip(Cache._fields, _numbers("--cache", text, 3), strict=False))
-    size = given.pop("size", Cache().size)
-    if size != int(size):
-        raise UsageError(f"--cache {text}: the size is a number of tokens, not {size:g}")
-    return Cache(**given, size=int(size))
+    found = dict(zip(Cache._fields, _numbers("--cache", text, "0.1,0.3,2000"), strict=False))
+    return Cache(**_tokens("--cache", text, found, "size"))
 
 
-def _numbers(option: str, text: str, most: int) -> list[float]:
+def _tokens(option: str, text: str, found: dict[str, float], name: str) -> dict[str, Any]:
+    """The numbers with that of this name, if it was given, as a number of tokens."""
+    count = found.get(name)
+    if count is None:
+        return found
+    if count != int(count):
+        raise UsageError(f"{option} {text}: the {name} is a number of tokens, not {count:g}")
+    return {**found, name: int(count)}
+
+
+def _numbers(option: str, text: str, example: str) -> list[float]:
+    """Up to as many numbers as the example has."""
     try:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if not 1 <= len(numbers) <= most or not all(map(math.isfinite, numbers)):
-        example = "0.0003" if most == 1 else "0.1,0.3,2000"
+    if not 1 <= len(numbers) <= len(example.split(",")) or not all(map(math.isfinite, numbers)):
         raise UsageError(f"{option} must be numbers such as {example}, or auto, not {text!r}")
     return numbers

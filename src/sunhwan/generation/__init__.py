@@ -3,7 +3,6 @@
 from sunhwan.generation.adaptation import (
     Adaptation,
     AdaptiveStepper,
-    Cache,
     evaluate_adapted,
     tuned,
     was_tuned_on,
@@ -12,6 +11,7 @@ from sunhwan.generation.choice import bits_lost, engine_for, stepper_for
 from sunhwan.generation.engine import Engine
 from sunhwan.generation.job import Job, JobUpdate, TokenScore
 from sunhwan.generation.lines import LineBreak
+from sunhwan.generation.neural_cache import Cache
 from sunhwan.generation.prompt import DECODER_LOOKBACK, PromptContext, start_tokens
 from sunhwan.generation.sampling import (
     PRECISIONS,

@@ -1,9 +1,4 @@
-"""Adaptation to the text that is read: dynamic evaluation and a neural cache.
-
-Dynamic evaluation (Krause et al. 2018): the loss of each segment that was read has a step of gradient
-descent. Neural cache (Grave et al. 2017): what followed similar outputs before is likelier. Both work on
-copies: the model stays as it is.
-"""
+"""Adaptation to the text that is read: dynamic evaluation and a neural cache. The model stays as it is."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -16,6 +11,7 @@ from sunhwan.cells import State
 from sunhwan.data import Tokens, warm_blocks
 from sunhwan.errors import UsageError
 from sunhwan.generation.descent import Descent
+from sunhwan.generation.neural_cache import Cache, ReadState, with_cache
 from sunhwan.generation.stepper import ModelStepper
 from sunhwan.layers import detach
 from sunhwan.metrics import Scores, to_device
@@ -36,14 +32,6 @@ SENTENCES_APART = (
 )
 
 
-class Cache(NamedTuple):
-    """Neural cache: λ, the share of its distribution; θ, its flatness; how many tokens it holds."""
-
-    share: float = 0.1
-    flatness: float = 0.3
-    size: int = 2000
-
-
 class Adaptation(NamedTuple):
     """What adapts to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none.
 
@@ -56,16 +44,14 @@ class Adaptation(NamedTuple):
     segment: int = SEGMENT
 
 
-class ReadState(NamedTuple):
-    """State of a text on its way: the model's, and outputs (n, H) with the token (n) that followed each.
+class Segment(NamedTuple):
+    """Segment that was read: ids (T), what followed (T), y (T, H), log p (T, V), the state after it."""
 
-    y: the last output (H), whose token is still to come.
-    """
-
-    recurrent: Sequence[State] | None = None
-    keys: Tensor | None = None
-    tokens: Tensor | None = None
-    y: Tensor | None = None
+    ids: Tensor
+    targets: Tensor
+    y: Tensor
+    log_p: Tensor
+    recurrent: Sequence[State]
 
 
 class AdaptiveStepper(ModelStepper):
@@ -85,7 +71,12 @@ class AdaptiveStepper(ModelStepper):
         state = state or self._remembered
         y, recurrent = self.model.read(ids.unsqueeze(0), state.recurrent)
         log_p = torch.log_softmax(self.model.output(y[:, 0]), 1)
-        return self._predict(ids, y[:, 0], log_p, recurrent, state)
+        return self._remember(ids, y[:, 0], log_p, state._replace(recurrent=recurrent))
+
+    def _remember(
+        self, ids: Tensor, y: Tensor, log_p: Tensor, state: ReadState
+    ) -> tuple[Tensor, ReadState]:
+        return with_cache(self._cache, ids, y, log_p, state) if self._cache else (log_p, state)
 
     def learn(self, ids: Sequence[int]) -> None:
         """Read a text, and adapt to it for all texts that follow."""
@@ -104,50 +95,33 @@ class AdaptiveStepper(ModelStepper):
         The next one is read by a model that has adapted to it.
         """
         state = self._remembered
-        for block, _ in warm_blocks(tokens, rows=1, block_length=self._segment):
-            block = to_device(block, self.model.like.device)
-            with evaluating(self.model):
-                with torch.set_grad_enabled(self._descent is not None):
-                    read, recurrent = self.model.read(block.inputs, state.recurrent, block.resets)
-                y, targets = read[:, 0], block.targets[0]
-                with torch.no_grad():
-                    log_p = torch.log_softmax(self.model.output(y), 1)
-                    alone = log_p.exp() if self._descent else log_p
-                    log_p, state = self._predict(
-                        block.inputs[0], y.detach(), log_p, detach(recurrent), state
-                    )
-                if self._descent:
-                    self._descent.step(y, alone, targets)
-            yield -log_p.gather(1, targets.unsqueeze(1))[:, 0], log_p.argmax(1) == targets
+        for part in self.segments(tokens):
+            log_p, state = self._remember(
+                part.ids, part.y, part.log_p, state._replace(recurrent=part.recurrent)
+            )
+            yield _nats(log_p, part.targets), log_p.argmax(1) == part.targets
         # The next text begins anew, with what is remembered of this one.
         self._remembered = state._replace(recurrent=None, y=None)
 
-    def _predict(
-        self, ids: Tensor, y: Tensor, log_p: Tensor, recurrent: Sequence[State], state: ReadState
-    ) -> tuple[Tensor, ReadState]:
-        """p = (1 − λ) p_model + λ Σ_{i<t} softmax_i(θ y_tᵀ y_i) · onehot(token after i).
+    def segments(self, tokens: Tokens) -> Iterator[Segment]:
+        """Read a text without the cache, a segment after another, and learn from each."""
+        recurrent: Sequence[State] | None = None
+        for block, _ in warm_blocks(tokens, rows=1, block_length=self._segment):
+            block = to_device(block, self.model.like.device)
+            ids, targets = block.inputs[0], block.targets[0]
+            with evaluating(self.model):
+                with torch.set_grad_enabled(self._descent is not None):
+                    y, read = self.model.read(block.inputs, recurrent, block.resets)
+                    y, recurrent = y[:, 0], detach(read)
+                with torch.no_grad():
+                    log_p = torch.log_softmax(self.model.output(y), 1)
+                if self._descent:
+                    self._descent.step(y, log_p.exp(), targets)
+            yield Segment(ids, targets, y.detach(), log_p, recurrent)
 
-        log_p (T, V), of the model, is overwritten.
-        """
-        cache = self._cache
-        if cache is None:
-            return log_p, ReadState(recurrent)
-        waiting = y[:0] if state.y is None else state.y.unsqueeze(0)
-        keys = torch.cat((y[:0] if state.keys is None else state.keys, waiting, y[:-1]))
-        followed = ids[1:] if state.y is None else ids
-        tokens = followed if state.tokens is None else torch.cat((state.tokens, followed))
-        now = len(keys) - len(y) + 1 + torch.arange(len(y), device=y.device).unsqueeze(1)
-        place = torch.arange(len(keys), device=y.device)
-        known = (place < now) & (place >= now - cache.size)
-        scores = (cache.flatness * y @ keys.T).masked_fill_(~known, -math.inf)
-        weights = torch.softmax(scores, 1).nan_to_num_(0.0)  # where nothing is known yet: none
-        share = cache.share * known.any(1, keepdim=True)
-        # Only columns of tokens that the cache holds are more than (1 − λ) p_model.
-        held, column = tokens.unique(return_inverse=True)
-        cached = y.new_zeros(len(y), len(held)).scatter_add_(1, column.expand_as(weights), weights)
-        log_p += torch.log1p(-share)
-        log_p[:, held] = torch.logaddexp(log_p[:, held], (share * cached).log_())
-        return log_p, ReadState(recurrent, keys[-cache.size :], tokens[-cache.size :], y[-1])
+
+def _nats(log_p: Tensor, targets: Tensor) -> Tensor:
+    return -log_p.gather(1, targets.unsqueeze(1))[:, 0]
 
 
 def _check(adaptation: Adaptation) -> None:
@@ -187,16 +161,37 @@ TUNED_ON = 10_000
 
 
 def tuned(
-    model: LanguageModel, validation: Tokens, *, dynamic: bool = True, cache: bool = True
+    model: LanguageModel,
+    validation: Tokens,
+    *,
+    dynamic: bool = True,
+    cache: bool = True,
+    given: Adaptation | None = None,
 ) -> Adaptation:
-    """The best rate and cache on the first tokens of a validation text, one after the other."""
-    some = _tuned_on(validation)
+    """The best rate and cache on the first tokens of a validation text, one after the other.
 
-    def best(choices: Sequence[Adaptation]) -> Adaptation:
-        return min(choices, key=lambda choice: evaluate_adapted(model, some, choice).loss)
+    given: what else there is, and the rate or the cache where it is not to be tuned.
+    """
+    some, given = _tuned_on(validation), given or Adaptation()
+    if dynamic:
+        choices = [given._replace(rate=rate, cache=None) for rate in RATES]
+        best = min(choices, key=lambda choice: evaluate_adapted(model, some, choice).loss)
+        given = given._replace(rate=best.rate)
+    if cache:
+        stepper = AdaptiveStepper(model, given._replace(cache=CACHES[0]))
+        given = given._replace(cache=_best_cache(stepper, some))
+    return given
 
-    rate = best([Adaptation(rate) for rate in RATES]).rate if dynamic else 0.0
-    return best([Adaptation(rate, one) for one in CACHES]) if cache else Adaptation(rate)
+
+def _best_cache(stepper: AdaptiveStepper, tokens: Tokens) -> Cache:
+    """The best of `CACHES` on a text, which is read once for all of them."""
+    losses, states = [0.0] * len(CACHES), [ReadState()] * len(CACHES)
+    for part in stepper.segments(tokens):
+        for k, cache in enumerate(CACHES):
+            given = part.ids, part.y, part.log_p.clone(), states[k]
+            log_p, states[k] = with_cache(cache, *given)
+            losses[k] += float(_nats(log_p, part.targets).double().sum())
+    return CACHES[losses.index(min(losses))]
 
 
 def _tuned_on(validation: Tokens) -> Tokens:

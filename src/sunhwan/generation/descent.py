@@ -3,7 +3,7 @@
 import copy
 import math
 from bisect import bisect_left
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from sunhwan.models.softmax import AdaptiveSoftmax
 
 EPS = 1e-5
 """What a root mean square is raised by."""
-CHUNK = 2**17
+CHUNK = 2**19
 """Numbers of a table that a step changes together: they stay in the processor's caches."""
 
 
@@ -27,7 +27,9 @@ class SparseRows:
 
     def __getitem__(self, rows: slice) -> Tensor:
         """Rows of the whole."""
-        return self.added(self._values.new_zeros(rows.stop - rows.start, self._values.shape[1]), rows)
+        return self.added(
+            self._values.new_zeros(rows.stop - rows.start, self._values.shape[1]), rows
+        )
 
     def added(self, g: Tensor, rows: slice) -> Tensor:
         """g with these rows of the gradient added in place."""
@@ -37,7 +39,8 @@ class SparseRows:
         return g.index_add_(0, self._ids[inside] - rows.start, self._values[inside])
 
 
-class OutputGradient(NamedTuple):
+@dataclass(frozen=True)
+class OutputGradient:
     """Gradient of a linear output's weight (V, H), which is never held whole.
 
     It is dᵀ y, with d (T, V) and y (T, H); more: that of the tied embedding, if any.
@@ -45,7 +48,7 @@ class OutputGradient(NamedTuple):
 
     d: Tensor
     y: Tensor
-    more: Any
+    more: "Gradient | None"
 
     def __getitem__(self, rows: slice) -> Tensor:
         g = self.d[:, rows].T @ self.y
@@ -68,8 +71,7 @@ class Descent:
         self._rate, self._decay, self._steps = rate, decay, 0
         learned = [p for p in self.model.parameters() if p.requires_grad]
         self._learned: dict[Tensor, tuple[Tensor, Tensor]] = {
-            p: (torch.atleast_1d(p.detach()).clone(), torch.atleast_1d(torch.zeros_like(p)))
-            for p in learned
+            p: (_table(p).clone(), torch.zeros_like(_table(p))) for p in learned
         }
 
     def step(self, y: Tensor, p: Tensor, targets: Tensor) -> None:
@@ -111,12 +113,17 @@ class Descent:
     def _update(self, p: Tensor, gradient: Gradient) -> None:
         start, squares = self._learned[p]
         # √m = √(Σ g² / n), n the number of segments: both sides of the fraction are taken √n times.
-        root, p = math.sqrt(self._steps), torch.atleast_1d(p.detach())
+        root, p = math.sqrt(self._steps), _table(p)
         if isinstance(gradient, Tensor):
-            gradient = torch.atleast_1d(gradient)
+            gradient = _table(gradient)
         rows = max(1, CHUNK // p[0].numel())
         for first in range(0, len(p), rows):
             part = slice(first, min(first + rows, len(p)))
             g = gradient[part]
             mean = squares[part].addcmul_(g, g).sqrt().add_(EPS * root)
             p[part].addcdiv_(g, mean, value=-self._rate * root).lerp_(start[part], self._decay)
+
+
+def _table(p: Tensor) -> Tensor:
+    """p without a graph, on its own memory, with an axis of rows."""
+    return p.detach().view(1) if p.dim() == 0 else p.detach()

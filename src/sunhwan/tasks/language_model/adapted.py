@@ -21,7 +21,8 @@ def with_adapted(review: Review, task: LanguageModelTask, adaptation: Adaptation
         ("bits per character, adapted", f"{scores.bits_per_character:.4f}"),
     ]
     cache = adaptation.cache._asdict() if adaptation.cache else None
-    adapted = {"rate": adaptation.rate, "cache": cache, **scores.to_dict()}
+    steps = adaptation._asdict() if adaptation.rate else {"rate": 0.0}
+    adapted = {**steps, "cache": cache, **scores.to_dict()}
     return review._replace(rows=rows, values={**review.values, "adapted": adapted})
 
 

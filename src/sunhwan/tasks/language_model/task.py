@@ -198,13 +198,11 @@ class LanguageModelTask(Task):
             raise UsageError(SENTENCES_APART)
         return evaluate_adapted(self.model, tokens, adaptation)
 
-    def tune_adaptation(
-        self, validation: Tokens, *, dynamic: bool = True, cache: bool = True
-    ) -> Adaptation:
-        """The best settings on a validation text, of which nothing is to be reported."""
+    def tune_adaptation(self, validation: Tokens, **options: Any) -> Adaptation:
+        """The best settings on a validation text, of which nothing is to be reported; see `tuned`."""
         if self.reads_sentences:
             raise UsageError(SENTENCES_APART)
-        return tuned(self.model, validation, dynamic=dynamic, cache=cache)
+        return tuned(self.model, validation, **options)
 
     def evaluate(self, *files: str | Path, precision: str = "fp32", strict: bool = False) -> Scores:
         """Loss, accuracy and sizes on files, folders or globs, the state carried throughout.
