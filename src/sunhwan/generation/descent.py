@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim.adagrad import adagrad
 
 from sunhwan.models import LanguageModel
 from sunhwan.models.softmax import AdaptiveSoftmax
@@ -112,16 +113,19 @@ class Descent:
 
     def _update(self, p: Tensor, gradient: Gradient) -> None:
         start, squares = self._learned[p]
-        # √m = √(Σ g² / n), n the number of segments: both sides of the fraction are taken √n times.
+        # Adagrad sums g², of which m is the n-th part: rate and ε are taken √n times.
         root, p = math.sqrt(self._steps), _table(p)
         if isinstance(gradient, Tensor):
             gradient = _table(gradient)
         rows = max(1, CHUNK // p[0].numel())
         for first in range(0, len(p), rows):
             part = slice(first, min(first + rows, len(p)))
-            g = gradient[part]
-            mean = squares[part].addcmul_(g, g).sqrt().add_(EPS * root)
-            p[part].addcdiv_(g, mean, value=-self._rate * root).lerp_(start[part], self._decay)
+            adagrad(
+                [p[part]], [gradient[part]], [squares[part]], [torch.zeros(())],
+                lr=self._rate * root, eps=EPS * root, lr_decay=0.0, weight_decay=0.0, maximize=False,
+                fused=p.device.type == "cpu",
+            )  # fmt: skip
+            p[part].lerp_(start[part], self._decay)
 
 
 def _table(p: Tensor) -> Tensor:
