@@ -118,6 +118,11 @@ def test_refusals(task: LanguageModelTask, tokens: Tokens) -> None:
     for adaptation in (Adaptation(), Adaptation(-1.0), Adaptation(cache=Cache(1.0))):
         with pytest.raises(UsageError, match="such as"):
             evaluate_adapted(task.model, tokens, adaptation)
+    for adaptation in (Adaptation(0.1, decay=1.0), Adaptation(0.1, segment=0)):
+        with pytest.raises(UsageError, match="such as"):
+            evaluate_adapted(task.model, tokens, adaptation)
+    with pytest.raises(UsageError, match="give a rate"):
+        evaluate_adapted(task.model, tokens, Adaptation(cache=CACHE, segment=64))
     with pytest.raises(UsageError, match="in fp16"):
         stepper_for(task.model, "fp16", adaptation=Adaptation(0.1))
     data = dataclasses.replace(task.config.data, batches="sentences")
@@ -128,11 +133,20 @@ def test_refusals(task: LanguageModelTask, tokens: Tokens) -> None:
         apart.evaluate_read(tokens, Adaptation(0.1))
 
 
+def test_numbers_that_are_left_out_are_the_defaults(task: LanguageModelTask) -> None:
+    given = [
+        adaptation_of(Path("run"), task, *two) for two in (("0.01", None), ("0.01,0,64", "0.2"))
+    ]
+    assert given == [Adaptation(0.01), Adaptation(0.01, Cache(0.2), 0.0, 64)]
+
+
 @pytest.mark.parametrize(
     ("dynamic", "cache", "said"),
     [
         ("0", "0.1", "--dynamic 0 adapts nothing"),
         ("nan", None, "--dynamic must be numbers"),
+        ("0.01,0.1,20.5", None, "the segment is a number of tokens"),
+        ("0.01,0.1,20,3", None, "--dynamic must be numbers"),
         (None, "0.1,0.3,inf", "--cache must be numbers"),
         (None, "0.1,0.3,20.5", "the size is a number of tokens"),
     ],

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -72,24 +72,20 @@ def _dynamic(text: str) -> "Adaptation":
     found = dict(zip(names, _numbers("--dynamic", text, "0.0003,0.003,20"), strict=False))
     if found["rate"] == 0:
         raise UsageError("--dynamic 0 adapts nothing: leave it out")
-    return Adaptation(**_tokens("--dynamic", text, found, "segment"))
+    segment = found.get("segment", Adaptation().segment)
+    if segment != int(segment):
+        raise UsageError(f"--dynamic {text}: the segment is a number of tokens, not {segment:g}")
+    return Adaptation(found["rate"], None, found.get("decay", Adaptation().decay), int(segment))
 
 
 def _cache(text: str) -> "Cache":
     from sunhwan.generation import Cache
 
     found = dict(zip(Cache._fields, _numbers("--cache", text, "0.1,0.3,2000"), strict=False))
-    return Cache(**_tokens("--cache", text, found, "size"))
-
-
-def _tokens(option: str, text: str, found: dict[str, float], name: str) -> dict[str, Any]:
-    """The numbers with that of this name, if it was given, as a number of tokens."""
-    count = found.get(name)
-    if count is None:
-        return found
-    if count != int(count):
-        raise UsageError(f"{option} {text}: the {name} is a number of tokens, not {count:g}")
-    return {**found, name: int(count)}
+    size = found.pop("size", Cache().size)
+    if size != int(size):
+        raise UsageError(f"--cache {text}: the size is a number of tokens, not {size:g}")
+    return Cache(**found, size=int(size))
 
 
 def _numbers(option: str, text: str, example: str) -> list[float]:

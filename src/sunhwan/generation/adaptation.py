@@ -116,7 +116,7 @@ class AdaptiveStepper(ModelStepper):
                 with torch.no_grad():
                     log_p = torch.log_softmax(self.model.output(y), 1)
                 if self._descent:
-                    self._descent.step(y, log_p.exp(), targets)
+                    self._descent.step(y, log_p, targets)
             yield Segment(ids, targets, y.detach(), log_p, recurrent)
 
 
@@ -155,7 +155,9 @@ def evaluate_adapted(model: LanguageModel, tokens: Tokens, adaptation: Adaptatio
 
 
 RATES = (0.0001, 0.0003, 0.001, 0.003)
-CACHES = tuple(Cache(share, flatness) for share in (0.05, 0.1, 0.2) for flatness in (0.1, 0.3, 1.0))
+CACHES = tuple(
+    Cache(share, flatness) for share in (0.05, 0.1, 0.2) for flatness in (0.1, 0.3, 0.6, 1.0)
+)
 TUNED_ON = 10_000
 """Tokens of the validation text on which settings are compared."""
 

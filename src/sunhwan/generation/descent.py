@@ -75,25 +75,26 @@ class Descent:
             p: (_table(p).clone(), torch.zeros_like(_table(p))) for p in learned
         }
 
-    def step(self, y: Tensor, p: Tensor, targets: Tensor) -> None:
-        """A step on a segment: y (T, H) with its graph, the p (T, V) that it gave, targets (T).
-
-        p is overwritten.
-        """
-        gradients = self._gradients(y, p, targets)
+    def step(self, y: Tensor, log_p: Tensor, targets: Tensor) -> None:
+        """A step on a segment: y (T, H) with its graph, log p (T, V) that it gave, targets (T)."""
+        gradients = self._gradients(y, log_p, targets)
         self._steps += 1
         with torch.no_grad():
-            for parameter, gradient in gradients.items():
-                self._update(parameter, gradient)
+            for p, (start, _) in self._learned.items():
+                if p in gradients:
+                    self._update(p, gradients[p])
+                else:  # such as an initial state, where the state was carried
+                    _table(p).lerp_(start, self._decay)
 
-    def _gradients(self, y: Tensor, p: Tensor, targets: Tensor) -> dict[Tensor, Gradient]:
+    def _gradients(self, y: Tensor, log_p: Tensor, targets: Tensor) -> dict[Tensor, Gradient]:
         """The gradient of the mean loss by each parameter that has one."""
         output, T = self.model.output, len(targets)
         if isinstance(output, AdaptiveSoftmax):
             return self._propagated(output.nats(y, targets) / T, None)
         with torch.no_grad():
             # d logits = (p − one-hot) / T, of which T divides what is smaller than (T, V).
-            d = p.scatter_add_(1, targets.unsqueeze(1), p.new_full((T, 1), -1.0))
+            d = log_p.exp()
+            d.scatter_add_(1, targets.unsqueeze(1), d.new_full((T, 1), -1.0))
             d_y = (d @ output.weight).div_(T)
         found = self._propagated(y, d_y)
         if output.weight in self._learned:
@@ -117,13 +118,15 @@ class Descent:
         root, p = math.sqrt(self._steps), _table(p)
         if isinstance(gradient, Tensor):
             gradient = _table(gradient)
+        # Fused, it reads memory in its order.
+        fused = p.device.type == "cpu" and p.is_contiguous()
         rows = max(1, CHUNK // p[0].numel())
         for first in range(0, len(p), rows):
             part = slice(first, min(first + rows, len(p)))
             adagrad(
-                [p[part]], [gradient[part]], [squares[part]], [torch.zeros(())],
+                [p[part]], [gradient[part].contiguous()], [squares[part]], [torch.zeros(())],
                 lr=self._rate * root, eps=EPS * root, lr_decay=0.0, weight_decay=0.0, maximize=False,
-                fused=p.device.type == "cpu",
+                fused=fused,
             )  # fmt: skip
             p[part].lerp_(start[part], self._decay)
 
