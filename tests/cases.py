@@ -24,6 +24,7 @@ from sunhwan.laws.case import (
     resets_for,
 )
 from sunhwan.laws.compare import assert_equal, assert_identical, leaves, objective, results
+from tests.shapes import SHAPES
 from tests.tiers import and_deep
 
 OPTIONS = list(product((True, False), (False, True), (1, 2)))
@@ -68,6 +69,9 @@ each_row = pytest.mark.parametrize("case", and_deep(ENDS, ROWS), ids=str)
 each_pair = pytest.mark.parametrize("case", and_deep(ENDS, PAIRS), ids=str)
 each_end = pytest.mark.parametrize("case", and_deep(ONE, ENDS), ids=str)
 each_cell = pytest.mark.parametrize("case", [Case(name) for name in CELLS], ids=str)
+each_shape = pytest.mark.parametrize(
+    "case", and_deep([Case(name) for name in SHAPES], [Case(name) for name in CELLS]), ids=str
+)
 each_backend = pytest.mark.parametrize("case", and_deep(ON_ONE, ON_BACKENDS), ids=str)
 each_stack = pytest.mark.parametrize("case", STACKS, ids=str)
 
@@ -89,6 +93,7 @@ __all__ = [
     "each_end",
     "each_pair",
     "each_row",
+    "each_shape",
     "each_stack",
     "fresh_parameters",
     "generator",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,13 +23,16 @@ from sunhwan.text.decoding import decode
 PACKAGE = Path(sunhwan.messages.__file__).parents[1]
 
 
+@cache
+def nodes() -> dict[Path, list[ast.AST]]:
+    """The code of the package, file by file."""
+    files = PACKAGE.rglob("*.py")
+    return {file: list(ast.walk(ast.parse(file.read_text(encoding="utf-8")))) for file in files}
+
+
 def templates() -> set[str]:
     """Every text of the package's code, with {} where something is filled in."""
-    found = set()
-    for file in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            found.add(template(node))
-    return found
+    return {template(node) for found in nodes().values() for node in found}
 
 
 def template(node: ast.AST) -> str:
@@ -48,10 +52,10 @@ def raised() -> dict[str, str]:
     """The sentences with which the command line can end, and where: those of errors of ours, written out
     where they are raised. What layers and cells say is met in Python alone."""
     found = {}
-    for file in PACKAGE.rglob("*.py"):
+    for file, inside in nodes().items():
         if file.relative_to(PACKAGE).parts[0] in ("cells", "layers", "ops", "laws", "numpy_rnn.py"):
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in inside:
             if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
                 continue
             name = getattr(node.exc.func, "id", "")

@@ -29,6 +29,9 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 TRAIN = sunhwan.train
 
+COMMANDS = typer.main.get_command(app)
+assert isinstance(COMMANDS, typer.main.TyperGroup)
+
 
 class Fence(NamedTuple):
     """A fenced block: its language and its text."""
@@ -67,11 +70,9 @@ def ids(value: Path | list[str]) -> str:
     ("page", "arguments"), [(page, a) for page in PAGES for a in commands(page)], ids=ids
 )
 def test_a_command_parses(page: Path, arguments: list[str]) -> None:
-    group = typer.main.get_command(app)
-    assert isinstance(group, typer.main.TyperGroup)
     if arguments in (["--version"], ["--help"]):
         return
-    command = group.commands.get(arguments[0])
+    command = COMMANDS.commands.get(arguments[0])
     rest = [a for a in arguments[1:] if a not in ("…", "...")]
     while isinstance(command, typer.main.TyperGroup) and rest:
         command = command.commands.get(rest.pop(0))

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 import torch
 
+from sunhwan.cells import CELLS
 from sunhwan.laws.case import seeded
 from sunhwan.layers import Recurrent
 from tests.kernels.problems import built, each_cell
@@ -25,11 +27,20 @@ OPTIONS = {
 
 
 @built
-@each_cell
-@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["equal", "ragged"])
-def test_layers_are_the_reference(name, options, lengths):
+@pytest.mark.parametrize(
+    ("name", "kind", "ragged"),
+    and_deep(
+        [
+            (name, kind, bool((i + k) % 2))
+            for i, name in enumerate(CELLS)
+            for k, kind in enumerate(OPTIONS)
+        ],
+        product(CELLS, OPTIONS, (False, True)),
+    ),
+)
+def test_layers_are_the_reference(name, kind, ragged):
     """Outputs, states, gradients; in evaluation too."""
+    options, lengths = OPTIONS[kind], LENGTHS if ragged else None
     if name == "slstm":  # whose memory cannot be averaged
         options = {key: value for key, value in options.items() if key != "zoneout_cell"}
     found, wanted = (

@@ -9,11 +9,11 @@ from sunhwan.laws.inside import (
     masks_are_the_loop,
     no_rate_is_nothing,
 )
-from tests.cases import CELLS, Case, each_backend, each_cell, each_end
+from tests.cases import CELLS, Case, each_backend, each_cell, each_end, each_shape
 from tests.tiers import and_deep
 
 
-@each_cell
+@each_shape
 def test_gradients_are_finite_differences_for_what_was_drawn(case):
     gradients_inside(case)
 

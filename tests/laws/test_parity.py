@@ -26,6 +26,7 @@ from tests.laws.independent import (
     weighted,
 )
 from tests.laws.test_equations import absolute, in_numpy, slstm
+from tests.tiers import and_deep
 
 BOUND = 1e-12
 LINEAR = [name for name, cell in CELLS.items() if isinstance(cell, LinearCell)]
@@ -186,9 +187,20 @@ def scaled_to(cell, p, x, reach):
     return x * (reach / found)
 
 
-@pytest.mark.parametrize("reach", [None, 50.0, 1000.0])
-@pytest.mark.parametrize("steps", [1, 2, 17, 256, 4096])
-@pytest.mark.parametrize("name", LINEAR)
+REACHES, LENGTHS = (None, 50.0, 1000.0), (1, 2, 17, 256, 4096)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "reach"),
+    and_deep(
+        [
+            (name, steps, REACHES[(i + k) % 3])
+            for i, name in enumerate(LINEAR)
+            for k, steps in enumerate(LENGTHS)
+        ],
+        itertools.product(LINEAR, LENGTHS, REACHES),
+    ),
+)
 def test_a_scan_is_the_loop(name, steps, reach):
     cell = CELLS[name]
     p, state = random_parameters(cell), random_state(cell)
@@ -268,8 +280,16 @@ def test_huge_exponents_stay_finite_in_float32(backend, start):
             assert bool(value.isfinite().all()), f"{name} is not finite at {signs}"
 
 
-@pytest.mark.parametrize("extreme", [1e4, 1e38, torch.inf, torch.nan])
-@pytest.mark.parametrize("name", CELLS)
+EXTREMES = (1e4, 1e38, torch.inf, torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("name", "extreme"),
+    and_deep(
+        [(n, EXTREMES[k]) for i, n in enumerate(CELLS) for k in (i % 2, 2 + i // 2 % 2)],
+        itertools.product(CELLS, EXTREMES),
+    ),
+)
 def test_a_row_of_extremes_leaves_the_others_alone(name, extreme):
     """Not a bit of another row's outputs, states or gradients depends on it."""
     cell = CELLS[name]

@@ -6,7 +6,7 @@ from sunhwan.laws.ragged import (
     padding_changes_nothing,
     rows_of_no_steps,
 )
-from tests.cases import each_backend, each_cell, each_end
+from tests.cases import each_backend, each_end, each_shape
 
 
 @each_backend
@@ -20,14 +20,14 @@ def test_padded_rows_are_rows_alone(case):
     padded_rows_are_rows_alone(case)
 
 
-@each_cell
+@each_shape
 def test_both_directions_see_no_padding(case):
     both = case.but(bidirectional=True)
     padding_changes_nothing(both)
     padded_rows_are_rows_alone(both)
 
 
-@each_cell
+@each_shape
 def test_lengths_may_be_written_in_three_ways(case):
     lengths_may_be_written_in_three_ways(case.but(backend=None))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from sunhwan.cells import CELLS, GRU, LSTM, Cell, HiddenState, State
 from sunhwan.layers import Recurrent
 from tests.layers.helpers import (
+    NAMES,
     D,
     assert_close,
     assert_identical,
@@ -25,6 +26,7 @@ LENGTHS = [3, 0, 5]
 PADDING = torch.arange(T) >= torch.tensor(LENGTHS).unsqueeze(1)
 
 every_cell = pytest.mark.parametrize("name", CELLS)
+every_shape = pytest.mark.parametrize("name", NAMES)
 Values = dict[str, Tensor]
 
 
@@ -39,15 +41,14 @@ def fields(net: Recurrent, layer: int, traced: Values) -> State:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("backend", "options"),
     [
-        {},
-        {"num_layers": 2, "connection": "residual", "layer_norm": True},
-        {"num_layers": 2, "bidirectional": True, "connection": "dense"},
+        ("reference", {}),
+        ("unrolled", {"num_layers": 2, "connection": "residual", "layer_norm": True}),
+        ("reference", {"num_layers": 2, "bidirectional": True, "connection": "dense"}),
     ],
 )
-@pytest.mark.parametrize("backend", ["reference", "unrolled"])
-@every_cell
+@every_shape
 def test_trace_is_forward(name: str, backend: str, options: dict[str, Any]) -> None:
     net = network(name, H, backend=backend, **options)
     x, states = random_input(N, T), some_state(net, N)
@@ -96,7 +97,7 @@ def test_trace_keeps_the_state_of_a_stateful_network() -> None:
 # States.
 
 
-@every_cell
+@every_shape
 def test_states_over_time_are_those_after_every_prefix(name: str) -> None:
     net = network(name, H, 2, learned_initial_state=True)
     x = random_input(N, T)
@@ -123,7 +124,7 @@ def test_states_with_resets_are_those_after_every_prefix(name: str) -> None:
         assert_close(seen, list(last))
 
 
-@every_cell
+@every_shape
 def test_states_carry_their_gradient(name: str) -> None:
     net = network(name, H)
     x = random_input(N, T).requires_grad_()

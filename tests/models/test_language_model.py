@@ -18,6 +18,7 @@ from sunhwan.layers import detach
 from sunhwan.models import LanguageModel, language_model
 from sunhwan.ops import cross_entropy, embedded, materialised
 from tests.models.slopes import assert_slopes
+from tests.tiers import and_deep
 
 V, N, T = 5, 2, 6
 
@@ -43,11 +44,13 @@ def block(*, resets: bool = True) -> Block:
     return Block(inputs, targets, where if resets else None)
 
 
-OPTIONS = [
-    {"cell": cell, **more}
-    for cell in CELLS
-    for more in ({}, {"input": "one-hot", "num_layers": 2}, {"tied": True, "bias": False})
-]
+KINDS: tuple[dict[str, Any], ...] = (
+    {}, {"input": "one-hot", "num_layers": 2}, {"tied": True, "bias": False},
+)  # fmt: skip
+OPTIONS = and_deep(
+    [{"cell": cell, **KINDS[k % 3]} for k, cell in enumerate(CELLS)],
+    [{"cell": cell, **more} for cell in CELLS for more in KINDS],
+)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.training import train
 from tests.conftest import Command
 from tests.tasks.cases import reviews
+from tests.tiers import and_deep
 
 SMALL = (
     "--threads=1", "--set=model.hidden_size=12", "--set=model.embedding_size=8",
@@ -193,9 +195,20 @@ def _task(config: Config) -> Classify:
     return Classify(config, Columns(("text",), "label"), source, ["a", "b"])
 
 
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "concat", "attention"])
-@pytest.mark.parametrize("direction", ["forward", "both"])
-@pytest.mark.parametrize("sequences", [1, 2])
+POOLINGS = ("last", "mean", "max", "concat", "attention")
+
+
+@pytest.mark.parametrize(
+    ("pooling", "direction", "sequences"),
+    and_deep(
+        [
+            (pooling, direction, 1 + (n + k) % 2)
+            for n, pooling in enumerate(POOLINGS)
+            for k, direction in enumerate(("forward", "both"))
+        ],
+        product(POOLINGS, ("forward", "both"), (1, 2)),
+    ),
+)
 def test_gradients_and_padding(pooling: str, direction: str, sequences: int) -> None:
     torch.manual_seed(1)
     config = ModelConfig(
