@@ -16,6 +16,7 @@ from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models import Classifier
 from sunhwan.models.tagger import Tagger
 from sunhwan.tasks.classify.task import Classify
+from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.tag.task import Tag
 from sunhwan.tasks.tag.tokenizer import LONGEST, MARGIN, WINDOW, Tokenizer
 
@@ -27,14 +28,26 @@ given => MODEL.pooling ? logitsOf(given.map(read)) : [
 """
 
 
-def labels_page(task: Classify | Tag) -> Answering | None:
-    """The page; None for a kind of input that no page reads."""
+def classifier_page(task: Classify) -> Answering | None:
+    """A classifier's page; None for a kind of input that no page reads."""
+    columns = list(task.columns.inputs)
+    return _page(task, task.input_kind.sequences(len(columns)), columns, None)
+
+
+def tagger_page(task: Tag) -> Answering | None:
+    """A tagger's page; None for a kind of input that no page reads."""
+    return _page(task, 1, [], task.tokenizer)
+
+
+def _page(
+    task: Classify | Tag, count: int, columns: list[str], tokenizer: Tokenizer | None
+) -> Answering | None:
+    """count: the sequences of a question; columns: their names."""
     kind = task.input_kind
     scripts = scripts_of(kind)
     if scripts is None:
         return None
-    raw = ("tokenizer.js",) if isinstance(task, Tag) and task.tokenizer is not None else ()
-    count = 1 if isinstance(task, Tag) else kind.sequences(len(task.columns.inputs))
+    raw = () if tokenizer is None else ("tokenizer.js",)
     some = random_questions(kind)
     asked = [some[n:] + some[:n] for n in range(len(some))]
     questions = [row[:count] for row in asked]
@@ -42,18 +55,20 @@ def labels_page(task: Classify | Tag) -> Answering | None:
         engine=(*scripts.reading, *raw, "labels.js"),
         body="answers.html",
         scripts=(*scripts.asking, "answers.js"),
-        facts=partial(_facts, task),
+        facts=partial(_facts, task, columns, tokenizer),
         questions=questions,
         outputs=OUTPUTS,
-        wanted=partial(_wanted, task, questions),
+        wanted=partial(_wanted, kind, tokenizer, questions),
     )
 
 
-def _facts(task: Classify | Tag, parts: Parts, model: Any) -> dict[str, Any]:
+def _facts(
+    task: Classify | Tag, columns: list[str], tokenizer: Tokenizer | None, parts: Parts, model: Any
+) -> dict[str, Any]:
     assert isinstance(model, Classifier | Tagger)
     facts: dict[str, Any] = {
         "labels": task.labels,
-        "columns": list(task.columns.inputs) if isinstance(task, Classify) else [],
+        "columns": columns,
         "source": task.input_kind.to_dict(),
         "inputs": parts.inputs(model.encoder.inputs),
         "stack": parts.stack(model.encoder.recurrent),
@@ -67,8 +82,8 @@ def _facts(task: Classify | Tag, parts: Parts, model: Any) -> dict[str, Any]:
         scores = model.crf._scores(constrained=True)
         names = ("start", "transitions", "end")
         facts["crf"] = {name: s.tolist() for name, s in zip(names, scores, strict=True)}
-    if isinstance(task, Tag) and task.tokenizer is not None:
-        facts["tokenizer"] = _tokenizer(task.tokenizer, parts, model.tokenizer)
+    if tokenizer is not None:
+        facts["tokenizer"] = _tokenizer(tokenizer, parts, model.tokenizer)
     return facts
 
 
@@ -87,9 +102,11 @@ def _tokenizer(tokenizer: Tokenizer, parts: Parts, model: Any) -> dict[str, Any]
 
 
 @torch.no_grad()
-def _wanted(task: Classify | Tag, questions: list[list[Any]], model: nn.Module) -> NDArray[Any]:
+def _wanted(
+    kind: InputKind, tokenizer: Tokenizer | None, questions: list[list[Any]], model: nn.Module
+) -> NDArray[Any]:
     """Logits of each question or pair, or emissions (T, L) of its steps, and of its characters."""
-    kind, found = task.input_kind, []
+    found = []
     for question in questions:
         batches = tuple(
             in_precision_of(model, kind.collate([as_read(kind, one)])) for one in question
@@ -99,7 +116,7 @@ def _wanted(task: Classify | Tag, questions: list[list[Any]], model: nn.Module) 
             continue
         assert isinstance(model, Tagger)
         found.append(model(batches[0])[0, : int(batches[0].lengths[0])])
-        if isinstance(task, Tag) and task.tokenizer is not None and model.tokenizer is not None:
-            characters = task.tokenizer.encode(question[0])
+        if tokenizer is not None and model.tokenizer is not None:
+            characters = tokenizer.encode(question[0])
             found.append(model.tokenizer(pad([characters]))[0, : len(characters)])
     return np.concatenate([one.numpy().ravel() for one in found])

@@ -26,8 +26,8 @@ from sunhwan.exporting.parity import checked
 from sunhwan.tasks import Task
 
 PAGES = {
-    "classify": "labels_page:labels_page",
-    "tag": "labels_page:labels_page",
+    "classify": "labels_page:classifier_page",
+    "tag": "labels_page:tagger_page",
     "answer": "passage_page:passage_page",
     "forecast": "forecast_page:forecast_page",
     "translate": "encoder_decoder_page:encoder_decoder_page",
