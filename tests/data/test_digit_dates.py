@@ -66,3 +66,54 @@ def test_dates_in_digits_that_no_step_decides_are_refused() -> None:
 )
 def test_other_numbers_stay_numbers(cells: list[str]) -> None:
     assert read("x", cells).kind == "number"
+
+
+@pytest.mark.parametrize("written", ["%Y.%m", "%Y%m"])
+def test_years_among_months_are_refused(tmp_path: Path, written: str) -> None:
+    rows = [
+        f"{time},{n}"
+        for n, day in enumerate(MONTHS)
+        for time in ([f"{day:%Y}"] if day.month == 1 else []) + [f"{day:{written}}"]
+    ]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["시점,매출", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"line 2: column '시점' holds the year '2015' among months"
+    ):
+        read_panel(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "following"),
+    [
+        ("STD_YM", [f"{day:%Y%m}" for day in MONTHS], "201707"),
+        ("when", [f"{day:%Y.%m}" for day in MONTHS], "2017.07"),
+        ("yr", [str(year) for year in range(2000, 2024)], "2024"),
+        ("ts", [str(1_700_006_400 + 60 * n) for n in range(30)], "1700008200"),
+        ("cycle", [str(n) for n in range(1, 31)], "31"),
+    ],
+)
+@pytest.mark.parametrize("names", [("서울", "부산", "대구"), ("1", "2", "3")])
+@pytest.mark.parametrize("below", [True, False])
+def test_numbers_that_go_on_in_each_series_are_times_under_any_name(
+    tmp_path: Path, name: str, cells: list[str], following: str, names: tuple[str, ...], below: bool
+) -> None:
+    both = [(one, cell) for one in names for cell in cells]
+    if not below:
+        both.sort(key=lambda pair: float(pair[1]))
+    rows = [f"{one},{cell},{names.index(one) * 100 + cells.index(cell)}" for one, cell in both]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([f"region,{name},sold", *rows]) + "\n", encoding="utf-8")
+    found = read_panel(path)
+    assert [series.key for series in found] == [(("region", one),) for one in names]
+    assert [series.values[0].tolist() for series in found] == [[0], [100], [200]]
+    assert found[0].times == tuple(cells)
+    assert found[0].clock.text(len(cells)) == following
+
+
+def test_numbers_without_order_in_the_rows_of_a_name_are_no_times(tmp_path: Path) -> None:
+    rows = [f"{'ab'[n % 2]},{1990 + n * 7 % 24},{n}" for n in range(48)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["who,born,sold", *rows]) + "\n", encoding="utf-8")
+    (series,) = read_panel(path)
+    assert series.columns == ("born", "sold")

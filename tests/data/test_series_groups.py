@@ -110,3 +110,32 @@ def test_dates_of_merged_cells_are_those_of_all_rows_of_their_block(
         DataError, match=r"column '날짜( 시각)?' (has no time, as in 19 of 29|holds '11:00')"
     ):
         read_panel(path)
+
+
+def test_numbers_of_the_rows_name_no_series_and_codes_do(tmp_path: Path) -> None:
+    days = [date(2024, 1, 1) + timedelta(day) for day in range(20)]
+    rows = ["id,date,store_nbr,item_nbr,unit_sales,onpromotion"]
+    for day in days:
+        for store in (1, 2):
+            for item in (96995, 99197):
+                rows.append(
+                    f"{len(rows)},{day},{store},{item},{store + item % 10},{day.day % 3 > 0}"
+                )
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    found = read_panel(path)
+    assert [name for name, _ in found[0].key] == ["store_nbr", "item_nbr"]
+    assert {series.columns for series in found} == {("unit_sales",)}
+    assert [len(series.times) for series in found] == [20] * 4
+
+
+def test_the_columns_that_are_advised_tell_the_series_apart(tmp_path: Path) -> None:
+    days = [date(2024, 1, 1) + timedelta(day) for day in range(20)]
+    rows = [
+        f"{day},{one},{other},{day.day % 7 > 4},{day.day + one + other}"
+        for day in days for one in (1, 2) for other in (1, 2)
+    ]  # fmt: skip
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(["date,first,second,holiday,sold", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"with --group, such as first, second$"):
+        read_panel(path)

@@ -103,3 +103,25 @@ def test_a_column_without_a_number_is_no_series(tmp_path: Path) -> None:
     )
     assert series.columns == ("sold",)
     assert "columns without a number are left out: 비고" in series.said
+
+
+@pytest.mark.parametrize(
+    ("names", "count"), [("item_id,store_id", "d_{}"), ("Product_Code", "W{}"), ("id", "month {}")]
+)
+def test_columns_counted_by_days_weeks_or_months_are_times(
+    tmp_path: Path, names: str, count: str
+) -> None:
+    header = ",".join([names, *(count.format(n) for n in range(1, 21))])
+    several = "," in names
+    keys = [f"P{n % 2},S{n // 2}" if several else f"P{n}" for n in range(4)]
+    found = read(tmp_path, header, *(f"{key},{','.join(map(str, range(20)))}" for key in keys))
+    assert [",".join(cell for _, cell in series.key) for series in found] == keys
+    assert found[0].times == tuple(map(str, range(1, 21)))
+    assert found[0].values[:, 0].tolist() == list(range(20))
+
+
+def test_counted_columns_over_times_are_series(tmp_path: Path) -> None:
+    header = ",".join(["date", *(f"d_{n}" for n in range(1, 11))])
+    rows = [f"2024-01-{day:02},{','.join(map(str, range(10)))}" for day in range(1, 21)]
+    (series,) = read(tmp_path, header, *rows)
+    assert series.columns == tuple(header.split(",")[1:])

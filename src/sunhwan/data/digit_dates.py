@@ -16,6 +16,7 @@ _QUARTER = "digits of a quarter"
 _QUARTER_NAMES = ("quarter", "qtr", "분기")
 _FEWEST = 4
 _LONGEST, _SHORTEST_DATE = 8, 6
+_MONTH_OR_YEAR = re.compile(r"(?:19|20)[0-9]{2}(?:\.?(?:0[1-9]|1[0-2])|\.1)?")
 _MONTHS = re.compile(r"[0-9]{4}\.(?:0[1-9]|1[0-2]|1)")
 
 
@@ -33,9 +34,17 @@ def order_of_numbers(
     They are where they can be read so and their steps are more alike as dates than as numbers: after
     240131 comes 240201. usual: as of `read_times`. called: whether the column is called a date.
 
-    UnreadTimeError: they could be several, or are times of the day.
+    UnreadTimeError: they could be several, are times of the day, or years stand among months.
     """
     unique = set(cells)
+    year = next((cell for cell in cells if len(cell) == len("2020")), "")
+    if year and all(map(_MONTH_OR_YEAR.fullmatch, unique)):
+        month = next((cell for cell in cells if len(cell) > len(year)), "")
+        if month:
+            raise UnreadTimeError(
+                f"{where[cells.index(year)]}: column {quoted(column)} holds the year {quoted(year)} among "
+                f"months such as {quoted(month)}; leave out the rows of whole years, such as totals"
+            )
     if max(map(len, unique)) > _LONGEST:
         return ""
     known = any(_all_read(order, unique) for order in _OTHERS)

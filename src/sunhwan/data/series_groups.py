@@ -1,5 +1,6 @@
 """Names of series: the columns of a long table whose cells tell the series of its rows apart."""
 
+import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -24,11 +25,18 @@ VALUE_NAMES = frozenset((
     "price", "close", "값", "판매량", "매출", "수량", "수요", "가격", "종가",
 ))
 # fmt: on
+_CODE = re.compile(r"[a-z](?:_(?:id|nbr|no|code)|Id|ID|Code)$|^dept$|코드$", re.IGNORECASE)
+"""What ends the name of a column of numbers that name something: store_nbr, 지역코드."""
 
 
 def cells(table: Table, name: str) -> list[str]:
     """The cells of a column."""
     return [row.values[name] for row in table.rows]
+
+
+def _is_usual(name: str) -> bool:
+    """Whether a column is called as those that name series are."""
+    return name.casefold() in GROUP_NAMES or bool(_CODE.search(name))
 
 
 def keys_of(table: Table, group: Sequence[str]) -> list[tuple[str, ...]]:
@@ -69,15 +77,23 @@ def group_of(
     if len(set(times)) == len(times):
         blocks = () if joined else _blocks(table, free) or _apart(table, times, free)
         return () if whole and len(blocks) == len(free) else blocks
-    likely = [n for n in free if n.casefold() in GROUP_NAMES or not is_numeric(table, n)]
+    likely = [
+        n for n in free
+        if (_is_usual(n) or not is_numeric(table, n)) and len(set(cells(table, n))) < len(times)
+    ]  # fmt: skip
     for count in range(1, min(len(likely), 4) + 1):
         for some in combinations(likely, count):
             rows = zip(times, keys_of(table, some), strict=True)
             if len(set(rows)) == len(times):
                 return some
-    named = [n for n in free if _may_name(table, n)]
-    if not likely or not named:
+    if whole and (anew := _apart(table, times, free)):
+        return anew
+    named = [n for n in free if may_name(table, n)]
+    if not named:
         return ()
+    some = (some for count in range(1, 5) for some in combinations(named, count))
+    apart = (some for some in some if not _same([*zip(times, keys_of(table, some), strict=True)]))
+    named = list(next(apart, named))
     first, second = _same([*zip(times, keys_of(table, likely), strict=True)]) or _same(times)
     raise DataError(
         f"{table.rows[second].where}: the time {shortened(times[second])} is that of "
@@ -215,7 +231,7 @@ def _same(keys: Sequence[Hashable]) -> tuple[int, ...]:
     return next((pair for pair in found if pair[0] != pair[1]), ())
 
 
-def _may_name(table: Table, name: str) -> bool:
+def may_name(table: Table, name: str) -> bool:
     """Whether a column may name series: cells that come again, and are words or few whole numbers."""
     found = cells(table, name)
     different = len(set(found))

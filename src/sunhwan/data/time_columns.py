@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of, read_date
 from sunhwan.data.month_names import MONTH_NUMBERS
 from sunhwan.data.numbers import is_number
-from sunhwan.data.series_groups import cells
+from sunhwan.data.series_groups import cells, keys_of, may_name
 from sunhwan.data.tables import Table, column
 from sunhwan.data.times import read_times
 from sunhwan.errors import DataError
@@ -18,6 +18,7 @@ from sunhwan.errors import DataError
 TIME_NAMES = frozenset((
     "date", "time", "datetime", "timestamp", "ds", "day", "month", "quarter", "year", "epoch",
     "날짜", "일자", "일시", "시간", "시각", "연도", "월", "측정일시", "기준일", "기준일자", "거래일",
+    "시점", "연월", "년월", "기준년월", "기준연월", "time_period",
 ))
 # fmt: on
 _CLOCK_CELL = re.compile(r"(?:[01]?[0-9]|2[0-4])(?:시|(?::[0-9]{2}){0,2})(?: ?[AaPp][Mm])?")
@@ -43,6 +44,7 @@ PART_NAMES = frozenset((*(name for names, _ in _PARTS.values() for name in names
 """Names of columns that hold a part of a date each."""
 _JOINED = (("month", "day"), ("month",), ("quarter",), ("week",))
 """What makes a time with the year, that which says most first."""
+_MOST_NAMES = 6
 FEWEST_TIMES = 8
 """Rows from which on plain numbers under another name are told to be times."""
 
@@ -225,7 +227,7 @@ def time_column(table: Table, taken: set[str]) -> str:
     found = next((n for n in texts if len(set(cells(table, n))) == len(table.rows)), "")
     free = [n for n in table.columns if n not in taken and n not in texts]
     several = free[: len(table.columns) - 1]
-    evidence: tuple[Callable[[Table, str], bool], ...] = (_goes_on, _are_digits)
+    evidence: tuple[Callable[[Table, str], bool], ...] = (_goes_on, _are_digits, _goes_on_anew)
     return found or next((n for holds in evidence for n in several if holds(table, n)), "")
 
 
@@ -247,3 +249,39 @@ def _goes_on(table: Table, name: str) -> bool:
         return False
     _, most = Counter(steps).most_common(1)[0]
     return times.kind == "date" and (times.order != "epoch" or 2 * most >= len(steps))
+
+
+def _goes_on_anew(table: Table, name: str) -> bool:
+    """Whether plain numbers are the times of several series: dates in digits, years, counts since 1970 or
+    0, 1, 2 … or 1, 2, 3 …, which go on in order in the rows of each name that other columns hold."""
+    texts = [cell.strip() for cell in cells(table, name)]
+    different = sorted({cell for cell in texts if is_number(cell)}, key=float)
+    if not FEWEST_TIMES <= len(different) < len(texts) or not all(map(is_number, texts)):
+        return False
+    steps = Counter(round(b - a, 9) for a, b in pairwise(map(float, different)))
+    counted = set(steps) == {1} and different[0] in ("0", "1")
+    years = max(steps) <= 10 and all(c.isdigit() and 1800 <= int(c) <= 2200 for c in different)
+    if not counted and not years:
+        try:
+            times = read_times(different, [""] * len(different), name)
+        except DataError:
+            return False
+        even = 2 * max(steps.values()) >= len(different) - 1
+        if times.kind != "date" or (times.order == "epoch" and not even):
+            return False
+    numbers = list(map(float, texts))
+    named = [one for one in table.columns if one != name and may_name(table, one)][:_MOST_NAMES]
+    some = (found for n in (1, 2, 3) for found in combinations(named, n))
+    return any(_in_order(numbers, keys_of(table, names)) for names in some)
+
+
+def _in_order(numbers: Sequence[float], keys: Sequence[tuple[str, ...]]) -> bool:
+    """Whether numbers grow from row to row of each key, or shrink in all; of three rows on average."""
+    last = dict[tuple[str, ...], float]()
+    signs = set[int]()
+    for number, key in zip(numbers, keys, strict=True):
+        before = last.get(key)
+        if before is not None:
+            signs.add((number > before) - (number < before))
+        last[key] = number
+    return signs in ({1}, {-1}) and 3 * len(last) <= len(keys)

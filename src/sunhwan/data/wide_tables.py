@@ -20,7 +20,8 @@ _MARK = re.compile(r"(?<=\d) +월$|\s*\[YR\d{4}\]$")
 """What offices of statistics write behind a time: 2021.01 월, 1960 [YR1960]."""
 
 _MONTH = re.compile(r"0?([0-9]+) ?(?:월|月)?")
-_NUMBERED = re.compile(r"([Vv])([0-9]+)")
+_NUMBERED = re.compile(r"[Vv]([0-9]+)")
+_COUNTED = re.compile(r"(d|day|w|wk|week|m|month|t|period)[_ ]?([0-9]+)", re.IGNORECASE)
 # fmt: off
 _PARTS = frozenset((
     "month", "day", "week", "weekday", "hour", "quarter", "date", "time", "doy", "dayofyear", "day of year",
@@ -80,6 +81,9 @@ def turned(rows: Cells, notes: tuple[str, ...], name: str) -> tuple[Cells, tuple
     times, written = time_columns(header), [_MARK.sub("", cell) for cell in header]
     if not times and _are_numbered(header, [row for _, row in body]):
         times, written = range(1, len(header)), [str(n) for n in range(len(header))]
+    if not times and (counted := _counted(header, [row for _, row in body])):
+        times = counted
+        written = [cell[len(cell.rstrip("0123456789")) :] for cell in header]
     if not times or not body or any(len(row) != len(header) for _, row in body):
         return rows, notes
     names = range(times.start)
@@ -169,7 +173,7 @@ def _are_dates(cells: Sequence[str]) -> bool:
 def _are_numbered(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether columns are V1, V2, … over words that differ, and numbers, as R names those of a matrix."""
     found = [_NUMBERED.fullmatch(cell) for cell in header]
-    numbers = [int(match[2]) if match else 0 for match in found]
+    numbers = [int(match[1]) if match else 0 for match in found]
     first = [row[0].strip() for row in rows if row]
     return (
         len(header) > _FEWEST_NUMBERED
@@ -180,3 +184,22 @@ def _are_numbered(header: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         if rows
         else False
     )
+
+
+def _counted(header: Sequence[str], rows: Sequence[Sequence[str]]) -> range:
+    """The places of columns d_1, d_2, … or W0, W1, … over numbers, behind names that differ in each row."""
+    found = [_COUNTED.fullmatch(cell) for cell in header]
+    places = [place for place, match in enumerate(found) if match]
+    if len(places) <= _FEWEST_NUMBERED or not places[0] or len(rows) < 2:
+        return range(0)
+    run = range(places[0], places[-1] + 1)
+    parts = [(match[1], int(match[2])) for match in found if match]
+    same = list(run) == places and len({name for name, _ in parts}) == 1
+    even = all(b == a + 1 for (_, a), (_, b) in pairwise(parts)) and parts[0][1] in (0, 1)
+    names = [tuple(row[: run.start]) for row in rows]
+    words = not any(map(is_number, names[0])) or run.start > 1
+    told = len(set(names)) == len(names) and words and not any(map(orders_of, names[0]))
+    numbers = all(
+        c.strip().casefold() in MISSING or is_number(c) for c in rows[0][run.start : run.stop]
+    )
+    return run if same and even and told and numbers else range(0)
