@@ -380,3 +380,38 @@ def test_a_misspelled_file_is_answered_with_the_right_one(command: Command, tmp_
     for task in ((), ("--task=classify",)):
         sentence = command("train", *task, wrong).sentence
         assert "(did you mean 'reviews.csv'?)" in sentence
+
+
+SENTENCES = [
+    "how are you today",
+    "what is the capital",
+    "where do they live now",
+    "who wrote this book",
+]
+
+
+def chosen(folder: Path, header: str, *rows: str) -> Columns:
+    table = read_table(save(folder, "x.csv", "\n".join([header, *rows]) + "\n"))
+    config = Config.from_dict({"task": {"name": "classify"}})
+    return choose_columns(table, config, INPUTS, TARGETS, labels=True)
+
+
+def test_two_columns_of_texts_of_one_name_are_a_pair_and_others_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        f"{n},{2 * n},{SENTENCES[n % 4]} {n},{SENTENCES[-n % 4]} {-n},{n % 2}" for n in range(40)
+    ]
+    found = chosen(tmp_path, "id,qid1,question1,question2,is_duplicate", *rows)
+    assert found == Columns(("question1", "question2"), "is_duplicate")
+    with pytest.raises(DataError, match="has no column named text for the input"):
+        chosen(tmp_path, "id,qid1,title,abstract,is_duplicate", *rows)
+
+
+def test_stars_are_the_answers_where_codes_come_again_as_often(tmp_path: Path) -> None:
+    rows = [f"{n},B{n % 5},{n % 3},{n % 2 * 4 + 1},{SENTENCES[n % 4]} {n}" for n in range(40)]
+    found = chosen(tmp_path, "Id,ProductId,Helpful,Score,Summary", *rows)
+    assert found == Columns(("Summary",), "Score")
+    rows = [f"{n},{n % 3},{n % 4}" for n in range(40)]
+    with pytest.raises(DataError, match="has no column named label"):
+        chosen(tmp_path, "age,score,admitted", *rows)  # numbers alone: which one is not certain

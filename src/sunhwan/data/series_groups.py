@@ -91,8 +91,8 @@ def group_of(
     named = [n for n in free if may_name(table, n)]
     if not named:
         return ()
-    some = (some for count in range(1, 5) for some in combinations(named, count))
-    apart = (some for some in some if not _same([*zip(times, keys_of(table, some), strict=True)]))
+    several = (some for count in range(1, 5) for some in combinations(named, count))
+    apart = (one for one in several if not _same([*zip(times, keys_of(table, one), strict=True)]))
     named = list(next(apart, named))
     first, second = _same([*zip(times, keys_of(table, likely), strict=True)]) or _same(times)
     raise DataError(

@@ -1,5 +1,6 @@
 """Columns: which of a table are read, and which is the answer."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,12 @@ ROWS_A_LABEL = (5, 2, 1.2)
 where no column has so many."""
 
 EXAMPLES = {GROUPED: "1,204.5", COMMA: "1.204,5"}
+RATINGS = ("rating", "stars", "score", "평점", "별점")
+"""Usual names of columns of stars, the answers beside a text where no other column is told."""
+
+_CODE = re.compile(r"(?:[a-z]I[dD]|_id|_ID)$")
+"""What ends the name of a column that tells users or products apart: ProductId, user_id."""
+
 FEW_LABELS = 20
 """Labels up to which a column of words is that of the answers, though one of numbers has fewer."""
 
@@ -96,15 +103,20 @@ def choose_columns(
         inputs, targets = ([n for n in names if not n.isdigit()] for names in (inputs, targets))
     if labels and not target and not _usual(table, targets, named=True):
         target = _label_column(table, task.input)
+        target = target or _rating(table)
     target = column(table, target, targets, "answers")
     if task.input:
         return Columns(tuple(column(table, name, (), "input") for name in task.input), target)
     usual = _usual(table, inputs, named=labels)
     steps = step_columns(table, target) if task.kind == "vector" or not usual else ()
-    found = ""
+    texts: list[str] = []
     if labels and not usual and task.kind != "vector":
-        found = _text_column(table, target, SENTENCE if steps else 0)
-    if steps and not found and task.kind != "text":
+        texts = _text_columns(table, target, SENTENCE if steps else 0)
+    if _are_pair(texts):
+        return Columns(tuple(sorted(texts)), target)
+    found = texts[0] if len(texts) == 1 else ""
+    unclear = len([name for name in texts if _mostly_differ(table, name)]) > 1
+    if steps and not found and not unclear and task.kind != "text":
         return Columns(steps, target)
     name = column(table, found, [n for n in inputs if n != target], "input")
     if name == target:
@@ -150,7 +162,8 @@ def _label_column(table: Table, read: Sequence[str]) -> str:
         counts = Counter(row.values[name].strip() for row in table.rows)
         empty = counts.pop("", 0)
         short = counts and max(map(len, counts)) <= LONGEST_LABEL and not all(map(_is_date, counts))
-        if name.casefold() not in taken and len(counts) > 1 and counts.total() > empty and short:
+        named = name.casefold() not in taken and not _CODE.search(name)
+        if named and len(counts) > 1 and counts.total() > empty and short:
             each[name], labels[name] = counts.total() / len(counts), len(counts)
     found: list[str] = []
     for least in ROWS_A_LABEL:
@@ -165,8 +178,25 @@ def _is_date(cell: str) -> bool:
     return not is_number(cell) and not any(map(str.isalpha, cell)) and any(map(str.isdigit, cell))
 
 
-def _text_column(table: Table, target: str, least: int) -> str:
-    """The one column, beside the answers, of texts: of several the one that is twice as long.
+def _rating(table: Table) -> str:
+    """The column of stars or points beside a text, or ""."""
+    name = next((table.by_case[name] for name in RATINGS if name in table.by_case), "")
+    return name if name and _text_columns(table, name, SENTENCE) else ""
+
+
+def _are_pair(texts: Sequence[str]) -> bool:
+    """Whether two columns are called alike but for 1 and 2, as question1 and question2."""
+    ends = sorted(name[-1:] for name in texts)
+    return ends == ["1", "2"] and len({name[:-1].casefold() for name in texts}) == 1
+
+
+def _mostly_differ(table: Table, name: str) -> bool:
+    """Whether most cells of a column stand once, as sentences do and names of kinds do not."""
+    return 2 * len({row.values[name] for row in table.rows}) > len(table.rows)
+
+
+def _text_columns(table: Table, target: str, least: int) -> list[str]:
+    """The columns, beside the answers, of texts; the longest alone where it is twice as long as others.
 
     least: characters that they have on average, where they are not several words.
     """
@@ -178,5 +208,5 @@ def _text_column(table: Table, target: str, least: int) -> str:
         long = sum(map(len, cells)) >= least * len(cells)
         if name != target and not plain and (long or sum(" " in c for c in cells) > len(cells) / 2):
             lengths[name] = sum(map(len, cells))
-    first, *others = sorted(lengths, key=lambda name: -lengths[name]) or [""]
-    return first if not others or lengths[first] >= 2 * lengths[others[0]] else ""
+    found = sorted(lengths, key=lambda name: -lengths[name])
+    return found[:1] if len(found) > 1 and lengths[found[0]] >= 2 * lengths[found[1]] else found
