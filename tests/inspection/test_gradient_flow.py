@@ -17,7 +17,7 @@ from sunhwan.lab.memory import Network
 from sunhwan.lab.tasks import get_task
 from sunhwan.layers import Look, RecurrentLayer
 from sunhwan.layers.layer import NO_MASKS
-from sunhwan.ops import Outcome
+from sunhwan.ops import RecurrenceOutput
 from tests.inspection.subjects import TEXT, make
 
 LAGS = 9
@@ -35,7 +35,7 @@ def nudged(layer: RecurrentLayer, t: int, field: int, by: Tensor) -> Iterator[No
     def forward(
         x: Tensor, state: Any, resets: Any = None, lengths: Any = None, masks: Any = NO_MASKS,
         *, look: Any = None,
-    ) -> Outcome:  # fmt: skip
+    ) -> RecurrenceOutput:  # fmt: skip
         nonlocal done
         at, done = t - done, done + len(x)
         if not 0 <= at < len(x):
@@ -50,7 +50,7 @@ def nudged(layer: RecurrentLayer, t: int, field: int, by: Tensor) -> Iterator[No
             rest = real(x[cut:], last, None, left)
             output, last = torch.cat((output, rest.output)), rest.last
         states = tuple(field.unsqueeze(0) for field in last) if len(x) == 1 else None
-        return Outcome(output, last, None if states is None else type(state)(*states))
+        return RecurrenceOutput(output, last, None if states is None else type(state)(*states))
 
     layer.forward = forward  # type: ignore[method-assign]
     try:

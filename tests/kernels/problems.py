@@ -17,7 +17,7 @@ from sunhwan.ops import native, operators, recur
 from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.input_products import input_products
 from sunhwan.ops.library import Library, library
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
+from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
 from tests.tiers import and_deep
 
 built = pytest.mark.skipif(library() is None, reason="sunhwan was installed without its library")
@@ -97,7 +97,7 @@ class Problem(NamedTuple):
     x: Tensor | Embedded
     parameters: Parameters
     state: State
-    noise: Noise
+    noise: StepMasks
     upstream: list[Tensor | None]
 
     def sources(self) -> dict[str, Tensor]:
@@ -132,14 +132,14 @@ def by(backend: str) -> Any:
         x: Tensor | Embedded,
         parameters: Parameters,
         state: State,
-        noise: Noise = NO_NOISE,
-    ) -> Outcome:
+        noise: StepMasks = NO_STEP_MASKS,
+    ) -> RecurrenceOutput:
         return recur(cell, x, parameters, state, noise=noise, backend=backend)
 
     return run
 
 
-def outputs(outcome: Outcome) -> dict[str, Tensor]:
+def outputs(outcome: RecurrenceOutput) -> dict[str, Tensor]:
     """Every field over time, h first, and after the last step."""
     over_time = outcome.states._asdict()  # type: ignore[union-attr]
     last = outcome.last._asdict()  # type: ignore[attr-defined]
@@ -191,8 +191,8 @@ def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem
     else:
         state = cell.state_type(*map(leaf, given))
     sizes = cell.state_sizes(H)
-    noise = Noise(_hold(shape, sizes, draw), _drop(shape, sizes[0], draw))
-    noise = Noise(
+    noise = StepMasks(_hold(shape, sizes, draw), _drop(shape, sizes[0], draw))
+    noise = StepMasks(
         None if noise.hold is None else tuple(field.to(dtype) for field in noise.hold),
         None if noise.drop is None else noise.drop.to(dtype),
     )
@@ -232,7 +232,7 @@ class Given(NamedTuple):
     """The arguments of the kernel itself, the input products made once."""
 
     cell: Cell
-    noise: Noise
+    noise: StepMasks
     a: Tensor
     b: Tensor | None
     loop: Loop
@@ -273,7 +273,7 @@ class Given(NamedTuple):
 
     def rows(self, start: int, end: int) -> "Given":
         """Those of some rows alone."""
-        noise = Noise(
+        noise = StepMasks(
             None if self.noise.hold is None else tuple(f[:, start:end] for f in self.noise.hold),
             None if self.noise.drop is None else self.noise.drop[start:end].contiguous(),
         )

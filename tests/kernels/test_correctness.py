@@ -64,12 +64,15 @@ def test_no_steps_or_no_rows(name, T, N):
 
 
 @each_cell
-def test_an_onlooker_gets_the_reference(name):
+def test_who_asks_for_gates_gets_the_reference(name):
     posed = problem(Shape(name, 3, 2, 5, 3, reads="both"), torch.float64)
     arguments = posed.cell, posed.x, posed.parameters, posed.state
-    assert choose(posed.cell, torch.device("cpu"), torch.float64, onlooker=True).backend != "native"
-    found = recur(*arguments, onlooker=True, backend="native")
-    wanted = recur(*arguments, onlooker=True, backend="reference")
+    assert (
+        choose(posed.cell, torch.device("cpu"), torch.float64, return_gates=True).backend
+        != "native"
+    )
+    found = recur(*arguments, return_gates=True, backend="native")
+    wanted = recur(*arguments, return_gates=True, backend="reference")
     torch.testing.assert_close(found.saved, wanted.saved)
     seen, unseen = outputs(found), outputs(by("native")(*arguments))
     torch.testing.assert_close(seen, unseen, rtol=1e-12, atol=1e-12)

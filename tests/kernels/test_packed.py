@@ -11,7 +11,7 @@ from sunhwan.cells import CELLS
 from sunhwan.errors import ShapeError
 from sunhwan.ops import description, native, operators
 from sunhwan.ops.description import series
-from sunhwan.ops.reference import Noise
+from sunhwan.ops.reference import StepMasks
 from tests.kernels.problems import Given, Shape, built, each_cell, given, same_bits
 from tests.kernels.test_exact import Guarded
 from tests.tiers import and_deep
@@ -118,7 +118,7 @@ def alone(posed: Given, n: int, length: int) -> Given:
     """One row, its first steps."""
     row = posed.rows(n, n + 1)
     hold = row.noise.hold
-    noise = Noise(None if hold is None else tuple(f[:length] for f in hold), row.noise.drop)
+    noise = StepMasks(None if hold is None else tuple(f[:length] for f in hold), row.noise.drop)
     upstream = [d[:length] if d is not None and d.dim() == 3 else d for d in row.upstream]
     return row._replace(a=row.a[:length], noise=noise, upstream=upstream)
 

@@ -306,7 +306,9 @@ ONE_SIZE = [(cell, SIZES[k % 4]) for k, cell in enumerate(STEPS)]
     ("cell", "size"), and_deep(ONE_SIZE, itertools.product(STEPS, SIZES)), ids=name_of
 )
 def test_gradients_are_right_whichever_units_meet(cell, size):
-    assert choose(cell, torch.device("cpu"), torch.float64, onlooker=True).backend == "reference"
+    assert (
+        choose(cell, torch.device("cpu"), torch.float64, return_gates=True).backend == "reference"
+    )
     if isinstance(cell, NEED_EVEN) and size % 2:
         with pytest.raises(ConfigError, match=f"{name_of(cell)} works for some hidden sizes only"):
             Recurrent(cell, 3, size)

@@ -9,7 +9,7 @@ import torch
 from sunhwan.cells import CELLS, LSTM, Antisymmetric, LinearCell, ProjectedLSTM
 from sunhwan.layers import Recurrent
 from sunhwan.layers.layer import Masks
-from sunhwan.ops import BACKENDS, Noise, recur
+from sunhwan.ops import BACKENDS, StepMasks, recur
 from sunhwan.ops.dispatch import supports
 from tests.laws.independent import (
     D,
@@ -167,9 +167,9 @@ def test_noise_that_is_none_changes_nothing(name, backend):
         found = enumerate([*values, *gradients])
         return {str(i): v.detach() for i, v in found if v is not None}
 
-    plain = results(Noise())
-    assert_same(results(Noise(hold=hold)), plain)
-    assert_close(results(Noise(drop=ones)), plain, 1e-14)
+    plain = results(StepMasks())
+    assert_same(results(StepMasks(hold=hold)), plain)
+    assert_close(results(StepMasks(drop=ones)), plain, 1e-14)
     layer = network(cell, p, backend)
     masks = Masks(h=ones)
     if "W_h" in p:

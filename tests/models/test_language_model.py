@@ -113,7 +113,9 @@ def test_folding_the_embedding_and_cutting_the_loss_change_no_number(
     found = []
     for folds, whole in ((True, 0), (False, 10**9)):
         for place in (embedded, language_model):
-            monkeypatch.setattr(place, "pays", lambda rows, tokens, folds=folds: folds)
+            monkeypatch.setattr(
+                place, "folding_is_cheaper", lambda rows, tokens, folds=folds: folds
+            )
         monkeypatch.setattr(cross_entropy, "WHOLE", whole)
         model = build(**options)
         torch.manual_seed(5)

@@ -9,7 +9,7 @@ import torch
 from sunhwan.cells import CELLS, Cell, HiddenState
 from sunhwan.cells.two_products import TwoProductCell
 from sunhwan.layers import Recurrent
-from sunhwan.ops import Noise, recur
+from sunhwan.ops import StepMasks, recur
 from sunhwan.ops.library import library
 from sunhwan.ops.program_kernels import HOOKS, kernel_for, why_not
 from sunhwan.program.passes import passes_of
@@ -51,10 +51,10 @@ def gradients(cell: Cell, backend: str, H: int, N: int, T: int, noisy: bool) -> 
     state = cell.state_type(
         *((numbers(N, size) + 0.1).requires_grad_() for size in cell.state_sizes(H))
     )
-    noise = Noise()
+    noise = StepMasks()
     if noisy:
         hold = tuple(numbers(T, N, size).round() for size in cell.state_sizes(H))
-        noise = Noise(hold, numbers(N, cell.output_size(H)))
+        noise = StepMasks(hold, numbers(N, cell.output_size(H)))
     found = recur(cell, x, parameters, state, noise=noise, states=True, backend=backend)
     ends = (found.output, *found.last)
     loss = sum((value * numbers(*value.shape)).sum() for value in ends)

@@ -9,7 +9,7 @@ cell is only its pointwise part, and the loop over time is written once, in `sun
 
 Backward, the pointwise part is linear in the incoming gradient. What it is multiplied with depends
 on saved values alone, so `factors` is computed for all t in one go and only the linear part,
-`pointwise_backward`, stays inside the loop; what nobody in the loop waits for comes after it:
+`pointwise_backward`, stays inside the loop; what the next step does not depend on comes after it:
 
     factors = factors(saved, state_{t-1}, state_t)              for all t at once
     d u_t, d state_{t-1} = pointwise_backward(d state_t, factors_t)             t = T … 1
@@ -118,7 +118,7 @@ class Cell:
         """a, u (N, G·H), state of (N, H) → the next state, and values to save.
 
         The equation, in PyTorch operations on the last axis; row n of all results depends on row n
-        alone. The saved values are what `factors` needs and what an onlooker may want to see.
+        alone. The saved values are what `factors` needs and what inspection shows.
         """
         raise NotImplementedError
 

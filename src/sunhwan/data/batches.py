@@ -14,7 +14,7 @@ Batch = TypeVar("Batch")
 STEPS = 1 << 16
 """Rows × longest row of a batch, at most, for its memory is in proportion to them."""
 WINDOW = 50
-"""Batches whose rows are sorted by length together: little padding, yet never the same company."""
+"""Batches whose rows are sorted by length together: little padding, and other batches each epoch."""
 
 
 class Batches(Generic[Example, Batch]):

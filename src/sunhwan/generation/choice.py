@@ -61,7 +61,7 @@ def stepper_for(
     line_break: LineBreak | None = None,
     adaptation: Adaptation | None = None,
 ) -> Stepper:
-    """What writes with a model: the engine of `engine_for`, or PyTorch under the lock.
+    """The generator of a model: the engine of `engine_for`, or PyTorch under the lock.
 
     line_break: where the state begins anew. adaptation: to what is read; UsageError where it cannot be.
     """

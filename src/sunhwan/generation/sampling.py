@@ -13,7 +13,7 @@ from sunhwan.errors import NonFiniteError, UsageError, did_you_mean
 PRECISIONS = ("fp32", "fp16", "int8")
 """In the order of `Precision` of native/generation.hpp."""
 
-NOT_FINITE = "the model's numbers are not finite: it has been trained to ruin or its file changed"
+NOT_FINITE = "the model's numbers are not finite: its training diverged or its file changed"
 
 
 class SamplingFilters(NamedTuple):

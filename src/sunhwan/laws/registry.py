@@ -80,7 +80,7 @@ LAWS: tuple[Law, ...] = (
     ),
     Law(
         "gradients with resets",
-        "so they are where rows start anew inside the sequence",
+        "gradients are those of finite differences where rows start anew inside the sequence",
         gradients.gradients_with_resets,
         gradients.BOUND,
         deep,
@@ -102,7 +102,7 @@ LAWS: tuple[Law, ...] = (
     ),
     Law(
         "saturated step",
-        "so it is with gates near 0 and 1",
+        "the backward of a step holds with saturated gates",
         steps.step_pieces_saturated,
         steps.BOUND,
         one,

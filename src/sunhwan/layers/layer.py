@@ -12,8 +12,9 @@ from sunhwan.cells.initial import recurrent_start
 from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
-from sunhwan.ops import Embedded, Noise, Outcome, backend_for, choose, recur, recur_packed
+from sunhwan.ops import Embedded, RecurrenceOutput, StepMasks, backend_for, choose, recur
 from sunhwan.ops.direct import Prepared, prepare
+from sunhwan.ops.dispatch import recur_packed
 from sunhwan.ops.modes import values_known
 
 
@@ -190,8 +191,8 @@ class RecurrentLayer(nn.Module):
         *,
         look: Look | None = None,
         segments: Segments | None = None,
-    ) -> Outcome:
-        """x (T, N, D), state, resets (T, N), lengths (N) → `Outcome` of h (T, N, H) and last state.
+    ) -> RecurrenceOutput:
+        """x (T, N, D), state, resets (T, N), lengths (N) → h (T, N, H) and last state.
 
         Where resets is true the row reads x_t from the initial state. The sequence is cut at the
         steps that have a reset, so every kernel serves and the gradient stops where it should.
@@ -205,20 +206,21 @@ class RecurrentLayer(nn.Module):
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
         if segments is not None:
             return self._run_packed(x, state, segments, parameters, masks)
-        noise = Noise(self._hold(x, state, lengths), masks.h)
+        noise = StepMasks(self._hold(x, state, lengths), masks.h)
 
         states, gates, steps = (
             look is not None and one in look for one in (Look.STATES, Look.GATES, Look.STEPS)
         )
         T = x.shape[0]
 
-        def run(start: int, end: int, state: State) -> Outcome:
+        def run(start: int, end: int, state: State) -> RecurrenceOutput:
             # Not a slice of all, whose gradient would be copied.
             whole = resets is None or (start, end) == (0, T)
             part = noise if whole else noise.part(start, end)
             return recur(
                 self.cell, x if whole else x[start:end], parameters, state,
-                noise=part, states=states, onlooker=gates, backend="unrolled" if steps else self.backend,
+                noise=part, states=states, return_gates=gates,
+                backend="unrolled" if steps else self.backend,
             )  # fmt: skip
 
         if resets is None:
@@ -284,14 +286,14 @@ class RecurrentLayer(nn.Module):
         segments: Segments,
         parameters: Parameters,
         masks: Masks,
-    ) -> Outcome:
+    ) -> RecurrenceOutput:
         """Every sequence that the rows hold as a row of its own, without padding."""
-        noise = segments.noise(Noise(self._hold(x, state, None), masks.h))
+        noise = segments.noise(StepMasks(self._hold(x, state, None), masks.h))
         first = segments.begin(self.cell, state, self.initial_state(x.shape[1]))
         states, ends = recur_packed(
             self.cell, segments.pack_input(x), parameters, first, segments.counts, noise
         )
-        return Outcome(segments.unpack(states[0]), segments.last(self.cell, ends, state))
+        return RecurrenceOutput(segments.unpack(states[0]), segments.last(self.cell, ends, state))
 
     def _hold(
         self, x: Tensor | Embedded, state: State, lengths: Tensor | None
@@ -387,7 +389,7 @@ def mask(rate: float, like: Tensor | None, sizes: Sequence[int] | None = None) -
     return kept.to(like) / (1 - rate)
 
 
-def _joined(cell: Cell, parts: Sequence[Outcome]) -> Outcome:
+def _joined(cell: Cell, parts: Sequence[RecurrenceOutput]) -> RecurrenceOutput:
     output = torch.cat([part.output for part in parts])
     known = [part.states for part in parts if part.states is not None]
     states = saved = None
@@ -395,4 +397,4 @@ def _joined(cell: Cell, parts: Sequence[Outcome]) -> Outcome:
         states = cell.state_type(*(torch.cat(field) for field in zip(*known, strict=True)))
         saved = tuple(torch.cat(v) for v in zip(*(part.saved for part in parts), strict=True))
     steps = tuple(step for part in parts for step in part.steps)
-    return Outcome(output, parts[-1].last, states, saved or (), steps)
+    return RecurrenceOutput(output, parts[-1].last, states, saved or (), steps)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.layers.layer import Look
-from sunhwan.ops import Embedded, Outcome, materialised
+from sunhwan.ops import Embedded, RecurrenceOutput, materialised
 
 if TYPE_CHECKING:
     from sunhwan.layers.attention import Attended, Attention
@@ -45,7 +45,7 @@ class LayerRun(NamedTuple):
 
     x: Tensor | Embedded
     before: State
-    outcome: Outcome
+    outcome: RecurrenceOutput
     order: Tensor | None
 
 

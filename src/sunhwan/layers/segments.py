@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sunhwan.cells import Cell, State
 from sunhwan.layers.sequences import resets_in_order
-from sunhwan.ops import Embedded, Noise
+from sunhwan.ops import Embedded, StepMasks
 
 
 class Segments(NamedTuple):
@@ -81,10 +81,10 @@ class Segments(NamedTuple):
         last: State = cell.state_type(*found)
         return last
 
-    def noise(self, noise: Noise) -> Noise:
+    def noise(self, noise: StepMasks) -> StepMasks:
         """What is done to the recurrence, laid out in the same way."""
         hold = None if noise.hold is None else tuple(self.pack(field) for field in noise.hold)
-        return Noise(hold, None if noise.drop is None else noise.drop.index_select(0, self.row))
+        return StepMasks(hold, None if noise.drop is None else noise.drop.index_select(0, self.row))
 
 
 def segments_of(

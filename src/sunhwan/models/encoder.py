@@ -1,4 +1,4 @@
-"""What reads: an input layer and a recurrence over it, the same for every task that is given a sequence."""
+"""Encoder: input layer and recurrent stack, the same for every task that is given a sequence."""
 
 from torch import Tensor, nn
 

@@ -19,7 +19,7 @@ from sunhwan.layers.sequences import is_padding
 from sunhwan.models.loss import Loss
 from sunhwan.models.recurrence import recurrence
 from sunhwan.models.softmax import FULL, AdaptiveSoftmax, Softmax
-from sunhwan.ops import Embedded, output_cross_entropy, pays, sampled_cross_entropy
+from sunhwan.ops import Embedded, folding_is_cheaper, output_cross_entropy, sampled_cross_entropy
 
 
 class SequenceMasks(NamedTuple):
@@ -277,7 +277,7 @@ class LanguageModel(nn.Module):
     def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor | Embedded:
         if self.embedding is None:
             V, like = self.vocabulary_size, self.like
-            if pays(V, ids.numel()):
+            if folding_is_cheaper(V, ids.numel()):
                 return Embedded(ids, torch.eye(V, dtype=like.dtype, device=like.device))
             return functional.one_hot(ids, V).to(like.dtype)
         weight = self.embedding.weight

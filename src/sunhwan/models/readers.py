@@ -1,4 +1,4 @@
-"""What reads a question of one step: a vector, an image, or labels."""
+"""Readers of a question of one step: a vector, an image, or labels."""
 
 import math
 from collections.abc import Sequence

@@ -11,25 +11,25 @@ from sunhwan.ops.dispatch import (
     recur_packed,
     supports,
 )
-from sunhwan.ops.embedded import Embedded, materialised, pays
+from sunhwan.ops.embedded import Embedded, folding_is_cheaper, materialised
 from sunhwan.ops.precision import fast_products
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
+from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
 from sunhwan.ops.sampled_cross_entropy import sampled_cross_entropy
 
 __all__ = [
     "BACKENDS",
-    "NO_NOISE",
+    "NO_STEP_MASKS",
     "Choice",
     "Embedded",
-    "Noise",
-    "Outcome",
+    "RecurrenceOutput",
+    "StepMasks",
     "backend_for",
     "choose",
     "fast_products",
+    "folding_is_cheaper",
     "keep_freed_memory",
     "materialised",
     "output_cross_entropy",
-    "pays",
     "recur",
     "recur_packed",
     "sampled_cross_entropy",

@@ -23,7 +23,7 @@ from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.input_products import input_products
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
-from sunhwan.ops.reference import NO_NOISE, Noise, Outcome
+from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
 
 BACKENDS: dict[str, Any] = {
     "native": operators.run,
@@ -68,7 +68,7 @@ def choose(
     hidden_size: int = 24,
     backend: str | None = None,
     inside: bool = False,
-    onlooker: bool = False,
+    return_gates: bool = False,
 ) -> Choice:
     """The implementation for a cell on a device.
 
@@ -79,15 +79,16 @@ def choose(
     which tells beyond 256 hidden units. The parameters are the same either way. `backend` forces one.
 
     inside: the call reaches inside the recurrence (padding, zoneout, recurrent dropout, its states),
-    which PyTorch's operators do not let one do; onlooker: so far inside that a kernel does not either.
+    which PyTorch's operators do not let one do; return_gates: the values of
+    gates are asked for, which compiled kernels do not return.
     """
     if isinstance(cell, Lagged) and backend != "unrolled" and not (transformed() or tracing()):
         found = choose(
             cell.of, device, dtype,
-            hidden_size=hidden_size, backend=backend, inside=inside, onlooker=onlooker,
+            hidden_size=hidden_size, backend=backend, inside=inside, return_gates=return_gates,
         )  # fmt: skip
         return Choice("lagged", f"{cell.lag} steps at a time, {found.backend}: {found.reason}")
-    inside = inside or onlooker
+    inside = inside or return_gates
     if backend != "unrolled" and transformed():
         return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
     if torch.onnx.is_in_onnx_export() and not tracing():
@@ -105,12 +106,12 @@ def choose(
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
         if not supports(backend, cell, hidden_size):
             raise ConfigError(f"there is {MISSING[backend]} {type(cell).__name__}")
-        closed = (inside and backend == "fused") or (onlooker and backend == "native")
+        closed = (inside and backend == "fused") or (return_gates and backend == "native")
         if not closed:
             return Choice(backend, "asked for")
     if (
         device.type in ("cpu", "meta")
-        and not onlooker
+        and not return_gates
         and native.kernel_of(cell, dtype, hidden_size) is not None
     ):
         if native.name_of(cell) is None:
@@ -146,15 +147,15 @@ def recur(
     parameters: Parameters,
     state: State,
     *,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     states: bool = False,
-    onlooker: bool = False,
+    return_gates: bool = False,
     backend: str | None = None,
-) -> Outcome:
-    """Run a recurrence: x (T, N, D), state of (N, H) → `Outcome`.
+) -> RecurrenceOutput:
+    """Run a recurrence: x (T, N, D), state of (N, H) → `RecurrenceOutput`.
 
     noise: padding, zoneout and recurrent dropout. states: every state over time must be told;
-    onlooker: every saved value too.
+    return_gates: every saved value too.
     T = 0 and N = 0 give empty results and leave the state as it was. Under autocast the recurrence
     keeps the precision of its parameters.
     """
@@ -164,7 +165,7 @@ def recur(
         with torch.autocast(x.device.type, enabled=False):
             state = cell.state_type(*(field.to(like) for field in state))
             options: dict[str, Any] = {
-                "noise": noise, "states": states, "onlooker": onlooker, "backend": backend
+                "noise": noise, "states": states, "return_gates": return_gates, "backend": backend
             }  # fmt: skip
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
@@ -173,17 +174,19 @@ def recur(
         warn_if_missing()
     # From a parameter: the sizes of x and state may be symbols in an exported program.
     H = parameters["W_x"].shape[1] // len(cell.gates)
-    chosen = backend_for(cell, x.device.type, x.dtype, H, backend, noise.acts or states, onlooker)
+    chosen = backend_for(
+        cell, x.device.type, x.dtype, H, backend, noise.acts or states, return_gates
+    )
     if chosen == "lagged":
         assert isinstance(cell, Lagged)
-        inner = partial(recur, states=states, onlooker=onlooker, backend=backend)
-        return lagged.run(cell, x, parameters, state, noise, inner, states=states or onlooker)
+        inner = partial(recur, states=states, return_gates=return_gates, backend=backend)
+        return lagged.run(cell, x, parameters, state, noise, inner, states=states or return_gates)
     parameters = cell.effective(parameters)
     given = input_products(cell, x, parameters), parameters, state
-    outcome: Outcome = (
+    outcome: RecurrenceOutput = (
         fused.run(cell, *given)
         if chosen == "fused"
-        else BACKENDS[chosen](cell, *given, noise, onlooker=onlooker)
+        else BACKENDS[chosen](cell, *given, noise, return_gates=return_gates)
     )
     return outcome
 
@@ -194,7 +197,7 @@ def recur_packed(
     parameters: Parameters,
     state: State,
     counts: Tensor,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Packed sequences x (S, D) by the compiled kernel: every field over time, and each row's last state.
 
@@ -217,10 +220,10 @@ def backend_for(
     hidden_size: int,
     backend: str | None,
     inside: bool,
-    onlooker: bool,
+    return_gates: bool,
 ) -> str:
     """The name `choose` gives, as a constant of a compiled program."""
     return choose(
         cell, torch.device(device), dtype,
-        hidden_size=hidden_size, backend=backend, inside=inside, onlooker=onlooker,
+        hidden_size=hidden_size, backend=backend, inside=inside, return_gates=return_gates,
     ).backend  # fmt: skip

@@ -25,7 +25,7 @@ class Embedded:
     @property
     def folds(self) -> bool:
         """Whether a product over the table is less work than one over the sequence."""
-        return pays(len(self.weight), self.ids.numel())
+        return folding_is_cheaper(len(self.weight), self.ids.numel())
 
     @property
     def shape(self) -> torch.Size:
@@ -65,7 +65,7 @@ class Embedded:
         return functional.embedding(self.ids, self.weight)
 
 
-def pays(rows: int, tokens: int) -> bool:
+def folding_is_cheaper(rows: int, tokens: int) -> bool:
     """Whether to multiply a table of so many rows, and then look up so many tokens.
 
     At twice as many the products save more than the look-up of the wider rows costs.

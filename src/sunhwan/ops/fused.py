@@ -13,7 +13,7 @@ from sunhwan.cells.irnn import IRNN
 from sunhwan.cells.lstm import LSTM
 from sunhwan.ops.input_products import InputProducts, input_products
 from sunhwan.ops.modes import needs_graph, tracing, transformed
-from sunhwan.ops.reference import Outcome, differentiable_gradients, run_unrolled
+from sunhwan.ops.reference import RecurrenceOutput, differentiable_gradients, run_unrolled
 
 
 def supports(cell: Cell) -> bool:
@@ -53,8 +53,10 @@ class FusedRecurrence(torch.autograd.Function):
         return None, None, *(next(found) if need else None for need in needs)
 
 
-def run(cell: Cell, products: InputProducts, parameters: Parameters, state: State) -> Outcome:
-    """Input products, state of (N, H) → `Outcome` without the states inside; PyTorch multiplies."""
+def run(
+    cell: Cell, products: InputProducts, parameters: Parameters, state: State
+) -> RecurrenceOutput:
+    """Input products, state of (N, H) → no states inside; PyTorch multiplies."""
     x = products.read()
     weights = torch_weights(parameters, chunk=x.device.type == "cuda")
     learning = torch.is_grad_enabled() or tracing()  # a trace holds for both
@@ -80,7 +82,7 @@ def run(cell: Cell, products: InputProducts, parameters: Parameters, state: Stat
         y, *last = FusedRecurrence.apply(operator, again, *inputs)  # type: ignore[no-untyped-call]
     else:
         y, *last = operator(*inputs)
-    return Outcome(y, cell.state_type(*(field.squeeze(0) for field in last)))
+    return RecurrenceOutput(y, cell.state_type(*(field.squeeze(0) for field in last)))
 
 
 def call(

@@ -14,7 +14,7 @@ class Inputs(NamedTuple):
     """What a recurrence reads.
 
     name, constant: of the cell. x, ids, W_x, b: see `InputProducts`. loop: W_h, b_h, W_m and the
-    cell's extra parameters. hold, drop: see `Noise`. counts: rows of each step, of packed
+    cell's extra parameters. hold, drop: see `StepMasks`. counts: rows of each step, of packed
     sequences; None: all.
     """
 

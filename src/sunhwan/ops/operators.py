@@ -24,9 +24,9 @@ from sunhwan.ops.inputs import Inputs
 from sunhwan.ops.modes import constant_when_compiled, is_batched, transformed
 from sunhwan.ops.program_kernels import cell_called, latest
 from sunhwan.ops.reference import (
-    NO_NOISE,
-    Noise,
-    Outcome,
+    NO_STEP_MASKS,
+    RecurrenceOutput,
+    StepMasks,
     differentiable_gradients,
     forward_packed,
     split,
@@ -59,13 +59,13 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     *,
-    onlooker: bool = False,
-) -> Outcome:
-    """Input products, state of (N, H) → `Outcome`; the saved values are not given."""
+    return_gates: bool = False,
+) -> RecurrenceOutput:
+    """Input products, state of (N, H) → `RecurrenceOutput`; the saved values are not given."""
     over_time, last = run_packed(cell, products, parameters, state, None, noise)
-    return Outcome(over_time[0], last, over_time)
+    return RecurrenceOutput(over_time[0], last, over_time)
 
 
 def run_packed(
@@ -74,7 +74,7 @@ def run_packed(
     parameters: Parameters,
     state: State,
     counts: Tensor | None,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Input products, with counts of packed sequences → every field over time, and the last."""
     found = recurrence(
@@ -257,9 +257,9 @@ def unrolled(inputs: Inputs) -> list[Tensor]:
     cell = cell_named(inputs.name, inputs.constant, inputs.initial[0].shape[1])
     loop, initial = split(cell, (*inputs.loop, *inputs.initial))
     a = inputs.products.in_graph()
-    noise = NO_NOISE
+    noise = NO_STEP_MASKS
     if inputs.hold or inputs.drop is not None:
-        noise = Noise(tuple(inputs.hold) or None, inputs.drop)
+        noise = StepMasks(tuple(inputs.hold) or None, inputs.drop)
     if inputs.counts is not None:
         found, last = forward_packed(cell, a, loop, initial, noise, inputs.counts.tolist())
         return [*found, *last]

@@ -18,7 +18,7 @@ from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.modes import needs_graph
 
 
-class Noise(NamedTuple):
+class StepMasks(NamedTuple):
     """What is done to the recurrence besides its equation.
 
     hold: for each field of the state, (T, N, 1) or (T, N, its size): the share of state_{t-1} that
@@ -34,16 +34,16 @@ class Noise(NamedTuple):
         """Whether anything is done at all."""
         return self.hold is not None or self.drop is not None
 
-    def part(self, start: int, end: int) -> "Noise":
+    def part(self, start: int, end: int) -> "StepMasks":
         """That of the steps start … end − 1."""
         hold = None if self.hold is None else tuple(field[start:end] for field in self.hold)
-        return Noise(hold, self.drop)
+        return StepMasks(hold, self.drop)
 
 
-NO_NOISE = Noise()
+NO_STEP_MASKS = StepMasks()
 
 
-class Outcome(NamedTuple):
+class RecurrenceOutput(NamedTuple):
     """What a recurrence gives.
 
     output: h (T, N, H). last: the state after the last step. states: every field over time, and
@@ -63,7 +63,7 @@ def forward(
     a: Tensor,
     loop: Loop,
     state: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     *,
     separate_nodes: bool = False,
 ) -> tuple[list[State], list[State], list[State]]:
@@ -117,7 +117,7 @@ def check_step(cell: Cell, made: Any, before: State) -> None:
 
 
 def forward_packed(
-    cell: Cell, a: Tensor, loop: Loop, state: State, noise: Noise, counts: Sequence[int]
+    cell: Cell, a: Tensor, loop: Loop, state: State, noise: StepMasks, counts: Sequence[int]
 ) -> tuple[State, State]:
     """The loop over packed sequences: every field of all steps (S, size), and each row's last state.
 
@@ -152,7 +152,7 @@ def backward(
     loop: Loop,
     d_fields: Sequence[Tensor | None],
     like: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Run the loop backward: the gradient of every state the cell made, and of the initial state.
 
@@ -190,27 +190,27 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, noise: Noise, onlooker: bool, a: Tensor, *rest: Tensor | None
+        ctx: Any, cell: Cell, noise: StepMasks, return_gates: bool, a: Tensor, *rest: Tensor | None
     ) -> tuple[Tensor, ...]:
         loop, initial = split(cell, rest)
         # Row by row in memory: read at every step, so the one copy pays.
         rows = loop.map(Tensor.contiguous) if len(a) > 8 else loop
         states, fresh, saved = forward(cell, a, rows, initial, noise)
         over_time = stacked(states)
-        fields = stacked(saved) if onlooker or any(ctx.needs_input_grad) else ()
+        fields = stacked(saved) if return_gates or any(ctx.needs_input_grad) else ()
         if any(ctx.needs_input_grad):
             made = over_time if fresh is states else stacked(fresh)
             ctx.cell, ctx.noise = cell, noise
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(a, *rest, *over_time, *made, *fields)
-        seen = fields if onlooker else ()
+        seen = fields if return_gates else ()
         ctx.mark_non_differentiable(*seen)
         return *over_time, *seen
 
     @staticmethod
     def backward(ctx: Any, *d_fields: Tensor | None) -> tuple[Tensor | None, ...]:
         cell: Cell = ctx.cell
-        noise: Noise = ctx.noise
+        noise: StepMasks = ctx.noise
         width, n = len(cell.state_type._fields), 3 + len(cell.extra)
         a, *kept = ctx.saved_tensors
         if needs_graph(d_fields):
@@ -289,19 +289,19 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     *,
-    onlooker: bool = False,
-) -> Outcome:
-    """Input products, state of (N, H) → `Outcome`; gradients by hand, or derived where there are none.
+    return_gates: bool = False,
+) -> RecurrenceOutput:
+    """Input products, state of (N, H) → `RecurrenceOutput`; gradients by hand, or derived.
 
-    onlooker: give the saved values too.
+    return_gates: give the saved values too.
     """
     derived = None if has_backward(cell) else derive(cell)
     cell = derived or cell
     loop = cell.loop(parameters)
     found = Recurrence.apply(  # type: ignore[no-untyped-call]
-        cell, noise, onlooker, products.in_graph(), *loop.values(), *state
+        cell, noise, return_gates, products.in_graph(), *loop.values(), *state
     )
     width = len(cell.state_type._fields)
     saved = found[width:] if derived is None else derived.without_arguments(found[width:])
@@ -313,31 +313,31 @@ def run_unrolled(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     *,
-    onlooker: bool = False,
-) -> Outcome:
+    return_gates: bool = False,
+) -> RecurrenceOutput:
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
     a, loop = products.in_graph(), cell.loop(parameters)
     states, _, saved = forward(cell, a, loop, state, noise, separate_nodes=True)
-    found = outcome(cell, cell.state_type(*stacked(states)), stacked(saved) if onlooker else ())
+    found = outcome(cell, cell.state_type(*stacked(states)), stacked(saved) if return_gates else ())
     return found._replace(steps=tuple(states))
 
 
-def outcome(cell: Cell, states: State, saved: State = ()) -> Outcome:
+def outcome(cell: Cell, states: State, saved: State = ()) -> RecurrenceOutput:
     """Output and last state of every state over time."""
     # A copy: the last state must not keep the whole sequence alive when it is carried on.
     last = cell.state_type(*(field[-1].clone() for field in states))
-    return Outcome(states[0], last, states, saved)
+    return RecurrenceOutput(states[0], last, states, saved)
 
 
-def nothing(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> Outcome:
+def nothing(cell: Cell, x: Tensor, parameters: Parameters, state: State) -> RecurrenceOutput:
     """No steps or no rows: no values, yet gradients (zeros) for x and all parameters."""
     touched = sum((p.sum() for p in (x, *parameters.values())), x.new_zeros(()))
     sizes = (field.shape[1] for field in state)
     lead = x.shape[:2]
     states = cell.state_type(*((touched * 0).expand(*lead, size) for size in sizes))
-    return Outcome(states[0], state, states)
+    return RecurrenceOutput(states[0], state, states)
 
 
 def _held(new: Tensor, old: Tensor, share: Tensor) -> Tensor:

@@ -10,9 +10,9 @@ from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.linear import linear_recurrence
 from sunhwan.ops.modes import needs_graph, transformed
 from sunhwan.ops.reference import (
-    NO_NOISE,
-    Noise,
-    Outcome,
+    NO_STEP_MASKS,
+    RecurrenceOutput,
+    StepMasks,
     differentiable_gradients,
     outcome,
 )
@@ -49,11 +49,11 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: Noise = NO_NOISE,
+    noise: StepMasks = NO_STEP_MASKS,
     *,
-    onlooker: bool = False,
-) -> Outcome:
-    """Input products, state of (N, H) → `Outcome`, all steps side by side."""
+    return_gates: bool = False,
+) -> RecurrenceOutput:
+    """Input products, state of (N, H) → `RecurrenceOutput`, all steps side by side."""
     a = products.in_graph()
     extra = cell.loop(parameters).extra
     if has_backward(cell) and not transformed():
@@ -66,4 +66,4 @@ def run(
         (hold,) = noise.hold
         f, v = torch.lerp(f, torch.ones_like(f), hold), v * (1 - hold)
     h = linear_recurrence(f, v, state[0])
-    return outcome(cell, cell.state_type(h), tuple(saved) if onlooker else ())
+    return outcome(cell, cell.state_type(h), tuple(saved) if return_gates else ())

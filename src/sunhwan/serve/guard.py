@@ -31,7 +31,7 @@ class Guard:
 
     A page of another site can make a browser ask this server, but not under its own name (Host) nor
     without saying where it comes from (Origin). The body is read here, at most `limits.body` bytes
-    of it, before anything behind is troubled; it must be JSON by its type.
+    of it, before it reaches the application; it must be JSON by its type.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, hosts: Iterable[str] = ()) -> None:

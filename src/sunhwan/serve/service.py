@@ -95,7 +95,7 @@ class Service:
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
         if self._places.locked() and self._queue >= self.limits.waiting:
-            raise RefusedError(429, "the server has too much to do: come again in a moment")
+            raise RefusedError(429, "the server is at capacity: retry shortly")
         self._queue += 1
         try:
             await self._places.acquire()

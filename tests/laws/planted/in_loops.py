@@ -148,13 +148,13 @@ FAULTS: list[Fault] = [
             "nothing to read",
         ),
         (
-            "Outcome(states[0], state, states)",
-            "Outcome(states[0], cell.state_type(*(f * 0 for f in state)), states)",
+            "RecurrenceOutput(states[0], state, states)",
+            "RecurrenceOutput(states[0], cell.state_type(*(f * 0 for f in state)), states)",
             "nothing to read",
         ),
     ),
     *of(
-        reference.Noise,
+        reference.StepMasks,
         "part",
         "lstm",
         ("field[start:end]", "field[:end - start]", "backward direction"),
@@ -228,7 +228,7 @@ FAULTS: list[Fault] = [
         dispatch,
         "choose",
         Case("lstm", backend="fused"),
-        ("inside or onlooker", "onlooker", PADDED),
-        ("inside = inside or onlooker", "pass", "trace"),
+        ("inside or return_gates", "return_gates", PADDED),
+        ("inside = inside or return_gates", "pass", "trace"),
     ),
 ]

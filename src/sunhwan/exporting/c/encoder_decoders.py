@@ -49,7 +49,7 @@ ROWS, WRITTEN = 3, 5
 
 
 def input_of(model: EncoderDecoder) -> InputLayer:
-    """What reads the question."""
+    """The encoder."""
     reader = model.reader
     if isinstance(reader, SequenceReader):
         return reader.encoder.inputs

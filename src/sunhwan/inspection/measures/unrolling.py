@@ -15,7 +15,7 @@ from sunhwan.inspection.measures.saved_values import (
 )
 from sunhwan.inspection.subjects import Subject
 from sunhwan.models.softmax import FULL
-from sunhwan.ops import pays
+from sunhwan.ops import folding_is_cheaper
 
 
 class UnrolledLayer(NamedTuple):
@@ -148,7 +148,7 @@ def _kept(subject: Subject, config: Config, T: int | None, memory: str) -> _Kept
     new = min(T or 1, config.data.block_length) if config.data.bptt_length else T
     counted = min(piece or 1, new or 1)
     rows = N * (piece or 1)
-    folded = T is not None and pays(tokens, rows)
+    folded = T is not None and folding_is_cheaper(tokens, rows)
     layers = [
         layer for name in subject.recurrents for layer in _layers(subject, name, folded=folded)
     ]

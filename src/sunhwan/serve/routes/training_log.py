@@ -1,4 +1,4 @@
-"""How a run goes: its log from some byte on."""
+"""Log of a run: read from a byte offset."""
 
 from typing import Any
 
