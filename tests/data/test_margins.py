@@ -95,3 +95,18 @@ def test_a_row_of_words_below_a_header_of_texts_is_a_row(tmp_path: Path) -> None
     path = tmp_path / "a.csv"
     path.write_text("리뷰,라벨\n정말 좋아요,긍정\n" + "나빠요,0\n좋아요,1\n" * 9, encoding="utf-8")
     assert len(read_table(path).rows) == 19
+
+
+TEMPERATURES = "Daily minimum temperatures in Melbourne, Australia, 1981-1990, in degrees"
+
+
+@pytest.mark.parametrize("below", [f"\n{TEMPERATURES}\n", f'\n"{TEMPERATURES}"\n', ""])
+def test_a_long_name_over_numbers_is_one_and_may_stand_below_once_more(
+    tmp_path: Path, below: str
+) -> None:
+    path = tmp_path / "a.csv"
+    rows = "".join(f"2024-03-{n:02},{n * 3}\n" for n in range(1, 13))
+    path.write_text(f'"Date","{TEMPERATURES}"\n{rows}{below}', encoding="utf-8")
+    table = read_table(path)
+    assert table.columns == ("Date", TEMPERATURES)
+    assert len(table.rows) == 12

@@ -112,6 +112,10 @@ def test_what_is_known_ahead_may_be_a_file_of_its_own(
     ahead.write_text("\n".join(["promo,shop,day", *cells[4:]]) + "\n", "utf-8")
     done = command("predict", run, past, "--future", ahead)
     assert f"ahead.csv has no row for '{day(84)}' of s0" in done.sentence
+    other = cells[0].replace(cells[0][0], "1" if cells[0][0] == "0" else "0", 1)
+    ahead.write_text("\n".join(["promo,shop,day", *cells, cells[1], other]) + "\n", "utf-8")
+    done = command("predict", run, past, "--future", ahead)
+    assert "which holds another promo" in done.sentence
 
 
 def test_series_without_numbers_are_left_out_and_said(

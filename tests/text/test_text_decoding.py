@@ -88,7 +88,19 @@ JAPANESE = "私は今日市場に行きました。りんごを買いました�
                 "CP949",
                 f"date,{name}\n2024-01-01,10\n",
             )
-            for name in ("금액", "값", "수량", "지역", "단가", "판매량", "매출", "날짜", "y값")
+            for name in (
+                "금액",
+                "값",
+                "수량",
+                "지역",
+                "단가",
+                "판매량",
+                "매출",
+                "날짜",
+                "y값",
+                "1월",
+                "품목",
+            )
         ),
         ("produto,AÇÃO\n".encode("latin-1"), "Latin-1", "produto,AÇÃO\n"),
         (GERMAN.encode("latin-1"), "Latin-1", GERMAN),

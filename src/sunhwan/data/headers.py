@@ -107,7 +107,7 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     column, or stands over a column of numbers alone, or of a few labels; or when they are numbered,
     as v1 and v2. A usual name of one letter counts only beside another usual name. Or else cells after
     the first ones are times one after the other (`time_columns`), or months over rows of years
-    (`are_months`).
+    (`are_months`). A long cell may stand over numbers, beside a usual name.
     """
     first = [cell.strip() for cell in rows[0]]
     if time_columns(first) and not (len(rows) > 1 and time_columns(rows[-1])):
@@ -119,13 +119,20 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
         not all(cells[1:])
         or not any(cells)
         or (len(set(cells)) < len(cells) and not _are_known_twice(cells))
-        or any(_are_numbers([cell]) or len(cell) > LONGEST_NAME for cell in cells)
+        or any(_are_numbers([cell]) for cell in cells)
     ):
         return False
     columns = [
         [row[place].strip() for row in rows[1:] if place < len(row) and row != rows[0]]
         for place in range(len(cells))
     ]
+    named = any(cell.lower() in WELL_KNOWN and len(cell) > 1 for cell in cells)
+    if any(
+        len(cell) > LONGEST_NAME
+        and not (named and (_are_numbers(column) or _are_mostly_numbers(cell, column)))
+        for cell, column in zip(cells, columns, strict=True)
+    ):
+        return False
     over_labels = [
         cell for cell, column in zip(cells, columns, strict=True) if cell and _are_labels(column)
     ]

@@ -49,13 +49,18 @@ def _filled(row: Sequence[str]) -> int:
 
 
 def footnotes_below(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The footnotes in the last rows, such as the source: alone in their row, below fuller ones."""
+    """The footnotes in the last rows, such as the source: alone in their row, below fuller ones.
+
+    So is a name of the header that stands alone once more.
+    """
     found: list[str] = []
-    for row in reversed(rows):
-        first = next((cell.strip() for cell in row if cell.strip()), "")
-        if _filled(row) != 1 or len(found) == MOST_FOOTNOTES or not _FOOTNOTE.fullmatch(first):
+    header = [cell.strip() for cell in rows[0]] if rows else []
+    for row in reversed(rows[1:]):
+        note = ",".join(cell for cell in row if cell.strip()).strip()
+        alone = _filled(row) == 1 and _FOOTNOTE.fullmatch(note)
+        if len(found) == MOST_FOOTNOTES or not (alone or (len(header) > 1 and note in header)):
             break
-        found.insert(0, first)
+        found.insert(0, note)
     above = rows[len(rows) - len(found) - 1] if len(rows) > len(found) else ()
     return found if len(rows) - len(found) > 1 and _filled(above) > 1 else []
 

@@ -22,7 +22,7 @@ _FREQUENT = frozenset(
     "적전절점정제져졌조종좋죠주준줄중증지직진질집짜짝째차창찾책처천철첫체최추출층치친코크큰큼타태터토트파편평포표풀프필하학한할함합해했행호화확환회후휘히힘"
 )
 """The 300 syllables that are nine tenths of all in Korean prose."""
-_OF_COLUMNS = frozenset("값량률율액판균측별총품번층점명")
+_OF_COLUMNS = frozenset("값량률율액판균측별총품번층점명월목군읍북업종현황형")
 """Others that names of columns have, as 판매량 and 금액."""
 
 _WESTERN = tuple(

@@ -9,9 +9,9 @@ import numpy as np
 from sunhwan.data import Series
 from sunhwan.data.numbers import finite
 from sunhwan.data.series_groups import keys_of
-from sunhwan.data.tables import column, read_table
+from sunhwan.data.tables import Table, column, read_table
 from sunhwan.data.time_columns import time_of
-from sunhwan.errors import DataError, quoted
+from sunhwan.errors import DataError, listed, quoted
 from sunhwan.tasks.forecast.layout import Layout
 
 
@@ -22,7 +22,7 @@ def with_known_ahead(
 
     A row is found by its time, written as those of the series, and by the columns that name a series.
 
-    DataError: a column or a row is missing, or a cell holds no number.
+    DataError: a column or a row is missing, a step stands twice, or a cell holds no number.
     """
     table = read_table(path, empty_lines=True, amounts=True, usual=dict(layout.writings))
     group = [column(table, name, (), "series") for name in layout.group]
@@ -35,9 +35,7 @@ def with_known_ahead(
                 f"{series.name} has no column of times, by which --future finds its rows"
             )
         times = time_of(table, series.time, set(names)).cells
-        rows = {
-            (key, time.strip()): n for n, (key, time) in enumerate(zip(keys, times, strict=True))
-        }
+        rows = _places(table, keys, times, names)
         own = tuple(cell for _, cell in series.key)
         ahead = np.full((horizon, len(series.columns)), np.nan)
         for step, time in enumerate(series.clock.after(horizon)):
@@ -52,3 +50,19 @@ def with_known_ahead(
                 ahead[step, place] = finite(row.values[name], row.where, name, "fill it in")
         made.append(replace(series, ahead=ahead))
     return made
+
+
+def _places(
+    table: Table, keys: Sequence[tuple[str, ...]], times: Sequence[str], names: Sequence[str]
+) -> dict[tuple[tuple[str, ...], str], int]:
+    """The row of each series and time. DataError: two rows of one hold other cells."""
+    rows: dict[tuple[tuple[str, ...], str], int] = {}
+    for place, (key, time) in enumerate(zip(keys, times, strict=True)):
+        first = rows.setdefault((key, time.strip()), place)
+        one, other = table.rows[first], table.rows[place]
+        if any(one.values[name].strip() != other.values[name].strip() for name in names):
+            raise DataError(
+                f"{other.where}: the time {quoted(time)} is that of {one.where} too, which holds another "
+                f"{listed(names)}; keep one row for each time of a series"
+            )
+    return rows
