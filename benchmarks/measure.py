@@ -119,16 +119,20 @@ def publish(text: str, rows: object, arguments: argparse.Namespace) -> None:
 
 
 def split_by_hash(
-    file: Path, folder: Path, names: tuple[str, str], key: str, held_out: float
+    file: Path, folder: Path, names: tuple[str, str], key: str, held_out: float, fold: int = 0
 ) -> tuple[Path, Path]:
     """A headerless TSV, of which the first two columns get names → training and test files.
 
-    The hash of the column `key` ("1" or "2") decides, so that equal texts are on one side.
+    The hash of the column `key` ("1" or "2") decides, so that equal texts are on one side; each `fold` is
+    another part of so many rows.
     """
+    folder.mkdir(exist_ok=True)
     sides: dict[bool, list[str]] = {False: [], True: []}
     for row in read_table(file, header=False).rows:
         digest = hashlib.sha256(("split " + row.values[key]).encode()).digest()
-        sides[digest[0] < 256 * held_out].append(f"{row.values['1']}\t{row.values['2']}\n")
+        sides[int(digest[0] / 256 / held_out) == fold].append(
+            f"{row.values['1']}\t{row.values['2']}\n"
+        )
     train, test = folder / "train.tsv", folder / "test.tsv"
     for path, side in ((train, False), (test, True)):
         path.write_text("\t".join(names) + "\n" + "".join(sides[side]), encoding="utf-8")

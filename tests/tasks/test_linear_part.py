@@ -19,7 +19,15 @@ from sunhwan.inspection import encode_texts
 from sunhwan.models.ngrams import BASE, PRIME, NgramLinear
 from sunhwan.store import load_model, read_tensors, save_model
 from sunhwan.tasks import Classify
-from sunhwan.tasks.classify.ngrams import FOLDS, GramCounts, _strength, fit_ngrams
+from sunhwan.tasks.classify.ngrams import (
+    FLOOR,
+    FOLDS,
+    PRIOR,
+    GramCounts,
+    _importance,
+    _strength,
+    fit_ngrams,
+)
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.interface import Prepared
 from sunhwan.tasks.common.pairs import share_of
@@ -193,7 +201,7 @@ def test_the_network_s_share_is_fitted_and_stored_within_its_output_layer(
     task, rows = prepared.task, prepared.train[:200]
     model = task.model.eval()
     with torch.no_grad():
-        model.output.weight.normal_()
+        model.output.weight.normal_(std=2)
     trained = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     inputs = task.collate(rows[:9]).inputs
     alone, linear = model.network(inputs), model.linear(inputs[0])
@@ -225,7 +233,23 @@ def test_the_penalty_is_the_one_that_rows_left_out_ask_for(wrong: float, strengt
     targets = (counts @ rng.normal(size=60) > 0).astype(int)
     targets = np.where(rng.random(400) < wrong, 1 - targets, targets)
     rows = GramCounts(counts, np.arange(60), counts)
-    assert _strength(rows, targets, 2, np.arange(400) % 5 > 0) == strength
+    best, said = _strength(rows, targets, 2, np.arange(400) % 5 > 0)
+    assert best == strength
+    assert said.shape == (80, 2)
+
+
+def test_an_n_gram_counts_by_what_it_tells_of_the_label() -> None:
+    """One of 40 rows all of one label, one of 40 of both, one of 4 of one label."""
+    targets = np.arange(200) % 2
+    has = np.stack(
+        [(np.arange(200) < 80) & (targets == 0), np.arange(200) < 40, np.arange(200) % 50 == 0], 1
+    )
+    found = _importance(csr_matrix(has, dtype=np.float32), targets, 2)
+    share = (40 + PRIOR / 2) / (40 + PRIOR)
+    told = np.log(2) + share * np.log(share) + (1 - share) * np.log(1 - share)
+    idf = np.log(201 / 41) + 1
+    assert found[:2] == pytest.approx(idf * np.sqrt([FLOOR + told, FLOOR]))
+    assert found[2] < idf * np.sqrt(FLOOR + np.log(2)) * (np.log(201 / 5) + 1) / idf
 
 
 def test_pairs_have_none(tmp_path: Path) -> None:

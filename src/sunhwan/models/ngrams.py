@@ -19,9 +19,9 @@ class NgramLinear(nn.Module):
     .. math:: z = b + \sum_g f_g W_g \Big/ \sqrt{\sum_g f_g^2}
 
     over all n-grams g of up to `longest` steps, each as often as it occurs; :math:`f_g` is its inverse
-    document frequency. A step is a token (N, T), or a word (N, T, 1 + C) by its letters, in small letters
-    and without its marks, unless it is nothing but marks. What is fitted, by
-    `sunhwan.tasks.classify.ngrams`, learns nothing from gradients.
+    document frequency, in models of today times what it tells of the label. A step is a token (N, T), or a
+    word (N, T, 1 + C) by its letters, in small letters and without its marks, unless it is nothing but
+    marks. What is fitted, by `sunhwan.tasks.classify.ngrams`, learns nothing from gradients.
 
     letters: of words, the letter that each id is; none where steps are tokens.
     """

@@ -21,6 +21,8 @@ BUCKETS, WEIGHTS = 2**18, 2**22
 """At most, of one label and of all."""
 REPEATED, ROOM = 2, 32
 """Rows of an n-gram that counts, and buckets for each such n-gram: others rarely fall into the same."""
+PRIOR, FLOOR = 2.0, 0.1
+"""Rows of the labels' shares among all, beside those of an n-gram; nats that even an idle n-gram has."""
 WORDS, TOKENS = 2, 6
 """The longest n-grams, in words and in other tokens."""
 
@@ -44,16 +46,17 @@ def fit_ngrams(
     rows = _rows(_codes(kind, examples), labels)
     targets = np.array([int(e.target) for e in examples if e.target is not None])
     fold = np.array([int(FOLDS * share_of("\t".join(("fold", *e.raw)))) for e in examples])
-    strength = _strength(rows, targets, labels, fold != 0)
-    part = empty_part(kind, rows.counts.shape[1], labels)
-    frequency, weight, bias = _fitted(rows, targets, labels, strength)
-    for buffer, values in ((part.frequency, frequency), (part.weight, weight.T), (part.bias, bias)):
-        buffer.copy_(torch.from_numpy(values))
     held_out = np.zeros((len(examples), labels), np.float32)
-    for left_out in range(FOLDS):
+    strength, held_out[fold == 0] = _strength(rows, targets, labels, fold != 0)
+    for left_out in range(1, FOLDS):
         asked = fold == left_out
         found = _fitted(rows.some(~asked), targets[~asked], labels, strength)
         held_out[asked] = _logits(rows.counts[asked], *found)
+    part = empty_part(kind, rows.counts.shape[1], labels)
+    importance, weight, bias = _fitted(rows, targets, labels, strength)
+    part.frequency.copy_(torch.from_numpy(importance))
+    part.weight.copy_(torch.from_numpy(weight.T))
+    part.bias.copy_(torch.from_numpy(bias))
     return part, torch.from_numpy(held_out)
 
 
@@ -82,40 +85,59 @@ def _rows(codes: Sequence[Any], labels: int) -> GramCounts:
     return GramCounts(grams, bucket, _counts(starts, bucket[columns], buckets))
 
 
-def _strength(rows: GramCounts, targets: Any, labels: int, known: Any) -> float:
-    """The first of `STRENGTHS` whose next is worse on the other rows when fitted to the known ones."""
-    best, least = STRENGTHS[0], math.inf
-    if known.all() or not known.any():
-        return best
+def _strength(rows: GramCounts, targets: Any, labels: int, known: Any) -> tuple[float, Any]:
+    """The first of `STRENGTHS` whose next is worse on the other rows when fitted to the known ones.
+
+    Also what that fit says of the others (n, L).
+    """
+    best, said, least = STRENGTHS[0], None, math.inf
     asked = torch.from_numpy(targets[~known])
     for strength in STRENGTHS:
         found = _fitted(rows.some(known), targets[known], labels, strength)
-        logits = torch.from_numpy(_logits(rows.counts[~known], *found))
-        nats = functional.cross_entropy(logits, asked).item()
-        if nats >= least:
+        logits = _logits(rows.counts[~known], *found)
+        nats = functional.cross_entropy(torch.from_numpy(logits), asked).item()
+        if said is not None and not nats < least:
             break
-        best, least = strength, nats
-    return best
+        best, said, least = strength, logits, nats
+    return best, said
 
 
-def _logits(counts: Any, frequency: Any, weight: Any, bias: Any) -> Any:
+def _logits(counts: Any, importance: Any, weight: Any, bias: Any) -> Any:
     """What a fit says of rows (n, L)."""
-    return _scaled(counts, frequency) @ weight.T + bias
+    return _scaled(counts, importance) @ weight.T + bias
 
 
 def _fitted(rows: GramCounts, targets: Any, labels: int, strength: float) -> tuple[Any, Any, Any]:
-    """Inverse document frequencies (F), weights (L, F) and biases (L), fitted to these rows alone.
+    """Importances (F), weights (L, F) and biases (L), fitted to these rows alone.
 
-    A bucket without an n-gram of `REPEATED` rows has frequency 0: such n-grams tell nothing of others and
+    A bucket without an n-gram of `REPEATED` rows has importance 0: such n-grams tell nothing of others and
     would only make the norm larger, most of rows of which most was never seen.
     """
     kept = np.unique(rows.bucket[rows.grams.getnnz(0) >= REPEATED])
     counts = rows.counts[:, kept]
-    frequency, weight = (np.zeros((k, rows.counts.shape[1]), np.float32) for k in (1, labels))
-    frequency[0, kept] = math.log(1 + len(targets)) - np.log1p(counts.getnnz(0)) + 1
-    features = _scaled(counts, frequency[0, kept])
+    importance, weight = (np.zeros((k, rows.counts.shape[1]), np.float32) for k in (1, labels))
+    importance[0, kept] = _importance(counts, targets, labels)
+    features = _scaled(counts, importance[0, kept])
     weight[:, kept], bias = _regression(features, targets, labels, strength)
-    return frequency[0], weight, bias
+    return importance[0], weight, bias
+
+
+def _importance(counts: Any, targets: Any, labels: int) -> Any:
+    r"""The factor of each n-gram (F): idf · sqrt(`FLOOR` + what it tells of the label), in nats.
+
+    .. math:: \sum_l p(l|g) \log\frac{p(l|g)}{p(l)}, \quad p(l|g) = \frac{n_{gl} + m\,p(l)}{n_g + m}
+
+    where n counts rows and m is `PRIOR`: weights of terms by their classes (Debole and Sebastiani 2003).
+    """
+    from scipy.sparse import csr_matrix
+
+    ones = np.ones(len(targets), np.float64)
+    members = csr_matrix((ones, (targets, np.arange(len(targets)))), (labels, len(targets)))
+    found = (members @ (counts > 0)).toarray()
+    prior = np.bincount(targets, minlength=labels)[:, None] / max(len(targets), 1)
+    share = (found + PRIOR * prior) / (found.sum(0) + PRIOR)
+    told = (share * np.log(np.maximum(share, 1e-12) / np.maximum(prior, 1e-12))).sum(0)
+    return (math.log(1 + len(targets)) - np.log1p(counts.getnnz(0)) + 1) * np.sqrt(FLOOR + told)
 
 
 def _codes(kind: InputKind, examples: Sequence[Example]) -> list[Any]:
@@ -141,13 +163,13 @@ def _counts(starts: Any, columns: Any, different: int) -> Any:
     return counts
 
 
-def _scaled(counts: Any, frequency: Any) -> Any:
+def _scaled(counts: Any, importance: Any) -> Any:
     """The features of `NgramLinear`: each row divided by its norm, in which repeats count singly."""
     from scipy.sparse import diags
 
-    norm = np.sqrt(counts @ np.square(frequency))
+    norm = np.sqrt(counts @ np.square(importance))
     return (
-        (diags(1 / np.maximum(norm, 1e-6)) @ counts @ diags(frequency)).tocsr().astype(np.float32)
+        (diags(1 / np.maximum(norm, 1e-6)) @ counts @ diags(importance)).tocsr().astype(np.float32)
     )
 
 
