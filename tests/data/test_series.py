@@ -563,6 +563,9 @@ def test_only_what_would_help_is_advised(text: str, cure: str, tmp_path: Path) -
         ("−3.5|2|-4", [-3.5, 2, -4], "(−3.5 is -3.5)"),
         ("$−3.5|$2", [-3.5, 2], "($−3.5 is -3.5)"),
         ("△1,200|950||▲3", [-1200, 950, np.nan, -3], "(△1,200 is -1200)"),
+        ("3.5-|2|10 -", [-3.5, 2, -10], "(3.5- is -3.5)"),
+        ("2|1.204,50-|5,5", [2, -1204.5, 5.5], "(1.204,50- is -1204.50)"),
+        ("-999|5|-999|7", [-999, 5, -999, 7], "-999 stands 2 times in 값 and is read as a number"),
         ("▲3.5|▼2|0", [3.5, -2, 0], "(▲3.5 is 3.5)"),
         ("1 200|950|2 300", [1200, 950, 2300], "값 with spaces between thousands"),
         ("1\u202f200.5|950|2\xa0300", [1200.5, 950, 2300], "값 with spaces between thousands"),
@@ -578,9 +581,17 @@ def test_numbers_are_read_as_accounts_and_other_countries_write_them(
     assert said in series.said
 
 
-@pytest.mark.parametrize("cells", [("▲3.5", "▲2"), ("△3.5", "-2"), ("3–4", "2"), ("12 34", "5")])
+@pytest.mark.parametrize(
+    "cells", [("▲3.5", "▲2"), ("△3.5", "-2"), ("3-", "-2"), ("3–4", "2"), ("12 34", "5")]
+)
 def test_signs_that_are_not_certain_are_refused(cells: tuple[str, str]) -> None:
     with pytest.raises(DataError, match=r"which is not a finite number|no column of numbers"):
         read(
             "날짜\t값\n" + "".join(f"2024-03-0{n}\t{c}\n" for n, c in enumerate(cells, 1)), "x.tsv"
         )
+
+
+@pytest.mark.parametrize("cells", ["-999|5|-998|7|-999", "-999|5|7|8", "-99|-20|-99|3"])
+def test_a_low_number_among_others_or_once_is_no_stand_in(cells: str) -> None:
+    rows = [f"2024-03-0{n}\t{cell}\n" for n, cell in enumerate(cells.split("|"), 1)]
+    assert "is read as a number" not in read("날짜\t값\n" + "".join(rows), "x.tsv").said

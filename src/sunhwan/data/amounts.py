@@ -23,9 +23,11 @@ _AMOUNT = re.compile(
 )
 _NO_AMOUNT = re.compile(rf"[{_CURRENCY}][ \xa0]*-|-[ \xa0]*[{_CURRENCY}]")
 _RISING, _FALLING, _DASHES = ("△", "▲"), ("▽", "▼"), "−–－"
+_BEHIND = re.compile(r"([0-9][0-9.,' ]*+) ?-")
+"""A negative number as SAP writes it."""
 _SIGNS = "".join((*_RISING, *_FALLING, _DASHES))
 _MINUS = str.maketrans(_DASHES, "-" * len(_DASHES))
-_MARK = re.compile(rf"[{_CURRENCY}%({_SIGNS}]")
+_MARK = re.compile(rf"[{_CURRENCY}%({_SIGNS}]|[0-9] ?-$", re.MULTILINE)
 _OF_ONE_CURRENCY = ({"₩", "원"}, {"¥", "円"}, {"¥", "元"})
 _WITHOUT_DECIMALS = frozenset("¥₩원円元")
 
@@ -93,10 +95,14 @@ def without_dashes(cells: Sequence[str]) -> tuple[list[str], str]:
 def _plain_signs(cells: Sequence[str]) -> list[str]:
     """The cells with "-" for other signs of a negative number, where it is certain that these are.
 
+    Some programs write 3.5- for -3.5, where no sign stands before a number.
     Accounts write △3.5 or ▲3.5 for -3.5 beside numbers without a sign, lists of changes ▲ beside ▼ for what
     rose.
     """
     cells = [cell.strip().translate(_MINUS) for cell in cells]
+    behind = [_BEHIND.fullmatch(cell) for cell in cells]
+    if any(behind) and not any(cell[:1] in "+-" for cell in cells if cell):
+        return [f"-{one[1]}" if one else cell for one, cell in zip(behind, cells, strict=True)]
     rising = any(cell.startswith(_RISING) for cell in cells)
     falling = any(cell.startswith(_FALLING) for cell in cells)
     bare = any(not cell.startswith(_RISING) and cell.strip("0.,") for cell in cells)
@@ -128,7 +134,7 @@ def _may_be_amounts(cells: Sequence[str]) -> bool:
     """Whether the first filled cell is an amount and some cell has a mark: the quick half of an answer."""
     first = next((cell.strip() for cell in cells if cell.strip()), "").translate(_MINUS)
     return (
-        _amount(first.lstrip(_SIGNS).strip()) is not None
+        _amount(first.lstrip(_SIGNS).removesuffix("-").strip()) is not None
         and _MARK.search("\n".join(cells)) is not None
     )
 

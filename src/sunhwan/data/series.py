@@ -28,6 +28,9 @@ from sunhwan.errors import DataError, SunhwanError, listed, quoted
 
 _CURE = "write a number such as 12.5 or leave the cell empty, or choose the columns that are series"
 
+_STAND_INS = (-99.0, -99.9, -999.0, -999.9, -9999.0, -99999.0)
+"""Numbers by which offices for the weather and others say that one is missing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -225,6 +228,15 @@ def _counted(
         )
     if empty := int(np.isnan(values).sum()):
         notes.append(f"{empty:,} number{' is' if empty == 1 else 's are'} missing")
+    for name, column in zip(_read(columns), values.T, strict=True):
+        known = column[~np.isnan(column)]
+        least = known.min(initial=0.0)
+        count, others = int((known == least).sum()), known[known != least]
+        if least in _STAND_INS and count > 1 and others.min(initial=0.0) > least / 9:
+            notes.append(
+                f"{least:g} stands {count:,} times in {name} and is read as a number; if it says that one "
+                "is missing, leave these cells empty"
+            )
     return tuple(notes)
 
 
