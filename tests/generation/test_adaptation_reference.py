@@ -12,7 +12,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Tokens
 from sunhwan.generation import Adaptation, AdaptiveStepper, Cache
 from sunhwan.generation.adaptation import tuned
-from sunhwan.generation.descent import EPS
+from sunhwan.generation.descent import EPS, Descent
 from sunhwan.layers import detach
 from sunhwan.models import LanguageModel
 from sunhwan.models.softmax import FULL, Softmax
@@ -111,6 +111,16 @@ def test_segments_give_what_the_equations_give(
     found = [nats for tokens in given for nats, _ in stepper.losses(tokens)]
     wanted = by_the_equations(model, given, adaptation)
     assert torch.cat(found).tolist() == pytest.approx(wanted, abs=2e-5)
+
+
+def test_gradients_in_another_order_of_memory_are_read_in_theirs() -> None:
+    descent = Descent(MODELS["tied"](), 0.1, 0.0)
+    descent._steps = 1
+    p = next(p for p in descent.model.parameters() if p.dim() == 2)
+    before, g = p.detach().clone(), torch.randn(p.shape[1], p.shape[0]).T
+    with torch.no_grad():
+        descent._update(p, g)
+    torch.testing.assert_close(p.detach(), before - 0.1 * g / (g.abs() + EPS))
 
 
 @pytest.mark.parametrize("adaptation", ADAPTATIONS, ids=["cache", "dynamic", "both"])
