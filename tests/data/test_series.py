@@ -595,3 +595,20 @@ def test_signs_that_are_not_certain_are_refused(cells: tuple[str, str]) -> None:
 def test_a_low_number_among_others_or_once_is_no_stand_in(cells: str) -> None:
     rows = [f"2024-03-0{n}\t{cell}\n" for n, cell in enumerate(cells.split("|"), 1)]
     assert "is read as a number" not in read("날짜\t값\n" + "".join(rows), "x.tsv").said
+
+
+def test_a_column_of_yes_and_no_is_to_be_written_as_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"2024-03-0{n},{n},{'yes' if n % 2 else 'no'}" for n in range(1, 10)]
+    path.write_text("\n".join(["date,sold,promo", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"holds 'yes'.*write 1 for yes and 0 for no"):
+        read_panel(path, Wanted(future=("promo",)))
+
+
+@pytest.mark.parametrize("written", ["FY{0}", "FY {0} Q1", "Q1 FY{0}"])
+def test_fiscal_years_are_refused(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "a.csv"
+    rows = [f"{written.format(2000 + n)},{n}" for n in range(12)]
+    path.write_text("\n".join(["year,sold", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="looks like a time and is not understood"):
+        read_panel(path)

@@ -100,6 +100,7 @@ _LOOKS = re.compile(
     rf"\d+\s*[-/.:]\s*\d+\s*[-/.:]\s*\d+|\d{{1,4}}[-/]\d{{1,4}}|\d{{1,2}}:\d{{2}}"
     r"|\d+\s*(?:[년월시年月日時]|분기)"
     rf"|\d\W*(?:{_ENGLISH_MONTH})\b|\b(?:{_ENGLISH_MONTH})\W*\d|\b\d{{1,2}}[QH]\W?\d{{2}}\b"
+    r"|\bFY\W?\d{2}"
     rf"|{_A_YEAR}\D+\d|\d\D+{_A_YEAR}|{_A_YEAR}\W*(?:{_OTHER_MONTHS})|\b(?:{_OTHER_MONTHS})\w*\W*{_A_YEAR}",
     re.IGNORECASE,
 )

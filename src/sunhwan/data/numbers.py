@@ -11,6 +11,7 @@ from sunhwan.errors import DataError, quoted
 
 # Possessive: what is taken is not given back, or a long cell would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_YES_OR_NO = frozenset(("yes", "no", "true", "false", "y", "n", "예", "아니오", "아니요"))
 _WHOLE = re.compile(r"[+-]?[0-9]++")
 _GROUPED = re.compile(
     r"[+-]?[1-9][0-9]{0,2}(?:(?:,[0-9]{3})++|(?:'[0-9]{3})++|(?:[ \xa0\u202f][0-9]{3})++)(?:\.[0-9]*+)?"
@@ -52,6 +53,8 @@ def finite(cell: str, where: str, column: str, cure: str) -> float:
     if math.isfinite(value):
         return value
     found = f"holds {quoted(cell)}, which is not a finite number" if cell.strip() else "is empty"
+    if cell.strip().casefold() in _YES_OR_NO:
+        cure = "write 1 for yes and 0 for no"
     raise DataError(f"{where}: column {quoted(column)} {found}; {cure}.")
 
 
