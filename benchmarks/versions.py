@@ -4,8 +4,8 @@
 
 OTHER is a checkout of another version whose compiled library was built into its folder build
 (`cmake -S native -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build`), as that of this one was.
-Each version runs in a process of its own, and they are asked in turn. Nothing but what every version has
-is called: `Config`, `train`, `load`, `sample`.
+Each version runs in a process of its own, which keeps the memory it frees as `sunhwan train` does, and they
+are asked in turn. Nothing but what every version has is called: `Config`, `train`, `load`, `sample`.
 """
 
 import json
@@ -85,6 +85,9 @@ def answer() -> None:
     """What a version's process does: a request a line, the seconds a line."""
     import torch
 
+    from sunhwan.ops import keep_freed_memory
+
+    keep_freed_memory()
     for line in sys.stdin:
         request = json.loads(line)
         torch.set_num_threads(request["threads"])
