@@ -9,6 +9,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -146,6 +147,47 @@ def train_apart(corpus: str, run: Path, options: Sequence[str]) -> float:
     subprocess.run([*command, *options], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def command(*arguments: object) -> list[str]:
+    """`sunhwan` in a process of its own."""
+    return [sys.executable, "-m", "sunhwan", *map(str, arguments)]
+
+
+def ran(arguments: list[str], until: Callable[[], bool] | None = None) -> dict[str, Any]:
+    """Run to the end, or kill once `until` holds: exit code, seconds, peak megabytes, lines on stderr.
+
+    Memory is that of the command's processes together, sampled every half second (`megabytes`).
+    """
+    begun, peak = time.perf_counter(), 0.0
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=told)
+        while process.poll() is None:
+            peak = max(peak, megabytes(process.pid))
+            if until is not None and until():
+                process.kill()
+            time.sleep(0.05 if until else 0.5)
+        seconds = time.perf_counter() - begun
+        told.seek(0)
+        said = told.read().strip().splitlines()
+    return {"code": process.returncode, "seconds": seconds, "MB": peak, "said": said}
+
+
+def megabytes(pid: int) -> float:
+    """The memory of a process and of those that it started (Linux; elsewhere 0).
+
+    Of the pages that they share, each has its part (PSS); those of mapped files are counted.
+    """
+    found = 0.0
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                found = int(line.split()[1]) / 1024
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += megabytes(int(child))
+    except (OSError, ValueError):
+        pass
+    return found
 
 
 def describing(seed: int, arguments: argparse.Namespace) -> list[str]:

@@ -11,15 +11,12 @@ of the pages that they share, each has its part (PSS), sampled every half second
 
 import os
 import random
-import signal
 import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import arguments_of, machine, publish, table
+from benchmarks.measure import arguments_of, command, machine, publish, ran, table
 
 NOUNS = ["영화", "배우", "이야기", "음악", "film", "plot", "music"]
 WORDS = {
@@ -43,41 +40,6 @@ def write(path: Path, rows: int, last: str, seed: int) -> Path:
     return path
 
 
-def command(*arguments: object) -> list[str]:
-    """`sunhwan` in a process of its own."""
-    return [sys.executable, "-m", "sunhwan", *map(str, arguments)]
-
-
-def ran(arguments: list[str], kill_when: Path | None = None) -> dict[str, Any]:
-    """Run to the end, or kill once a file is there: exit code, seconds, peak megabytes, lines on stderr."""
-    begun, peak = time.perf_counter(), 0.0
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
-        process = subprocess.Popen(arguments, stderr=told)
-        while process.poll() is None:
-            peak = max(peak, megabytes(process.pid))
-            if kill_when is not None and kill_when.exists():
-                process.send_signal(signal.SIGKILL)
-            time.sleep(0.05 if kill_when else 0.5)
-        seconds = time.perf_counter() - begun
-        told.seek(0)
-        said = told.read().strip().splitlines()
-    return {"code": process.returncode, "seconds": seconds, "MB": peak, "said": said}
-
-
-def megabytes(pid: int) -> float:
-    """The memory of a process and of those that it started (Linux; elsewhere 0)."""
-    found = 0.0
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                found = int(line.split()[1]) / 1024
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += megabytes(int(child))
-    except (OSError, ValueError):
-        pass
-    return found
-
-
 def measured(folder: Path, rows: int, jobs: int) -> list[dict[str, Any]]:
     """All runs of the job, a row each.
 
@@ -94,8 +56,10 @@ def measured(folder: Path, rows: int, jobs: int) -> list[dict[str, Any]]:
     found = []
 
     def job(name: str, out: Path, *options: object, code: int = 0, kill: bool = False) -> None:
-        record = out.with_name(f".{out.name}.progress") if kill else None
-        told = ran(command("predict", run, source, "--out", out, *options), record)
+        record = out.with_name(f".{out.name}.progress")
+        told = ran(
+            command("predict", run, source, "--out", out, *options), record.exists if kill else None
+        )
         assert kill or told["code"] == code, "\n".join([f"{name}: {told['code']}", *told["said"]])
         found.append({"job": name, **told, "said": told["said"][-1:]})
 
