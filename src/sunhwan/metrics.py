@@ -15,6 +15,7 @@ from sunhwan.data import Block, Tokens, warm_blocks
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
 from sunhwan.models.softmax import AdaptiveSoftmax
+from sunhwan.progress import tell
 
 
 def perplexity(loss: float) -> float:
@@ -131,6 +132,7 @@ def evaluate_tokens(
             loss += nats[scored].double().sum().cpu()
             right += int(ranked_first[scored].sum())
             count += int(scored.sum())
+            tell("measuring", count, limit or tokens.targets)
         characters = round(tokens.characters * count / tokens.targets)
         return Scores(loss.item() / count, right / count, count, characters, tokens.unknown)
 

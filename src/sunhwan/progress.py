@@ -1,4 +1,4 @@
-"""Progress of long work before training: whoever shows it listens, whoever works tells."""
+"""Progress of long work outside training: whoever shows it listens, whoever works tells."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,5 +1,6 @@
 """The language of the command line: chosen by an option or by the computer."""
 
+import json
 import os
 import re
 import subprocess
@@ -121,3 +122,13 @@ def test_units_and_names_of_figures_are_korean_too() -> None:
     choose_language(["--language", "ko"])
     assert with_unit("0.1 (share of the mean size)") == "0.1 (평균 크기에 대한 비율)"
     assert named_figure("coverage of the 80 % band") == "80 % 구간에 든 비율"
+
+
+def test_what_auto_chose_is_said(runs: dict[str, Path], text_file: Path, command: Command) -> None:
+    for chosen, said in (("en", "auto chose --dynamic"), ("ko", "auto가 고른 값: --dynamic")):
+        told = command(
+            "--language", chosen, "evaluate", str(runs["characters"]), str(text_file), "--json",
+            "--dynamic", "auto", "--cache", "auto",
+        )  # fmt: skip
+        adapted = json.loads(told.out)["adapted"]
+        assert f"{said} {adapted['rate']:g},{adapted['decay']:g},{adapted['segment']} " in told.err

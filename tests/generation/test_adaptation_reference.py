@@ -11,11 +11,12 @@ from torch.nn import functional
 from sunhwan.config import ModelConfig
 from sunhwan.data import Tokens
 from sunhwan.generation import Adaptation, AdaptiveStepper, Cache
-from sunhwan.generation.adaptation import tuned
+from sunhwan.generation.adaptation import DECAYS, RATES, SEGMENTS, evaluate_adapted, tuned
 from sunhwan.generation.descent import EPS, Descent
 from sunhwan.layers import detach
 from sunhwan.models import LanguageModel
 from sunhwan.models.softmax import FULL, Softmax
+from sunhwan.progress import Progress, listening
 
 V, CACHE = 11, Cache(0.3, 1.5, 9)
 ADAPTATIONS = [
@@ -149,3 +150,20 @@ def test_the_cache_is_tuned_beside_the_steps_that_are_given() -> None:
     found = tuned(MODELS["tied"](), texts()[0], cache=False, given=Adaptation(cache=CACHE))
     assert found.rate > 0
     assert found.cache == CACHE
+
+
+def test_steps_are_tuned_by_the_loss_and_the_work_is_told() -> None:
+    model, (first, _) = MODELS["tied"](), texts()
+    told: list[Progress] = []
+    with listening(told.append):
+        found = tuned(model, first)
+        evaluate_adapted(model, first, found)
+    dynamic = found._replace(cache=None)
+    loss = evaluate_adapted(model, first, dynamic).loss
+    others = [Adaptation(rate, segment=segment) for rate in RATES for segment in SEGMENTS]
+    others += [dynamic._replace(decay=decay) for decay in DECAYS]
+    assert all(evaluate_adapted(model, first, other).loss >= loss for other in others)
+    for what in ("tuning", "adapting"):
+        shares = [one.share for one in told if one.what == what]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sunhwan.cli.language import noted
 from sunhwan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,9 +48,24 @@ def adaptation_of(
     given = steps._replace(cache=None if cache in (None, "auto") else _cache(str(cache)))
     if "auto" not in (dynamic, cache):
         return given
-    return language.tune_adaptation(
-        held_out(run, language), dynamic=dynamic == "auto", cache=cache == "auto", given=given
-    )
+    from rich.text import Text
+
+    from sunhwan.cli.terminal import console, watched
+
+    with watched():
+        found = language.tune_adaptation(
+            held_out(run, language), dynamic=dynamic == "auto", cache=cache == "auto", given=given
+        )
+    console(stderr=True).print(Text(noted(f"auto chose {_options(found)}")))
+    return found
+
+
+def _options(adaptation: "Adaptation") -> str:
+    """The two options that ask for these numbers."""
+    rate, cache, decay, segment = adaptation
+    dynamic = f"--dynamic {rate:g},{decay:g},{segment}" if rate else ""
+    beside = f"--cache {','.join(f'{number:g}' for number in cache)}" if cache else ""
+    return f"{dynamic} {beside}".strip()
 
 
 def held_out(run: Path, language: "LanguageModelTask") -> "Tokens":

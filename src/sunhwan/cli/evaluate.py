@@ -51,7 +51,8 @@ def evaluate(
 
     from sunhwan import api
     from sunhwan.atomic import check_writable
-    from sunhwan.cli.terminal import console, visible
+    from sunhwan.cli.terminal import console, visible, watched
+    from sunhwan.tasks.language_model.adapted import with_adapted, with_tuning
 
     name_cells(cell)
     if picture:
@@ -59,13 +60,12 @@ def evaluate(
     task = api.load(run)
     adaptation = adaptation_of(run, task, dynamic, cache)
     language = task.as_language_model()
-    review = task.review(*file, precision=precision, strict=strict)
-    if adaptation and language:
-        from sunhwan.tasks.language_model.adapted import with_adapted, with_tuning
-
-        review = with_adapted(review, language, adaptation)
-        if "auto" in (dynamic, cache):
-            review = with_tuning(review, held_out(run, language))
+    with watched():
+        review = task.review(*file, precision=precision, strict=strict)
+        if adaptation and language:
+            review = with_adapted(review, language, adaptation)
+    if adaptation and language and "auto" in (dynamic, cache):
+        review = with_tuning(review, held_out(run, language))
     beside = None
     if baselines:
         try:

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
 from rich.text import Text
 
 from sunhwan.errors import printable
@@ -49,9 +52,9 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def passing_bar(console: Console, *, quiet: bool = False) -> Progress:
+def passing_bar(console: Console, *, quiet: bool = False) -> Bar:
     """A bar with its share and a description, which leaves nothing behind; none in a pipe."""
-    return Progress(
+    return Bar(
         BarColumn(bar_width=24),
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.description}", markup=False),
@@ -60,3 +63,24 @@ def passing_bar(console: Console, *, quiet: bool = False) -> Progress:
         transient=True,
         disable=quiet or not console.is_terminal,
     )
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Show on stderr how far the work inside is, and how long it takes yet; nothing is left of it."""
+    from sunhwan.cli.language import say
+    from sunhwan.cli.live_line import Reading, clock
+    from sunhwan.progress import Progress, listening
+
+    pace = Reading()
+    with passing_bar(console(stderr=True)) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+
+        def told(progress: Progress) -> None:
+            left = pace.left(progress.what, progress.share)
+            time = "" if left is None else f"{say('left', time=clock(left))}  "
+            what = time + say(f"reading.{progress.what}")
+            bar.update(task, completed=progress.share, description=what, visible=True)
+
+        with listening(told):
+            yield

@@ -1,7 +1,7 @@
 """Adaptation to the text that is read: dynamic evaluation and a neural cache. The model stays as it is."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +17,7 @@ from sunhwan.layers import detach
 from sunhwan.metrics import Scores, to_device
 from sunhwan.models import LanguageModel
 from sunhwan.models.mode import evaluating
+from sunhwan.progress import tell
 
 SEGMENT, LONGEST = 20, 1000
 """Tokens between two steps of dynamic evaluation, and how many these may be."""
@@ -146,15 +147,19 @@ def _check(adaptation: Adaptation) -> None:
 
 def evaluate_adapted(model: LanguageModel, tokens: Tokens, adaptation: Adaptation) -> Scores:
     """Score a whole text in one piece by a model that adapts to what it has read of it."""
-    loss, right = 0.0, 0
+    loss, right, done, count = 0.0, 0, 0, tokens.targets
     for nats, ranked_first in AdaptiveStepper(model, adaptation).losses(tokens):
         loss += float(nats.double().sum())
         right += int(ranked_first.sum())
-    count = tokens.targets
+        done += len(nats)
+        tell("adapting", done, count)
     return Scores(loss / count, right / count, count, tokens.characters, tokens.unknown)
 
 
 RATES = (0.0001, 0.0003, 0.001, 0.003)
+SEGMENTS = (20, 100)
+DECAYS = (0.001, 0.01)
+"""Beside the usual one."""
 CACHES = tuple(
     Cache(share, flatness) for share in (0.05, 0.1, 0.2) for flatness in (0.1, 0.3, 0.6, 1.0)
 )
@@ -170,19 +175,39 @@ def tuned(
     cache: bool = True,
     given: Adaptation | None = None,
 ) -> Adaptation:
-    """The best rate and cache on the first tokens of a validation text, one after the other.
+    """The best steps and cache on the first tokens of a validation text, one after the other.
 
-    given: what else there is, and the rate or the cache where it is not to be tuned.
+    Of steps rates with segments, then decays. given: what else there is, and the steps or the cache
+    where they are not to be tuned.
     """
     some, given = _tuned_on(validation), given or Adaptation()
+    tries = [given._replace(rate=r, segment=s, cache=None) for s in SEGMENTS for r in RATES]
+    steps = sum(1 / one.segment for one in tries) + len(DECAYS) / min(SEGMENTS)
+    work, done = (steps if dynamic else 0) + (1 / given.segment if cache else 0), 0.0
+    losses: dict[Adaptation, float] = {}
+
+    def best(choices: Iterable[Adaptation]) -> Adaptation:
+        nonlocal done
+        for choice in choices:
+            losses[choice] = _loss(model, some, choice)
+            done += 1 / choice.segment
+            tell("tuning", done, work)
+        return min(losses, key=losses.__getitem__)
+
     if dynamic:
-        choices = [given._replace(rate=rate, cache=None) for rate in RATES]
-        best = min(choices, key=lambda choice: evaluate_adapted(model, some, choice).loss)
-        given = given._replace(rate=best.rate)
+        found = best(tries)
+        found = best(found._replace(decay=decay) for decay in DECAYS)
+        given = found._replace(cache=given.cache)
     if cache:
         stepper = AdaptiveStepper(model, given._replace(cache=CACHES[0]))
         given = given._replace(cache=_best_cache(stepper, some))
+    tell("tuning", work, work)
     return given
+
+
+def _loss(model: LanguageModel, tokens: Tokens, adaptation: Adaptation) -> float:
+    found = AdaptiveStepper(model, adaptation).losses(tokens)
+    return sum(float(nats.double().sum()) for nats, _ in found)
 
 
 def _best_cache(stepper: AdaptiveStepper, tokens: Tokens) -> Cache:
