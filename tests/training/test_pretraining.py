@@ -138,7 +138,8 @@ def test_all_that_reads_is_taken_over(task: str, tmp_path: Path) -> None:
     run = train(config(task, tmp_path, **settings), tmp_path / "run", reporter=told).run
     new = load_model(run).task
     assert isinstance(new, InputKindTask)
-    learner = Pretraining(new)
+    (part,) = new.pretrained_parts()
+    learner = Pretraining(new.config, new.input_kind, part.vocabulary)
     learner.model.load_state_dict(read_tensors(run / KEPT)[0])
     parts = zip(new.pretrained_parts(), learner.pretrained_parts(), strict=True)
     for ours, theirs in parts:

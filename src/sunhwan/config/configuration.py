@@ -65,6 +65,11 @@ class Config:
         return task_settings(self.task.name).source
 
     @property
+    def reads_running_text(self) -> bool:
+        """Whether the task reads one running text, and no separate examples."""
+        return task_settings(self.task.name).running_text
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """What the task reads: files, or built-in names; () where nothing was named."""
         return self.text.corpus if self.source_setting == "text.corpus" else self.data.source
@@ -102,12 +107,12 @@ def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
     ConfigError: a source stands where its task does not read it.
     """
     moved = config.text.corpus != TextConfig().corpus
-    if config.data.batches != "streams" and config.task.name != "language_model":
+    if config.data.batches != "streams" and not config.reads_running_text:
         raise ConfigError(
             "data.batches is a setting of language models, the examples of other tasks are apart anyway: "
             "leave it out"
         )
-    if config.data.bptt_length and config.task.name != "language_model":
+    if config.data.bptt_length and not config.reads_running_text:
         raise ConfigError(
             "data.bptt_length is a setting of language models, the examples of other tasks are read as a "
             "whole: leave it out"
@@ -117,7 +122,7 @@ def with_source(config: Config) -> tuple[Config, tuple[str, ...]]:
             "data.bptt_length says how far a stream's gradient goes back, and a sentence is read as a "
             "whole: leave it out, or set data.batches to 'streams'"
         )
-    if config.model.input == "number" and config.task.name != "language_model":
+    if config.model.input == "number" and not config.reads_running_text:
         raise ConfigError("model.input 'number' is for language models: leave it out")
     if config.source_setting == "text.corpus":
         if config.data.source:

@@ -17,6 +17,8 @@ class TaskSettings(NamedTuple):
     training: type[TrainingConfig] = TrainingConfig
     source: str = "data.source"
     """The setting that names what is read."""
+    running_text: bool = False
+    """Whether it reads one running text, forwards, and predicts how it goes on; else separate examples."""
 
     def sections(self) -> dict[str, Any]:
         """The sections of a configuration, with the type of each."""

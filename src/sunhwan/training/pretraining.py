@@ -14,7 +14,6 @@ from sunhwan.store.migrations import CHECKPOINT, migrated, stamp
 from sunhwan.store.model import load_weights, weights
 from sunhwan.store.tensors import read_tensors, write_tensors
 from sunhwan.tasks import Prepared
-from sunhwan.tasks.common.input_kind_task import InputKindTask
 from sunhwan.tasks.common.pretraining import Pretraining
 from sunhwan.tasks.common.recipe import EXAMPLE_RATES, LEARNING_RATES
 from sunhwan.training.processes import Processes
@@ -46,7 +45,7 @@ def refuse_before_reading(config: Config) -> None:
     training = config.training
     if not training.pretrain:
         return
-    if config.task.name == "language_model":
+    if config.reads_running_text:
         raise ConfigError(
             "training.pretrain: a language model is itself what is learned first: leave --pretrain out"
         )
@@ -69,7 +68,7 @@ def refuse_prepared(prepared: Prepared) -> None:
     task = prepared.task
     if not prepared.config.training.pretrain:
         return
-    if not isinstance(task, InputKindTask) or not task.pretrained_parts():
+    if task.pretraining_input is None:
         raise UsageError(
             f"the model to {task.name} reads no text for a language model to learn: leave "
             "--pretrain out"
@@ -107,10 +106,12 @@ def pretrain(
     A run that was stopped in here goes on from the newest checkpoint in its folder `pretraining`.
     """
     task, config = prepared.task, prepared.config
-    assert isinstance(task, InputKindTask)
+    input_kind = task.pretraining_input
+    assert input_kind is not None, "refuse_prepared lets no other task pass"
+    (part,) = task.pretrained_parts()
     seed, first = config.training.seed, budgets(config.training)[0]
     torch.manual_seed(seed)
-    learner = Pretraining(task)
+    learner = Pretraining(task.config, input_kind, part.vocabulary)
     learner.model.to(task.device)
     texts, held_out = learner.texts(prepared.train)
     folder = Run(run.pretraining_folder)

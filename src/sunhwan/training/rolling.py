@@ -31,7 +31,7 @@ def rolling_origins(
         ConfigError: the task is another one, or its horizon is not set.
     """
     horizon = getattr(config.task, "horizon", 0)
-    if config.task.name != "forecast" or not horizon or folds < 1:
+    if not hasattr(config.task, "leave_out") or not horizon or folds < 1:
         raise ConfigError(
             "rolling origins are those of forecasts: set task.name to forecast and task.horizon to "
             "the steps ahead, and ask for one fold or more"

@@ -51,7 +51,7 @@ def adopt(config: Config, source: Task) -> Config:
                 f"model.{name} is {given!r}, but the model to start from has {wanted!r}: leave it out"
             )
     model = dataclasses.replace(ours, **{name: getattr(theirs, name) for name in names})
-    writes = config.task.name == "language_model"
+    writes = config.reads_running_text
     # Of another direction the layers above the first have other shapes.
     if not model.direction and not writes and (theirs.bidirectional or theirs.num_layers > 1):
         direction = "both" if theirs.bidirectional else "forward"

@@ -59,18 +59,20 @@ def lag_influence(
 
     UsageError for a model that forecasts nothing, or where no window has a scale.
     """
-    if not isinstance(subject, ForecasterSubject):
+    forecaster = subject.as_forecaster()
+    if forecaster is None:
         raise UsageError("lags are those of a model that forecasts series")
-    some = [p for p in subject.windows(passages, 0, 4 * count) if _scale(subject, p.given.window)]
+    some = forecaster.windows(passages, 0, 4 * count)
+    some = [p for p in some if _scale(forecaster, p.given.window)]
     some = some[:: -(-len(some) // count)] if some else []
     if not some:
         raise UsageError("no value changes in these windows: there are no slopes to see")
-    horizon, season = subject.task.horizon, subject.task.season
+    horizon, season = forecaster.task.horizon, forecaster.task.season
     ahead = tuple(sorted({1, (horizon + 1) // 2, horizon}))
     longest = max(p.given.window.context for p in some) + season
     found = np.full((len(some), len(ahead), longest), np.nan)
     for place, passage in enumerate(some):
-        slopes = _slopes(subject, passage.given.window)[:, [h - 1 for h in ahead]]
+        slopes = _slopes(forecaster, passage.given.window)[:, [h - 1 for h in ahead]]
         found[place, :, : len(slopes)] = slopes.T
         progress((place + 1) / len(some))
     known = ~np.isnan(found).all((0, 1))
@@ -82,7 +84,7 @@ def lag_influence(
         lags,
         np.nanmean(found, 0),
         np.nanmean(np.abs(found), 0),
-        _inputs(subject, passages),
+        _inputs(forecaster, passages),
         len(some),
     )
 

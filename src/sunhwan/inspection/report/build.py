@@ -139,7 +139,7 @@ class _Work:
         )  # fmt: skip
 
     def _section(self, name: str, find: Callable[[Progress], Found]) -> Found | None:
-        if name in (OF_TEXT if self.subject.reads_series else OF_SERIES):
+        if name in (OF_TEXT if self.subject.as_forecaster() else OF_SERIES):
             return None
         names = list(SECTIONS)
         before = sum(list(SECTIONS.values())[: names.index(name)]) if name in names else 0.0

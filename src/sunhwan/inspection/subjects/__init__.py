@@ -40,7 +40,7 @@ def subject_of(task: Task) -> Subject:
 def text_subject_of(task: Task) -> Subject:
     """The same, for what asks about a text that was typed; UsageError for a forecaster too."""
     subject = subject_of(task)
-    if subject.reads_series:
+    if subject.as_forecaster() is not None:
         raise _nothing(task)
     return subject
 

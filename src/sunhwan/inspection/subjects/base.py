@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from sunhwan.config import Config
 from sunhwan.layers import Attention, Edit, Look, Recurrent, Traced, joined, observing
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks import Task
+
+if TYPE_CHECKING:
+    from sunhwan.inspection.subjects.forecaster import ForecasterSubject
 
 
 class Passage(NamedTuple):
@@ -64,8 +67,6 @@ class Subject(ABC):
     """What a step reads."""
     measure = "nats"
     """In what a prediction's loss is."""
-    reads_series = False
-    """Whether it forecasts a series, of which nothing is text and nothing has a probability."""
     steps_ahead = 0
     """Steps at the end of a passage that are read whatever is known of the past: a horizon."""
     running_text = False
@@ -78,6 +79,10 @@ class Subject(ABC):
     """The fewest steps with a prediction."""
     warm_up = 0
     """Steps to read before predictions are typical."""
+
+    def as_forecaster(self) -> "ForecasterSubject | None":
+        """The same where it forecasts a series, of which nothing is text or has a probability."""
+        return None
 
     @property
     def main(self) -> str:

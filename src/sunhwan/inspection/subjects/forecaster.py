@@ -41,11 +41,13 @@ class ForecasterSubject(ExampleSubject):
 
     task: Forecast
     unit, measure = "steps", "pinball"
-    reads_series = True
 
     def __init__(self, task: Forecast) -> None:
         self.task, self.recurrents = task, {"encoder": task.model.encoder.recurrent}
         self.steps_ahead = task.horizon
+
+    def as_forecaster(self) -> "ForecasterSubject":
+        return self
 
     def passages(self, text: str) -> list[Passage]:
         return [self.of_window(w) for w in self.task.asked(self.task.parse_question(text))]

@@ -37,6 +37,10 @@ class InputKindTask(ExampleTask):
         return [] if self.encoder is None else self.input_kind.pretrained_parts(self.encoder)
 
     @property
+    def pretraining_input(self) -> InputKind | None:
+        return self.input_kind if self.pretrained_parts() else None
+
+    @property
     def main_vocabulary(self) -> Vocabulary | None:
         return self.input_kind.vocabulary
 

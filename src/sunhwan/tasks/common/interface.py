@@ -22,6 +22,7 @@ from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
 from sunhwan.text import Vocabulary
 
 if TYPE_CHECKING:
+    from sunhwan.tasks.common.input_kind import InputKind
     from sunhwan.tasks.language_model.task import LanguageModelTask
 
 
@@ -337,6 +338,11 @@ class Task(Learner):
 
     def as_language_model(self) -> "LanguageModelTask | None":
         """The same where it is a language model: it continues texts."""
+        return None
+
+    @property
+    def pretraining_input(self) -> "InputKind | None":
+        """The kind of input whose texts a language model can learn first; None: no text is read."""
         return None
 
     @property

@@ -16,8 +16,9 @@ from sunhwan.models.bidirectional_language_model import BidirectionalLanguageMod
 from sunhwan.models.loss import Loss
 from sunhwan.models.mode import evaluating
 from sunhwan.tasks.common.examples import EVALUATION_BATCH, Example
-from sunhwan.tasks.common.input_kind_task import InputKindTask
+from sunhwan.tasks.common.input_kind import InputKind
 from sunhwan.tasks.common.interface import Learner, PretrainedParts
+from sunhwan.text import Vocabulary
 
 HELD_OUT, FEWEST = 20, 100
 """Of so many texts one tells when the language model is at its best, where there are enough."""
@@ -31,7 +32,7 @@ class PretrainingScores(NamedTuple):
 
     @property
     def rank(self) -> float:
-        """What the model that is kept has least of."""
+        """Model-selection criterion; lower is better."""
         return self.loss
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,16 +58,11 @@ class Pretraining(Learner):
     name: ClassVar[str] = "language_model"
     scores_type: ClassVar[type[Any]] = PretrainingScores
 
-    def __init__(self, task: InputKindTask) -> None:
-        (part,) = task.pretrained_parts()
-        self.config, self.input_kind, self.vocabulary = (
-            task.config,
-            task.input_kind,
-            part.vocabulary,
-        )
-        config = _shallow(task.config.model)
+    def __init__(self, config: Config, input_kind: InputKind, vocabulary: Vocabulary) -> None:
+        self.config, self.input_kind, self.vocabulary = config, input_kind, vocabulary
+        shallow = _shallow(config.model)
         self.model: BidirectionalLanguageModel = BidirectionalLanguageModel(
-            config, self.input_kind.layer(config), len(part.vocabulary)
+            shallow, input_kind.layer(shallow), len(vocabulary)
         )
 
     @staticmethod

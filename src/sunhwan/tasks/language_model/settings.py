@@ -27,4 +27,4 @@ class LanguageModelConfig(ModelConfig):
     )
 
 
-SETTINGS = TaskSettings(model=LanguageModelConfig, source="text.corpus")
+SETTINGS = TaskSettings(model=LanguageModelConfig, source="text.corpus", running_text=True)
