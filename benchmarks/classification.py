@@ -8,7 +8,8 @@ nsmc: Naver film reviews, the official training and test files (id, document, la
 without a header, label and message; the hash of a message tells its fold, so that the same message is
 never on both sides. sentences: a label and a tokenised sentence a line, as the sets TREC, MR and CR come;
 without a test file each fold is a fifth of the lines, shuffled with seed 0. Of several folds or seeds the
-mean stands below them. --beside puts the rows of files that --json wrote before those of this run.
+mean stands below them. --beside puts the rows of files that --json wrote before those of this run, or
+makes the table of them alone where no file is named.
 
 Minutes are those of `sunhwan train --minutes`, validation and start-up included; with --cpu those that the
 process has the processor, for machines that are shared. Training keeps its own validation rows apart, the
@@ -136,7 +137,7 @@ def line(row: dict[str, Any], split: object, seed: object) -> list[object]:
 def main() -> None:
     parser = arguments_of(__doc__.splitlines()[0])
     parser.add_argument("data", choices=("nsmc", "sms", "sentences"))
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--minutes", nargs="+", type=float)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(FOLDS)))
@@ -152,9 +153,11 @@ def main() -> None:
         rows += [
             {"data": options.files[0].stem, "split": place}
             | measure(train, test, budget, seed, options.settings)
-            for place, (train, test) in splits(
-                options.data, options.files, Path(folder), options.folds
-            ).items()
+            for place, (train, test) in (
+                splits(options.data, options.files, Path(folder), options.folds).items()
+                if options.files
+                else ()
+            )
             for budget in minutes
             for seed in options.seeds
         ]

@@ -19,9 +19,10 @@
         --markdown benchmarks/results/tinyshakespeare.md
     (and with `--minutes 5.2`, `…_long.md`)
     python -m benchmarks.classification nsmc TRAIN TEST --markdown benchmarks/results/nsmc.md
-    python -m benchmarks.classification sms FILE --markdown benchmarks/results/sms.md
-    python -m benchmarks.classification sentences FILE [TEST] --folds 0 --cpu
-    (results/sentences.md has a set a row)
+    python -m benchmarks.classification sms FILE --cpu --json JSON
+    python -m benchmarks.classification sentences FILE [TEST] --cpu --json JSON
+    python -m benchmarks.classification sentences --beside JSON … \
+        --markdown benchmarks/results/sentences.md
     python -m benchmarks.tagging FOLDER --markdown benchmarks/results/tagging.md
     python -m benchmarks.translation FOLDER --markdown benchmarks/results/translation.md
     python -m benchmarks.digits --markdown benchmarks/results/digits.md
@@ -75,11 +76,10 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         {
             "nsmc": "`python -m benchmarks.classification nsmc TRAIN TEST`: Naver film reviews",
             "sentences": (
-                "`python -m benchmarks.classification sentences FILE [TEST] --folds 0 --cpu`, and "
-                "`sms FILE --minutes 3 --cpu`: question types (TREC, official test), film and customer "
-                "reviews (MR and CR, the first of five folds), spam, beside TF-IDF with logistic regression"
+                "`python -m benchmarks.classification sentences FILE [TEST] --cpu`, and "
+                "`sms FILE --cpu`: question types (TREC, official test, three seeds), film and customer "
+                "reviews (MR and CR, five folds), spam (five folds), beside TF-IDF with logistic regression"
             ),
-            "sms": "`python -m benchmarks.classification sms FILE`: spam among messages",
             "tagging": "`python -m benchmarks.tagging FOLDER`: the Korean treebank GSD",
             "translation": "`python -m benchmarks.translation FOLDER`: Tatoeba, English to Korean",
             "digits": "`python -m benchmarks.digits`: handwritten digits described",

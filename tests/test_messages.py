@@ -12,6 +12,7 @@ import typer
 from starlette.testclient import TestClient
 
 import sunhwan
+from sunhwan.baselines.window import WINDOW
 from sunhwan.cli.app import app
 from sunhwan.cli.language import choose_language
 from sunhwan.messages import LANGUAGES, catalogue, message
@@ -106,6 +107,7 @@ def test_every_message_of_the_laboratory_is_used_and_every_one_used_is_there() -
 
 def test_names_of_figures_are_those_of_the_tasks() -> None:
     source = sources("tasks", "metrics.py", "training", "comparison")
+    source += f"a window of {WINDOW} tokens"
     for key, texts in catalogue()["figures"].items():
         assert re.search(rf"\b{re.escape(texts['en'])}\b", source), key
 

@@ -12,7 +12,7 @@ from sunhwan.data.corpus_files import corpus_files, size_of
 from sunhwan.errors import StoreError, SunhwanError, UsageError
 from sunhwan.store import Run, hub, load_model
 from sunhwan.store.model import card, located_model
-from sunhwan.tasks import Baselines, LanguageModelTask, Review, Task
+from sunhwan.tasks import Baselines, LanguageModelTask, Prepared, Review, Task
 
 
 def load(run: str | Path, device: str = "cpu") -> Task:
@@ -52,6 +52,11 @@ def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:
     task, review: the run's model, and what its `review` gave. None where the task knows no such method.
     UsageError: the training data is not at hand, was changed since, or is large.
     """
+    return task.baselines(learned_from(run, task).train, review.data, review.scores)
+
+
+def learned_from(run: str | Path, task: Task) -> Prepared:
+    """What a run was trained on, read again for baselines; UsageError where that cannot be."""
     if not (Path(run) / "config.toml").is_file():
         raise UsageError("no baselines: only a run folder tells what its model was trained on")
     learned = Run(Path(run))
@@ -74,7 +79,7 @@ def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:
         raise UsageError(
             "no baselines: the training data is not what it was when the model learned"
         )
-    return prepared.task.baselines(prepared.train, review.data, review.scores)
+    return prepared
 
 
 LARGE = 2**26

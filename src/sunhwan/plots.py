@@ -183,13 +183,17 @@ def draw_forecasts(panels: Sequence[Mapping[str, Any]], path: Path) -> None:
     write_bytes(path, png_of(figure))
 
 
-def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
+def draw_comparison(
+    variants: Sequence[Mapping[str, Any]], path: Path, simple: Mapping[str, float] | None = None
+) -> None:
     """Draw the validation loss of each run over its seconds, and the loss of each on the same rows.
 
     variants: name, curves (a list of (seconds, loss) a seed) and losses (one a seed) of each, the best
-    first.
+    first. simple: by name the loss of simple methods on those rows.
     """
-    figure = Figure(figsize=(11, 2.5 + 0.28 * max(len(variants), 8)), layout="constrained")
+    methods = simple or {}
+    rows = len(variants) + len(methods)
+    figure = Figure(figsize=(11, 2.5 + 0.28 * max(rows, 8)), layout="constrained")
     over, last = figure.subplots(1, 2)
     colors = colormaps["viridis"](np.linspace(0, 0.9, len(variants)))
     for place, (variant, color) in enumerate(zip(variants, colors, strict=True)):
@@ -201,7 +205,10 @@ def draw_comparison(variants: Sequence[Mapping[str, Any]], path: Path) -> None:
         last.plot([sum(losses) / len(losses)], [place], "|", color=INK, markersize=14)
     over.set_xlabel("seconds")
     over.set_ylabel("validation loss")
-    last.set_yticks(range(len(variants)), [v["name"] for v in variants], parse_math=False)
+    for place, loss in enumerate(methods.values(), len(variants)):
+        last.plot([loss], [place], "D", color=SOFT, markersize=5)
+    names = [*(variant["name"] for variant in variants), *methods]
+    last.set_yticks(range(rows), names, parse_math=False)
     last.invert_yaxis()
     last.set_xlabel("loss of each seed; line: mean")
     for axes in (over, last):

@@ -240,3 +240,20 @@ def test_runs_that_are_compared_compute_no_baselines(compared: Path) -> None:
         events = [json.loads(line)["event"] for line in log.read_text("utf-8").splitlines()]
         assert "validation" in events
         assert "baselines" not in events
+
+
+def test_simple_methods_stand_beside_the_variants(compared: Path) -> None:
+    values = json.loads((compared / "comparison.json").read_text("utf-8"))
+    methods = values["baselines"]["methods"]
+    assert list(methods) == ["unigrams", "Kneser-Ney 5-grams", "a window of 8 tokens"]
+    assert methods["Kneser-Ney 5-grams"]["perplexity"] < methods["unigrams"]["perplexity"]
+    first = min(values["variants"], key=lambda variant: variant["mean"]["loss"])
+    better = {name for name, m in methods.items() if m["perplexity"] < first["mean"]["perplexity"]}
+    assert set(values["baselines"]["better_than_the_model"]) == better
+
+
+def test_simple_methods_can_be_left_out(compared: Path, command: Command) -> None:
+    runs = [str(compared / f"{name}-seed-1") for name in ("elman", "gru")]
+    assert "baselines" not in json.loads(command("compare", *runs, "--no-baselines", "--json").out)
+    shown = command("compare", *runs, "--language", "ko").out
+    assert "토큰 8개의 창" in shown

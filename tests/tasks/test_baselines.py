@@ -152,7 +152,7 @@ def test_a_language_model_stands_beside_n_grams(tmp_path: Path) -> None:
 def test_of_a_long_text_n_grams_read_a_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sunhwan.tasks.language_model.task.NGRAM_TOKENS", 500)
+    monkeypatch.setattr("sunhwan.tasks.language_model.baselines.LEARNED", 500)
     _, task, train, validation, _ = TASKS["language_model"].prepare(text_of(tmp_path))
     found = task.baselines(train, validation, Scores(1.0, 0.5, 10, 10))
     assert found is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sunhwan.cli.language import named_figure, say
+from sunhwan.cli.language import named_figure, noted, say
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells, own_files
 from sunhwan.cli.processes import alone
@@ -18,6 +18,7 @@ from sunhwan.errors import UsageError, quoted
 
 if TYPE_CHECKING:
     from sunhwan.comparison import Measured, Variant
+    from sunhwan.tasks import Baselines
     from sunhwan.training import Result
 
 Listed = list[str] | None
@@ -68,6 +69,14 @@ def compare(
     epochs: Epochs = None,
     config: ConfigFile = None,
     set_: Assignments = None,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines/--no-baselines",
+            help="Compare with simple methods, too; a window network is trained for as many steps.",
+            show_default=False,
+        ),
+    ] = True,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -90,7 +99,7 @@ def compare(
         from sunhwan.comparison import compare_runs
 
         found = compare_runs({str(run): [run] for run in runs}, test or "")
-        _finish(_kept(found, out) if out else found, out, as_json)
+        _finish(found, out, as_json, _simple(found, test, baselines))
         return
     alone()
     options = named_settings(task, input_, target, None)
@@ -119,7 +128,8 @@ def compare(
     folder = out or Path("comparisons") / f"{datetime.datetime.now():%Y%m%d-%H%M%S}"
     begun = _begun(len(variants) * seeds, quiet or as_json)
     results = train_all(plan, folder, begun=begun, own_process=True)
-    _finish(measure(results, folder, seeds, test), folder, as_json)
+    found = measure(results, folder, seeds, test)
+    _finish(found, folder, as_json, _simple(found, test, baselines))
 
 
 def _run_folders(what: Listed) -> list[Path]:
@@ -172,13 +182,13 @@ def _begun(count: int, quiet: bool) -> "Callable[[Variant, int], None]":
 def measure(
     results: "Mapping[str, list[Result]]", folder: Path, seeds: int, test: str | None
 ) -> "list[Measured]":
-    """Compare what was trained, kept as comparison.json and comparison.png in the folder."""
+    """Compare what was trained in the folder."""
     if any(len(found) < seeds for found in results.values()):
         raise interrupted(folder)
     from sunhwan.comparison import compare_runs
 
     runs = {name: [result.run for result in found] for name, found in results.items()}
-    return _kept(compare_runs(runs, test or ""), folder)
+    return compare_runs(runs, test or "")
 
 
 def interrupted(folder: Path) -> UsageError:
@@ -186,26 +196,60 @@ def interrupted(folder: Path) -> UsageError:
     return UsageError(f"interrupted: the same command with --out {folder} goes on")
 
 
-def _kept(found: "list[Measured]", out: Path) -> "list[Measured]":
+def keep(found: "list[Measured]", out: Path, simple: "Baselines | None" = None) -> None:
+    """Write a comparison to comparison.json and comparison.png in the folder."""
     from sunhwan.atomic import write_text
     from sunhwan.plots import draw_comparison
 
     out.mkdir(parents=True, exist_ok=True)
-    values = {"variants": [measured.to_dict() for measured in found]}
-    write_text(out / "comparison.json", json.dumps(values, ensure_ascii=False, indent=1))
+    values = json.dumps(_values(found, simple), ensure_ascii=False, indent=1)
+    write_text(out / "comparison.json", values)
     drawn = [{"name": m.name, "curves": m.curves, "losses": m.figures["loss"]} for m in found]
-    draw_comparison(drawn, out / "comparison.png")
-    return found
+    draw_comparison(drawn, out / "comparison.png", simple.losses if simple else {})
 
 
-def _finish(found: "list[Measured]", out: Path | None, as_json: bool) -> None:
+def _values(found: "list[Measured]", simple: "Baselines | None") -> dict[str, Any]:
+    beside = {} if simple is None else {"baselines": simple.to_dict()}
+    return {"variants": [measured.to_dict() for measured in found], **beside}
+
+
+def _simple(
+    found: "list[Measured]", test: str | None, wanted: bool
+) -> "tuple[Baselines | None, str]":
+    """What simple methods reach, or why that is not known."""
+    if not wanted:
+        return None, ""
+    from sunhwan.comparison import beside
+
+    try:
+        return beside(found[0], test or ""), ""
+    except UsageError as error:
+        return None, str(error)
+
+
+def _finish(
+    found: "list[Measured]", out: Path | None, as_json: bool, simple: "tuple[Baselines | None, str]"
+) -> None:
+    from sunhwan.api import load
+    from sunhwan.cli.listings import show_baselines
+    from sunhwan.cli.terminal import console
+
+    beside, reason = simple
+    if out:
+        keep(found, out, beside)
     if as_json:
-        echo_json({"variants": [measured.to_dict() for measured in found]})
-    else:
-        show(found, out)
+        echo_json(_values(found, beside))
+        return
+    show(found)
+    if beside:
+        show_baselines(beside, load(found[0].runs[0]))
+    elif reason:
+        console().print(noted(reason))
+    if out:
+        console().print(say("everything", folder=out))
 
 
-def show(found: "list[Measured]", out: Path | None) -> None:
+def show(found: "list[Measured]") -> None:
     """Print a comparison as a table."""
     from rich.table import Table
     from rich.text import Text
@@ -229,8 +273,6 @@ def show(found: "list[Measured]", out: Path | None) -> None:
         )  # fmt: skip
     out_.print(table)
     out_.print(say("behind_means"))
-    if out:
-        out_.print(say("everything", folder=out))
 
 
 WIDE = 100

@@ -19,6 +19,7 @@ from sunhwan.cli.compare import (
     TaskName,
     Test,
     interrupted,
+    keep,
     measure,
     show,
 )
@@ -96,12 +97,14 @@ def tune(
         variants = [Variant("given", {}), Variant("tuned", best.settings)]
         plan = Plan(settings, variants, range(1, seeds + 1))
         found = measure(train_all(plan, folder / "seeds", own_process=True), folder, seeds, test)
+        keep(found, folder)
     if as_json:
         values = {"best": best._asdict(), "settings": str(folder / "best.toml")}
         compared = [measured.to_dict() for measured in found]
         echo_json({**values, "cpu_seconds": study.cpu_seconds, "variants": compared})
     elif found:
-        show(found, folder)
+        show(found)
+        _print(say("everything", folder=folder))
 
 
 def _keep(study: "Study", folder: Path) -> None:

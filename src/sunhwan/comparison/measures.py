@@ -93,7 +93,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
         kind = held_out.setdefault("task", task.name)
         if task.name != kind:
             raise UsageError(f"{folder} is of the task {task.name}, others are of {kind}")
-        data = _rows(folder, task, test, held_out)
+        data = rows_of(folder, task, test, held_out)
         found = task.evaluate_data(data)
         scores.append(found)
         losses.append(task.piece_losses(data))
@@ -120,7 +120,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
     )
 
 
-def _rows(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
+def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
     """What a run is measured on; read once where runs read the same."""
     if test:
         key: Any = repr(task.fingerprint())

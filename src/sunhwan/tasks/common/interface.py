@@ -18,7 +18,7 @@ from sunhwan.config import Config, TrainingConfig
 from sunhwan.errors import SunhwanError, UsageError
 from sunhwan.layers import Recurrent
 from sunhwan.models.loss import Loss
-from sunhwan.tasks.common.results import Answer, Baselines, Review, Scores
+from sunhwan.tasks.common.results import Answer, Baselines, Budget, Review, Scores
 from sunhwan.text import Vocabulary
 
 if TYPE_CHECKING:
@@ -310,6 +310,12 @@ class Task(Learner):
         no simple method can be asked.
         """
         return None
+
+    def trained_baselines(
+        self, train: Any, data: Any, scores: Scores, budget: Budget
+    ) -> dict[str, dict[str, float]]:
+        """Figures of simple methods that take a training of their own, by the name of each."""
+        return {}
 
     def facts(self) -> dict[str, Any]:
         """What it is and how it was trained, as plain values."""

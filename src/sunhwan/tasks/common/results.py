@@ -1,5 +1,6 @@
 """Results: the answers to questions, and the figures of an evaluation."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -107,6 +108,15 @@ class Baselines(NamedTuple):
         ]
         return sorted(ahead, key=lambda method: sign * self.methods[method][name])
 
+    @property
+    def losses(self) -> dict[str, float]:
+        """By method the loss in nats a token, where its perplexity is known."""
+        return {
+            name: math.log(found["perplexity"])
+            for name, found in self.methods.items()
+            if "perplexity" in found
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The figures as plain values, ready for JSON."""
         return {
@@ -123,6 +133,15 @@ class Baselines(NamedTuple):
         ]
         names = (_WRITTEN.get(figure, figure.replace("_", " ")) for figure in self.figures)
         return Listing("beside baselines, on the same rows", ("", *names), rows)
+
+
+class Budget(NamedTuple):
+    """What a simple method that is trained gets, that of the model beside it: its parameters, steps, and
+    rows of a step."""
+
+    parameters: int
+    steps: int
+    rows: int
 
 
 _WRITTEN = {"macro_f1": "macro F1", "entity_f1": "entity F1", "mase": "MASE"}

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sunhwan import generation
-from sunhwan.baselines.ngrams import KneserNey
 from sunhwan.config import Config, ModelConfig, TrainingConfig
 from sunhwan.data import Batches, Block, Streams, Tokens, encode
 from sunhwan.data.sentences import by_sentence, line_break_of, sentence_batches
@@ -31,7 +30,12 @@ from sunhwan.models import LanguageModel
 from sunhwan.models.loss import Loss
 from sunhwan.models.softmax import Softmax
 from sunhwan.tasks.common.interface import Prepared, PretrainedParts, Task
-from sunhwan.tasks.common.results import Answer, Baselines, Review
+from sunhwan.tasks.common.results import Answer, Baselines, Budget, Review
+from sunhwan.tasks.language_model.baselines import (
+    MOST_COMPARED,
+    beside_ngrams,
+    beside_window,
+)
 from sunhwan.tasks.language_model.corpus import read_corpus
 from sunhwan.tasks.language_model.settings import LanguageModelConfig
 from sunhwan.text import (
@@ -44,10 +48,6 @@ from sunhwan.text import (
 )
 
 VALIDATION_ROWS = 64
-NGRAM_TOKENS = 2_000_000
-"""Of a longer training text the n-gram models read only the first ones: some seconds and 500 MB."""
-MOST_COMPARED = 10_000_000
-"""Tokens of a text that n-gram models are asked about at once."""
 
 
 class LanguageModelTask(Task):
@@ -244,21 +244,21 @@ class LanguageModelTask(Task):
     def baselines(
         self, train: Tokens, data: Tokens, scores: Any, *, limit: int = 0
     ) -> Baselines | None:
-        if self.reads_sentences or len(data.ids) > MOST_COMPARED:
+        if not self._comparable(data):
             return None
-        ids = train.ids[:NGRAM_TOKENS].numpy()
-        places = scored_places(data, VALIDATION_ROWS, limit or data.targets).numpy()
-        methods = {}
-        for name, order in (("unigrams", 1), ("Kneser-Ney 5-grams", 5)):
-            model = KneserNey(ids, len(self.vocabulary), order)
-            loss = model.loss(lambda part: data.ids[part].numpy(), places)
-            methods[name] = _figures(scores._replace(loss=loss))
-        notes: tuple[str, ...] = ()
-        if len(ids) < len(train.ids):
-            notes = (
-                f"n-grams were counted in the first {len(ids):,} of {len(train.ids):,} tokens",
-            )
-        return Baselines(FIGURES, _figures(scores), methods, lower=True, notes=notes)
+        places = scored_places(data, VALIDATION_ROWS, limit or data.targets)
+        return beside_ngrams(train, data, scores, places, len(self.vocabulary))
+
+    def trained_baselines(
+        self, train: Tokens, data: Tokens, scores: Any, budget: Budget
+    ) -> dict[str, dict[str, float]]:
+        if not self._comparable(data):
+            return {}
+        places = scored_places(data, VALIDATION_ROWS, data.targets)
+        return beside_window(train, data, scores, places, len(self.vocabulary), budget)
+
+    def _comparable(self, data: Tokens) -> bool:
+        return not self.reads_sentences and len(data.ids) <= MOST_COMPARED
 
     def questions(self, path: Path) -> Iterable[Any]:
         raise UsageError("a language model is not asked questions: use `sunhwan sample` or `score`")
@@ -320,11 +320,3 @@ def _softmax(config: ModelConfig, vocabulary: Vocabulary) -> Softmax:
     cutoffs = config.softmax_cutoffs
     chosen = cutoffs if isinstance(cutoffs, tuple) else (cutoffs,) * (cutoffs > 0)
     return Softmax(config.softmax, chosen, config.softmax_samples)
-
-
-FIGURES = ("perplexity", "bits_per_character")
-
-
-def _figures(scores: Scores) -> dict[str, float]:
-    found = scores.to_dict()
-    return {name: found[name] for name in FIGURES}
