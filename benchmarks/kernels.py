@@ -25,7 +25,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
+from benchmarks.measure import arguments_of, in_own_process, in_turn, machine, publish, table
 from sunhwan.cells import CELLS
 from sunhwan.layers import Recurrent
 from sunhwan.ops import fast_products, keep_freed_memory
@@ -103,7 +103,7 @@ def against_torch(cell: str, shape: Shape, rounds: int) -> Row:
         "beside fast": step_of(theirs, shape, H, fast=True),
     }
     sides |= {name: side for name, (side, _) in roofs.items()}
-    with apart(peer_step, cell, shape) as torch_alone:
+    with in_own_process(peer_step, cell, shape) as torch_alone:
         seconds = in_turn({"torch": torch_alone, **sides}, rounds=rounds)
     rate = flops(ours, N, T) / seconds["ours"]
     roof = max(operations / seconds[name] for name, (_, operations) in roofs.items())

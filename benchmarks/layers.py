@@ -20,8 +20,8 @@ from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.kernels import PEERS, SHAPES, Shape, peer_step, step_of
 from benchmarks.measure import (
-    apart,
     arguments_of,
+    in_own_process,
     in_turn,
     machine,
     processor_time,
@@ -40,7 +40,7 @@ def measure(cell: str, shape: Shape, rounds: int) -> dict[str, object]:
         "ours": step_of(ours, shape, H, fast=False),
         "shipped": step_of(ours, shape, H, fast=True),
     }
-    with apart(peer_step, cell, shape) as torch_step:
+    with in_own_process(peer_step, cell, shape) as torch_step:
         seconds = in_turn({"torch": torch_step, **sides}, rounds=rounds)
     return {
         "cell": cell,

@@ -40,7 +40,7 @@ def in_turn(
 
 
 @contextmanager
-def apart(
+def in_own_process(
     make: Callable[..., Callable[[], object]], *arguments: object
 ) -> Iterator[Callable[[], None]]:
     """What `make(*arguments)` gives, called in a process of its own, with as many threads as here.

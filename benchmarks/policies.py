@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
+from benchmarks.measure import arguments_of, in_own_process, in_turn, machine, publish, table
 from examples import recurrent_policy as ppo
 from sunhwan.ops import keep_freed_memory
 
@@ -109,7 +109,7 @@ def measure(setting: Setting, rounds: int) -> dict[str, object]:
     """Steps/s of every side in one setting."""
     sides = {cell: our_iteration(cell, setting) for cell in (*CELLS, "none")}
     if find_spec("sb3_contrib"):
-        with apart(peer_iteration, setting) as peer:
+        with in_own_process(peer_iteration, setting) as peer:
             seconds = in_turn({**sides, "RecurrentPPO": peer}, rounds=rounds)
     else:
         print("sb3-contrib is not installed: pip install 'sunhwan[benchmark]'", file=sys.stderr)

@@ -20,11 +20,11 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import apart, arguments_of, in_turn, machine, publish, table
+from benchmarks.measure import arguments_of, in_own_process, in_turn, machine, publish, table
 from sunhwan.config import Config, DataConfig, ModelConfig, TrainingConfig
 from sunhwan.data import Tokens
 from sunhwan.layers import Recurrent
-from sunhwan.ops import Embedded, fast_products, keep_freed_memory
+from sunhwan.ops import LazyEmbedding, fast_products, keep_freed_memory
 from sunhwan.store import Run
 from sunhwan.tasks.language_model.task import LanguageModelTask
 from sunhwan.text import build_vocabulary
@@ -137,10 +137,10 @@ def our_trainer(run: Run, config: Config, size: int = V) -> Trainer:
 
 def recurrences_of(trainer: Trainer) -> Callable[[], None]:
     """The recurrent layers of one step again, input products included: forward and backward."""
-    calls: list[tuple[Embedded, Any, dict[str, Any]]] = []
+    calls: list[tuple[LazyEmbedding, Any, dict[str, Any]]] = []
     forward = Recurrent.forward
 
-    def noted(self: Recurrent, x: Embedded, state: Any, *rest: Any, **options: Any) -> Any:
+    def noted(self: Recurrent, x: LazyEmbedding, state: Any, *rest: Any, **options: Any) -> Any:
         calls.append((x, state, options))
         return forward(self, x, state, *rest, **options)
 
@@ -148,7 +148,7 @@ def recurrences_of(trainer: Trainer) -> Callable[[], None]:
     with mock.patch.object(Recurrent, "forward", noted):
         trainer._train_step()
     ((x, state, options),) = calls
-    x = Embedded(x.ids, x.weight.detach().requires_grad_())
+    x = LazyEmbedding(x.ids, x.weight.detach().requires_grad_())
     recurrent = recurrent_of(trainer)
     learned = (x.weight, *recurrent.parameters())
 
@@ -171,7 +171,7 @@ def measure(cell: str, layers: int, H: int, T: int, rounds: int, folder: Path) -
     config = config_of(cell, layers, H, T, zoneout=0.0 if cell in PLAIN else ZONEOUT)
     with (
         Run.create(folder / f"{cell}-{layers}-{H}-{T}", config) as run,
-        apart(plain_step, cell, layers, H, T) as plain,
+        in_own_process(plain_step, cell, layers, H, T) as plain,
     ):
         trainer = our_trainer(run, config)
         again = recurrences_of(trainer)

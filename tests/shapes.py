@@ -14,8 +14,8 @@ HOOKS = (
     "output_size",
     "gradients",
     "inputs",
-    "advance",
-    "retreat",
+    "forward_step",
+    "backward_step",
     "parameter_gradients",
 )
 

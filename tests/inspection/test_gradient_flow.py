@@ -16,7 +16,7 @@ from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
 from sunhwan.lab.memory import Network
 from sunhwan.lab.tasks import get_task
 from sunhwan.layers import Look, RecurrentLayer
-from sunhwan.layers.layer import NO_MASKS
+from sunhwan.layers.regularisation import NO_MASKS
 from sunhwan.ops import RecurrenceOutput
 from tests.inspection.subjects import TEXT, make
 

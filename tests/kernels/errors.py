@@ -87,8 +87,8 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
             norm = _norm(wanted)
             unsure, theirs = _distance(shaken[value], wanted), _distance(near[value], wanted)
             error = _distance(twice[value], wanted)
-            noise = max(unsure, theirs)
-            allowed = TWICE * max(norm, 1.0) + 16 * noise * EPS_TWICE / EPS
+            step_masks = max(unsure, theirs)
+            allowed = TWICE * max(norm, 1.0) + 16 * step_masks * EPS_TWICE / EPS
             if not error <= allowed:
                 # Where a difference grows at every step, float32's saturates and tells too little.
                 jolted = problem(shape, torch.float64, shaken=8 * EPS_TWICE).run(by("reference"))
@@ -100,10 +100,10 @@ def _failures(shape: Shape, sets: Sequence[str], record: Record) -> Iterator[str
                 continue
             error = _distance(single[value], wanted)
             beyond = max(error - FLOOR * (EPS * norm + TINY), 0.0) if error == error else error
-            record.single.append(beyond / max(noise, TINY) if beyond else 0.0)
+            record.single.append(beyond / max(step_masks, TINY) if beyond else 0.0)
             if theirs > EPS * norm:
                 record.ratios.append(error / theirs)
-            if not beyond <= EVER * noise:
+            if not beyond <= EVER * step_masks:
                 yield (
                     f"{shape} {name} float32: {value} is off by {error:.3g} of {norm:.3g}, "
                     f"the reference by {theirs:.3g}, other rounding {unsure:.3g}"

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from sunhwan.cells import CELLS, Cell, Loop, Parameters, State
+from sunhwan.cells import CELLS, Cell, Parameters, State, StepParameters
 from sunhwan.laws.case import generator, random_state, seeded
 from sunhwan.ops import native, operators, recur
-from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.input_products import input_products
+from sunhwan.ops.lazy_embedding import LazyEmbedding
 from sunhwan.ops.library import Library, library
 from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
 from tests.tiers import and_deep
@@ -94,22 +94,22 @@ class Problem(NamedTuple):
     """The arguments of an implementation, and what comes back from outside."""
 
     cell: Cell
-    x: Tensor | Embedded
+    x: Tensor | LazyEmbedding
     parameters: Parameters
     state: State
-    noise: StepMasks
+    step_masks: StepMasks
     upstream: list[Tensor | None]
 
     def sources(self) -> dict[str, Tensor]:
         """All that has a gradient, by name."""
-        x = self.x.weight if isinstance(self.x, Embedded) else self.x
+        x = self.x.weight if isinstance(self.x, LazyEmbedding) else self.x
         fields = self.state._asdict()  # type: ignore[attr-defined]
         return {"x": x} | self.parameters | {f"initial {name}": v for name, v in fields.items()}
 
     def run(self, implementation: Any) -> dict[str, Tensor]:
         """What an implementation makes of it: outputs and gradients by name."""
         sources = self.sources()
-        outcome = implementation(self.cell, self.x, self.parameters, self.state, self.noise)
+        outcome = implementation(self.cell, self.x, self.parameters, self.state, self.step_masks)
         values = outputs(outcome)
         found = dict(values)
         pairs = [
@@ -129,12 +129,12 @@ def by(backend: str) -> Any:
 
     def run(
         cell: Cell,
-        x: Tensor | Embedded,
+        x: Tensor | LazyEmbedding,
         parameters: Parameters,
         state: State,
-        noise: StepMasks = NO_STEP_MASKS,
+        step_masks: StepMasks = NO_STEP_MASKS,
     ) -> RecurrenceOutput:
-        return recur(cell, x, parameters, state, noise=noise, backend=backend)
+        return recur(cell, x, parameters, state, step_masks=step_masks, backend=backend)
 
     return run
 
@@ -179,7 +179,7 @@ def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem
             parameters[name] = leaf(p)
     if shape.embedded:
         ids = torch.randint(5, (T, N), generator=draw)
-        x: Tensor | Embedded = Embedded(ids, leaf(normal(5, D)))
+        x: Tensor | LazyEmbedding = LazyEmbedding(ids, leaf(normal(5, D)))
     else:
         x = leaf(normal(T, N, D))
     given = cell.state_type(*(f.float() for f in random_state(cell, draw, N, hidden_size=H)))
@@ -191,10 +191,10 @@ def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem
     else:
         state = cell.state_type(*map(leaf, given))
     sizes = cell.state_sizes(H)
-    noise = StepMasks(_hold(shape, sizes, draw), _drop(shape, sizes[0], draw))
-    noise = StepMasks(
-        None if noise.hold is None else tuple(field.to(dtype) for field in noise.hold),
-        None if noise.drop is None else noise.drop.to(dtype),
+    step_masks = StepMasks(_hold(shape, sizes, draw), _drop(shape, sizes[0], draw))
+    step_masks = StepMasks(
+        None if step_masks.hold is None else tuple(field.to(dtype) for field in step_masks.hold),
+        None if step_masks.drop is None else step_masks.drop.to(dtype),
     )
     over_time = [normal(T, N, size).to(dtype) for size in sizes]
     last = [normal(N, size).to(dtype) for size in sizes]
@@ -204,7 +204,7 @@ def problem(shape: Shape, dtype: torch.dtype, *, shaken: float = 0.0) -> Problem
         "output": first + nothing, "last": nothing + last,
         "both": first + last, "all": over_time + last,
     }[shape.reads]  # fmt: skip
-    return Problem(cell, x, parameters, state, noise, upstream)
+    return Problem(cell, x, parameters, state, step_masks, upstream)
 
 
 def _hold(shape: Shape, sizes: tuple[int, ...], draw: torch.Generator) -> tuple[Tensor, ...] | None:
@@ -232,10 +232,10 @@ class Given(NamedTuple):
     """The arguments of the kernel itself, the input products made once."""
 
     cell: Cell
-    noise: StepMasks
+    step_masks: StepMasks
     a: Tensor
     b: Tensor | None
-    loop: Loop
+    loop: StepParameters
     state: State
     upstream: list[Tensor | None]
 
@@ -258,8 +258,8 @@ class Given(NamedTuple):
                 self.b,
                 self.loop.values(),
                 self.state,
-                self.noise.hold or (),
-                self.noise.drop,
+                self.step_masks.hold or (),
+                self.step_masks.drop,
                 None,
             )
         )
@@ -273,9 +273,11 @@ class Given(NamedTuple):
 
     def rows(self, start: int, end: int) -> "Given":
         """Those of some rows alone."""
-        noise = StepMasks(
-            None if self.noise.hold is None else tuple(f[:, start:end] for f in self.noise.hold),
-            None if self.noise.drop is None else self.noise.drop[start:end].contiguous(),
+        step_masks = StepMasks(
+            None
+            if self.step_masks.hold is None
+            else tuple(f[:, start:end] for f in self.step_masks.hold),
+            None if self.step_masks.drop is None else self.step_masks.drop[start:end].contiguous(),
         )
         state = self.cell.state_type(
             *(f[start:end].detach().clone().requires_grad_() for f in self.state)
@@ -285,7 +287,7 @@ class Given(NamedTuple):
             for d in self.upstream
         ]
         a = self.a[:, start:end].contiguous()
-        return Given(self.cell, noise, a, self.b, self.loop, state, upstream)
+        return Given(self.cell, step_masks, a, self.b, self.loop, state, upstream)
 
 
 def given(shape: Shape, dtype: torch.dtype = torch.float32) -> Given:
@@ -295,8 +297,8 @@ def given(shape: Shape, dtype: torch.dtype = torch.float32) -> Given:
     # Of cells that read their input in the usual way the kernel adds the bias.
     b = parameters.pop("b", None) if type(posed.cell).inputs is Cell.inputs else None
     a = input_products(posed.cell, posed.x, parameters).in_graph().detach()
-    loop = posed.cell.loop(parameters)
-    return Given(posed.cell, posed.noise, a, b, loop, posed.state, posed.upstream)
+    loop = posed.cell.parameters_of_step(parameters)
+    return Given(posed.cell, posed.step_masks, a, b, loop, posed.state, posed.upstream)
 
 
 def rows_of(found: dict[str, Tensor], start: int, end: int) -> dict[str, Tensor]:

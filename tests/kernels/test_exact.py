@@ -207,10 +207,10 @@ def test_what_was_given_is_not_written_to():
         posed = given(Shape(name, 4, 5, 33, 3, hold="mixed", drop=True))
         kept = [
             value.detach().clone()
-            for value in (posed.a, *posed.loop.values(), *posed.state, *posed.noise.hold)
+            for value in (posed.a, *posed.loop.values(), *posed.state, *posed.step_masks.hold)
             if value is not None
         ]
         posed.run()
-        now = [posed.a, *posed.loop.values(), *posed.state, *posed.noise.hold]
+        now = [posed.a, *posed.loop.values(), *posed.state, *posed.step_masks.hold]
         for value, before in zip([v for v in now if v is not None], kept, strict=True):
             assert torch.equal(value, before)

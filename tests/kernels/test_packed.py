@@ -79,7 +79,7 @@ def call(
     W_x = torch.eye(a.shape[-1], dtype=a.dtype) if inside else None
     b, *loop = parameters
     name, constant = native.name_of(posed.cell), posed.cell.kernel_constant
-    noise = posed.noise
+    step_masks = posed.step_masks
     return operators.recurrence(
         native.Inputs(
             str(name),
@@ -90,8 +90,8 @@ def call(
             b,
             loop,
             posed.state,
-            noise.hold or (),
-            noise.drop,
+            step_masks.hold or (),
+            step_masks.drop,
             counts,
         )
     )
@@ -104,23 +104,25 @@ def flat(value: Tensor, lengths: tuple[int, ...]) -> Tensor:
 
 def packed(posed: Given, lengths: tuple[int, ...]) -> tuple[Given, Tensor]:
     """The rows, each its first steps."""
-    hold = posed.noise.hold
-    noise = posed.noise._replace(
+    hold = posed.step_masks.hold
+    step_masks = posed.step_masks._replace(
         hold=None if hold is None else tuple(flat(f, lengths) for f in hold)
     )
     upstream = [flat(d, lengths) if d is not None and d.dim() == 3 else d for d in posed.upstream]
     counts = [sum(length > t for length in lengths) for t in range(lengths[0])]
-    own = posed._replace(a=flat(posed.a, lengths), noise=noise, upstream=upstream)
+    own = posed._replace(a=flat(posed.a, lengths), step_masks=step_masks, upstream=upstream)
     return own, torch.tensor(counts)
 
 
 def alone(posed: Given, n: int, length: int) -> Given:
     """One row, its first steps."""
     row = posed.rows(n, n + 1)
-    hold = row.noise.hold
-    noise = StepMasks(None if hold is None else tuple(f[:length] for f in hold), row.noise.drop)
+    hold = row.step_masks.hold
+    step_masks = StepMasks(
+        None if hold is None else tuple(f[:length] for f in hold), row.step_masks.drop
+    )
     upstream = [d[:length] if d is not None and d.dim() == 3 else d for d in row.upstream]
-    return row._replace(a=row.a[:length], noise=noise, upstream=upstream)
+    return row._replace(a=row.a[:length], step_masks=step_masks, upstream=upstream)
 
 
 def compare(posed: Given, lengths: tuple[int, ...], found: Found) -> None:

@@ -8,7 +8,7 @@ import torch
 
 from sunhwan.cells import CELLS, LSTM, Antisymmetric, LinearCell, ProjectedLSTM
 from sunhwan.layers import Recurrent
-from sunhwan.layers.layer import Masks
+from sunhwan.layers.regularisation import Masks
 from sunhwan.ops import BACKENDS, StepMasks, recur
 from sunhwan.ops.dispatch import supports
 from tests.laws.independent import (
@@ -157,11 +157,11 @@ def test_noise_that_is_none_changes_nothing(name, backend):
     hold = tuple(torch.zeros(T, *field.shape).double() for field in state)
     ones = torch.ones_like(state[0])
 
-    def results(noise):
+    def results(step_masks):
         leaves = [v.clone().requires_grad_() for v in (X.transpose(0, 1), *p.values(), *state)]
         parameters = dict(zip(p, leaves[1:], strict=False))
         start = type(state)(*leaves[1 + len(p) :])
-        found = recur(cell, leaves[0], parameters, start, noise=noise, backend=backend)
+        found = recur(cell, leaves[0], parameters, start, step_masks=step_masks, backend=backend)
         values = [found.output, *found.last]
         gradients = torch.autograd.grad(weighted(values), leaves, allow_unused=True)
         found = enumerate([*values, *gradients])

@@ -8,7 +8,7 @@ from torch.func import vmap
 
 from sunhwan import Recurrent
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.ops import Embedded
+from sunhwan.ops import LazyEmbedding
 
 N, T, D, H = 3, 5, 4, 6
 LENGTHS, RESETS = (
@@ -99,8 +99,8 @@ def test_a_plain_tuple_is_a_state_of_one_sequence(cell, x):
 def test_a_token_behind_the_end_may_be_any_number():
     layer, table = Recurrent("gru", D, H), torch.ones(3, D)
     ids = torch.tensor([[0, 1, -100], [2, 1, 0]])
-    found = layer(Embedded(ids, table), lengths=[2, 3])[0]
-    wanted = layer(Embedded(ids.clamp(min=0), table), lengths=[2, 3])[0]
+    found = layer(LazyEmbedding(ids, table), lengths=[2, 3])[0]
+    wanted = layer(LazyEmbedding(ids.clamp(min=0), table), lengths=[2, 3])[0]
     assert torch.equal(found, wanted)
 
 

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from sunhwan.errors import ShapeError
 from sunhwan.layers import Recurrent
-from sunhwan.ops import Embedded, direct
+from sunhwan.ops import LazyEmbedding, direct
 from sunhwan.ops.library import library
 from tests.shapes import SHAPES
 
@@ -47,10 +47,10 @@ def the_long_way() -> Iterator[None]:
         yield
 
 
-def tokens(N: int, T: int, V: int, dtype: torch.dtype) -> tuple[Tensor, Embedded]:
+def tokens(N: int, T: int, V: int, dtype: torch.dtype) -> tuple[Tensor, LazyEmbedding]:
     """A table that needs a gradient, and rows of it by tokens that lie in the order of time."""
     table = torch.randn(V, D, dtype=dtype, requires_grad=True)
-    return table, Embedded(torch.randint(V, (T, N)).T, table)
+    return table, LazyEmbedding(torch.randint(V, (T, N)).T, table)
 
 
 def network(cell: str = "lstm", layers: int = 1, **options: Any) -> Recurrent:
@@ -64,7 +64,7 @@ def network(cell: str = "lstm", layers: int = 1, **options: Any) -> Recurrent:
 def results(model: Recurrent, x: Any, state: Any, *, twice: bool = False) -> list[Any]:
     """Output, state, and all gradients, of which with `twice` the second ones too."""
     given = [] if state is None else [field for layer in state for field in layer]
-    inputs = [x.weight if isinstance(x, Embedded) else x, *model.parameters(), *given]
+    inputs = [x.weight if isinstance(x, LazyEmbedding) else x, *model.parameters(), *given]
     y, last = model(x, state)
     values = [y, *(field for layer in last for field in layer)]
     draw = torch.Generator().manual_seed(4)

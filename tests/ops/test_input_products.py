@@ -10,7 +10,7 @@ from torch import Tensor
 from sunhwan.cells import CELLS, Cell, Parameters
 from sunhwan.cells.lstm import LSTM
 from sunhwan.layers import Recurrent
-from sunhwan.ops import BACKENDS, Embedded, recur, supports
+from sunhwan.ops import BACKENDS, LazyEmbedding, recur, supports
 from sunhwan.ops.input_products import InputProducts
 from tests.kernels.problems import Problem, Shape, outputs, problem
 
@@ -33,7 +33,7 @@ def left_as_they_were(*values: Tensor | None) -> Iterator[None]:
 def learn(posed: Problem, backend: str) -> None:
     """Run a recurrence and its gradient by an implementation."""
     arguments = posed.cell, posed.x, posed.parameters, posed.state
-    found = recur(*arguments, noise=posed.noise, backend=backend)
+    found = recur(*arguments, step_masks=posed.step_masks, backend=backend)
     values = [found.output] if found.states is None else list(outputs(found).values())
     upstream = posed.upstream[: len(values)]
     pairs = [(v, d) for v, d in zip(values, upstream, strict=True) if d is not None]
@@ -48,8 +48,8 @@ def test_an_implementation_writes_over_nothing_that_it_was_given(name, backend, 
     drop = inside and bool(CELLS[name].gates_of_W_h)
     hold = "mixed" if inside else None
     posed = problem(Shape(name, 5, 4, H, 3, hold=hold, drop=drop, embedded=embedded), torch.float32)
-    ids = [posed.x.ids] if isinstance(posed.x, Embedded) else []
-    held = [*posed.sources().values(), *ids, *(posed.noise.hold or ()), posed.noise.drop]
+    ids = [posed.x.ids] if isinstance(posed.x, LazyEmbedding) else []
+    held = [*posed.sources().values(), *ids, *(posed.step_masks.hold or ()), posed.step_masks.drop]
     with left_as_they_were(*held, *posed.upstream):
         learn(posed, backend)
 

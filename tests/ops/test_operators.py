@@ -17,10 +17,10 @@ pytestmark = built
 def test_opcheck_finds_nothing(name, hold, drop):
     posed = given(Shape(name, 4, 2, 5, 3, hold=hold, drop=drop), torch.float64)
     a = posed.a.clone().requires_grad_()
-    noise = posed.noise
+    step_masks = posed.step_masks
     arguments = (
         name, CELLS[name].kernel_constant, a, None, None, posed.b, list(posed.loop.values()),
-        list(posed.state), list(noise.hold or ()), noise.drop, None, False,
+        list(posed.state), list(step_masks.hold or ()), step_masks.drop, None, False,
     )  # fmt: skip
     found = torch.library.opcheck(torch.ops.sunhwan.recurrence.default, arguments)
     assert set(found.values()) == {"SUCCESS"}

@@ -13,7 +13,7 @@ import pytest
 
 from sunhwan.errors import DataError, SunhwanError, UsageError
 from sunhwan.prediction import Jobs, predict_into, processes
-from sunhwan.prediction.answered import Asked, Rows
+from sunhwan.prediction.answered import Asked, AskedRows
 from sunhwan.prediction.processes import answer_in_processes, check_jobs
 from sunhwan.tasks import Answer, Task
 from sunhwan.tasks.common.questions import CHUNK
@@ -88,7 +88,7 @@ def test_drawn_answers_have_the_seeds_of_one_process(
     monkeypatch.setattr(processes, "_model", lambda run, cells: Drawing())
     rows = [Asked(n, {}, "a question") for n in range(1, 2 * CHUNK + 1)]
     options = {"seed": 7, "n": 3}
-    found = list(answer_in_processes(here, Rows((), iter(rows)), options, asked=4))
+    found = list(answer_in_processes(here, AskedRows((), iter(rows)), options, asked=4))
     assert [row.number for row in found] == [row.number for row in rows for _ in range(3)]
     assert seeds == [7 + 3 * n for n in range(4, 4 + len(rows))]
 
@@ -101,7 +101,7 @@ def test_jobs_that_make_no_sense_are_refused(
         done = command("predict", reviews_run, source, *options)
         assert (done.code, "--jobs" in done.sentence) == (2, True)
     with pytest.raises(UsageError, match="series"):
-        check_jobs(here, Rows((), iter(()), one_answer_each=False))
+        check_jobs(here, AskedRows((), iter(()), one_answer_each=False))
 
 
 def started(run: Path, source: Path, out: Path) -> "subprocess.Popen[str]":

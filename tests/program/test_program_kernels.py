@@ -51,11 +51,11 @@ def gradients(cell: Cell, backend: str, H: int, N: int, T: int, noisy: bool) -> 
     state = cell.state_type(
         *((numbers(N, size) + 0.1).requires_grad_() for size in cell.state_sizes(H))
     )
-    noise = StepMasks()
+    step_masks = StepMasks()
     if noisy:
         hold = tuple(numbers(T, N, size).round() for size in cell.state_sizes(H))
-        noise = StepMasks(hold, numbers(N, cell.output_size(H)))
-    found = recur(cell, x, parameters, state, noise=noise, states=True, backend=backend)
+        step_masks = StepMasks(hold, numbers(N, cell.output_size(H)))
+    found = recur(cell, x, parameters, state, step_masks=step_masks, states=True, backend=backend)
     ends = (found.output, *found.last)
     loss = sum((value * numbers(*value.shape)).sum() for value in ends)
     read = [x, *parameters.values(), *state]
@@ -192,9 +192,9 @@ def test_what_is_saved_is_what_a_person_would_save():
         "tanh",
         "sigmoid",
     ]
-    assert passes.distinct == 4
+    assert passes.shared_gates == 4
     gru = passes_of(as_own(CELLS["gru"]), 8)
-    assert gru.distinct == 2
+    assert gru.shared_gates == 2
 
 
 class Potential(NamedTuple):

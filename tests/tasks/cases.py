@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sunhwan.data.built_in_passages import made_questions
-from sunhwan.tasks.answer.words import sentences_of
+from sunhwan.tasks.answer.passage_words import sentences_of
 
 NOUNS = {"fruit": ["apple", "pear", "사과", "배"], "animal": ["dog", "cow", "소", "토끼"]}
 

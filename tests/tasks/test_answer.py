@@ -10,8 +10,8 @@ import torch
 import sunhwan
 from sunhwan.config import Config
 from sunhwan.data.built_in_passages import made_questions
+from sunhwan.tasks.answer.passage_words import places_of, sentences_of
 from sunhwan.tasks.answer.scores import scores_of
-from sunhwan.tasks.answer.words import places_of, sentences_of
 from sunhwan.tasks.common.questions import Pair, Question
 from sunhwan.training import train
 from tests.conftest import Command

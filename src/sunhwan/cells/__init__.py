@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from sunhwan import registry
-from sunhwan.cells.base import Bypass, Cell, HiddenState, Loop, Parameters, State
+from sunhwan.cells.base import Bypass, Cell, HiddenState, Parameters, State, StepParameters
 from sunhwan.cells.derive import can_derive, derive, has_backward
 from sunhwan.cells.lagged import Lagged
 from sunhwan.cells.linear import LinearCell
@@ -59,10 +59,10 @@ __all__ = [
     "LSTMState",
     "Lagged",
     "LinearCell",
-    "Loop",
     "Parameters",
     "SLSTMState",
     "State",
+    "StepParameters",
     "TwoProductCell",
     "can_derive",
     "check_state",

@@ -52,7 +52,7 @@ class HiddenState(NamedTuple):
     h: Tensor
 
 
-class Loop(NamedTuple):
+class StepParameters(NamedTuple):
     """What a step needs of the parameters; the input's part was done for all t before."""
 
     W_h: Tensor | None = None
@@ -60,10 +60,10 @@ class Loop(NamedTuple):
     W_m: Tensor | None = None
     extra: State = ()
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> "Loop":
+    def map(self, function: Callable[[Tensor], Tensor]) -> "StepParameters":
         """The same of function(value)."""
         W_h, b_h, W_m = (None if p is None else function(p) for p in self[:3])
-        return Loop(W_h, b_h, W_m, tuple(map(function, self.extra)))
+        return StepParameters(W_h, b_h, W_m, tuple(map(function, self.extra)))
 
     def values(self) -> tuple[Tensor | None, ...]:
         """W_h, b_h, W_m and the extra ones in a row."""
@@ -232,10 +232,10 @@ class Cell:
         """The parameters as the equation uses them: a cell may constrain what is learned."""
         return parameters
 
-    def loop(self, parameters: Mapping[str, Tensor]) -> Loop:
+    def parameters_of_step(self, parameters: Mapping[str, Tensor]) -> StepParameters:
         """Those that the steps need."""
         W_h, b_h, W_m = map(parameters.get, ("W_h", "b_h", "W_m"))
-        return Loop(W_h, b_h, W_m, tuple(parameters[name] for name in self.extra))
+        return StepParameters(W_h, b_h, W_m, tuple(parameters[name] for name in self.extra))
 
     # One step, forward and backward, as the loop over time takes it.
 
@@ -247,19 +247,19 @@ class Cell:
         """The input products of a step, for readers: of a cell that reads its past, with that."""
         return self.inputs(x, parameters)
 
-    def advance(
-        self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
+    def forward_step(
+        self, a: Tensor, state: State, weights: StepParameters, drop: Tensor | None = None
     ) -> tuple[State, State]:
         """a_t, state_{t-1} → state_t and saved values; `drop` (N, H) multiplies h before W_h."""
-        u = recurrent_product(state[0], loop, drop)
-        return self.pointwise(a, u, state, *loop.extra)
+        u = recurrent_product(state[0], weights, drop)
+        return self.pointwise(a, u, state, *weights.extra)
 
-    def retreat(
-        self, d_state: State, factors: State, loop: Loop, drop: Tensor | None = None
+    def backward_step(
+        self, d_state: State, factors: State, weights: StepParameters, drop: Tensor | None = None
     ) -> State:
         """d state_t → d state_{t-1}."""
         d_u, d_prev = self.pointwise_backward(d_state, factors)
-        return through_recurrent_product(d_u, d_prev, d_state, loop, drop)
+        return through_recurrent_product(d_u, d_prev, d_state, weights, drop)
 
     def parameter_gradients(
         self,
@@ -268,25 +268,27 @@ class Cell:
         saved: State,
         state_prev: State,
         operand: Tensor,
-        loop: Loop,
-    ) -> tuple[Tensor, Loop]:
-        """d a, and the gradients of what is in `loop`, from those of every state, for all t at once.
+        weights: StepParameters,
+    ) -> tuple[Tensor, StepParameters]:
+        """d a, and the gradients of what is in `weights`, from those of every state, for all t at once.
 
         operand: what W_h was multiplied with, h_{t-1} or the part of it that was not dropped.
         """
         d_u, _ = self.pointwise_backward(d_state, factors)
-        d_a, d_extra = self.gradients(d_state, d_u, factors, saved, state_prev, *loop.extra)
-        if loop.W_h is None:
-            return d_a, Loop(extra=d_extra)
-        d_b_h = None if loop.b_h is None else rows(d_u).sum(0)
-        return d_a, Loop(weight_gradient(operand, d_u), d_b_h, None, d_extra)
+        d_a, d_extra = self.gradients(d_state, d_u, factors, saved, state_prev, *weights.extra)
+        if weights.W_h is None:
+            return d_a, StepParameters(extra=d_extra)
+        d_b_h = None if weights.b_h is None else rows(d_u).sum(0)
+        return d_a, StepParameters(weight_gradient(operand, d_u), d_b_h, None, d_extra)
 
     # For readers and tests: a step of its own, with its gradient.
 
     def step(self, x: Tensor, state: State, parameters: Parameters) -> State:
         """One step: x (N, D), state of (N, H) → the next state. Pure, differentiable."""
         parameters = self.effective(parameters)
-        return self.advance(self.inputs(x, parameters), state, self.loop(parameters))[0]
+        return self.forward_step(
+            self.inputs(x, parameters), state, self.parameters_of_step(parameters)
+        )[0]
 
     def step_backward(
         self, d_state: State, x: Tensor, state_prev: State, parameters: Parameters
@@ -300,17 +302,17 @@ class Cell:
         x = x.detach().requires_grad_()
         with torch.enable_grad():
             effective = self.effective(learned)
-            a, loop = self.inputs(x, effective), self.loop(effective)
-        fixed = loop.map(Tensor.detach)
-        state, saved = self.advance(a.detach(), state_prev, fixed)
+            a, weights = self.inputs(x, effective), self.parameters_of_step(effective)
+        fixed = weights.map(Tensor.detach)
+        state, saved = self.forward_step(a.detach(), state_prev, fixed)
         factors = self.factors(saved, state_prev, state, *fixed.extra)
-        d_prev = self.retreat(d_state, factors, fixed)
-        d_a, d_loop = self.parameter_gradients(
+        d_prev = self.backward_step(d_state, factors, fixed)
+        d_a, d_weights = self.parameter_gradients(
             d_state, factors, saved, state_prev, state_prev[0], fixed
         )
         ends = [(a, d_a)] + [
             (value, gradient)
-            for value, gradient in zip(loop.values(), d_loop.values(), strict=True)
+            for value, gradient in zip(weights.values(), d_weights.values(), strict=True)
             if value is not None and gradient is not None
         ]
         values, gradients = zip(*ends, strict=True)
@@ -328,21 +330,25 @@ def input_sums(x: Tensor, W_x: Tensor, b: Tensor | None) -> Tensor:
     return x @ W_x if b is None else torch.addmm(b, x, W_x)
 
 
-def recurrent_product(h: Tensor, loop: Loop, drop: Tensor | None) -> Any:
+def recurrent_product(h: Tensor, weights: StepParameters, drop: Tensor | None) -> Any:
     """u = (h ⊙ drop) W_h + b_h, or None where the cell has no W_h."""
-    if loop.W_h is None:
+    if weights.W_h is None:
         return None
     h = h if drop is None else h * drop
-    return torch.mm(h, loop.W_h) if loop.b_h is None else torch.addmm(loop.b_h, h, loop.W_h)
+    return (
+        torch.mm(h, weights.W_h)
+        if weights.b_h is None
+        else torch.addmm(weights.b_h, h, weights.W_h)
+    )
 
 
 def through_recurrent_product(
-    d_u: Tensor | None, d_prev: Bypass, d_state: State, loop: Loop, drop: Tensor | None
+    d_u: Tensor | None, d_prev: Bypass, d_state: State, weights: StepParameters, drop: Tensor | None
 ) -> State:
     """d state_{t-1}: what came by W_h, d u W_hᵀ ⊙ drop, added to what bypassed it."""
     d_h, *rest = d_prev
-    if loop.W_h is not None and d_u is not None:
-        W = loop.W_h.T
+    if weights.W_h is not None and d_u is not None:
+        W = weights.W_h.T
         if drop is not None:
             through = torch.mm(d_u, W) * drop
             d_h = through if d_h is None else d_h + through

@@ -6,7 +6,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Bypass, HiddenState, Loop, Parameters, State, weight_gradient
+from sunhwan.cells.base import (
+    Bypass,
+    HiddenState,
+    Parameters,
+    State,
+    StepParameters,
+    weight_gradient,
+)
 from sunhwan.cells.gru import GRU
 from sunhwan.cells.normalization import (
     Moments,
@@ -74,20 +81,20 @@ class LayerNormGRU(GRU):
         saved: State,
         state_prev: State,
         operand: Tensor,
-        loop: Loop,
-    ) -> tuple[Tensor, Loop]:
+        weights: StepParameters,
+    ) -> tuple[Tensor, StepParameters]:
         # As `pointwise_backward`, for all t at once, with what the gains and the shift receive.
         d_y, _ = super().pointwise_backward(d_state, factors[:3])
         u, *moments = factors[4:]
         g = 2 * d_state[0].shape[-1]
         of_rz, of_n = Moments(*moments[:2]), Moments(*moments[2:])
-        alpha = loop.extra[0]
+        alpha = weights.extra[0]
         d_rz, d_alpha_rz, _ = normalize_gradients(d_y[..., :g], u[..., :g], of_rz, alpha[:g])
         d_n, d_alpha_n, d_beta = normalize_gradients(d_y[..., g:], u[..., g:], of_n, alpha[g:])
         d_u = torch.cat((d_rz, d_n), -1)
         d_a = torch.cat((d_y[..., :g], d_state[0] * factors[1]), -1)
         extra = (torch.cat((d_alpha_rz, d_alpha_n)), d_beta)
-        return d_a, Loop(weight_gradient(operand, d_u), None, None, extra)
+        return d_a, StepParameters(weight_gradient(operand, d_u), None, None, extra)
 
 
 def _normalize(v: Tensor, gain: Tensor, shift: Tensor | None) -> tuple[Tensor, ...]:

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Cell, Loop, Parameters, State
+from sunhwan.cells.base import Cell, Parameters, State, StepParameters
 from sunhwan.errors import ConfigError
 
 
-class LaggedLoop(Loop):
+class LaggedStepParameters(StepParameters):
     """What a step needs of the parameters: all of them, for it makes the input's part itself."""
 
     parameters: Parameters
@@ -74,18 +74,18 @@ class Lagged(Cell):
         lagged = state[-1][..., : state[0].shape[-1]]
         return self.of.inputs(torch.cat((x, lagged), -1), parameters)
 
-    def loop(self, parameters: Any) -> Loop:
-        loop = LaggedLoop(*self.of.loop(parameters))
-        loop.parameters = dict(parameters)
-        return loop
+    def parameters_of_step(self, parameters: Any) -> StepParameters:
+        weights = LaggedStepParameters(*self.of.parameters_of_step(parameters))
+        weights.parameters = dict(parameters)
+        return weights
 
-    def advance(
-        self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
+    def forward_step(
+        self, a: Tensor, state: State, weights: StepParameters, drop: Tensor | None = None
     ) -> tuple[State, State]:
-        assert isinstance(loop, LaggedLoop)
+        assert isinstance(weights, LaggedStepParameters)
         *inner, past = state
-        a = self.sums(a, state, loop.parameters)
-        after, saved = self.of.advance(a, self.of.state_type(*inner), loop, drop)
+        a = self.sums(a, state, weights.parameters)
+        after, saved = self.of.forward_step(a, self.of.state_type(*inner), weights, drop)
         past = torch.cat((past[..., state[0].shape[-1] :], state[0]), -1)
         return self.state_type(*after, past), saved
 

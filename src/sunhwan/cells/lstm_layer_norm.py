@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from sunhwan.cells.base import Bypass, Loop, Parameters, State, weight_gradient
+from sunhwan.cells.base import Bypass, Parameters, State, StepParameters, weight_gradient
 from sunhwan.cells.lstm import LSTM, LSTMState
 from sunhwan.cells.normalization import (
     Moments,
@@ -79,16 +79,16 @@ class LayerNormLSTM(LSTM):
         saved: State,
         state_prev: State,
         operand: Tensor,
-        loop: Loop,
-    ) -> tuple[Tensor, Loop]:
+        weights: StepParameters,
+    ) -> tuple[Tensor, StepParameters]:
         # As `pointwise_backward`, for all t at once, with what the gains and the shift receive.
         d_h, d_c = d_state
         to_ifg, to_o, h_to_y, _, _, _, c, u, *moments = factors
         of_u, of_c = Moments(*moments[:2]), Moments(*moments[2:])
-        alpha_h, alpha_c, _ = loop.extra
+        alpha_h, alpha_c, _ = weights.extra
         by_y, d_alpha_c, d_beta_c = normalize_gradients(d_h * h_to_y, c, of_c, alpha_c)
         d_c = (d_c + by_y).unsqueeze(-2)
         d_s = torch.cat(((d_c * to_ifg).flatten(-2), d_h * to_o), -1)
         d_u, d_alpha_h, _ = normalize_gradients(d_s, u, of_u, alpha_h)
         extra = (d_alpha_h, d_alpha_c, d_beta_c)
-        return d_s, Loop(weight_gradient(operand, d_u), None, None, extra)
+        return d_s, StepParameters(weight_gradient(operand, d_u), None, None, extra)

@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from sunhwan.cells.base import Cell, State
-from sunhwan.cells.tracing import RefusedError, TracedFunction, apart, trace
+from sunhwan.cells.tracing import RefusedError, TracedFunction, trace, without_modes
 from sunhwan.cells.two_products import TwoProductCell
 
 CONSTANT, MIXED = -1, -2
@@ -87,7 +87,7 @@ def is_unitwise(cell: Cell, hidden_size: int) -> bool:
     graph = _trace(cell, H).graph
     if graph is None or any(size != H for size in cell.state_sizes(H)):
         return False
-    with apart():
+    with without_modes():
         return _proves(graph, H, len(cell.step_parameters))
 
 

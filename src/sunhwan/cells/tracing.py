@@ -33,7 +33,7 @@ class RefusedError(Exception):
 
 
 @contextmanager
-def apart() -> Iterator[None]:
+def without_modes() -> Iterator[None]:
     """On the CPU, with gradients, whatever goes on around."""
     with (
         _disable_current_modes(),
@@ -59,7 +59,7 @@ def trace(
     from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
     try:
-        with apart(), torch.random.fork_rng(devices=[]):
+        with without_modes(), torch.random.fork_rng(devices=[]):
             graph = _list_of(function, values)
             if without_writing and any(map(_writes, graph.graph.nodes)):
                 graph = _list_of(torch.func.functionalize(graph, remove="mutations"), values)

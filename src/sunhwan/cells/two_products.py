@@ -8,8 +8,8 @@ from torch import Tensor
 from sunhwan.cells.base import (
     Bypass,
     Cell,
-    Loop,
     State,
+    StepParameters,
     recurrent_product,
     rows,
     through_recurrent_product,
@@ -60,20 +60,22 @@ class TwoProductCell(Cell):
         after, saved = self.outer(a, torch.mm(m, extra[0]), state, kept)
         return after, (m, *kept, *saved)
 
-    def advance(
-        self, a: Tensor, state: State, loop: Loop, drop: Tensor | None = None
+    def forward_step(
+        self, a: Tensor, state: State, weights: StepParameters, drop: Tensor | None = None
     ) -> tuple[State, State]:
-        return self.pointwise(a, recurrent_product(state[0], loop, drop), state, _second(loop))
+        return self.pointwise(
+            a, recurrent_product(state[0], weights, drop), state, _second(weights)
+        )
 
-    def retreat(
-        self, d_state: State, factors: State, loop: Loop, drop: Tensor | None = None
+    def backward_step(
+        self, d_state: State, factors: State, weights: StepParameters, drop: Tensor | None = None
     ) -> State:
         d_w, past = self.outer_backward(d_state, factors)
-        d_u, by_m = self.inner_backward(d_state, torch.mm(d_w, _second(loop).T), factors)
+        d_u, by_m = self.inner_backward(d_state, torch.mm(d_w, _second(weights).T), factors)
         d_prev = tuple(
             p if m is None else m if p is None else p + m for p, m in zip(past, by_m, strict=True)
         )
-        return through_recurrent_product(d_u, d_prev, d_state, loop, drop)
+        return through_recurrent_product(d_u, d_prev, d_state, weights, drop)
 
     def parameter_gradients(
         self,
@@ -82,17 +84,17 @@ class TwoProductCell(Cell):
         saved: State,
         state_prev: State,
         operand: Tensor,
-        loop: Loop,
-    ) -> tuple[Tensor, Loop]:
+        weights: StepParameters,
+    ) -> tuple[Tensor, StepParameters]:
         d_w, _ = self.outer_backward(d_state, factors)
-        d_m = torch.mm(rows(d_w), _second(loop).T).view_as(saved[0])
+        d_m = torch.mm(rows(d_w), _second(weights).T).view_as(saved[0])
         d_u, _ = self.inner_backward(d_state, d_m, factors)
         d_a = self.input_gradient(d_u, d_m, d_w, factors)
         d_W_h, d_W_m = weight_gradient(operand, d_u), weight_gradient(saved[0], d_w)
-        return d_a, Loop(d_W_h, None, d_W_m)
+        return d_a, StepParameters(d_W_h, None, d_W_m)
 
 
-def _second(loop: Loop) -> Tensor:
-    if loop.W_m is None:
+def _second(weights: StepParameters) -> Tensor:
+    if weights.W_m is None:
         raise TypeError("the cell needs W_m, the matrix of its second product")
-    return loop.W_m
+    return weights.W_m

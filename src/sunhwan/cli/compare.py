@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sunhwan.cli.language import named_figure, noted, say
+from sunhwan.cli.options import ConfigFile
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import name_cells, own_files
 from sunhwan.cli.processes import alone
@@ -33,7 +34,6 @@ Target = Annotated[Listed, typer.Option("--target", help="As of `train`.")]
 Minutes = Annotated[float | None, typer.Option(help="Training time of a run.")]
 Steps = Annotated[int | None, typer.Option(help="Steps of a run.")]
 Epochs = Annotated[float | None, typer.Option(help="Passes over the data of a run.")]
-ConfigFile = Annotated[Path | None, typer.Option(help="A TOML file of settings.")]
 Assignments = Annotated[
     Listed, typer.Option("--set", help="section.key=value for any setting, as of `train`.")
 ]

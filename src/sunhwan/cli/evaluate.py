@@ -8,6 +8,7 @@ import typer
 from sunhwan.cli.adaptation_options import CacheOption, Dynamic, adaptation_of, held_out
 from sunhwan.cli.language import named_figure, noted, with_unit
 from sunhwan.cli.listings import show_baselines, show_listing
+from sunhwan.cli.options import Strict
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells
 from sunhwan.errors import UsageError
@@ -26,13 +27,7 @@ def evaluate(
     picture: Annotated[
         Path | None, typer.Option(help="A PNG to draw, where the task has a picture.")
     ] = None,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Refuse rows without an answer and empty lines, instead of leaving them out.",
-        ),
-    ] = False,
+    strict: Strict = False,
     baselines: Annotated[
         bool,
         typer.Option(

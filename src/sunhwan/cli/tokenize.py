@@ -1,12 +1,12 @@
 """`sunhwan tokenize`."""
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sunhwan.cli.language import named_figure
+from sunhwan.cli.options import ConfigFile, Settings
 from sunhwan.cli.output import echo_json
 from sunhwan.config import Config, parse_assignment
 from sunhwan.errors import UsageError
@@ -27,13 +27,8 @@ def tokenize(
     validation: Annotated[
         str | None, typer.Option(help="A file to validate on, instead of a tenth of each text.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="section.key=value for any setting; `sunhwan settings` lists them."
-        ),
-    ] = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:

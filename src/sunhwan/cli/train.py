@@ -8,6 +8,7 @@ import typer
 
 from sunhwan.cli import STARTED
 from sunhwan.cli.language import say, summary_of
+from sunhwan.cli.options import ConfigFile, Settings, Strict
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.own_cell import Cells, name_cells, own_files
 from sunhwan.cli.processes import Count, is_first, share_command
@@ -115,20 +116,9 @@ def train(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = None,
     threads: Annotated[int | None, typer.Option(help="Processor threads.")] = None,
     processes: Count = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file of settings.")] = None,
-    strict: Annotated[
-        bool,
-        typer.Option(
-            "--strict",
-            help="Refuse rows without an answer and empty lines, instead of leaving them out.",
-        ),
-    ] = False,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="section.key=value for any setting; `sunhwan settings` lists them."
-        ),
-    ] = None,
+    config: ConfigFile = None,
+    strict: Strict = False,
+    set_: Settings = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:

@@ -9,7 +9,6 @@ import typer
 
 from sunhwan.cli.compare import (
     Assignments,
-    ConfigFile,
     Epochs,
     Inputs,
     Listed,
@@ -24,6 +23,7 @@ from sunhwan.cli.compare import (
     show,
 )
 from sunhwan.cli.language import say
+from sunhwan.cli.options import ConfigFile
 from sunhwan.cli.output import echo_json
 from sunhwan.cli.processes import alone
 from sunhwan.cli.train import Json, Quiet, named_settings, settings_of

@@ -185,7 +185,7 @@ def _make(found: Library, model: LanguageModel, precision: str, threads: int) ->
         if not is_compiled(model, depth):
             return program_of(depth, layer)
         p = layer.cell.effective(layer.parameters_of_cell)
-        loop = layer.cell.loop(p)
+        loop = layer.cell.parameters_of_step(p)
         table = _table(model, layer) if depth == 0 else None
         extra = loop.extra[0] if loop.extra else None
         made = EngineLayer(

@@ -221,7 +221,7 @@ def _stepped(
 ) -> State:
     cell, recurrent = layer.cell, model.recurrent
     a = cell.inputs(recurrent.norms[depth](x), parameters)
-    made = cell.advance(a, state, cell.loop(parameters))[0]
+    made = cell.forward_step(a, state, cell.parameters_of_step(parameters))[0]
     rates = (layer.zoneout, *[layer.zoneout_cell] * (len(made) - 1))
     after = [new + rate * (old - new) for new, old, rate in zip(made, state, rates, strict=True)]
     return (*after, recurrent.connections[depth](x, after[0]))

@@ -143,7 +143,7 @@ def _loop(
                     scaled = drawn.h[row].unsqueeze(1) * parameters["W_h"]
                     parameters = parameters | {"W_h": scaled}
                 a = cell.inputs(y, parameters)
-                new, _ = cell.advance(a, now[depth], cell.loop(parameters))
+                new, _ = cell.forward_step(a, now[depth], cell.parameters_of_step(parameters))
                 kept = [k if k.dim() == 0 else k[t, row] for k in hold[depth]]
                 triples = zip(new, now[depth], kept, strict=True)
                 now[depth] = cell.state_type(*((1 - k) * f + k * b for f, b, k in triples))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sunhwan.cells import Cell, Loop, State, can_derive, derive, has_backward
+from sunhwan.cells import Cell, State, StepParameters, can_derive, derive, has_backward
 from sunhwan.laws.case import Case, D, H, N, by_field, fresh_parameters, generator, random_state
 from sunhwan.laws.compare import assert_equal, require
 from sunhwan.program import evaluate, program_of, why_no_program
@@ -18,7 +18,7 @@ def has_step_backward(cell: Cell) -> bool:
 
 
 def step_pieces(case: Case, scale: float = 1.0) -> float:
-    """`retreat` and `parameter_gradients` of `factors` against autograd of `advance`.
+    """`backward_step` and `parameter_gradients` of `factors` against autograd of `forward_step`.
 
     A large scale saturates the gates, where a factor such as z (1 - z) nearly vanishes.
     """
@@ -28,21 +28,23 @@ def step_pieces(case: Case, scale: float = 1.0) -> float:
         drop = None if drop is None else drop.double()
         a = scale * _normal(draw, N, len(cell.gates) * H)
         before, d_after = random_state(cell, draw, N), random_state(cell, draw, N)
-        loop = _loop(case, cell)
-        named = {"a": a} | by_field(before) | _present(loop)
+        weights = _weights(case, cell)
+        named = {"a": a} | by_field(before) | _present(weights)
         for value in named.values():
             value.requires_grad_()
-        after, _ = cell.advance(a, before, loop, drop)
+        after, _ = cell.forward_step(a, before, weights, drop)
         wanted = torch.autograd.grad(
             after, list(named.values()), d_after, allow_unused=True, materialize_grads=True
         )
         with torch.no_grad():
-            after, saved = cell.advance(a, before, loop, drop)
-            factors = cell.factors(saved, before, after, *loop.extra)
-            d_before = cell.retreat(d_after, factors, loop, drop)
+            after, saved = cell.forward_step(a, before, weights, drop)
+            factors = cell.factors(saved, before, after, *weights.extra)
+            d_before = cell.backward_step(d_after, factors, weights, drop)
             operand = before[0] if drop is None else before[0] * drop
-            d_a, d_loop = cell.parameter_gradients(d_after, factors, saved, before, operand, loop)
-        got = {"a": d_a} | by_field(cell.state_type(*d_before)) | _given(loop, d_loop)
+            d_a, d_weights = cell.parameter_gradients(
+                d_after, factors, saved, before, operand, weights
+            )
+        got = {"a": d_a} | by_field(cell.state_type(*d_before)) | _given(weights, d_weights)
         where = f"sums scaled by {scale:g}" + ("" if drop is None else ", h dropped")
         found = assert_equal(
             _gradient(got), _gradient(dict(zip(named, wanted, strict=True))), BOUND, where=where
@@ -61,28 +63,32 @@ def steps_together(case: Case, steps: int = 4) -> float:
     cell, draw = _with_backward(case.cell), generator(19)
     a = _normal(draw, steps, N, len(cell.gates) * H)
     before, d_after = random_state(cell, draw, steps, N), random_state(cell, draw, steps, N)
-    loop = _loop(case, cell)
+    weights = _weights(case, cell)
 
     def at(state: State, t: int) -> State:
         one: State = cell.state_type(*(field[t] for field in state))
         return one
 
     with torch.no_grad():
-        runs = [cell.advance(a[t], at(before, t), loop) for t in range(steps)]
+        runs = [cell.forward_step(a[t], at(before, t), weights) for t in range(steps)]
         after, saved = (
             tuple(torch.stack(values) for values in zip(*column, strict=True))
             for column in zip(*runs, strict=True)
         )
-        factors = cell.factors(saved, before, after, *loop.extra)
-        d_a, d_loop = cell.parameter_gradients(d_after, factors, saved, before, before[0], loop)
+        factors = cell.factors(saved, before, after, *weights.extra)
+        d_a, d_weights = cell.parameter_gradients(
+            d_after, factors, saved, before, before[0], weights
+        )
         alone, sums = [], []
         for t, (after_t, saved_t) in enumerate(runs):
             now = at(before, t)
-            factors_t = cell.factors(saved_t, now, after_t, *loop.extra)
-            found = cell.parameter_gradients(at(d_after, t), factors_t, saved_t, now, now[0], loop)
+            factors_t = cell.factors(saved_t, now, after_t, *weights.extra)
+            found = cell.parameter_gradients(
+                at(d_after, t), factors_t, saved_t, now, now[0], weights
+            )
             alone.append(found[0])
-            sums.append(_given(loop, found[1]))
-    got = {"a": d_a} | _given(loop, d_loop)
+            sums.append(_given(weights, found[1]))
+    got = {"a": d_a} | _given(weights, d_weights)
     wanted = {"a": torch.stack(alone)}
     wanted |= {name: torch.stack([one[name] for one in sums]).sum(0) for name in sums[0]}
     return assert_equal(_gradient(got), _gradient(wanted), BOUND, where="all steps at once")
@@ -140,23 +146,23 @@ def _with_backward(cell: Cell) -> Cell:
     return cell if has_backward(cell) else derive(cell)
 
 
-def _loop(case: Case, cell: Cell) -> Loop:
+def _weights(case: Case, cell: Cell) -> StepParameters:
     """Random parameters of the steps, cut off from what they are made of."""
-    return cell.loop(cell.effective(fresh_parameters(case))).map(
+    return cell.parameters_of_step(cell.effective(fresh_parameters(case))).map(
         lambda p: p.detach().clone(memory_format=torch.contiguous_format)
     )
 
 
-def _present(loop: Loop) -> dict[str, Tensor]:
-    names = ("W_h", "b_h", "W_m", *(f"extra parameter {i}" for i in range(len(loop.extra))))
-    pairs = zip(names, loop.values(), strict=True)
+def _present(weights: StepParameters) -> dict[str, Tensor]:
+    names = ("W_h", "b_h", "W_m", *(f"extra parameter {i}" for i in range(len(weights.extra))))
+    pairs = zip(names, weights.values(), strict=True)
     return {name: value for name, value in pairs if value is not None}
 
 
-def _given(loop: Loop, d_loop: Loop) -> dict[str, Tensor]:
+def _given(weights: StepParameters, d_weights: StepParameters) -> dict[str, Tensor]:
     """The gradients of what there is; zeros where the cell gives none."""
-    given = _present(d_loop)
-    return {name: given.get(name, torch.zeros_like(p)) for name, p in _present(loop).items()}
+    given = _present(d_weights)
+    return {name: given.get(name, torch.zeros_like(p)) for name, p in _present(weights).items()}
 
 
 def _gradient(values: dict[str, Tensor]) -> dict[str, Tensor]:

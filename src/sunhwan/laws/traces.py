@@ -61,7 +61,9 @@ def traced_gates_have_names(case: Case) -> None:
     layer = case.build()
     x, state = case.inputs()
     cell, parameters = case.cell, case.cell.effective(layer.stack[0].parameters_of_cell)
-    _, saved = cell.advance(cell.inputs(x[:, 0], parameters), state[0], cell.loop(parameters))
+    _, saved = cell.forward_step(
+        cell.inputs(x[:, 0], parameters), state[0], cell.parameters_of_step(parameters)
+    )
     fields, gates = cell.state_type._fields, cell.gate_values(saved)
     both = [name for name in gates if name in fields]
     require(not both, f"{', '.join(both)}: a gate and a field of the state by one name")

@@ -9,11 +9,12 @@ from torch.nn.utils.rnn import PackedSequence
 
 from sunhwan.cells import State, check_state
 from sunhwan.errors import ConfigError, ShapeError
-from sunhwan.ops import Embedded
+from sunhwan.ops import LazyEmbedding
 from sunhwan.ops.modes import tracing, transformed, under_autocast
 
 if TYPE_CHECKING:
-    from sunhwan.layers.layer import Masks, RecurrentLayer
+    from sunhwan.layers.layer import RecurrentLayer
+    from sunhwan.layers.regularisation import Masks
 
 
 def check_input(x: Any, input_size: int, like: Tensor) -> None:
@@ -24,15 +25,15 @@ def check_input(x: Any, input_size: int, like: Tensor) -> None:
             "the input is a PackedSequence: pass the padded tensor and lengths=, of "
             "torch.nn.utils.rnn.pad_packed_sequence(x, batch_first=True)"
         )
-    if not isinstance(x, Tensor | Embedded):
+    if not isinstance(x, Tensor | LazyEmbedding):
         kind = type(x).__name__
         raise ShapeError(
             f"the input is {kind}, but a tensor {needed} is needed"
             + (": torch.as_tensor makes one" if hasattr(x, "__array__") else "")
         )
-    if isinstance(x, Embedded) and x.ids.dtype not in (torch.int64, torch.int32):
+    if isinstance(x, LazyEmbedding) and x.ids.dtype not in (torch.int64, torch.int32):
         raise ShapeError(f"token numbers must be int64 or int32, not {x.ids.dtype}: ids.long()")
-    if isinstance(x, Embedded) and x.dim() != 3:
+    if isinstance(x, LazyEmbedding) and x.dim() != 3:
         raise ShapeError(f"token numbers have shape {tuple(x.ids.shape)}, but (N, T) is needed")
     if x.dim() not in (2, 3) or x.shape[-1] != input_size:
         raise ShapeError(f"the input has shape {tuple(x.shape)}, but {needed} is needed")

@@ -2,35 +2,21 @@
 
 from collections.abc import Sequence
 from enum import Flag, auto
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from sunhwan.cells import Cell, Lagged, Parameters, State
+from sunhwan.cells import Cell, Parameters, State
 from sunhwan.cells.initial import recurrent_start
 from sunhwan.errors import ConfigError, ShapeError
+from sunhwan.layers.regularisation import NO_MASKS, Masks, Rates, check_rates, mask
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
-from sunhwan.ops import Embedded, RecurrenceOutput, StepMasks, backend_for, choose, recur
+from sunhwan.ops import LazyEmbedding, RecurrenceOutput, StepMasks, backend_for, choose, recur
 from sunhwan.ops.direct import Prepared, prepare
 from sunhwan.ops.dispatch import recur_packed
 from sunhwan.ops.modes import values_known
-
-
-class Masks(NamedTuple):
-    """What is dropped in a whole sequence alike; each is 0 or 1 / (1 − p), None where nothing is.
-
-    W_h: (G·H, H), entries of the recurrent matrix; h: (N, size of h), hidden units on their way to it;
-    x: (1, N, D), inputs of the layer.
-    """
-
-    W_h: Tensor | None = None
-    h: Tensor | None = None
-    x: Tensor | None = None
-
-
-NO_MASKS = Masks()
 
 
 class Look(Flag):
@@ -107,7 +93,8 @@ class RecurrentLayer(nn.Module):
         self._direct_order = tuple(self._stored.get(name) for name in known)
         self._prepared: Prepared | None = None
         self._shapes = {where: tuple(getattr(self, where).shape) for where in self._stored.values()}
-        self._check_regularisation()
+        rates = weight_drop, recurrent_dropout, zoneout, zoneout_cell
+        check_rates(cell, Rates(*rates), has_W_h="W_h" in fresh)
 
     if TYPE_CHECKING:
         W_x_T: Tensor
@@ -152,8 +139,7 @@ class RecurrentLayer(nn.Module):
     @property
     def regularised(self) -> bool:
         """Whether it drops or holds anything in training."""
-        rates = (self.weight_drop, self.recurrent_dropout, self.zoneout, self.zoneout_cell)
-        return max(rates) > 0
+        return max(self.weight_drop, self.recurrent_dropout, self.zoneout, self.zoneout_cell) > 0
 
     def initial_state(self, batch_size: int) -> State:
         """The state before the first step: (N, H) in every field."""
@@ -183,7 +169,7 @@ class RecurrentLayer(nn.Module):
 
     def forward(
         self,
-        x: Tensor | Embedded,
+        x: Tensor | LazyEmbedding,
         state: State,
         resets: Tensor | None = None,
         lengths: Tensor | None = None,
@@ -206,7 +192,7 @@ class RecurrentLayer(nn.Module):
             parameters = parameters | {"W_h": parameters["W_h"] * masks.W_h.T}
         if segments is not None:
             return self._run_packed(x, state, segments, parameters, masks)
-        noise = StepMasks(self._hold(x, state, lengths), masks.h)
+        step_masks = StepMasks(self._hold(x, state, lengths), masks.h)
 
         states, gates, steps = (
             look is not None and one in look for one in (Look.STATES, Look.GATES, Look.STEPS)
@@ -216,10 +202,10 @@ class RecurrentLayer(nn.Module):
         def run(start: int, end: int, state: State) -> RecurrenceOutput:
             # Not a slice of all, whose gradient would be copied.
             whole = resets is None or (start, end) == (0, T)
-            part = noise if whole else noise.part(start, end)
+            part = step_masks if whole else step_masks.part(start, end)
             return recur(
                 self.cell, x if whole else x[start:end], parameters, state,
-                noise=part, states=states, return_gates=gates,
+                step_masks=part, states=states, return_gates=gates,
                 backend="unrolled" if steps else self.backend,
             )  # fmt: skip
 
@@ -272,31 +258,31 @@ class RecurrentLayer(nn.Module):
 
     def packs(self, masks: Masks = NO_MASKS) -> bool:
         """Whether the compiled kernel runs the layer: it can read packed sequences."""
-        inside = masks.h is not None or self.reaches_inside
-        like = self.W_x_T
-        return (
-            backend_for(self.cell, "cpu", like.dtype, self.hidden_size, self.backend, inside, False)
-            == "native"
+        needs_internal_access = masks.h is not None or self.reaches_inside
+        like, size = self.W_x_T, self.hidden_size
+        found = backend_for(
+            self.cell, "cpu", like.dtype, size, self.backend, needs_internal_access, False
         )
+        return found == "native"
 
     def _run_packed(
         self,
-        x: Tensor | Embedded,
+        x: Tensor | LazyEmbedding,
         state: State,
         segments: Segments,
         parameters: Parameters,
         masks: Masks,
     ) -> RecurrenceOutput:
         """Every sequence that the rows hold as a row of its own, without padding."""
-        noise = segments.noise(StepMasks(self._hold(x, state, None), masks.h))
+        step_masks = segments.step_masks(StepMasks(self._hold(x, state, None), masks.h))
         first = segments.begin(self.cell, state, self.initial_state(x.shape[1]))
         states, ends = recur_packed(
-            self.cell, segments.pack_input(x), parameters, first, segments.counts, noise
+            self.cell, segments.pack_input(x), parameters, first, segments.counts, step_masks
         )
         return RecurrenceOutput(segments.unpack(states[0]), segments.last(self.cell, ends, state))
 
     def _hold(
-        self, x: Tensor | Embedded, state: State, lengths: Tensor | None
+        self, x: Tensor | LazyEmbedding, state: State, lengths: Tensor | None
     ) -> tuple[Tensor, ...] | None:
         rates = (self.zoneout, *[self.zoneout_cell] * (len(state) - 1))
         if lengths is None and not any(rates):
@@ -332,26 +318,15 @@ class RecurrentLayer(nn.Module):
                     f"{like.device}: convert the layer as a whole with .to(…)"
                 )
 
-    def _check_regularisation(self) -> None:
-        names = ("weight_drop", "recurrent_dropout", "zoneout", "zoneout_cell")
-        for name in names:
-            rate = getattr(self, name)
-            if not 0 <= rate < 1:
-                raise ConfigError(f"{name} must be in [0, 1), not {rate}")
-            kind = type(self.cell).__name__
-            if rate and name in names[2:] and isinstance(self.cell, Lagged):
-                raise ConfigError(
-                    f"{name} lets units keep their values, and a lag needs all that was: leave one out"
-                )
-            if rate and name in names[:2] and "W_h" not in self._stored:
-                raise ConfigError(
-                    f"{name} drops what meets W_h, and {kind} has none: leave it at 0"
-                )
-            if rate and name == "zoneout_cell" and "m" in self.cell.state_type._fields:
-                raise ConfigError(
-                    f"the memory of {kind} is kept relative to a stabiliser and cannot be averaged: "
-                    "leave zoneout_cell at 0, zoneout acts on h"
-                )
+    def explain(self) -> str:
+        """Which implementation runs it here, and why."""
+        choice = choose(
+            self.cell, self.W_x.device, self.W_x.dtype,
+            hidden_size=self.hidden_size, backend=self.backend,
+            needs_internal_access=self.reaches_inside,
+        )  # fmt: skip
+        size = f"{self.input_size} → {self.output_size}"
+        return f"{type(self.cell).__name__} {size}, {choice.backend}: {choice.reason}"
 
     def extra_repr(self) -> str:
         return f"{self.cell}, {self.input_size} → {self.hidden_size}"
@@ -379,14 +354,6 @@ def hooked(module: nn.Module) -> bool:
         or module._backward_pre_hooks
         or "forward" in module.__dict__
     )
-
-
-def mask(rate: float, like: Tensor | None, sizes: Sequence[int] | None = None) -> Tensor | None:
-    """Zeros with the chance `rate` and 1 / (1 − rate) otherwise, of these sizes; None for rate 0."""
-    if not rate or like is None:
-        return None
-    kept = torch.rand(sizes or like.shape, dtype=like.dtype, device=like.device) >= rate
-    return kept.to(like) / (1 - rate)
 
 
 def _joined(cell: Cell, parts: Sequence[RecurrenceOutput]) -> RecurrenceOutput:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sunhwan.cells import State
 from sunhwan.layers.layer import Look
-from sunhwan.ops import Embedded, RecurrenceOutput, materialised
+from sunhwan.ops import LazyEmbedding, RecurrenceOutput, materialised
 
 if TYPE_CHECKING:
     from sunhwan.layers.attention import Attended, Attention
@@ -43,7 +43,7 @@ class Traced(NamedTuple):
 class LayerRun(NamedTuple):
     """A layer's run: x (T, N, D) in the order of time, the state before, and the order of reading."""
 
-    x: Tensor | Embedded
+    x: Tensor | LazyEmbedding
     before: State
     outcome: RecurrenceOutput
     order: Tensor | None
@@ -96,7 +96,7 @@ def _attached(module: "Recurrent | Attention", observer: Observer) -> Iterator[l
 def run_observed(
     recurrent: "Recurrent",
     observers: Sequence[Observer],
-    x: Tensor | Embedded,
+    x: Tensor | LazyEmbedding,
     state: Sequence[State] | None,
     *context: Any,
 ) -> tuple[Tensor, list[State]]:

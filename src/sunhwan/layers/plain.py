@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from sunhwan.cells import State
 from sunhwan.layers.connections import CONNECTIONS
-from sunhwan.layers.layer import NO_MASKS, Masks, RecurrentLayer, hooked
+from sunhwan.layers.layer import RecurrentLayer, hooked
+from sunhwan.layers.regularisation import NO_MASKS, Masks
 from sunhwan.ops import direct
 from sunhwan.ops.direct import PLAIN
-from sunhwan.ops.embedded import Embedded
+from sunhwan.ops.lazy_embedding import LazyEmbedding
 
 if TYPE_CHECKING:
     from sunhwan.layers.recurrent import Recurrent
@@ -23,7 +24,7 @@ def run_plain(
     state: Sequence[State] | None,
     masks: Sequence[Masks] | None,
 ) -> tuple[Tensor, list[State]] | None:
-    """Run a plain stack on a plain tensor, or an `Embedded`, by `ops.direct`; None for every other call."""
+    """Run a plain stack on a plain tensor, or a `LazyEmbedding`, by `ops.direct`; None for another call."""
     own: Any = recurrent._modules
     layers: list[RecurrentLayer] = list(own["layers"]._modules.values())
     if (
@@ -51,7 +52,7 @@ def run_plain(
             return None
         ready.append((layer.cell.state_type, *made, given))
     y, last = x, []
-    if type(x) is Embedded and not x.folds:
+    if type(x) is LazyEmbedding and not x.folds:
         # Looked up in the order of time, so that the time-major view costs no copy.
         y = x.transpose(0, 1).materialise().transpose(0, 1)
     for state_type, prepared, stored, given in ready:
@@ -63,7 +64,7 @@ def run_plain(
 def _is_plain(x: Any, D: int) -> bool:
     """Whether this is (N, T, D), not empty and in this process's memory, or tokens of a table that is."""
     table = x
-    if type(x) is Embedded:
+    if type(x) is LazyEmbedding:
         ids, table = x.ids, x.weight
         if (
             type(ids) not in PLAIN or ids.dtype not in (torch.int64, torch.int32)

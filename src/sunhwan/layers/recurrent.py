@@ -12,14 +12,15 @@ from sunhwan.errors import ConfigError, ShapeError
 from sunhwan.layers import torch_modules
 from sunhwan.layers.checks import check_input, check_masks, check_stateful_call, checked_state
 from sunhwan.layers.connections import CONNECTIONS, make_connection
-from sunhwan.layers.layer import Look, Masks, RecurrentLayer
+from sunhwan.layers.layer import Look, RecurrentLayer
 from sunhwan.layers.observer import LayerRun, Observer, Traced, run_observed
 from sunhwan.layers.options import layers_of, whole
 from sunhwan.layers.plain import run_plain
-from sunhwan.layers.rows import rows_of
+from sunhwan.layers.regularisation import Masks
+from sunhwan.layers.row_layout import row_layout
 from sunhwan.layers.sequences import in_order, resets_in_order
 from sunhwan.layers.states import as_weights, detach
-from sunhwan.ops import Embedded, choose, materialised
+from sunhwan.ops import LazyEmbedding, materialised
 from sunhwan.ops.modes import eager, tracing
 
 MERGES = ("concat", "sum")
@@ -192,7 +193,7 @@ class Recurrent(nn.Module):
 
     def forward(
         self,
-        x: Tensor | Embedded,
+        x: Tensor | LazyEmbedding,
         state: Sequence[State] | None = None,
         resets: Tensor | None = None,
         lengths: Tensor | Sequence[int] | None = None,
@@ -202,7 +203,7 @@ class Recurrent(nn.Module):
 
         One sequence (T, D) without a batch gives (T, H), its state fields (H).
         A state of another floating-point type is converted to the weights'.
-        x may be `Embedded` (N, T): the first layer then need not make it, where nobody else reads it.
+        x may be `LazyEmbedding` (N, T): the first layer then need not make it, where nobody else reads it.
         resets (N, T) bool: a row whose resets[n, t] is true reads x_t from the initial state.
         lengths: how many steps of each row are real, (N) whole numbers, or a mask (N, T) that is
             true there. What lies behind them changes nothing; the output there is 0, and a row's
@@ -277,7 +278,7 @@ class Recurrent(nn.Module):
 
     def _run(
         self,
-        x: Tensor | Embedded,
+        x: Tensor | LazyEmbedding,
         state: Sequence[State] | None,
         resets: Tensor | None,
         lengths: Tensor | Sequence[int] | None,
@@ -292,7 +293,7 @@ class Recurrent(nn.Module):
         if self.stateful:
             check_stateful_call()
         N = x.shape[0]
-        rows = rows_of(x, resets, lengths, self.directions)
+        rows = row_layout(x, resets, lengths, self.directions)
         if state is None and self.stateful:
             state = self._state and as_weights(self._state, self.stack)
         states = self.initial_state(N)
@@ -346,19 +347,8 @@ class Recurrent(nn.Module):
         """Which implementation runs each layer here, and why."""
         lines = []
         for i, layer in enumerate(self.stack):
-            choice = choose(
-                layer.cell,
-                layer.W_x.device,
-                layer.W_x.dtype,
-                hidden_size=layer.hidden_size,
-                backend=layer.backend,
-                inside=layer.reaches_inside,
-            )
-            kind = type(layer.cell).__name__
-            size = f"{layer.input_size} → {layer.output_size}"
             way = (" forward", " backward")[i % 2] if self.bidirectional else ""
-            depth = i // self.directions
-            lines.append(f"layer {depth}{way}: {kind} {size}, {choice.backend}: {choice.reason}")
+            lines.append(f"layer {i // self.directions}{way}: {layer.explain()}")
         return "\n".join(lines)
 
     @classmethod

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sunhwan.cells import Cell, State
 from sunhwan.layers.sequences import resets_in_order
-from sunhwan.ops import Embedded, StepMasks
+from sunhwan.ops import LazyEmbedding, StepMasks
 
 
 class Segments(NamedTuple):
@@ -41,10 +41,10 @@ class Segments(NamedTuple):
         T, N = values.shape[:2]
         return values.flatten(0, 1).index_select(0, self.take % T * N + self.take // T)
 
-    def pack_input(self, x: Tensor | Embedded) -> Tensor | Embedded:
+    def pack_input(self, x: Tensor | LazyEmbedding) -> Tensor | LazyEmbedding:
         """(T, N, D) → (S, D), token numbers too."""
-        if isinstance(x, Embedded):
-            return Embedded(self.pack(x.ids.unsqueeze(-1)).squeeze(-1), x.weight)
+        if isinstance(x, LazyEmbedding):
+            return LazyEmbedding(self.pack(x.ids.unsqueeze(-1)).squeeze(-1), x.weight)
         return self.pack(x)
 
     def unpack(self, values: Tensor) -> Tensor:
@@ -81,10 +81,16 @@ class Segments(NamedTuple):
         last: State = cell.state_type(*found)
         return last
 
-    def noise(self, noise: StepMasks) -> StepMasks:
+    def step_masks(self, step_masks: StepMasks) -> StepMasks:
         """What is done to the recurrence, laid out in the same way."""
-        hold = None if noise.hold is None else tuple(self.pack(field) for field in noise.hold)
-        return StepMasks(hold, None if noise.drop is None else noise.drop.index_select(0, self.row))
+        hold = (
+            None
+            if step_masks.hold is None
+            else tuple(self.pack(field) for field in step_masks.hold)
+        )
+        return StepMasks(
+            hold, None if step_masks.drop is None else step_masks.drop.index_select(0, self.row)
+        )
 
 
 def segments_of(

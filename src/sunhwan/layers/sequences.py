@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from sunhwan.errors import ShapeError
-from sunhwan.ops import Embedded
+from sunhwan.ops import LazyEmbedding
 from sunhwan.ops.modes import values_known
 
 WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 """Types of lengths."""
 
 
-def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Tensor:
+def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | LazyEmbedding) -> Tensor:
     """(N) whole numbers on the device of x (N, T, D), from a list or a mask (N, T); or a ShapeError."""
     N, T = x.shape[:2]
     try:
@@ -44,7 +44,7 @@ def checked_lengths(lengths: Tensor | Sequence[int], x: Tensor | Embedded) -> Te
     return given.to(x.device)
 
 
-def checked_resets(resets: Any, x: Tensor | Embedded) -> Tensor:
+def checked_resets(resets: Any, x: Tensor | LazyEmbedding) -> Tensor:
     """Truth values (N, T) on the device of x (N, T, D), from a tensor or nested lists; or a ShapeError."""
     N, T = x.shape[:2]
     try:

@@ -18,7 +18,7 @@ from sunhwan.layers.sequences import is_padding
 from sunhwan.models.inputs import TokenInput
 from sunhwan.models.loss import Loss
 from sunhwan.models.recurrence import recurrence
-from sunhwan.ops import Embedded, materialised, output_cross_entropy
+from sunhwan.ops import LazyEmbedding, materialised, output_cross_entropy
 
 
 class Memory(NamedTuple):
@@ -148,7 +148,7 @@ class Decoder(nn.Module):
         ids = torch.cat((begin, targets[:, :-1]), 1)
         table = self.inputs.table()
         if state.fed is None and not sampled:
-            y, _ = self.recurrent(self._beside(Embedded(ids, table), state), state.layers)
+            y, _ = self.recurrent(self._beside(LazyEmbedding(ids, table), state), state.layers)
             return self._look(y, state)[0]
         masks = self.recurrent.draw_masks(len(ids))
         vectors: list[Tensor] = []
@@ -156,7 +156,7 @@ class Decoder(nn.Module):
             if sampled and vectors:
                 own = self.output(vectors[-1].detach()).argmax(-1)
                 now = torch.where(torch.rand(now.shape, device=now.device) < sampled, own, now)
-            vector, state, _ = self._advance(Embedded(now, table), state, masks)
+            vector, state, _ = self._advance(LazyEmbedding(now, table), state, masks)
             vectors.append(vector)
         return torch.stack(vectors, 1)
 
@@ -197,16 +197,16 @@ class Decoder(nn.Module):
     def step(self, ids: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState, Tensor | None]:
         """The last tokens (M) of texts, EOS before the first → log p of the next (M, V) float64,
         the state after them, and where they looked (M, T_s), None without attention."""
-        vector, state, weights = self._advance(Embedded(ids, self.inputs.table()), state)
+        vector, state, weights = self._advance(LazyEmbedding(ids, self.inputs.table()), state)
         return torch.log_softmax(self.output(vector).double(), -1), state, weights
 
     def _advance(
-        self, tokens: Embedded, state: DecoderState, masks: Sequence[Masks] | None = None
+        self, tokens: LazyEmbedding, state: DecoderState, masks: Sequence[Masks] | None = None
     ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """A token (M) each → h̃ (M, A), state, weights (M, T_s)."""
         N, M = len(state.summary), len(tokens)
         # Texts about one input are to attention what the steps of one text are.
-        x = self._beside(Embedded(tokens.ids.reshape(N, -1), tokens.weight), state)
+        x = self._beside(LazyEmbedding(tokens.ids.reshape(N, -1), tokens.weight), state)
         y, layers = self.recurrent(materialised(x).reshape(M, 1, -1), state.layers, masks=masks)
         vectors, weights = self._look(y.reshape(N, M // N, -1), state)
         vector = vectors.flatten(0, 1)
@@ -217,7 +217,7 @@ class Decoder(nn.Module):
             None if weights is None else weights.flatten(0, 1),
         )
 
-    def _beside(self, tokens: Embedded, state: DecoderState) -> Tensor | Embedded:
+    def _beside(self, tokens: LazyEmbedding, state: DecoderState) -> Tensor | LazyEmbedding:
         """tokens (N, T) → what the recurrence reads: their vectors, and what stands beside them."""
         N, T = tokens.ids.shape
         beside = []

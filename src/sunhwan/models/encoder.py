@@ -6,7 +6,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Ragged
 from sunhwan.models.inputs import InputLayer
 from sunhwan.models.recurrence import recurrence
-from sunhwan.ops import Embedded
+from sunhwan.ops import LazyEmbedding
 
 
 class Encoder(nn.Module):
@@ -24,7 +24,7 @@ class Encoder(nn.Module):
 
     def forward(self, sequences: Ragged) -> Tensor:
         x = self.inputs(sequences)
-        if not isinstance(x, Embedded):
+        if not isinstance(x, LazyEmbedding):
             x = self.dropout(x)
         y: Tensor = self.recurrent(x, lengths=sequences.lengths)[0]
         return y

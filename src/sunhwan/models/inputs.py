@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from sunhwan.data import Ragged
 from sunhwan.layers import Recurrent
 from sunhwan.layers.pooling import last_step
-from sunhwan.ops import Embedded
+from sunhwan.ops import LazyEmbedding
 
 
 class InputLayer(nn.Module):
@@ -16,7 +16,7 @@ class InputLayer(nn.Module):
 
     output_size: int
 
-    def forward(self, sequences: Ragged) -> Tensor | Embedded:
+    def forward(self, sequences: Ragged) -> Tensor | LazyEmbedding:
         raise NotImplementedError
 
 
@@ -38,9 +38,9 @@ class TokenInput(InputLayer):
             weight = weight * keep / (1 - self.token_dropout)
         return weight
 
-    def forward(self, sequences: Ragged) -> Tensor | Embedded:
+    def forward(self, sequences: Ragged) -> Tensor | LazyEmbedding:
         # In (T, N) order, so that the layer's time-major view costs no copy.
-        return Embedded(sequences.values.T, self.table()).transpose(0, 1)
+        return LazyEmbedding(sequences.values.T, self.table()).transpose(0, 1)
 
 
 class FrameInput(InputLayer):
@@ -106,7 +106,7 @@ class WordInput(InputLayer):
         ends = []
         # Without lengths, which cost more: nobody reads what comes behind the last letter.
         for reader, row in ((self.onward, letters), (self.back, reversed_)):
-            x = Embedded(row.clamp(min=0).T, self.letters.weight).transpose(0, 1)
+            x = LazyEmbedding(row.clamp(min=0).T, self.letters.weight).transpose(0, 1)
             y, _ = reader(x)
             ends.append(last_step(y, lengths))
         return torch.where((lengths > 0).unsqueeze(1), torch.cat(ends, -1), 0)

@@ -19,7 +19,12 @@ from sunhwan.layers.sequences import is_padding
 from sunhwan.models.loss import Loss
 from sunhwan.models.recurrence import recurrence
 from sunhwan.models.softmax import FULL, AdaptiveSoftmax, Softmax
-from sunhwan.ops import Embedded, folding_is_cheaper, output_cross_entropy, sampled_cross_entropy
+from sunhwan.ops import (
+    LazyEmbedding,
+    folding_is_cheaper,
+    output_cross_entropy,
+    sampled_cross_entropy,
+)
 
 
 class SequenceMasks(NamedTuple):
@@ -274,14 +279,14 @@ class LanguageModel(nn.Module):
         dropped: Tensor = self.dropout(y)
         return dropped
 
-    def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor | Embedded:
+    def _embed(self, ids: Tensor, dropped_tokens: Tensor | None) -> Tensor | LazyEmbedding:
         if self.embedding is None:
             V, like = self.vocabulary_size, self.like
             if folding_is_cheaper(V, ids.numel()):
-                return Embedded(ids, torch.eye(V, dtype=like.dtype, device=like.device))
+                return LazyEmbedding(ids, torch.eye(V, dtype=like.dtype, device=like.device))
             return functional.one_hot(ids, V).to(like.dtype)
         weight = self.embedding.weight
         if self.softmax.sparse:
             x = functional.embedding(ids, weight, sparse=True)
             return x if dropped_tokens is None else x * dropped_tokens[ids]
-        return Embedded(ids, weight if dropped_tokens is None else weight * dropped_tokens)
+        return LazyEmbedding(ids, weight if dropped_tokens is None else weight * dropped_tokens)

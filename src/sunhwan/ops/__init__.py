@@ -11,7 +11,7 @@ from sunhwan.ops.dispatch import (
     recur_packed,
     supports,
 )
-from sunhwan.ops.embedded import Embedded, folding_is_cheaper, materialised
+from sunhwan.ops.lazy_embedding import LazyEmbedding, folding_is_cheaper, materialised
 from sunhwan.ops.precision import fast_products
 from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
 from sunhwan.ops.sampled_cross_entropy import sampled_cross_entropy
@@ -20,7 +20,7 @@ __all__ = [
     "BACKENDS",
     "NO_STEP_MASKS",
     "Choice",
-    "Embedded",
+    "LazyEmbedding",
     "RecurrenceOutput",
     "StepMasks",
     "backend_for",

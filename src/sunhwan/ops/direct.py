@@ -22,10 +22,10 @@ from sunhwan.cells.base import rows
 from sunhwan.errors import ShapeError
 from sunhwan.ops import fused, native, operators
 from sunhwan.ops.description import describe_parameters, describe_run, put
-from sunhwan.ops.embedded import Embedded
 from sunhwan.ops.gate import address, check, gradient
 from sunhwan.ops.input_products import InputProducts
 from sunhwan.ops.inputs import Inputs, dense_layout
+from sunhwan.ops.lazy_embedding import LazyEmbedding
 from sunhwan.ops.library import library
 from sunhwan.ops.matrix_gradients import gradients_of_matrices, sums_of_extra, width_of_second
 from sunhwan.ops.modes import is_batched
@@ -121,7 +121,8 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
     if (
         found is None
         or first is None
-        or (kind.inputs, kind.effective, kind.loop) != (Cell.inputs, Cell.effective, Cell.loop)
+        or (kind.inputs, kind.effective, kind.parameters_of_step)
+        != (Cell.inputs, Cell.effective, Cell.parameters_of_step)
         or any(p is not None and (type(p) not in PLAIN or not p.is_cpu) for p in stored)
     ):
         return None
@@ -157,14 +158,15 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
 
 
 def run(
-    prepared: Prepared, x: Tensor | Embedded, state: State | None, stored: Sequence[Any]
+    prepared: Prepared, x: Tensor | LazyEmbedding, state: State | None, stored: Sequence[Any]
 ) -> list[Tensor]:
     """x (N, T, D) → h over time (N, T, P) and every field after the last step; state None: zeros.
 
-    An `Embedded` x is one that `folds`. stored: the parameters that `prepared.holds`, with their gradients.
+    A `LazyEmbedding` x is one that `folds`. stored: the parameters that `prepared.holds`, with their
+    gradients.
     """
-    ids = x.ids if isinstance(x, Embedded) else None
-    x = x.weight if isinstance(x, Embedded) else x
+    ids = x.ids if isinstance(x, LazyEmbedding) else None
+    x = x.weight if isinstance(x, LazyEmbedding) else x
     N, T = x.shape[:2] if ids is None else ids.shape
     given = zeros(N, prepared.sizes, x.dtype) if state is None else state
     if torch.is_grad_enabled() and any(

@@ -19,8 +19,8 @@ from sunhwan.cells import (
 )
 from sunhwan.errors import ConfigError, UsageError
 from sunhwan.ops import fused, lagged, native, operators, program_kernels, reference, scan
-from sunhwan.ops.embedded import Embedded, materialised
 from sunhwan.ops.input_products import input_products
+from sunhwan.ops.lazy_embedding import LazyEmbedding, materialised
 from sunhwan.ops.library import warn_if_missing
 from sunhwan.ops.modes import constant_when_compiled, tracing, transformed, under_autocast
 from sunhwan.ops.reference import NO_STEP_MASKS, RecurrenceOutput, StepMasks
@@ -67,7 +67,7 @@ def choose(
     *,
     hidden_size: int = 24,
     backend: str | None = None,
-    inside: bool = False,
+    needs_internal_access: bool = False,
     return_gates: bool = False,
 ) -> Choice:
     """The implementation for a cell on a device.
@@ -85,10 +85,11 @@ def choose(
     if isinstance(cell, Lagged) and backend != "unrolled" and not (transformed() or tracing()):
         found = choose(
             cell.of, device, dtype,
-            hidden_size=hidden_size, backend=backend, inside=inside, return_gates=return_gates,
+            hidden_size=hidden_size, backend=backend,
+            needs_internal_access=needs_internal_access, return_gates=return_gates,
         )  # fmt: skip
         return Choice("lagged", f"{cell.lag} steps at a time, {found.backend}: {found.reason}")
-    inside = inside or return_gates
+    needs_internal_access = needs_internal_access or return_gates
     if backend != "unrolled" and transformed():
         return Choice("unrolled", "a transform of torch.func needs PyTorch's own operations")
     if torch.onnx.is_in_onnx_export() and not tracing():
@@ -98,7 +99,7 @@ def choose(
             "export the module that to_torch() gives"
         )
     if tracing() and backend is None:
-        if fused.supports(cell) and not inside:
+        if fused.supports(cell) and not needs_internal_access:
             return Choice("fused", "a trace records PyTorch's own operators")
         return Choice("unrolled", "a trace records PyTorch's own operations")
     if backend is not None:
@@ -106,7 +107,9 @@ def choose(
             raise ConfigError(f"no backend {backend!r}: choose from {', '.join(BACKENDS)}")
         if not supports(backend, cell, hidden_size):
             raise ConfigError(f"there is {MISSING[backend]} {type(cell).__name__}")
-        closed = (inside and backend == "fused") or (return_gates and backend == "native")
+        closed = (needs_internal_access and backend == "fused") or (
+            return_gates and backend == "native"
+        )
         if not closed:
             return Choice(backend, "asked for")
     if (
@@ -130,7 +133,7 @@ def choose(
         return Choice("reference", reason)
     if not fused.supports(cell):
         return Choice("reference", f"PyTorch has no fused {type(cell).__name__}")
-    if inside:
+    if needs_internal_access:
         return Choice("reference", "a fused operator cannot be reached into")
     if device.type == "cuda":
         return Choice("fused", "cuDNN runs the whole sequence in one kernel")
@@ -143,11 +146,11 @@ def choose(
 
 def recur(
     cell: Cell,
-    x: Tensor | Embedded,
+    x: Tensor | LazyEmbedding,
     parameters: Parameters,
     state: State,
     *,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     states: bool = False,
     return_gates: bool = False,
     backend: str | None = None,
@@ -165,7 +168,7 @@ def recur(
         with torch.autocast(x.device.type, enabled=False):
             state = cell.state_type(*(field.to(like) for field in state))
             options: dict[str, Any] = {
-                "noise": noise, "states": states, "return_gates": return_gates, "backend": backend
+                "step_masks": step_masks, "states": states, "return_gates": return_gates, "backend": backend
             }  # fmt: skip
             return recur(cell, x.to(like), parameters, state, **options)
     if x.shape[0] == 0 or x.shape[1] == 0:
@@ -175,29 +178,31 @@ def recur(
     # From a parameter: the sizes of x and state may be symbols in an exported program.
     H = parameters["W_x"].shape[1] // len(cell.gates)
     chosen = backend_for(
-        cell, x.device.type, x.dtype, H, backend, noise.acts or states, return_gates
+        cell, x.device.type, x.dtype, H, backend, step_masks.acts or states, return_gates
     )
     if chosen == "lagged":
         assert isinstance(cell, Lagged)
         inner = partial(recur, states=states, return_gates=return_gates, backend=backend)
-        return lagged.run(cell, x, parameters, state, noise, inner, states=states or return_gates)
+        return lagged.run(
+            cell, x, parameters, state, step_masks, inner, states=states or return_gates
+        )
     parameters = cell.effective(parameters)
     given = input_products(cell, x, parameters), parameters, state
     outcome: RecurrenceOutput = (
         fused.run(cell, *given)
         if chosen == "fused"
-        else BACKENDS[chosen](cell, *given, noise, return_gates=return_gates)
+        else BACKENDS[chosen](cell, *given, step_masks, return_gates=return_gates)
     )
     return outcome
 
 
 def recur_packed(
     cell: Cell,
-    x: Tensor | Embedded,
+    x: Tensor | LazyEmbedding,
     parameters: Parameters,
     state: State,
     counts: Tensor,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Packed sequences x (S, D) by the compiled kernel: every field over time, and each row's last state.
 
@@ -209,7 +214,7 @@ def recur_packed(
         state = cell.state_type(*(field.to(like) for field in state))
         parameters = cell.effective(parameters)
         products = input_products(cell, x.to(like), parameters)
-        return operators.run_packed(cell, products, parameters, state, counts, noise)
+        return operators.run_packed(cell, products, parameters, state, counts, step_masks)
 
 
 @constant_when_compiled
@@ -219,11 +224,12 @@ def backend_for(
     dtype: torch.dtype,
     hidden_size: int,
     backend: str | None,
-    inside: bool,
+    needs_internal_access: bool,
     return_gates: bool,
 ) -> str:
     """The name `choose` gives, as a constant of a compiled program."""
     return choose(
         cell, torch.device(device), dtype,
-        hidden_size=hidden_size, backend=backend, inside=inside, return_gates=return_gates,
+        hidden_size=hidden_size, backend=backend,
+        needs_internal_access=needs_internal_access, return_gates=return_gates,
     ).backend  # fmt: skip

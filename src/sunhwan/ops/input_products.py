@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from sunhwan.cells import Cell, Parameters
 from sunhwan.cells.base import input_sums, rows
-from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.lazy_embedding import LazyEmbedding, materialised
 
 
 class InputProducts(NamedTuple):
@@ -90,10 +90,10 @@ def gradients_of_rows(
     )
 
 
-def input_products(cell: Cell, x: Tensor | Embedded, parameters: Parameters) -> InputProducts:
+def input_products(cell: Cell, x: Tensor | LazyEmbedding, parameters: Parameters) -> InputProducts:
     """Those of x (T, N, D), or packed (S, D), with the parameters as the equation uses them."""
-    ids = x.ids if isinstance(x, Embedded) and x.folds else None
-    values = x.weight if isinstance(x, Embedded) and ids is not None else materialised(x)
+    ids = x.ids if isinstance(x, LazyEmbedding) and x.folds else None
+    values = x.weight if isinstance(x, LazyEmbedding) and ids is not None else materialised(x)
     if type(cell).inputs is Cell.inputs:
         return InputProducts(values, ids, parameters["W_x"], parameters.get("b"))
     # A cell that reads its input in a way of its own.

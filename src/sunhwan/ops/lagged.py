@@ -7,16 +7,16 @@ from torch import Tensor
 
 from sunhwan.cells import Parameters, State
 from sunhwan.cells.lagged import Lagged
-from sunhwan.ops.embedded import Embedded, materialised
+from sunhwan.ops.lazy_embedding import LazyEmbedding, materialised
 from sunhwan.ops.reference import RecurrenceOutput, StepMasks
 
 
 def run(
     cell: Lagged,
-    x: Tensor | Embedded,
+    x: Tensor | LazyEmbedding,
     parameters: Parameters,
     state: State,
-    noise: StepMasks,
+    step_masks: StepMasks,
     recur: Callable[..., RecurrenceOutput],
     *,
     states: bool = False,
@@ -29,8 +29,8 @@ def run(
     x, k, P = materialised(x), cell.lag, state[0].shape[1]
     T, N = x.shape[:2]
     *inner, past = state
-    hold = None if noise.hold is None else noise.hold[:-1]
-    noise = StepMasks(hold, noise.drop)
+    hold = None if step_masks.hold is None else step_masks.hold[:-1]
+    step_masks = StepMasks(hold, step_masks.drop)
     # Padding alone holds a state here: how many steps of a row are real so far, (T, N).
     real = None if hold is None else (1 - hold[0][..., 0]).cumsum(0).long()
     # (k + steps so far, N, P): h_{-k} … h_{-1} before the first step.
@@ -40,7 +40,7 @@ def run(
     for start in range(0, T, k):
         end = min(start + k, T)
         read = torch.cat((x[start:end], heard[: end - start]), -1)
-        part = recur(cell.of, read, parameters, now, noise=noise.part(start, end))
+        part = recur(cell.of, read, parameters, now, step_masks=step_masks.part(start, end))
         parts.append(part)
         pieces.append(part.output)
         now, heard = part.last, torch.cat((heard, part.output))[-k:]

@@ -300,8 +300,8 @@ def run_backward(
     """
     H, new = words[AT["H"]], initial[0].new_empty
     d_a, d_u, d_w = new((S, kernel.gates * H)), None, None
-    if kernel.recurrent_gates > kernel.distinct:
-        d_u = new((S, (kernel.recurrent_gates - kernel.distinct) * H))
+    if kernel.recurrent_gates > kernel.shared_gates:
+        d_u = new((S, (kernel.recurrent_gates - kernel.shared_gates) * H))
     if second is not None:
         first = kernel.second * H
         d_w = d_a[:, first : first + second] if first >= 0 else new((S, second))
@@ -316,7 +316,7 @@ def run_backward(
     put(words, "d_initial", [(pointer(d),) for d in d_initial])
     put(words, "d_extra", [(pointer(sums),) for sums in d_extra])
     _library().dll.sunhwan_backward(ctypes.addressof(kernel), words.buffer_info()[0])
-    shared = min(kernel.distinct, kernel.recurrent_gates)
+    shared = min(kernel.shared_gates, kernel.recurrent_gates)
     blocks = [d_a if shared == kernel.gates else d_a[:, : shared * H]] if shared else []
     of_initial = [d if to_initial else None for d in d_initial]
     return Gradients(d_a, blocks + ([] if d_u is None else [d_u]), d_w, of_initial, d_extra)

@@ -59,12 +59,12 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     *,
     return_gates: bool = False,
 ) -> RecurrenceOutput:
     """Input products, state of (N, H) → `RecurrenceOutput`; the saved values are not given."""
-    over_time, last = run_packed(cell, products, parameters, state, None, noise)
+    over_time, last = run_packed(cell, products, parameters, state, None, step_masks)
     return RecurrenceOutput(over_time[0], last, over_time)
 
 
@@ -74,7 +74,7 @@ def run_packed(
     parameters: Parameters,
     state: State,
     counts: Tensor | None,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Input products, with counts of packed sequences → every field over time, and the last."""
     found = recurrence(
@@ -82,10 +82,10 @@ def run_packed(
             name_in_library(cell, parameters["W_x"].shape[1] // len(cell.gates)),
             cell.kernel_constant,
             *products,
-            cell.loop(parameters).values(),
+            cell.parameters_of_step(parameters).values(),
             state,
-            noise.hold or (),
-            noise.drop,
+            step_masks.hold or (),
+            step_masks.drop,
             counts,
         )
     )
@@ -257,13 +257,13 @@ def unrolled(inputs: Inputs) -> list[Tensor]:
     cell = cell_named(inputs.name, inputs.constant, inputs.initial[0].shape[1])
     loop, initial = split(cell, (*inputs.loop, *inputs.initial))
     a = inputs.products.in_graph()
-    noise = NO_STEP_MASKS
+    step_masks = NO_STEP_MASKS
     if inputs.hold or inputs.drop is not None:
-        noise = StepMasks(tuple(inputs.hold) or None, inputs.drop)
+        step_masks = StepMasks(tuple(inputs.hold) or None, inputs.drop)
     if inputs.counts is not None:
-        found, last = forward_packed(cell, a, loop, initial, noise, inputs.counts.tolist())
+        found, last = forward_packed(cell, a, loop, initial, step_masks, inputs.counts.tolist())
         return [*found, *last]
-    states, _, _ = loop_over_time(cell, a, loop, initial, noise, separate_nodes=True)
+    states, _, _ = loop_over_time(cell, a, loop, initial, step_masks, separate_nodes=True)
     return [*stacked(states), *states[-1]]
 
 

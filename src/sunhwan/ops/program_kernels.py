@@ -17,7 +17,7 @@ from sunhwan.ops.record import Kernel
 if TYPE_CHECKING:
     from sunhwan.ops.program_record import ProgramRecord
 
-HOOKS = ("advance", "retreat", "parameter_gradients", "loop", "step")
+HOOKS = ("forward_step", "backward_step", "parameter_gradients", "parameters_of_step", "step")
 """Methods of a cell that say how its step is taken: with one of its own, the kernel would take another."""
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sunhwan.cells import Cell, State
-from sunhwan.cells.tracing import apart
+from sunhwan.cells.tracing import without_modes
 from sunhwan.errors import ShapeError
 from sunhwan.ops.library import library
 from sunhwan.ops.program_kernels import MatrixGradient, ProgramKernel
@@ -36,7 +36,7 @@ def still_holds(kernel: ProgramKernel) -> bool:
         with torch.no_grad():  # a few microseconds an operation, and nearly always enough
             if all(map(torch.equal, _step(kernel.cell, given), made)):
                 return True
-    with apart(), torch.no_grad():
+    with without_modes(), torch.no_grad():
         return _same(_step(kernel.cell, given), made)
 
 
@@ -77,7 +77,7 @@ def make(cell: Cell, hidden_size: int) -> ProgramKernel | None:
     if isinstance(passes, str):
         return None
     given = _probe(cell, hidden_size)
-    with apart(), torch.random.fork_rng(devices=[]):
+    with without_modes(), torch.random.fork_rng(devices=[]):
         try:
             learning = _step(cell, given)
             with torch.no_grad():
@@ -127,7 +127,7 @@ def _kernel(
     for i, place in enumerate(passes.saved):
         size = passes.operations[place].size
         kernel.saved_width[i] = 1 if size == hidden_size else -size
-    kernel.recurrent_gates, kernel.distinct = len(cell.gates_of_W_h), passes.distinct
+    kernel.recurrent_gates, kernel.shared_gates = len(cell.gates_of_W_h), passes.shared_gates
     kernel.second, kernel.always_saves = OF_PROGRAM, 0
     kernel.forward, kernel.backward = driver.forward, driver.backward
     return kernel
@@ -145,7 +145,7 @@ def _probe(cell: Cell, hidden_size: int) -> tuple[Tensor, ...]:
     H = hidden_size
     blocks = [len(cell.gates)] + ([len(cell.gates_of_W_h)] if cell.gates_of_W_h else [])
     widths = [*(n * H for n in blocks), *cell.state_sizes(H)]
-    with apart(), torch.random.fork_rng(devices=[]):
+    with without_modes(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         scale = torch.tensor([[0.5], [5.0]])
         rows = [scale * torch.randn(2, width) for width in widths]

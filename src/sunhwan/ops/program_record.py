@@ -94,7 +94,7 @@ class _Writer:
         pointer = self.constants.data_ptr() if len(self.constants) else 0
         self.words[:HEADER] = array(
             "q",
-            [self.tile, self.most, self.count, gates_of_u, self.step.distinct, pointer, *forward,
+            [self.tile, self.most, self.count, gates_of_u, self.step.shared_gates, pointer, *forward,
              *backward],
         )  # fmt: skip
         return ProgramRecord(self.words, self.constants)
@@ -275,7 +275,7 @@ class _Writer:
         if of == "a":
             return "gradient of a", block, 0, H
         if of == "u":
-            return "gradient of u", block - self.step.distinct, 0, H
+            return "gradient of u", block - self.step.shared_gates, 0, H
         if of.endswith(" before"):
             index = names.fields.index(of.removesuffix(" before"))
             return "carry", index, 0, names.sizes[index]

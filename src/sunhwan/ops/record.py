@@ -80,7 +80,7 @@ class Kernel(ctypes.Structure):
         ("saved", ctypes.c_int32),
         ("saved_width", ctypes.c_int32 * SAVED),
         ("recurrent_gates", ctypes.c_int32),
-        ("distinct", ctypes.c_int32),
+        ("shared_gates", ctypes.c_int32),
         ("second", ctypes.c_int32),
         ("always_saves", ctypes.c_int32),
         ("forward", ctypes.c_void_p),

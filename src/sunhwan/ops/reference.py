@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from sunhwan.cells import Cell, Loop, Parameters, State, derive, has_backward
+from sunhwan.cells import Cell, Parameters, State, StepParameters, derive, has_backward
 from sunhwan.cells.sizes import check_pair
 from sunhwan.errors import ShapeError
 from sunhwan.ops.input_products import InputProducts
@@ -61,9 +61,9 @@ class RecurrenceOutput(NamedTuple):
 def forward(
     cell: Cell,
     a: Tensor,
-    loop: Loop,
+    weights: StepParameters,
     state: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     *,
     separate_nodes: bool = False,
 ) -> tuple[list[State], list[State], list[State]]:
@@ -75,11 +75,13 @@ def forward(
     """
     states, fresh, saved = [], [], []
     held = (
-        None if noise.hold is None else list(zip(*(f.unbind(0) for f in noise.hold), strict=True))
+        None
+        if step_masks.hold is None
+        else list(zip(*(f.unbind(0) for f in step_masks.hold), strict=True))
     )
     # unbind, not a[t]: the gradient of an index fills a whole (T, N, G·H) tensor at every step.
     for t, a_t in enumerate(a.unbind(0)):
-        made = cell.advance(a_t, state, loop, noise.drop)
+        made = cell.forward_step(a_t, state, weights, step_masks.drop)
         if t == 0:
             check_step(cell, made, state)
         new, saved_t = made
@@ -117,7 +119,12 @@ def check_step(cell: Cell, made: Any, before: State) -> None:
 
 
 def forward_packed(
-    cell: Cell, a: Tensor, loop: Loop, state: State, noise: StepMasks, counts: Sequence[int]
+    cell: Cell,
+    a: Tensor,
+    weights: StepParameters,
+    state: State,
+    step_masks: StepMasks,
+    counts: Sequence[int],
 ) -> tuple[State, State]:
     """The loop over packed sequences: every field of all steps (S, size), and each row's last state.
 
@@ -127,15 +134,17 @@ def forward_packed(
     steps: list[State] = []
     ended: list[State] = []
     held = (
-        None if noise.hold is None else [torch.split(field, list(counts)) for field in noise.hold]
+        None
+        if step_masks.hold is None
+        else [torch.split(field, list(counts)) for field in step_masks.hold]
     )
     for t, a_t in enumerate(torch.split(a, list(counts))):
         n = len(a_t)
         if n < len(state[0]):
             ended.append(tuple(field[n:] for field in state))
             state = cell.state_type(*(field[:n] for field in state))
-        drop = None if noise.drop is None else noise.drop[:n]
-        new, _ = cell.advance(a_t, state, loop, drop)
+        drop = None if step_masks.drop is None else step_masks.drop[:n]
+        new, _ = cell.forward_step(a_t, state, weights, drop)
         if held is not None:
             share = (field[t] for field in held)
             new = tuple(_held(*three) for three in zip(new, state, share, strict=True))
@@ -149,10 +158,10 @@ def forward_packed(
 def backward(
     cell: Cell,
     factors: State,
-    loop: Loop,
+    weights: StepParameters,
     d_fields: Sequence[Tensor | None],
     like: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
 ) -> tuple[State, State]:
     """Run the loop backward: the gradient of every state the cell made, and of the initial state.
 
@@ -169,14 +178,14 @@ def backward(
             for k, d in outside:
                 fields[k] = fields[k] + d[t]
             d_state = tuple(fields)
-        if noise.hold is None:
+        if step_masks.hold is None:
             d_new.append(d_state)
-            d_state = cell.retreat(d_state, steps[t], loop, noise.drop)
+            d_state = cell.backward_step(d_state, steps[t], weights, step_masks.drop)
         else:
-            held = tuple(d * field[t] for d, field in zip(d_state, noise.hold, strict=True))
+            held = tuple(d * field[t] for d, field in zip(d_state, step_masks.hold, strict=True))
             made = tuple(d - h for d, h in zip(d_state, held, strict=True))
             d_new.append(made)
-            d_prev = cell.retreat(made, steps[t], loop, noise.drop)
+            d_prev = cell.backward_step(made, steps[t], weights, step_masks.drop)
             d_state = tuple(h + d for h, d in zip(held, d_prev, strict=True))
     d_new.reverse()
     return stacked(d_new), d_state
@@ -190,17 +199,22 @@ class Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, cell: Cell, noise: StepMasks, return_gates: bool, a: Tensor, *rest: Tensor | None
+        ctx: Any,
+        cell: Cell,
+        step_masks: StepMasks,
+        return_gates: bool,
+        a: Tensor,
+        *rest: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        loop, initial = split(cell, rest)
+        weights, initial = split(cell, rest)
         # Row by row in memory: read at every step, so the one copy pays.
-        rows = loop.map(Tensor.contiguous) if len(a) > 8 else loop
-        states, fresh, saved = forward(cell, a, rows, initial, noise)
+        rows = weights.map(Tensor.contiguous) if len(a) > 8 else weights
+        states, fresh, saved = forward(cell, a, rows, initial, step_masks)
         over_time = stacked(states)
         fields = stacked(saved) if return_gates or any(ctx.needs_input_grad) else ()
         if any(ctx.needs_input_grad):
             made = over_time if fresh is states else stacked(fresh)
-            ctx.cell, ctx.noise = cell, noise
+            ctx.cell, ctx.step_masks = cell, step_masks
             ctx.set_materialize_grads(False)
             ctx.save_for_backward(a, *rest, *over_time, *made, *fields)
         seen = fields if return_gates else ()
@@ -210,14 +224,16 @@ class Recurrence(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *d_fields: Tensor | None) -> tuple[Tensor | None, ...]:
         cell: Cell = ctx.cell
-        noise: StepMasks = ctx.noise
+        step_masks: StepMasks = ctx.step_masks
         width, n = len(cell.state_type._fields), 3 + len(cell.extra)
         a, *kept = ctx.saved_tensors
         if needs_graph(d_fields):
 
             def again(a: Tensor, *rest: Tensor | None) -> State:
-                loop, initial = split(cell, rest)
-                return stacked(forward(cell, a, loop, initial, noise, separate_nodes=True)[0])
+                weights, initial = split(cell, rest)
+                return stacked(
+                    forward(cell, a, weights, initial, step_masks, separate_nodes=True)[0]
+                )
 
             inputs = (a, *kept[: n + width])
             return (
@@ -228,7 +244,7 @@ class Recurrence(torch.autograd.Function):
                     again, inputs, d_fields[:width], ctx.needs_input_grad[3:]
                 ),
             )
-        loop, initial = split(cell, kept[: n + width])
+        weights, initial = split(cell, kept[: n + width])
         over_time, made, saved = (
             kept[n + width : n + 2 * width],
             kept[n + 2 * width : n + 3 * width],
@@ -239,12 +255,14 @@ class Recurrence(torch.autograd.Function):
             for first, field in zip(initial, over_time, strict=True)
         )
         # And here W_hᵀ is read row by row, as the parameter is stored.
-        loop = loop.map(lambda p: p.T.contiguous().T if p.dim() == 2 else p)
-        factors = cell.factors(saved, before, made, *loop.extra)
-        d_states, d_initial = backward(cell, factors, loop, d_fields[:width], initial, noise)
+        weights = weights.map(lambda p: p.T.contiguous().T if p.dim() == 2 else p)
+        factors = cell.factors(saved, before, made, *weights.extra)
+        d_states, d_initial = backward(
+            cell, factors, weights, d_fields[:width], initial, step_masks
+        )
         # Linear in the gradient of the state, hence once more for all t together.
-        operand = before[0] if noise.drop is None else before[0] * noise.drop
-        d_a, d = cell.parameter_gradients(d_states, factors, saved, before, operand, loop)
+        operand = before[0] if step_masks.drop is None else before[0] * step_masks.drop
+        d_a, d = cell.parameter_gradients(d_states, factors, saved, before, operand, weights)
         return None, None, None, d_a, *d.values(), *d_initial
 
 
@@ -289,7 +307,7 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     *,
     return_gates: bool = False,
 ) -> RecurrenceOutput:
@@ -299,9 +317,9 @@ def run(
     """
     derived = None if has_backward(cell) else derive(cell)
     cell = derived or cell
-    loop = cell.loop(parameters)
+    weights = cell.parameters_of_step(parameters)
     found = Recurrence.apply(  # type: ignore[no-untyped-call]
-        cell, noise, return_gates, products.in_graph(), *loop.values(), *state
+        cell, step_masks, return_gates, products.in_graph(), *weights.values(), *state
     )
     width = len(cell.state_type._fields)
     saved = found[width:] if derived is None else derived.without_arguments(found[width:])
@@ -313,13 +331,13 @@ def run_unrolled(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     *,
     return_gates: bool = False,
 ) -> RecurrenceOutput:
     """The same through PyTorch's autograd, step by step: slower, differentiable any number of times."""
-    a, loop = products.in_graph(), cell.loop(parameters)
-    states, _, saved = forward(cell, a, loop, state, noise, separate_nodes=True)
+    a, weights = products.in_graph(), cell.parameters_of_step(parameters)
+    states, _, saved = forward(cell, a, weights, state, step_masks, separate_nodes=True)
     found = outcome(cell, cell.state_type(*stacked(states)), stacked(saved) if return_gates else ())
     return found._replace(steps=tuple(states))
 
@@ -345,11 +363,11 @@ def _held(new: Tensor, old: Tensor, share: Tensor) -> Tensor:
     return torch.where(share == 1, old, torch.lerp(new, old, share))
 
 
-def split(cell: Cell, values: Sequence[Any]) -> tuple[Loop, State]:
+def split(cell: Cell, values: Sequence[Any]) -> tuple[StepParameters, State]:
     """The loop's parameters and the state, from all of them in a row."""
     W_h, b_h, W_m, *more = values
     n = len(cell.extra)
-    return Loop(W_h, b_h, W_m, tuple(more[:n])), cell.state_type(*more[n:])
+    return StepParameters(W_h, b_h, W_m, tuple(more[:n])), cell.state_type(*more[n:])
 
 
 def stacked(steps: Sequence[State]) -> State:

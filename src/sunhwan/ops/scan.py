@@ -49,21 +49,21 @@ def run(
     products: InputProducts,
     parameters: Parameters,
     state: State,
-    noise: StepMasks = NO_STEP_MASKS,
+    step_masks: StepMasks = NO_STEP_MASKS,
     *,
     return_gates: bool = False,
 ) -> RecurrenceOutput:
     """Input products, state of (N, H) → `RecurrenceOutput`, all steps side by side."""
     a = products.in_graph()
-    extra = cell.loop(parameters).extra
+    extra = cell.parameters_of_step(parameters).extra
     if has_backward(cell) and not transformed():
         f, v, *saved = Coefficients.apply(cell, a, *extra)  # type: ignore[no-untyped-call]
     else:
         f, v, saved = cell.coefficients(a, *extra)
     saved = [f, *saved]
-    if noise.hold is not None:
+    if step_masks.hold is not None:
         # Still linear: hold ⊙ h_{t-1} + (1 − hold) ⊙ (f h_{t-1} + v).
-        (hold,) = noise.hold
+        (hold,) = step_masks.hold
         f, v = torch.lerp(f, torch.ones_like(f), hold), v * (1 - hold)
     h = linear_recurrence(f, v, state[0])
     return outcome(cell, cell.state_type(h), tuple(saved) if return_gates else ())

@@ -42,7 +42,7 @@ class Answered(NamedTuple):
 
 
 @dataclass
-class Rows:
+class AskedRows:
     """The rows of a file, to be answered; columns: none where its questions are no rows of a table.
 
     notes: what of it is no question, in words; complete when all are taken.
@@ -63,7 +63,7 @@ def open_rows(
     known_ahead: Path | None = None,
     *,
     broken_rows: bool = False,
-) -> Iterator[Rows]:
+) -> Iterator[AskedRows]:
     """The rows of a file as questions of a task; known_ahead: a file of what is known of steps to come.
 
     broken_rows: as of `open_table`.
@@ -76,10 +76,10 @@ def open_rows(
             questions = task.with_known_ahead(questions, known_ahead)
         questions, notes = task.answerable(questions)
         asked_for = _whole([*questions, *(problems or ())])
-        yield Rows((), asked_for, one_answer_each=False, notes=notes)
+        yield AskedRows((), asked_for, one_answer_each=False, notes=notes)
         return
     if not task.asks_rows(path):
-        yield Rows(tuple(names), _whole(task.questions(path), names))
+        yield AskedRows(tuple(names), _whole(task.questions(path), names))
         return
     folder = Path() if str(path) == "-" else path.parent
     with open_table(path, names, header, broken_rows=broken_rows) as table:
@@ -96,7 +96,7 @@ def open_rows(
                         problem = error
                 yield Asked(number, row.values, question, problem)
 
-        yield Rows(table.columns, asked(), table.is_table, notes=table.notes)
+        yield AskedRows(table.columns, asked(), table.is_table, notes=table.notes)
 
 
 def _whole(questions: Iterable[Any], names: Sequence[str] = ()) -> Iterator[Asked]:
@@ -116,7 +116,7 @@ def _whole(questions: Iterable[Any], names: Sequence[str] = ()) -> Iterator[Aske
 
 def answer_rows(
     task: Task,
-    rows: Rows,
+    rows: AskedRows,
     options: Mapping[str, Any],
     on_problem: Callable[[SunhwanError], None] | None = None,
     asked: int = 0,

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from sunhwan.atomic import reported, sync_folder, write_text
 from sunhwan.errors import DataError, StoreError, SunhwanError, UsageError
 from sunhwan.files import read_json
-from sunhwan.prediction.answered import Answered, Asked, Rows, answer_rows, open_rows
+from sunhwan.prediction.answered import Answered, Asked, AskedRows, answer_rows, open_rows
 from sunhwan.prediction.kept_files import check_unread
 from sunhwan.prediction.output_formats import WRITERS, ParquetWriter, RowWriter, Write
 from sunhwan.prediction.processes import Jobs, answer_in_processes, check_jobs
@@ -128,7 +128,7 @@ def predict_into(
     return Summary(answered, left_out, before, time.perf_counter() - begun)
 
 
-def _pass(rows: Rows, count: int) -> int:
+def _pass(rows: AskedRows, count: int) -> int:
     """Go past the first rows; how many questions are among them."""
     return sum(row.is_question for row in itertools.islice(rows.asked, count))
 
@@ -187,7 +187,7 @@ class _Target:
         return [*self._asked_for, *self._made_by()] if self._asked_for else []
 
     def check_begins_alike(
-        self, rows: Rows, answers: Iterable[Answered], names: Sequence[str]
+        self, rows: AskedRows, answers: Iterable[Answered], names: Sequence[str]
     ) -> None:
         """StoreError where a finished output does not begin with these answers to the first questions.
 
@@ -289,7 +289,7 @@ class _Target:
         self._lock.release()
         Path(self._lock.lock_file).unlink(missing_ok=True)
 
-    def writer(self, rows: Rows, answers: Sequence[str]) -> RowWriter:
+    def writer(self, rows: AskedRows, answers: Sequence[str]) -> RowWriter:
         """The writer of the format into this place, which goes on where the part ends."""
         write = self._write if isinstance(self._out, Path) else self._out
         if self._form == "parquet":

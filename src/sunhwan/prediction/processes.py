@@ -16,7 +16,7 @@ import torch
 
 from sunhwan.cells import own_cell
 from sunhwan.errors import SunhwanError, UsageError
-from sunhwan.prediction.answered import Answered, Asked, Rows, answer_rows
+from sunhwan.prediction.answered import Answered, Asked, AskedRows, answer_rows
 from sunhwan.store import load_model
 from sunhwan.tasks import Task
 from sunhwan.tasks.common.questions import CHUNK
@@ -41,7 +41,7 @@ class _Part(NamedTuple):
     error: SunhwanError | None
 
 
-def check_jobs(jobs: Jobs, rows: Rows) -> None:
+def check_jobs(jobs: Jobs, rows: AskedRows) -> None:
     """UsageError where several processes cannot share the rows."""
     if jobs.processes < 1:
         raise UsageError(f"--jobs must be 1 or more, not {jobs.processes}")
@@ -51,7 +51,7 @@ def check_jobs(jobs: Jobs, rows: Rows) -> None:
 
 def answer_in_processes(
     jobs: Jobs,
-    rows: Rows,
+    rows: AskedRows,
     options: Mapping[str, Any],
     on_problem: Callable[[SunhwanError], None] | None = None,
     asked: int = 0,
@@ -85,7 +85,7 @@ def answer_in_processes(
         raise failed[0]
 
 
-def _parts(rows: Rows, failed: list[SunhwanError], asked: int) -> Iterator[list[Asked]]:
+def _parts(rows: AskedRows, failed: list[SunhwanError], asked: int) -> Iterator[list[Asked]]:
     """The rows, cut where one process would cut the questions, of which so many were asked before.
 
     failed: gets what ended the file before its end, to be raised after the rows before it.
@@ -121,7 +121,7 @@ class _Answering:
         rows, asked = part
         task, left_out = _model(self.run, self.cells), found.append if self.leave_out else None
         try:
-            for row in answer_rows(task, Rows((), iter(rows)), self.options, left_out, asked):
+            for row in answer_rows(task, AskedRows((), iter(rows)), self.options, left_out, asked):
                 found.append(_sendable(row))
         except SunhwanError as error:
             return _Part(found, error)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sunhwan.cells import Cell, Lagged, State
-from sunhwan.cells.tracing import TracedFunction, apart, place_in, trace
+from sunhwan.cells.tracing import TracedFunction, place_in, trace, without_modes
 from sunhwan.errors import ConfigError
 from sunhwan.program.folding import folded
 from sunhwan.program.lowering import Lowering, UnknownError
@@ -78,7 +78,7 @@ def _traced(
             fresh = cell.initial_parameters(input_size, hidden_size, bias=bias)
             return {name: value.contiguous() for name, value in cell.effective(fresh).items()}
 
-    with apart(), torch.random.fork_rng(devices=[]):
+    with without_modes(), torch.random.fork_rng(devices=[]):
         names = list(parameters())
 
     def inputs(x: Tensor, *values: Tensor) -> State:
@@ -89,7 +89,7 @@ def _traced(
         state = cell.state_type(*values[: len(fields)])
         given = dict(zip(names, values[len(fields) :], strict=True))
         with torch.no_grad():
-            after, saved = cell.advance(a, state, cell.loop(given))
+            after, saved = cell.forward_step(a, state, cell.parameters_of_step(given))
             seen = cell.gate_values(saved) if gates else {}
             named[:] = seen
             return (*after, *seen.values())
@@ -131,7 +131,7 @@ def _lowered(
     if found.graph is None:
         raise UnknownError(found.reason)
     found.graph.graph.eliminate_dead_code()
-    with apart(), torch.no_grad():
+    with without_modes(), torch.no_grad():
         lowering = Lowering(found.graph)
         lowering.extra_traceback = False
         try:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sunhwan.cells import Cell, State
 from sunhwan.cells.structure import why_not_traced
-from sunhwan.cells.tracing import apart, trace
+from sunhwan.cells.tracing import trace, without_modes
 from sunhwan.program.inner_products import CutProducts, InnerProduct, products_in
 from sunhwan.program.lowering import Lowering, UnknownError
 from sunhwan.program.operations import Program
@@ -74,7 +74,7 @@ def cut_step(cell: Cell, hidden_size: int) -> "CutStep | str":
     if reason is not None:
         return reason
     names = cell.step_parameters
-    with apart(), torch.random.fork_rng(devices=[]):
+    with without_modes(), torch.random.fork_rng(devices=[]):
         own = cell.initial_extra(hidden_size)
         matrices = {name: own[name] for name in names if own[name].dim() == 2}
         if not matrices:
@@ -100,7 +100,7 @@ def _traced(cell: Cell, hidden_size: int, inner: tuple[InnerProduct, ...]) -> "C
     taken = next((name for name in (*fields, *parameters) if name in ("a", "u")), None)
     if taken is not None:
         return f"one of its fields or parameters is called {taken}, as a product is"
-    with apart(), torch.random.fork_rng(devices=[]):
+    with without_modes(), torch.random.fork_rng(devices=[]):
         fresh = cell.initial_extra(H)
     blocks = {"a": cell.gates} | ({"u": cell.gates_of_W_h} if cell.gates_of_W_h else {})
     sizes = dict(zip(fields, cell.state_sizes(H), strict=True))
@@ -151,7 +151,7 @@ def _traced(cell: Cell, hidden_size: int, inner: tuple[InnerProduct, ...]) -> "C
         *((name, False) for name in matrices),
     ]
     results = [*asked, *(_result(name, sizes) for name in read)]
-    with apart(), torch.no_grad():
+    with without_modes(), torch.no_grad():
         lowering = Lowering(graph, linear=linear)
         lowering.extra_traceback = False
         try:

@@ -29,14 +29,14 @@ class Pass(NamedTuple):
 
 
 class StepPasses(NamedTuple):
-    """operations: of both passes. saved: their places; distinct: how many blocks of u, from the first on,
-    have the gradient of the same block of a."""
+    """operations: of both passes. saved: their places; shared_gates: how many blocks of u, from the first
+    on, have the gradient of the same block of a."""
 
     operations: tuple[Operation, ...]
     forward: Pass
     backward: Pass
     saved: tuple[int, ...]
-    distinct: int
+    shared_gates: int
 
 
 @lru_cache(maxsize=64)
@@ -51,7 +51,7 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
     program = in_units(joint, hidden_size)
     fields = cell.state_type._fields
     forward = {block_name(f, 0): program.results[f][0] for f in fields}
-    backward, distinct = gradients_of_step(program, cell, cell.extra)
+    backward, shared_gates = gradients_of_step(program, cell, cell.extra)
     given = {gradient_of(f) for f in fields}
     saved = saved_values(
         program, forward, backward.values(), given, {*fields, *cell.extra}, len(cell.gates)
@@ -63,7 +63,7 @@ def passes_of(cell: Cell, hidden_size: int) -> "StepPasses | str":
         _pass(program, forward, {}, saved),
         _pass(program, backward, made | kept),
         saved,
-        distinct,
+        shared_gates,
     )
 
 
@@ -82,13 +82,13 @@ def gradients_of_step(
         for name in names
         for i, place in enumerate(results[gradient_of(name)])
     }
-    distinct = 0
+    shared_gates = 0
     if cell.gates_of_W_h:
         of_a, of_u = results[gradient_of("a")], results[gradient_of("u")]
-        while distinct < min(len(of_a), len(of_u)) and of_a[distinct] == of_u[distinct]:
-            del found[block_name(gradient_of("u"), distinct)]
-            distinct += 1
-    return found, distinct
+        while shared_gates < min(len(of_a), len(of_u)) and of_a[shared_gates] == of_u[shared_gates]:
+            del found[block_name(gradient_of("u"), shared_gates)]
+            shared_gates += 1
+    return found, shared_gates
 
 
 def forget() -> None:

@@ -38,7 +38,7 @@ class Stage(NamedTuple):
 
 class StagedStep(NamedTuple):
     """operations: of both passes. saved: their places; operands: of each inner product, which of the saved
-    values it reads, side by side. distinct: how many blocks of u, from the first on, have the gradient
+    values it reads, side by side. shared_gates: how many blocks of u, from the first on, have the gradient
     of the same block of a."""
 
     operations: tuple[Operation, ...]
@@ -47,7 +47,7 @@ class StagedStep(NamedTuple):
     backward: tuple[Stage, ...]
     saved: tuple[int, ...]
     operands: tuple[tuple[int, ...], ...]
-    distinct: int
+    shared_gates: int
 
 
 @lru_cache(maxsize=64)
@@ -81,7 +81,7 @@ class _Stages:
         results = self.program.results
         forward = {block_name(f, 0): results[f][0] for f in self.fields}
         cut = [product_name(k) for k in range(len(self.inner))]
-        backward, distinct = gradients_of_step(self.program, self.cell, [*self.extra, *cut])
+        backward, shared_gates = gradients_of_step(self.program, self.cell, [*self.extra, *cut])
         operands = [results[operand_name(k)] for k in range(len(self.inner))]
         given = {gradient_of(f) for f in self.fields}
         given |= {gradient_of(operand_name(k)) for k in range(len(self.inner))}
@@ -95,7 +95,7 @@ class _Stages:
         where = {place: i for i, place in enumerate(saved)}
         return StagedStep(
             self.operations, self.inner, forward_stages, self._backward(backward, read), saved,
-            tuple(tuple(where[place] for place in blocks) for blocks in operands), distinct,
+            tuple(tuple(where[place] for place in blocks) for blocks in operands), shared_gates,
         )  # fmt: skip
 
     def _levels(self) -> list[int]:

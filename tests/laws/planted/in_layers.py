@@ -7,7 +7,7 @@ from sunhwan.layers import (
     RecurrentLayer,
     connections,
     layer,
-    rows,
+    row_layout,
     sequences,
     torch_modules,
 )
@@ -130,14 +130,14 @@ FAULTS: list[Fault] = [
         ),
     ),
     *of(
-        rows.Rows,
+        row_layout.RowLayout,
         "input_of",
         "lstm",
         ("self.without_padding(x.transpose(0, 1))", "x.transpose(0, 1)", "padding"),
     ),
     *of(
-        rows,
-        "rows_of",
+        row_layout,
+        "row_layout",
         "lstm",
         ("resets & ~padding.squeeze(-1)", "resets", "padding"),
         ("backwards(T, real, x.device)", "backwards(T, None, x.device)", BACKWARD),

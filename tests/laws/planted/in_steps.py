@@ -31,7 +31,7 @@ FAULTS: list[Fault] = [
         "recurrent_product",
         "gru",
         ("h if drop is None else h * drop", "h", "masks"),
-        ("torch.addmm(loop.b_h, h, loop.W_h)", "torch.mm(h, loop.W_h)", EQUATION),
+        ("torch.addmm(weights.b_h, h, weights.W_h)", "torch.mm(h, weights.W_h)", EQUATION),
     ),
     *of(
         base,
@@ -45,7 +45,7 @@ FAULTS: list[Fault] = [
         base,
         "through_recurrent_product",
         "elman",
-        ("loop.W_h.T", "loop.W_h", "step backward"),
+        ("weights.W_h.T", "weights.W_h", "step backward"),
     ),
     *of(
         base,
@@ -99,19 +99,19 @@ FAULTS: list[Fault] = [
     # Two products.
     *of(
         TwoProductCell,
-        "advance",
+        "forward_step",
         "lstm_multiplicative",
-        ("torch.mm(m, _second(loop))", "torch.mm(-m, _second(loop))", EQUATION),
+        ("torch.mm(m, _second(weights))", "torch.mm(-m, _second(weights))", EQUATION),
     ),
     *of(
         TwoProductCell,
-        "retreat",
+        "backward_step",
         "gru_reset_before",
-        ("_second(loop).T", "_second(loop)", GRADIENTS),
+        ("_second(weights).T", "_second(weights)", GRADIENTS),
         ("p + m", "p", GRADIENTS),
         (
-            "through_recurrent_product(d_u, d_prev, d_state, loop, drop)",
-            "through_recurrent_product(d_u, d_prev, d_state, loop, None)",
+            "through_recurrent_product(d_u, d_prev, d_state, weights, drop)",
+            "through_recurrent_product(d_u, d_prev, d_state, weights, None)",
             INSIDE,
         ),
     ),
@@ -121,7 +121,7 @@ FAULTS: list[Fault] = [
         "gru_reset_before",
         ("weight_gradient(saved[0], d_w)", "weight_gradient(operand, d_w)", PIECES),
         ("weight_gradient(operand, d_u)", "weight_gradient(operand, 0 * d_u)", PIECES),
-        ("_second(loop).T", "_second(loop)", PIECES),
+        ("_second(weights).T", "_second(weights)", PIECES),
     ),
     # Layer normalisation.
     *of(

@@ -4,8 +4,8 @@ from sunhwan.exporting.c.functions import whole
 from sunhwan.exporting.c.predictor_source import Ending, pool_of
 from sunhwan.exporting.c.reading import Texts
 from sunhwan.exporting.predictor_programs import query_program
+from sunhwan.tasks.answer.passage_words import CLOSING, ENDS, MARKS
 from sunhwan.tasks.answer.task import AnswerQuestions
-from sunhwan.tasks.answer.words import CLOSING, ENDS, MARKS
 
 DECLARED = """\
 /* The weights of the words of a passage, 0 to 1; how many words there are, -1 for too many. */

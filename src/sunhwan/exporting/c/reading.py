@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sunhwan.exporting.c.coding import SPACES, characters_code, encoding
 from sunhwan.exporting.c.ngrams import add_word_codes
 from sunhwan.exporting.c.parts import Parts, begin_lines, each_step, filled
-from sunhwan.exporting.c.words import TEXT, known_words, read_code
+from sunhwan.exporting.c.word_code import TEXT, known_words, read_code
 from sunhwan.exporting.predictor_programs import Images, Level, Read, Words
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
 from sunhwan.models.ngrams import NgramLinear

@@ -36,7 +36,7 @@ def step_source(cell: Cell, hidden_size: int) -> str:
     passes = passes_of(cell, hidden_size)
     if isinstance(passes, str):
         raise ValueError(passes)
-    hooks = ("effective", "inputs", "loop", "advance")
+    hooks = ("effective", "inputs", "parameters_of_step", "forward_step")
     if any(getattr(type(cell), hook) is not getattr(Cell, hook) for hook in hooks):
         raise ValueError("it reads its parameters in a way of its own")
     with torch.random.fork_rng(devices=[]):
@@ -74,7 +74,7 @@ class _Rows:
     ) -> None:
         self.passes, self.cell, self.H = passes, cell, hidden_size
         G, R = len(cell.gates), len(cell.gates_of_W_h)
-        self.shared = R > 0 and passes.distinct == G == R
+        self.shared = R > 0 and passes.shared_gates == G == R
         """Whether the gradients of a and u are the same."""
         blocks = [passes.operations[place].size for place in passes.saved]
         self.offsets = np.cumsum([0, *blocks]).tolist()
@@ -105,7 +105,7 @@ class _Rows:
         found = self.passes.backward.results
         results = {_gradient(name): place for name, place in found.items()}
         if not self.shared:
-            results |= {f"du_{i}": found[f"d a {i}"] for i in range(self.passes.distinct)}
+            results |= {f"du_{i}": found[f"d a {i}"] for i in range(self.passes.shared_gates)}
         return self._program(self.passes.backward, results)
 
     def _program(self, part: Pass, results: Mapping[str, int]) -> Program:

@@ -18,8 +18,8 @@ from sunhwan.exporting.onnx.parts import OnnxParts
 from sunhwan.exporting.predictor_checks import prediction_checks
 from sunhwan.layers.crf import CRF
 from sunhwan.models.forecaster import QUANTILES
+from sunhwan.tasks.answer.passage_words import MARKS
 from sunhwan.tasks.answer.task import AnswerQuestions
-from sunhwan.tasks.answer.words import MARKS
 from sunhwan.tasks.classify.task import Classify
 from sunhwan.tasks.common.input_kinds import TextKind
 from sunhwan.tasks.common.word_input import WordsKind

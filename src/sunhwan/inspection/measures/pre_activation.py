@@ -40,14 +40,14 @@ def pre_activations(
     out; an exponential gate, which is made of more than its sum, has its sum.
     """
     given = cell.effective(parameters)
-    loop = cell.loop(given)
+    weights = cell.parameters_of_step(given)
     with _Nonlinearities() as watched:
-        after, saved = cell.advance(cell.inputs(x, given), state, loop)
+        after, saved = cell.forward_step(cell.inputs(x, given), state, weights)
     gates = cell.gate_values(saved)
     named = gates | dict(zip(cell.state_type._fields, after, strict=True))
     found = {name: _argument_of(value, watched.calls) for name, value in named.items()}
     if type(cell).gradients is Cell.gradients and cell.gates == cell.gates_of_W_h:
-        added = cell.sums(x, state, given) + recurrent_product(state[0], loop, None)
+        added = cell.sums(x, state, given) + recurrent_product(state[0], weights, None)
         for name, value in zip(cell.gates, added.chunk(len(cell.gates), -1), strict=True):
             if name in gates and found[name] is None:
                 found[name] = value

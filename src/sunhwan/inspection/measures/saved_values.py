@@ -39,17 +39,19 @@ def backend_of(layer: RecurrentLayer, *, ragged: bool) -> str:
 
 
 def _choice(cell: Cell, layer: RecurrentLayer, *, ragged: bool) -> str:
-    inside = ragged or max(layer.zoneout, layer.zoneout_cell, layer.recurrent_dropout) > 0
+    needs_internal_access = (
+        ragged or max(layer.zoneout, layer.zoneout_cell, layer.recurrent_dropout) > 0
+    )
     return choose(
         cell, layer.W_x.device, layer.W_x.dtype,
-        hidden_size=layer.hidden_size, backend=layer.backend, inside=inside,
+        hidden_size=layer.hidden_size, backend=layer.backend, needs_internal_access=needs_internal_access,
     ).backend  # fmt: skip
 
 
 def saved_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[SavedNumbers]:
     """What every layer and direction of a stack keeps.
 
-    ragged: rows have ends. folded: the first product is over a table of tokens, see `Embedded`.
+    ragged: rows have ends. folded: the first product is over a table of tokens, see `LazyEmbedding`.
     """
     directions, found = recurrent.directions, list[SavedNumbers]()
     made = True  # what is read is a tensor of its own, which nothing below keeps
@@ -128,7 +130,9 @@ def _by_cell(cell: Cell, layer: RecurrentLayer) -> int:
     with torch.no_grad():
         parameters = cell.effective(layer.parameters_of_cell)
         a = layer.W_x.new_zeros(1, layer.W_x.shape[1])
-        _, saved = cell.advance(a, layer.initial_state(1)[:fields], cell.loop(parameters))
+        _, saved = cell.forward_step(
+            a, layer.initial_state(1)[:fields], cell.parameters_of_step(parameters)
+        )
     return sum(value.numel() for value in saved)
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from sunhwan.inspection.subjects.base import Passage
 from sunhwan.inspection.subjects.examples import ExampleSubject
+from sunhwan.tasks.answer.passage_words import places_of
 from sunhwan.tasks.answer.scores import said
 from sunhwan.tasks.answer.task import AnswerQuestions
-from sunhwan.tasks.answer.words import places_of
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.questions import question_of
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from sunhwan.baselines.labels import within
 from sunhwan.baselines.neighbours import nearest_of_each
+from sunhwan.tasks.answer.passage_words import bare, key_of, sentence_texts
 from sunhwan.tasks.answer.scores import AnswerScores, figures_of, right_keys
-from sunhwan.tasks.answer.words import bare, key_of, sentence_texts
 from sunhwan.tasks.common.examples import Example
 from sunhwan.tasks.common.results import Baselines
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from sunhwan.tasks.answer.words import bare, key_of, sentences_of
+from sunhwan.tasks.answer.passage_words import bare, key_of, sentences_of
 from sunhwan.tasks.common.examples import Example
 
 

@@ -13,8 +13,8 @@ from sunhwan.errors import ConfigError, DataError, StoreError, quoted
 from sunhwan.models.loss import Loss
 from sunhwan.models.passage_reader import Asked, PassageReader
 from sunhwan.tasks.answer.baselines import beside_baselines
+from sunhwan.tasks.answer.passage_words import key_of, places_of, sentence_texts
 from sunhwan.tasks.answer.scores import AnswerScores, right_keys, said, scores_of
-from sunhwan.tasks.answer.words import key_of, places_of, sentence_texts
 from sunhwan.tasks.common.columns import Columns
 from sunhwan.tasks.common.examples import Example, first_ones, longest_note
 from sunhwan.tasks.common.input_kind_task import TableTask

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sunhwan.cells import get_cell
 from sunhwan.layers import Recurrent
-from sunhwan.ops import Embedded, materialised, recur
+from sunhwan.ops import LazyEmbedding, materialised, recur
 from tests.shapes import SHAPES
 
 V, D, H, N = 4, 3, 5, 3
@@ -16,10 +16,10 @@ V, D, H, N = 4, 3, 5, 3
 each_cell = pytest.mark.parametrize("cell", SHAPES)
 
 
-def embedded(T: int, *, rows: int = V) -> Embedded:
+def embedded(T: int, *, rows: int = V) -> LazyEmbedding:
     draw = torch.Generator().manual_seed(1)
     weight = torch.randn(rows, D, generator=draw, dtype=torch.float64, requires_grad=True)
-    return Embedded(torch.randint(rows, (N, T), generator=draw), weight)
+    return LazyEmbedding(torch.randint(rows, (N, T), generator=draw), weight)
 
 
 def network(cell: Any, **options: Any) -> Recurrent:
@@ -43,7 +43,7 @@ def everything(made: Recurrent, table: Tensor, x: Any, **more: Any) -> list[Tens
     return [v.detach() for v in values] + list(gradients)
 
 
-def check(made: Recurrent, x: Embedded, **more: Any) -> None:
+def check(made: Recurrent, x: LazyEmbedding, **more: Any) -> None:
     folded = everything(made, x.weight, x, **more)
     plain = everything(made, x.weight, x.materialise(), **more)
     for got, wanted in zip(folded, plain, strict=True):
@@ -62,7 +62,7 @@ def test_a_folded_table_changes_no_number(cell: str, bias: bool) -> None:
 def test_no_steps_and_no_rows(cell: str) -> None:
     check(network(cell), embedded(0))
     x = embedded(7)
-    check(network(cell), Embedded(x.ids[:0], x.weight))
+    check(network(cell), LazyEmbedding(x.ids[:0], x.weight))
 
 
 @pytest.mark.parametrize("backend", ["reference", "unrolled", "fused"])

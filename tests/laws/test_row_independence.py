@@ -1,6 +1,6 @@
 """The rows of a batch know nothing of each other."""
 
-from sunhwan.laws.rows import (
+from sunhwan.laws.row_independence import (
     a_row_alone_is_the_row_in_a_batch,
     nan_stays_in_its_row,
     nan_stays_in_its_row_in_float32,

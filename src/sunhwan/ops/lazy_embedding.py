@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 @dataclass(frozen=True)
-class Embedded:
+class LazyEmbedding:
     r"""x = E[id], kept as the ids, of any leading shape, and the table E (V, D).
 
     A recurrence reads its input through a row-wise a_t = x_t W_x + b alone, and
@@ -49,16 +49,16 @@ class Embedded:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, steps: slice) -> "Embedded":
-        return Embedded(self.ids[steps], self.weight)
+    def __getitem__(self, steps: slice) -> "LazyEmbedding":
+        return LazyEmbedding(self.ids[steps], self.weight)
 
-    def transpose(self, first: int, second: int) -> "Embedded":
+    def transpose(self, first: int, second: int) -> "LazyEmbedding":
         """Two of the leading axes exchanged."""
-        return Embedded(self.ids.transpose(first, second), self.weight)
+        return LazyEmbedding(self.ids.transpose(first, second), self.weight)
 
-    def to(self, like: Tensor) -> "Embedded":
+    def to(self, like: Tensor) -> "LazyEmbedding":
         """On the device and of the type of another tensor."""
-        return Embedded(self.ids.to(like.device), self.weight.to(like))
+        return LazyEmbedding(self.ids.to(like.device), self.weight.to(like))
 
     def materialise(self) -> Tensor:
         """x itself (…, D)."""
@@ -73,6 +73,6 @@ def folding_is_cheaper(rows: int, tokens: int) -> bool:
     return 0 < 2 * rows <= tokens
 
 
-def materialised(x: Tensor | Embedded) -> Tensor:
+def materialised(x: Tensor | LazyEmbedding) -> Tensor:
     """x as a tensor, whatever it came as."""
-    return x.materialise() if isinstance(x, Embedded) else x
+    return x.materialise() if isinstance(x, LazyEmbedding) else x

@@ -9,11 +9,11 @@ from torch import Tensor
 from sunhwan.errors import ConfigError
 from sunhwan.layers.segments import Segments, segments_of
 from sunhwan.layers.sequences import backwards, checked_lengths, checked_resets, is_padding
-from sunhwan.ops import Embedded, materialised
+from sunhwan.ops import LazyEmbedding, materialised
 from sunhwan.ops.modes import tracing, values_known
 
 
-class Rows(NamedTuple):
+class RowLayout(NamedTuple):
     """N rows of T steps, time first as everything inside a stack.
 
     resets (T, N): where a row begins anew; lengths (N) and padding (T, N, 1): of rows that end sooner; each
@@ -29,11 +29,11 @@ class Rows(NamedTuple):
     orders: list[Tensor | None]
     known: bool
 
-    def input_of(self, x: Tensor | Embedded, *, materialise: bool) -> Any:
+    def input_of(self, x: Tensor | LazyEmbedding, *, materialise: bool) -> Any:
         """x (N, T, D) → (T, N, D), 0 behind a row's end. materialise: whether it must be a tensor."""
-        if isinstance(x, Embedded) and self.padding is not None:
+        if isinstance(x, LazyEmbedding) and self.padding is not None:
             # A token behind a row's end may be any number.
-            x = Embedded(torch.where(self.padding.squeeze(-1).T, 0, x.ids), x.weight)
+            x = LazyEmbedding(torch.where(self.padding.squeeze(-1).T, 0, x.ids), x.weight)
         if materialise or self.padding is not None:
             x = materialised(x)
         return self.without_padding(x.transpose(0, 1))
@@ -51,12 +51,12 @@ class Rows(NamedTuple):
         ]
 
 
-def rows_of(
-    x: Tensor | Embedded,
+def row_layout(
+    x: Tensor | LazyEmbedding,
     resets: Tensor | None,
     lengths: Tensor | Sequence[int] | None,
     directions: int,
-) -> Rows:
+) -> RowLayout:
     """Those of x (N, T, D), as `Recurrent.forward` is given them."""
     N, T = x.shape[:2]
     if tracing() and not (resets is None and lengths is None):
@@ -80,4 +80,4 @@ def rows_of(
     orders: list[Tensor | None] = [None]
     if directions == 2:
         orders.append(backwards(T, real, x.device))
-    return Rows(T, N, resets, real, padding, orders, known)
+    return RowLayout(T, N, resets, real, padding, orders, known)
