@@ -221,8 +221,8 @@ struct Known {
 template <template <class> class Functor, template <class, class> class Driver>
 constexpr Known known(const char* name) {
     using Kind = Driver<float, Functor<float>>;
-    if constexpr (std::is_same_v<Kind, Elementwise<float, Functor<float>>> ||
-                  std::is_same_v<Kind, Alone<float, Functor<float>>>)
+    if constexpr (std::is_same_v<Kind, OneProductLoop<float, Functor<float>>> ||
+                  std::is_same_v<Kind, NoProductLoop<float, Functor<float>>>)
         return {name, [](const LayerOfModel& layer, const Model& model) -> std::unique_ptr<Layer> {
                     return std::make_unique<LayerOf<Functor>>(layer, model);
                 }};

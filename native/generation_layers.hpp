@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #endif
 
-#include "elementwise.hpp"
+#include "one_product.hpp"
 #include "program_tile.hpp"
 #include "threads.hpp"
 #include "weights.hpp"

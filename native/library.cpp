@@ -34,8 +34,8 @@ namespace {
 struct InstructionSet {
     const char* name;
     bool (*usable)();
-    const Kernel* (*single)(const char*);
-    const Kernel* (*twice)(const char*);
+    const Kernel* (*of_float)(const char*);
+    const Kernel* (*of_double)(const char*);
     bool (*generates)(const char*);
     bool (*generates_fast)(int64_t);
     Engine* (*make_engine)(const Model&);
@@ -91,10 +91,10 @@ SUNHWAN_PUBLIC void sunhwan_use_openmp(void* parallel, void* thread_num, void* n
     use_openmp(parallel, thread_num, num_threads);
 }
 
-// The kernel of a cell, float64 if `twice`; null where there is none.
-SUNHWAN_PUBLIC const void* sunhwan_kernel(const char* cell, int twice) {
+// The kernel of a cell, float64 if `is_double`; null where there is none.
+SUNHWAN_PUBLIC const void* sunhwan_kernel(const char* cell, int is_double) {
     if (!chosen) return nullptr;
-    return twice ? chosen->twice(cell) : chosen->single(cell);
+    return is_double ? chosen->of_double(cell) : chosen->of_float(cell);
 }
 
 SUNHWAN_PUBLIC void sunhwan_forward(const Kernel* kernel, const Recurrence* r) {

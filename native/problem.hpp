@@ -102,7 +102,7 @@ struct LoopPass {
 // tile: numbers of a value, where all have one a unit. numbers: of all values of a tile, the constants first;
 // constants: what they are, and after the `constant_count` that meet whole values the longer ones.
 struct ProgramHeader {
-    int64_t tile, numbers, constant_count, recurrent_gates, distinct;
+    int64_t tile, numbers, constant_count, recurrent_gates, shared_gates;
     const void* constants;
     LoopPass forward, backward;
 };
@@ -127,9 +127,9 @@ struct Kernel {
     // Saved values: how many, and how wide each is; below 0 the width is in numbers, not in blocks.
     // The first `gates` of them may stand in the memory of a.
     int32_t saved, saved_width[kSaved];
-    // Blocks of u, of which the first `distinct` have their gradient in the first blocks of d_a, the
+    // Blocks of u, of which the first `shared_gates` have their gradient in the first blocks of d_a, the
     // others in d_u.
-    int32_t recurrent_gates, distinct;
+    int32_t recurrent_gates, shared_gates;
     // Where the gradient of the second product stands in d_a: the block, -1: in d_w; -2: a program has its
     // products, whose gradients stand in d_w.
     int32_t second;

@@ -18,7 +18,7 @@ template <class T, class Cell>
 struct TwoProducts {
     using V = Vec<T>;
     static constexpr int L = kLanes<T>, G = Cell::gates, U = Cell::recurrent_gates, W = Cell::second_gates,
-                         F = Cell::fields, S = Cell::saved, D = Cell::distinct, second = Cell::second;
+                         F = Cell::fields, S = Cell::saved, D = Cell::shared_gates, second = Cell::second;
     static constexpr bool projects = second < 0, relays = Cell::inner_from < Cell::outer_fields;
 
     static void forward(const Recurrence& r) {

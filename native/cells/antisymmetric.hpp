@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/antisymmetric.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct Antisymmetric {
     using V = Vec<T>;
-    static constexpr int gates = 1, fields = 1, saved = 1, extra = 0, distinct = 1;
+    static constexpr int gates = 1, fields = 1, saved = 1, extra = 0, shared_gates = 1;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V* extra, V* next,
                                        V* keep) {
@@ -28,4 +28,4 @@ struct Antisymmetric {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("antisymmetric", Antisymmetric, Elementwise)
+SUNHWAN_CELL("antisymmetric", Antisymmetric, OneProductLoop)

@@ -1,7 +1,7 @@
 // Elman's network with tanh, ReLU or the logistic sigmoid. The equations stand in src/sunhwan/cells/elman.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct Elman {
     using V = Vec<T>;
-    static constexpr int gates = 1, fields = 1, saved = 0, extra = 0, distinct = 1;
+    static constexpr int gates = 1, fields = 1, saved = 0, extra = 0, shared_gates = 1;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V*, const V*, V* next, V*) {
         next[0] = tanh<T>(a[0] + u[0]);
@@ -56,7 +56,7 @@ struct ElmanSigmoid : Elman<T> {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("elman", Elman, Elementwise)
-SUNHWAN_CELL("elman_relu", ElmanReLU, Elementwise)
-SUNHWAN_CELL("elman_sigmoid", ElmanSigmoid, Elementwise)
-SUNHWAN_CELL("irnn", ElmanReLU, Elementwise)
+SUNHWAN_CELL("elman", Elman, OneProductLoop)
+SUNHWAN_CELL("elman_relu", ElmanReLU, OneProductLoop)
+SUNHWAN_CELL("elman_sigmoid", ElmanSigmoid, OneProductLoop)
+SUNHWAN_CELL("irnn", ElmanReLU, OneProductLoop)

@@ -1,7 +1,7 @@
 // GRU, the reset gate after the product. The equations stand in src/sunhwan/cells/gru.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct GRU {
     using V = Vec<T>;
-    static constexpr int gates = 3, fields = 1, saved = 4, extra = 0, distinct = 2;
+    static constexpr int gates = 3, fields = 1, saved = 4, extra = 0, shared_gates = 2;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V*, V* next, V* keep) {
         const V r = sigmoid<T>(a[0] + u[0]), z = sigmoid<T>(a[1] + u[1]);
@@ -32,4 +32,4 @@ struct GRU {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("gru", GRU, Elementwise)
+SUNHWAN_CELL("gru", GRU, OneProductLoop)

@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct GRUResetBefore {
     using V = Vec<T>;
-    static constexpr int gates = 3, fields = 1, saved = 3, recurrent_gates = 2, second_gates = 1, distinct = 2,
+    static constexpr int gates = 3, fields = 1, saved = 3, recurrent_gates = 2, second_gates = 1, shared_gates = 2,
                          second = 2, inner_first = 0, inner_last = 2, outer_fields = 1, inner_from = 0;
 
     static SUNHWAN_INLINE void inner(const V* a, const V* u, const V* prev, V*, V* m, V* keep) {

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/indrnn.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct IndRNN {
     using V = Vec<T>;
-    static constexpr int gates = 1, fields = 1, saved = 0, extra = 1, distinct = 1;
+    static constexpr int gates = 1, fields = 1, saved = 0, extra = 1, shared_gates = 1;
 
     static SUNHWAN_INLINE void forward(const V* a, const V*, const V* prev, const V* extra, V* next, V*) {
         const V s = a[0] + extra[0] * prev[0];
@@ -28,4 +28,4 @@ struct IndRNN {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("indrnn", IndRNN, Alone)
+SUNHWAN_CELL("indrnn", IndRNN, NoProductLoop)

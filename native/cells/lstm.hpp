@@ -1,7 +1,7 @@
 // LSTM. The equations stand in src/sunhwan/cells/lstm.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct LSTM {
     using V = Vec<T>;
-    static constexpr int gates = 4, fields = 2, saved = 4, extra = 0, distinct = 4;
+    static constexpr int gates = 4, fields = 2, saved = 4, extra = 0, shared_gates = 4;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V*, V* next, V* keep) {
         const V i = sigmoid<T>(a[0] + u[0]), f = sigmoid<T>(a[1] + u[1]);
@@ -35,4 +35,4 @@ struct LSTM {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("lstm", LSTM, Elementwise)
+SUNHWAN_CELL("lstm", LSTM, OneProductLoop)

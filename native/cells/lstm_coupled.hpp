@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_coupled.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct CoupledLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 3, fields = 2, saved = 3, extra = 0, distinct = 3;
+    static constexpr int gates = 3, fields = 2, saved = 3, extra = 0, shared_gates = 3;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V*, V* next,
                                        V* keep) {
@@ -35,4 +35,4 @@ struct CoupledLSTM {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("lstm_coupled", CoupledLSTM, Elementwise)
+SUNHWAN_CELL("lstm_coupled", CoupledLSTM, OneProductLoop)

@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct MultiplicativeLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 5, fields = 2, saved = 6, recurrent_gates = 1, second_gates = 4, distinct = 0,
+    static constexpr int gates = 5, fields = 2, saved = 6, recurrent_gates = 1, second_gates = 4, shared_gates = 0,
                          second = 0, inner_first = 4, inner_last = 6, outer_fields = 2, inner_from = 2;
 
     static SUNHWAN_INLINE void inner(const V* a, const V* u, const V*, V*, V* m, V* keep) {

@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/lstm_peephole.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct PeepholeLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 4, fields = 2, saved = 4, extra = 3, distinct = 4;
+    static constexpr int gates = 4, fields = 2, saved = 4, extra = 3, shared_gates = 4;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V* extra, V* next,
                                        V* keep) {
@@ -40,4 +40,4 @@ struct PeepholeLSTM {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("lstm_peephole", PeepholeLSTM, Elementwise)
+SUNHWAN_CELL("lstm_peephole", PeepholeLSTM, OneProductLoop)

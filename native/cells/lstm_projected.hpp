@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct ProjectedLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 4, fields = 2, saved = 4, recurrent_gates = 4, second_gates = 1, distinct = 4,
+    static constexpr int gates = 4, fields = 2, saved = 4, recurrent_gates = 4, second_gates = 1, shared_gates = 4,
                          second = -1, inner_first = 0, inner_last = 4, outer_fields = 1, inner_from = 1;
 
     static SUNHWAN_INLINE void inner(const V* a, const V* u, const V* prev, V* next, V* m, V* keep) {

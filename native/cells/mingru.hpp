@@ -1,7 +1,7 @@
 // minGRU. The equations stand in src/sunhwan/cells/mingru.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct MinGRU {
     using V = Vec<T>;
-    static constexpr int gates = 2, fields = 1, saved = 2, extra = 0, distinct = 2;
+    static constexpr int gates = 2, fields = 1, saved = 2, extra = 0, shared_gates = 2;
 
     static SUNHWAN_INLINE void forward(const V* a, const V*, const V* prev, const V*, V* next, V* keep) {
         const V z = sigmoid<T>(a[0]);
@@ -29,4 +29,4 @@ struct MinGRU {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("mingru", MinGRU, Alone)
+SUNHWAN_CELL("mingru", MinGRU, NoProductLoop)

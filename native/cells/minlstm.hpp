@@ -1,7 +1,7 @@
 // minLSTM. The equations stand in src/sunhwan/cells/minlstm.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct MinLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 3, fields = 1, saved = 4, extra = 0, distinct = 3;
+    static constexpr int gates = 3, fields = 1, saved = 4, extra = 0, shared_gates = 3;
 
     static SUNHWAN_INLINE void forward(const V* a, const V*, const V* prev, const V*, V* next, V* keep) {
         const V share = sigmoid<T>(log_sigmoid<T>(a[0]) - log_sigmoid<T>(a[1]));
@@ -31,4 +31,4 @@ struct MinLSTM {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("minlstm", MinLSTM, Alone)
+SUNHWAN_CELL("minlstm", MinLSTM, NoProductLoop)

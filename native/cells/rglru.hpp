@@ -2,7 +2,7 @@
 // The equations stand in src/sunhwan/cells/rglru.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -10,7 +10,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct RGLRU {
     using V = Vec<T>;
-    static constexpr int gates = 3, fields = 1, saved = 3, extra = 1, distinct = 3;
+    static constexpr int gates = 3, fields = 1, saved = 3, extra = 1, shared_gates = 3;
 
     static SUNHWAN_INLINE void forward(const V* a, const V*, const V* prev, const V* extra, V* next,
                                        V* keep) {
@@ -42,4 +42,4 @@ struct RGLRU {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("rglru", RGLRU, Alone)
+SUNHWAN_CELL("rglru", RGLRU, NoProductLoop)

@@ -1,7 +1,7 @@
 // sLSTM, its state h, c, n and the stabiliser m. The equations stand in src/sunhwan/cells/slstm.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct SLSTM {
     using V = Vec<T>;
-    static constexpr int gates = 4, fields = 4, saved = 5, extra = 0, distinct = 4;
+    static constexpr int gates = 4, fields = 4, saved = 5, extra = 0, shared_gates = 4;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V*, V* next,
                                        V* keep) {
@@ -46,4 +46,4 @@ struct SLSTM {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("slstm", SLSTM, Elementwise)
+SUNHWAN_CELL("slstm", SLSTM, OneProductLoop)

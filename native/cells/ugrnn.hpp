@@ -1,7 +1,7 @@
 // The update-gate network. The equations stand in src/sunhwan/cells/ugrnn.py.
 #pragma once
 
-#include "../elementwise.hpp"
+#include "../one_product.hpp"
 
 namespace sunhwan {
 namespace SUNHWAN_ISA {
@@ -9,7 +9,7 @@ namespace SUNHWAN_ISA {
 template <class T>
 struct UGRNN {
     using V = Vec<T>;
-    static constexpr int gates = 2, fields = 1, saved = 2, extra = 0, distinct = 2;
+    static constexpr int gates = 2, fields = 1, saved = 2, extra = 0, shared_gates = 2;
 
     static SUNHWAN_INLINE void forward(const V* a, const V* u, const V* prev, const V*, V* next,
                                        V* keep) {
@@ -30,4 +30,4 @@ struct UGRNN {
 }  // namespace SUNHWAN_ISA
 }  // namespace sunhwan
 
-SUNHWAN_CELL("ugrnn", UGRNN, Elementwise)
+SUNHWAN_CELL("ugrnn", UGRNN, OneProductLoop)

@@ -16,7 +16,7 @@ template <class T, class Cell>
 struct Units {
     using V = Vec<T>;
     static constexpr int L = kLanes<T>, G = Cell::gates, F = Cell::fields, S = Cell::saved,
-                         E = Cell::extra, D = Cell::distinct;
+                         E = Cell::extra, D = Cell::shared_gates;
 
     // Rows from `first` to `end` of one vector of units: gate g of a row's product is at sums + g * L,
     // the next row's `stride` further.
@@ -87,9 +87,9 @@ private:
 
 // A cell with a product.
 template <class T, class Cell>
-struct Elementwise {
+struct OneProductLoop {
     using U = Units<T, Cell>;
-    static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved, D = Cell::distinct;
+    static constexpr int L = kLanes<T>, G = Cell::gates, S = Cell::saved, D = Cell::shared_gates;
 
     static void forward(const Recurrence& r) {
         Panels<T, G> panels(r.W_h, r.H, r.H, r.threads, r.T);
@@ -147,7 +147,7 @@ struct Elementwise {
 
 // A cell without one: units never meet, so threads do not either. Its functor is given 0 for u.
 template <class T, class Cell>
-struct Alone {
+struct NoProductLoop {
     using U = Units<T, Cell>;
     static constexpr int L = kLanes<T>;
 
