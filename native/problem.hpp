@@ -59,7 +59,7 @@ struct Recurrence {
     int64_t hold_unit[kFields];
     const void* drop;
     Series operand;
-    // What the second product of a step reads: (S, H), or where nobody wants it later, with m_kept 0,
+    // What the second product of a step reads: (S, H), or where it is not read later, with m_kept 0,
     // (N, H), each step over the last.
     Series m;
     int64_t m_kept;

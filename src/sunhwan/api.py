@@ -1,4 +1,4 @@
-"""Loading: a trained model is its task, `load(run).sample("…")`, `load(run).predict(["…"])`."""
+"""Load a trained model, which is its task: `load(run).sample("…")`, `load(run).predict(["…"])`."""
 
 import warnings
 from pathlib import Path
@@ -47,7 +47,7 @@ def push(run: str | Path, name: str, *, private: bool = False) -> str:
 
 
 def baselines(run: str | Path, task: Task, review: Review) -> Baselines | None:
-    """What simple methods, fitted to the data that a run trained on, reach on the rows of a review.
+    """Baselines: what simple methods, fitted to a run's training data, reach on the rows of a review.
 
     task, review: the run's model, and what its `review` gave. None where the task knows no such method.
     UsageError: the training data is not at hand, was changed since, or is large.

@@ -1,4 +1,4 @@
-"""Writes that happen wholly or not at all, also when the process or the machine dies in between."""
+"""Atomic writes: wholly or not at all, also when the process or the machine dies in between."""
 
 import contextlib
 import errno
@@ -86,7 +86,7 @@ def recover_folder(path: Path) -> None:
     """Finish a replacement that a crash interrupted between its two renames."""
     path = Path(os.path.abspath(path))  # noqa: PTH100  "." has a name, too, and ".." another
     if not path.name:
-        return  # the root of the file system, which nobody replaces
+        return  # the root of the file system, which cannot be replaced
     new, old = _new(path), _old(path)
     if not path.exists() and new.exists() and old.exists():
         # The old one was moved away only after the new one was complete and on disk.

@@ -52,7 +52,7 @@ def fitted_share(network: Tensor, linear: Tensor, targets: Tensor) -> float:
     """ρ of the least cross-entropy of softmax((ρ network + linear) / τ) on held-out examples, τ free.
 
     network, linear: logits (n, L); targets (n). 1 is what the network learned with, and the most; less is
-    of one that knows its training data by heart. Few examples say little: log ρ counts n / (n + 500).
+    of one that has memorised its training data. Few examples say little: log ρ counts n / (n + 500).
     """
     from scipy.optimize import minimize
 

@@ -1,4 +1,4 @@
-"""One exception family. A message is one sentence: what is wrong, where, how to mend it."""
+"""Exceptions. A message is one sentence: what is wrong, where, how to mend it."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """Files from outside: plain files of bounded size, gzip with a bounded result, JSON and TOML with
 bounded depth.
 
-Whoever reads a file that somebody else may have written reads it here. A size is compared with its
+A file that may come from elsewhere is read here. A size is compared with its
 limit before memory is taken for it.
 """
 

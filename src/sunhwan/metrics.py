@@ -1,4 +1,4 @@
-"""How good a language model is, as numbers that can be compared."""
+"""Metrics of language models and of what they write: cross-entropy, perplexity, bits a character."""
 
 import math
 from collections import Counter
@@ -45,7 +45,7 @@ class Scores(NamedTuple):
 
     @property
     def rank(self) -> float:
-        """What the model that is kept has least of."""
+        """Model-selection criterion; lower is better."""
         return self.loss
 
     @property

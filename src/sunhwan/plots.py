@@ -1,4 +1,4 @@
-"""Pictures of what a run left, drawn with matplotlib; Hangul in labels is shown where a font has it."""
+"""Plots of losses, forecasts and attention, with matplotlib and a font for Hangul where there is one."""
 
 import contextlib
 import io

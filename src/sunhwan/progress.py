@@ -1,4 +1,4 @@
-"""Progress of long work outside training: whoever shows it listens, whoever works tells."""
+"""Progress of long work outside training: functions report a share of their work to a listener."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Progress(NamedTuple):
-    """What is being done, and which share of it, 0 … 1, is done.
+    """Progress: the kind of work, and which share of it, 0 … 1, is done.
 
     "reading." + what is a key of the part "cli" of the catalogue of messages.
     """
@@ -32,7 +32,7 @@ def listening(listener: Listener) -> Iterator[None]:
 
 
 def tell(what: str, done: float, total: float) -> None:
-    """Tell whoever listens how far it is."""
+    """Tell the listener how far it is."""
     listener = _listener.get()
     if listener:
         listener(Progress(what, min(done / total, 1.0) if total else 1.0))

@@ -1,4 +1,4 @@
-"""Texts of a few sentences are learned by heart; "hello" with a few units; an end when all is learned."""
+"""Texts of a few sentences are memorised; "hello" with a few units; an end when all is learned."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_a_few_sentences_are_learned_by_heart_and_it_is_said(text: Path) -> None
     config, validation, notes = prepared(**{"text.corpus": str(text)})
     assert validation is None
     assert (config.training.steps, config.model.dropout) == (600, 0.0)
-    assert "by heart" in notes[-1]
+    assert "memorised" in notes[-1]
     # A resumed run, whose configuration is complete, is the same.
     assert LanguageModelTask.prepare(config).config == config
     for asked in (
@@ -39,7 +39,7 @@ def test_a_few_sentences_are_learned_by_heart_and_it_is_said(text: Path) -> None
     ):  # fmt: skip
         config, validation, notes = prepared(**{"text.corpus": str(text), **asked})
         assert validation is not None
-        assert not any("by heart" in note for note in notes)
+        assert not any("memorised" in note for note in notes)
 
 
 def test_a_longer_text_keeps_its_tenth(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_a_longer_text_keeps_its_tenth(tmp_path: Path) -> None:
     path.write_text(SENTENCES * 40, encoding="utf-8")
     _, validation, notes = prepared(**{"text.corpus": str(path)})
     assert validation is not None
-    assert not any("by heart" in note for note in notes)
+    assert not any("memorised" in note for note in notes)
 
 
 def test_it_ends_when_all_is_learned_and_writes_the_text(text: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The recurrent network of a stable differential equation."""
+"""Antisymmetric RNN (Chang et al. 2019): Euler steps of a stable differential equation."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar

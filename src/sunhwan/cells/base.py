@@ -53,7 +53,7 @@ class HiddenState(NamedTuple):
 
 
 class StepParameters(NamedTuple):
-    """What a step needs of the parameters; the input's part was done for all t before."""
+    """The parameters that a step reads; products with the input are made for all t before."""
 
     W_h: Tensor | None = None
     b_h: Tensor | None = None
@@ -154,7 +154,7 @@ class Cell:
         return {}
 
     def gate_values(self, saved: State) -> dict[str, Tensor]:
-        """What was saved, by name: gates, candidates, whatever the cell's equation calls by a name."""
+        """The saved values by name: gates, candidates, whatever the cell's equation calls by a name."""
         return dict(zip(self.saved_names, saved, strict=False))
 
     # Of a compiled kernel: which equation it is, and the numbers that it is told.

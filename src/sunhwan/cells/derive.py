@@ -74,7 +74,7 @@ class DerivedCell(Cell):
         return self.of.gate_values(self.without_arguments(saved))
 
     def without_arguments(self, saved: State) -> State:
-        """What the other cell saved."""
+        """The values that the other cell saved."""
         return saved[: -1 if self._without_product else -2]
 
     def gradients(

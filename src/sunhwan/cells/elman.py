@@ -1,4 +1,4 @@
-"""The simple recurrent network."""
+"""Elman network, the simple recurrent network: h_t = f(x_t W_x + h_{t-1} W_h + b)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

@@ -1,4 +1,4 @@
-"""The recurrent network whose units remember each for itself."""
+"""Independently recurrent network (IndRNN): each unit reads its own last value alone."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""The rectified network that starts as the identity."""
+"""IRNN: a ReLU network whose recurrent matrix begins as the identity."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

@@ -13,7 +13,7 @@ from sunhwan.errors import ConfigError
 
 
 class LaggedStepParameters(StepParameters):
-    """What a step needs of the parameters: all of them, for it makes the input's part itself."""
+    """The parameters that a step reads: all, for it makes the products with the input itself."""
 
     parameters: Parameters
 

@@ -1,4 +1,4 @@
-"""Long short-term memory."""
+"""LSTM, long short-term memory (Hochreiter and Schmidhuber 1997)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple

@@ -32,7 +32,7 @@ def check_hidden_size(cell: "Cell", hidden_size: int) -> None:
 
 
 def step_error(cell: "Cell", hidden_size: int) -> Exception | None:
-    """What `pointwise` raises on zeros."""
+    """The error that `pointwise` raises on zeros."""
     try:
         with torch.no_grad(), torch.device("cpu"), torch.random.fork_rng(devices=[]):
             fresh = cell.initial_extra(hidden_size)

@@ -1,4 +1,4 @@
-"""Help of the commands in the chosen language; what nobody translated stays English."""
+"""Help of the commands in the chosen language; what has no translation stays English."""
 
 import inspect
 import unicodedata

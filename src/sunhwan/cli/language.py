@@ -53,7 +53,7 @@ def noted(line: str) -> str:
 
 
 def named_figure(name: str) -> str:
-    """The name of a figure or of a column of a listing; one that nobody translated as it is."""
+    """The name of a figure or of a column of a listing; one without a translation as it is."""
     if language() == "en":
         return name
     found = catalogue()["figures"]

@@ -71,7 +71,7 @@ class Reading:
 
 @dataclass
 class LiveLine:
-    """What is drawn again and again while a model learns; each part is shown whole or not at all."""
+    """The line that is redrawn during a training; each part is shown whole or not at all."""
 
     share: float = 0.0
     parts: Sequence[Part] = field(default_factory=tuple)

@@ -1,4 +1,4 @@
-"""What one sees while a model learns: a live line in a terminal, plain lines elsewhere."""
+"""Progress of training: a live line in a terminal, plain lines elsewhere."""
 
 import time
 from typing import Any

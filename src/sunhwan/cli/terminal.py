@@ -37,7 +37,7 @@ class _Console(Console):
         return super().render_str(visible(text), **options)
 
     def on_broken_pipe(self) -> None:
-        """Print nothing more where nobody reads it (`| head`): a training goes on all the same."""
+        """Print nothing more where the reader has left (`| head`): a training goes on all the same."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 

@@ -235,7 +235,7 @@ def resume(
 
 
 def reporter_for(quiet: bool, as_json: bool) -> "Reporter":
-    """What shows the progress: a bar in a terminal, lines elsewhere, nothing where it is to be quiet."""
+    """The reporter of the progress: a bar in a terminal, lines elsewhere, nothing with --quiet."""
     from sunhwan.cli.progress import LiveReporter, PlainReporter
     from sunhwan.cli.terminal import console
     from sunhwan.training import Reporter

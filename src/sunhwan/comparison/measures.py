@@ -121,7 +121,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
 
 
 def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
-    """What a run is measured on; read once where runs read the same."""
+    """The rows on which a run is measured; read once where runs read the same."""
     if test:
         key: Any = repr(task.fingerprint())
         if key not in held_out:
@@ -136,7 +136,7 @@ def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> An
             raise DataError(
                 f"{folder} cannot be measured on its validation rows: {error}"
             ) from None
-        # What is learned by heart keeps nothing apart, and is measured by how well it is known.
+        # A text that is memorised has no held-out part: it is measured on the training text.
         kept = prepared.train if prepared.validation is None else prepared.validation
         held_out[key] = kept, prepared.task.fingerprint()
     data, fingerprint = held_out[key]

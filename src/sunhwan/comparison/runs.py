@@ -13,7 +13,7 @@ from sunhwan.training import Reporter, Result, resume, train
 
 
 class Plan(NamedTuple):
-    """What is trained: each variant of a configuration with the seeds of `seeds`."""
+    """Runs to train: each variant of a configuration with the seeds of `seeds`."""
 
     config: Config
     variants: Sequence[Variant]

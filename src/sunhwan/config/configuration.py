@@ -71,7 +71,7 @@ class Config:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """What the task reads: files, or built-in names; () where nothing was named."""
+        """The sources that the task reads: files, or built-in names; () where none was named."""
         return self.text.corpus if self.source_setting == "text.corpus" else self.data.source
 
     def to_dict(self) -> dict[str, dict[str, Any]]:

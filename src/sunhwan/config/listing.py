@@ -1,4 +1,4 @@
-"""All settings with their defaults and meanings, for whoever lists them."""
+"""Listing of all settings, with their defaults and meanings."""
 
 from collections.abc import Iterator
 from dataclasses import fields

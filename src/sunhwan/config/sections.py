@@ -35,7 +35,7 @@ def setting(
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """What the model is asked, and where in a file question and answer stand.
+    """The task, and where in a file its questions and answers stand.
 
     A task that has more settings than these says so in its own `settings.py`; see `TaskSettings`.
     """
@@ -61,7 +61,7 @@ class TaskConfig:
 
 @dataclass(frozen=True)
 class TextConfig:
-    """What is read and how it becomes tokens."""
+    """The text to read, and how it becomes tokens."""
 
     corpus: tuple[str, ...] = setting(
         ("stdlib",),

@@ -1,4 +1,4 @@
-"""What each task adds to the settings of all."""
+"""Settings of tasks: what each adds to those that all share."""
 
 from dataclasses import fields
 from importlib import import_module
@@ -10,7 +10,7 @@ from sunhwan.registry import TASKS
 
 
 class TaskSettings(NamedTuple):
-    """What a task adds to the settings of all: subclasses of sections that have more keys."""
+    """Settings that a task adds to those of all: subclasses of sections with more keys."""
 
     task: type[TaskConfig] = TaskConfig
     model: type[ModelConfig] = ModelConfig

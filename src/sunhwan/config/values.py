@@ -1,4 +1,4 @@
-"""Values as they are written, in TOML or in a shell, and as their settings want them."""
+"""Values of settings: converted from TOML or a shell to the type of their setting."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Endless batches of examples that are apart from each other: rows of a table, sentences."""
+"""Endless batches of independent examples: rows of a table, sentences."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Built-in passages with questions: who is where, in Korean and English, made anew from a seed."""
+"""Built-in passages with questions: who is where, in Korean and English, generated from a seed."""
 
 import random
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ _MAY_BE_BLANK = frozenset(("feats", "lemma"))  # there "_" says that a word has 
 
 
 class Token(NamedTuple):
-    """What is written in one piece: a word, or several of them, as "don't" is do and n't.
+    """A surface token: a word, or several of them in one piece, as "don't" is do and n't.
 
     words: how many there are in it. space: whether one follows.
     """

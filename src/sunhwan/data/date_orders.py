@@ -130,7 +130,7 @@ def _by_evidence(
     if "day-month-year" in found and all("." in c.split()[0] for c in cells):
         long_years = [o for o in found if o != "year-month-day"]
         if len(found) == len(long_years):
-            return "day-month-year"  # with points nobody writes the month first
+            return "day-month-year"  # with points the month never comes first
     points = {order: local_points(cells, order) for order in found}
     one_way = [order for order in found if goes_one_way(points[order], groups)]
     if len(one_way) == 1:

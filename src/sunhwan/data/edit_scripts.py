@@ -79,7 +79,7 @@ def edited(word: str, script: str) -> str | None:
 
 
 def is_script(script: object) -> bool:
-    """Whether a text is a script, whoever wrote it."""
+    """Whether a text is a script, from any source."""
     try:
         how, *parts = json.loads(str(script))
         if how == "whole":

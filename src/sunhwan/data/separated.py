@@ -38,7 +38,7 @@ class Layout(NamedTuple):
 
     @property
     def cure(self) -> str:
-        """What helps where a row has too many or too few cells."""
+        """The advice where a row has too many or too few cells."""
         if self.separator == "\t":
             return "put one tab between two cells and none inside a cell"
         name = "comma" if self.separator == "," else "semicolon"

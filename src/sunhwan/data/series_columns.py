@@ -66,7 +66,7 @@ FOUND = Wanted()
 
 
 class Columns(NamedTuple):
-    """What each column of a table is.
+    """The role of each column of a table.
 
     time: its name, or "" where there is none; times: its cells, joined where it is several columns.
     joined: the columns that the times are joined from, none where it is one.

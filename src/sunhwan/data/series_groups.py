@@ -218,7 +218,7 @@ def _filled(table: Table, merged: Sequence[str]) -> tuple[Table, tuple[str, ...]
 
 
 def _are_names(found: Sequence[str]) -> bool:
-    """Whether cells are few words or whole numbers that come again."""
+    """Whether cells are few words or whole numbers that repeat."""
     whole = all(cell.strip().isdigit() for cell in found)
     few = len(set(found)) <= max(1, len(found) / 4)
     return all(map(str.strip, found)) and few and (whole or not any(map(is_number, found)))
@@ -232,7 +232,7 @@ def _same(keys: Sequence[Hashable]) -> tuple[int, ...]:
 
 
 def may_name(table: Table, name: str) -> bool:
-    """Whether a column may name series: cells that come again, and are words or few whole numbers."""
+    """Whether a column may name series: cells that repeat, and are words or few whole numbers."""
     found = cells(table, name)
     different = len(set(found))
     if name.casefold() in GROUP_NAMES or not is_numeric(table, name):

@@ -66,7 +66,7 @@ class SurveyedFile(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What is known of a corpus after it was read once.
+    """Facts of a corpus that one pass over it gives.
 
     column: that of the texts in a table, one document a row; "": files are texts.
     """
@@ -88,7 +88,7 @@ class Survey(NamedTuple):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found out about the files, a sentence each."""
+        """Notes on the files, a sentence each."""
         return encoding_notes((file.name, file.encoding) for file in self.files)
 
     @property

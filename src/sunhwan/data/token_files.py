@@ -40,7 +40,7 @@ _ABANDONED = 7 * 86_400
 
 
 class TokenSettings(NamedTuple):
-    """What decides how a corpus becomes tokens: settings of the section `text`, all of them complete."""
+    """Tokenisation of a corpus: settings of the section `text`, all of them complete."""
 
     vocabulary: str
     min_count: int

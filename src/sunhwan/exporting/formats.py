@@ -21,7 +21,7 @@ WEIGHTS = {"onnx": ("fp32", "fp16", "int8"), "c": ("fp32", "int8"), "html": ("fp
 
 
 class Exported(NamedTuple):
-    """What was written: the files, by how much their numbers differ from the model's, what to know.
+    """Result of an export: the files, by how much their numbers differ from the model's, what to know.
 
     deviation: of the number that is furthest off in float32 (`parity.deviation`); with smaller weights of
     all together (`parity.share`).

@@ -14,7 +14,7 @@ SLICES = 8
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the two languages say differently; functions are templates by kind."""
+    """Syntax in which the two languages differ; functions are templates by kind."""
 
     number: str
     """Declares a number that does not change."""

@@ -1,4 +1,4 @@
-"""Parity: an exported file must say what the model says, or it is not written."""
+"""Parity: an exported file gives the model's outputs within a bound, or it is not written."""
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ SHARES = {"fp16": 0.01, "int8": 0.1}
 
 
 class Check(NamedTuple):
-    """What a file is given, what it must say, and what that would be in float64."""
+    """One comparison: inputs of a file, expected outputs, and those in float64."""
 
     file: str
     given: Numbers
@@ -118,7 +118,7 @@ def _checked_share(
 
 
 class Reading(NamedTuple):
-    """What a language model says to tokens drawn at random, read one by one: logits (T, V)."""
+    """Logits (T, V) of a language model for random tokens, read one by one."""
 
     model: LanguageModel
     tokens: list[int]

@@ -32,7 +32,7 @@ class Scale(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a predictor is given and says: ends of its inputs' names, outputs, steps that each row has."""
+    """Inputs and outputs of a predictor: ends of its inputs' names, outputs, steps that each row has."""
 
     suffixes: Sequence[str]
     answer: Answer
@@ -75,7 +75,7 @@ ASKED: dict[str, Callable[[Any], Asked]] = {
 
 @torch.no_grad()
 def prediction_checks(task: Any, file: str, scale: Scale | None = None) -> Iterator[Check]:
-    """What a file must say to random batches; scale: that it applies itself."""
+    """Expected outputs of a file for random batches; scale: that it applies itself."""
     asked, model = ASKED[task.name](task), task.model
     layer, draw = model.encoder.inputs, torch.Generator().manual_seed(1)
     whole = copy.deepcopy(model).double()

@@ -34,7 +34,7 @@ SENTENCES_APART = (
 
 
 class Adaptation(NamedTuple):
-    """What adapts to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none.
+    """Adaptation to a text: the rate of dynamic evaluation, 0: none; and the cache, None: none.
 
     decay: how far weights go back at each step of dynamic evaluation; segment: tokens between two.
     """

@@ -50,7 +50,7 @@ def engine_for(model: LanguageModel, precision: str = "auto") -> tuple[Engine | 
 
 
 MOST_LOST = 0.001
-"""Bits a token that fp16 may cost where nobody chose it."""
+"""Bits a token that fp16 may cost where no precision was asked for."""
 
 
 def stepper_for(

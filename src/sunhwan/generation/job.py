@@ -28,7 +28,7 @@ class TokenScore(NamedTuple):
 
 
 class JobUpdate(NamedTuple):
-    """What a text has grown by; finish: "stop" or "length" at its end, before that None."""
+    """Growth of a text since the last update; finish: "stop" or "length" at its end, else None."""
 
     text: str
     scores: list[TokenScore]

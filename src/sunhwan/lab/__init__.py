@@ -1,1 +1,1 @@
-"""Experiments: what the cells can do, measured and not repeated from a textbook."""
+"""Laboratory: experiments that measure the memory and the gradients of the cells."""

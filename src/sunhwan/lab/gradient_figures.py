@@ -1,4 +1,4 @@
-"""The picture of gradients taken apart: the curve over the lag, the shares, the derivatives."""
+"""Figure of decomposed gradients: the curve over the lag, the shares, the derivatives."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Gradients taken apart: how long ∂L/∂h_t stays, and what each step adds to ∂L/∂W_h.
+"""Decomposition of gradients: the norm of ∂L/∂h_t over the lag, and what each step adds to ∂L/∂W_h.
 
 A variant is a cell with a start of W_h. All variants of a call read the same sequences, in float64. L is
 the loss of the last step alone, so that a lag is a number of steps back from where L is made.
@@ -64,7 +64,7 @@ ACTIVATIONS: dict[str, Cell] = {
 
 @dataclass(frozen=True)
 class GradientSettings:
-    """What all variants share: H = hidden_size, N = rows, lags: steps back that are looked at.
+    """Settings that all variants share: H = hidden_size, N = rows, lags: steps back that are looked at.
 
     source: a task of `sunhwan lab memory`, or text. steps: training steps before the look. seed: of
     weights and sequences. clip_norm: largest norm of the gradient of all parameters.
@@ -156,7 +156,7 @@ class Clipped(NamedTuple):
 
 @dataclass(frozen=True)
 class GradientAnatomy:
-    """What was measured of a variant.
+    """Measurements of a variant.
 
     field: of the state, whose gradient is followed: c where there is one, else h. curve: the median over
     the rows of ‖∂L/∂field_{t−k}‖, k = 0 … lags. horizon: the first lag from which on it stays under 1 %

@@ -1,4 +1,4 @@
-"""How far back a cell can remember, measured: networks from scratch, at ever longer delays.
+"""Memory of a cell, measured: networks trained from scratch at ever longer delays.
 
 A point is one cell on one task at one delay. Every point is trained in the same way, and depends on
 its settings and nothing else, neither on the order in which points are measured nor on those before.
@@ -113,7 +113,7 @@ class Point:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What the point is of."""
+        """Identity of the point: task, cell and delay."""
         return self.task, self.cell, self.delay
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tasks that ask for memory and little else: show something, let `delay` steps pass, ask for it.
+"""Synthetic memory tasks: an input is shown, `delay` steps pass, and it is asked for.
 
 Every sequence is drawn afresh from a generator that the caller owns, so a network is always scored
 on sequences that it has not learned from.

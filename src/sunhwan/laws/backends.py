@@ -1,4 +1,4 @@
-"""All implementations compute the same numbers, forward and backward."""
+"""Backends: all implementations compute the same numbers, forward and backward."""
 
 import torch
 from torch import Tensor

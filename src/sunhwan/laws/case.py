@@ -53,7 +53,7 @@ class Case:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `Recurrent` is made with, beyond cell and sizes."""
+        """Options of `Recurrent` beyond cell and sizes."""
         own = {"bias": self.bias, "learned_initial_state": self.learned, "backend": self.backend}
         return own | dict(self.more)
 

@@ -1,4 +1,4 @@
-"""What a run gives, by name, and whether two runs gave the same."""
+"""Comparison of two runs: their results by name, equal to the bit or within a bound."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -19,7 +19,7 @@ BOUND, NEAR = 1e-12, 1e-9
 
 
 def kinds(cell: Cell) -> list[str]:
-    """What can be done inside this cell."""
+    """The kinds of regularisation that this cell allows."""
     found = []
     for kind in KINDS:
         rates = {kind: RATE}

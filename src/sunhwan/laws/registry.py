@@ -52,7 +52,7 @@ def always(cell: Cell) -> bool:
 
 @dataclass(frozen=True)
 class Law:
-    """What every cell must obey.
+    """A law: a property that every cell must have, and the function that measures it.
 
     run: raises LawBroken, or gives the largest deviation, which is at most `bound`; None where
         nothing is measured. applies: to which cells; `unless` says why not to others.

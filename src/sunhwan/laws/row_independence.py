@@ -1,4 +1,4 @@
-"""The rows of a batch know nothing of each other."""
+"""Independence of rows: what a row of a batch gives does not depend on the other rows."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Weights on disk are the weights."""
+"""Saving: weights that are saved and loaded are the same bits."""
 
 from safetensors.torch import load, save
 

@@ -1,4 +1,4 @@
-"""However a sequence is cut, the numbers are the same: steps, chunks, resets."""
+"""Cuts of a sequence: single steps, chunks and resets give the numbers of the whole."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Stateful mode: the values go on from call to call, the gradient ends with the call."""
+"""Stateful mode: the state is carried from call to call, its gradient is not."""
 
 import torch
 

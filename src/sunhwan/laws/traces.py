@@ -1,4 +1,4 @@
-"""A trace shows what a run computes, and changes nothing of it."""
+"""Traces: the recorded states and gates are those that a run computes, and recording changes no number."""
 
 import torch
 from torch import Tensor

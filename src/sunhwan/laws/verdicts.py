@@ -10,7 +10,7 @@ from sunhwan.ops import supports
 
 
 class Verdict(NamedTuple):
-    """What came of a law. passed: None where it does not apply; detail: the numbers, or why."""
+    """Verdict on a law. passed: None where it does not apply; detail: the numbers, or why."""
 
     law: str
     passed: bool | None

@@ -12,14 +12,14 @@ KINDS = ("additive", "dot", "general")
 
 
 class Attended(NamedTuple):
-    """What was read, context (N, K), and where, weights (N, S); with T queries (N, T, …)."""
+    """Result of attention: context (N, K) and weights (N, S); with T queries (N, T, …)."""
 
     context: Tensor
     weights: Tensor
 
 
 class Prepared(NamedTuple):
-    """What all queries share: keys (N, S, K) and their projection, without what lies in padding."""
+    """Memory that all queries share: keys (N, S, K) and their projection, without what lies in padding."""
 
     keys: Tensor
     projected: Tensor

@@ -1,4 +1,4 @@
-"""What goes around a layer of a stack: nothing, a sum, a gate, everything."""
+"""Connections around a layer of a stack: none, residual, highway, dense."""
 
 import torch
 from torch import Tensor, nn

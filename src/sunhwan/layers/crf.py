@@ -11,7 +11,7 @@ from sunhwan.errors import ConfigError, DataError, ShapeError
 from sunhwan.layers.sequences import is_padding, zero_padded
 
 NEVER = -1e30
-"""The score of what is forbidden. −∞ would make NaN of the gradient of a label nobody can reach."""
+"""The score of what is forbidden. −∞ would make NaN of the gradient of a label that cannot be reached."""
 
 
 class CRF(nn.Module):

@@ -1,4 +1,4 @@
-"""One recurrent layer: a cell over time, with its parameters and what is done to them in training."""
+"""One recurrent layer: a cell over time, its parameters, and their regularisation in training."""
 
 from collections.abc import Sequence
 from enum import Flag, auto
@@ -20,7 +20,7 @@ from sunhwan.ops.modes import values_known
 
 
 class Look(Flag):
-    """What to record of a recurrence beside its output; each costs more than the one before.
+    """Recorded values of a recurrence beside its output; each costs more than the one before.
 
     STATES: every field of the state over time. GATES: also what the cell's equation names on the
     way. STEPS: every state over time, and each step's as a node of PyTorch's graph, so that

@@ -1,4 +1,4 @@
-"""Observers: what a recurrent stack or an attention computes while the model around it runs as ever."""
+"""Observers: they record what a recurrent stack or an attention computes in a model that runs unchanged."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ Edit = Callable[[Tensor], Tensor]
 
 
 class Traced(NamedTuple):
-    """What `Recurrent.trace` gives: output and state as ever, and all values over time.
+    """Result of `Recurrent.trace`: output, state, and all values over time.
 
     layers: one dictionary a layer and direction, name → (N, T, H): the fields of the state (h, c …)
     and, of `Look.GATES`, the values the cell's equation names (gates, candidates).

@@ -95,7 +95,7 @@ def normalized(builder: Builder, norm: nn.Module, x: int) -> int:
 
 
 def connected(builder: Builder, connection: nn.Module, below: int, y: int) -> int:
-    """What a layer passes on."""
+    """The output that a layer passes on."""
     if type(connection) is Plain:
         return y
     if type(connection) is Residual:

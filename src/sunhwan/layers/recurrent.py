@@ -181,7 +181,7 @@ class Recurrent(nn.Module):
         return self._state
 
     def draw_masks(self, batch_size: int) -> list[Masks]:
-        """What is dropped throughout a sequence; hand it to calls that are parts of one sequence."""
+        """Dropout masks of a whole sequence; hand them to calls that are parts of one sequence."""
         locked = self.dropout.p if self.locked_dropout else 0.0
         below = self.directions  # the first layer's input is not between layers
         masks: list[Masks] = []
@@ -203,7 +203,7 @@ class Recurrent(nn.Module):
 
         One sequence (T, D) without a batch gives (T, H), its state fields (H).
         A state of another floating-point type is converted to the weights'.
-        x may be `LazyEmbedding` (N, T): the first layer then need not make it, where nobody else reads it.
+        x may be `LazyEmbedding` (N, T): the first layer need not look it up where it alone reads it.
         resets (N, T) bool: a row whose resets[n, t] is true reads x_t from the initial state.
         lengths: how many steps of each row are real, (N) whole numbers, or a mask (N, T) that is
             true there. What lies behind them changes nothing; the output there is 0, and a row's

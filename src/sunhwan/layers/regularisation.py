@@ -11,7 +11,7 @@ from sunhwan.errors import ConfigError
 
 
 class Masks(NamedTuple):
-    """What is dropped in a whole sequence alike; each is 0 or 1 / (1 − p), None where nothing is.
+    """Dropout masks of a whole sequence; each is 0 or 1 / (1 − p), None where nothing is.
 
     W_h: (G·H, H), entries of the recurrent matrix; h: (N, size of h), hidden units on their way to it;
     x: (1, N, D), inputs of the layer.

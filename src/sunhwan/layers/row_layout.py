@@ -1,4 +1,4 @@
-"""The rows of one call: where each begins anew and where it ends, and in which order it is read."""
+"""Layout of a batch: where each row begins anew and where it ends, and in which order it is read."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -82,7 +82,7 @@ class Segments(NamedTuple):
         return last
 
     def step_masks(self, step_masks: StepMasks) -> StepMasks:
-        """What is done to the recurrence, laid out in the same way."""
+        """Step masks, laid out in the same way."""
         hold = (
             None
             if step_masks.hold is None

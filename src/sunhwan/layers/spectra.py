@@ -1,4 +1,4 @@
-"""How far a recurrent matrix stretches a state: its spectral radius and its norm, gate by gate."""
+"""Spectra of recurrent matrices: spectral radius and norm, gate by gate."""
 
 import math
 from typing import NamedTuple

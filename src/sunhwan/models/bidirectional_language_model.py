@@ -39,7 +39,7 @@ class BidirectionalLanguageModel(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def neighbours(self, sequences: Ragged) -> Neighbours:
-        """What each output is to predict: R rows, those of the forward direction first."""
+        """Targets of the outputs: R rows, those of the forward direction first."""
         ids = sequences.values if sequences.values.dim() == 2 else sequences.values[..., 0]
         y = self.dropout(self.encoder(sequences))
         width = self.output.in_features

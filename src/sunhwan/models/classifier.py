@@ -1,4 +1,4 @@
-"""Many to one: a sequence, or a pair of them, → a label."""
+"""Classifier, many to one: a sequence, or a pair of them, → a label."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -22,7 +22,7 @@ from sunhwan.ops import LazyEmbedding, materialised, output_cross_entropy
 
 
 class Memory(NamedTuple):
-    """What a reader leaves a decoder.
+    """Memory of a decoder: what the encoder gives it.
 
     summary: (N, S), one vector of all that was read. steps: (N, T_s, E), the outputs at each step,
     and lengths (N), how many are real; None where there is nothing to attend to.

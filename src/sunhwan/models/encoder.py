@@ -1,4 +1,4 @@
-"""Encoder: input layer and recurrent stack, the same for every task that is given a sequence."""
+"""Encoder: input layer and recurrent stack, shared by all tasks that read sequences."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""What was read → a text: a reader, and a decoder that writes about what it leaves."""
+"""Encoder-decoder (Sutskever et al. 2014): an encoder reads the question, a decoder writes the answer."""
 
 from typing import Any, NamedTuple
 

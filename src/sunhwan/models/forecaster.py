@@ -1,4 +1,4 @@
-"""Numbers to numbers: a series' past → quantiles of its future."""
+"""Forecaster: the past of a series → quantiles of its future."""
 
 from typing import NamedTuple
 

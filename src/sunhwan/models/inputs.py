@@ -1,4 +1,4 @@
-"""The first layer: a batch of sequences, of whatever they are made, → vectors (N, T, D)."""
+"""Input layers: a batch of sequences of tokens, numbers or words → vectors (N, T, D)."""
 
 import math
 
@@ -104,7 +104,7 @@ class WordInput(InputLayer):
         steps = torch.arange(letters.shape[1], device=letters.device)
         reversed_ = letters.gather(1, (lengths.unsqueeze(1) - 1 - steps).clamp(min=0))
         ends = []
-        # Without lengths, which cost more: nobody reads what comes behind the last letter.
+        # Without lengths, which cost more: outputs behind the last letter are not read.
         for reader, row in ((self.onward, letters), (self.back, reversed_)):
             x = LazyEmbedding(row.clamp(min=0).T, self.letters.weight).transpose(0, 1)
             y, _ = reader(x)

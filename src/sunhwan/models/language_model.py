@@ -28,7 +28,7 @@ from sunhwan.ops import (
 
 
 class SequenceMasks(NamedTuple):
-    """What is dropped throughout a block: tokens (V, 1), in the layers, outputs (1, N, H)."""
+    """Dropout masks of a block: tokens (V, 1), in the layers, outputs (1, N, H)."""
 
     embedding: Tensor | None
     layers: list[Masks]

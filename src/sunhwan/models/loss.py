@@ -1,4 +1,4 @@
-"""What a model tells the training loop of a batch."""
+"""Loss: what a model gives the training loop for a batch."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""The mode of a model: while it is looked at, nothing of training happens in it."""
+"""Evaluation mode of a model for the time of a block, and its own mode afterwards."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

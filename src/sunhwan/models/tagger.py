@@ -1,4 +1,4 @@
-"""Many to many, aligned: a sequence → a label for each of its steps."""
+"""Tagger, aligned many to many: a sequence → a label for each of its steps."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

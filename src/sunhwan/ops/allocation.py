@@ -1,4 +1,4 @@
-"""Where the memory of a training step comes from: what the last one freed, not the system."""
+"""Memory allocation: what a training step frees is kept for the next one, not given back to the system."""
 
 import ctypes
 import os

@@ -96,7 +96,7 @@ class Prepared(NamedTuple):
     def inputs(
         self, x: Tensor, ids: Tensor | None, initial: Sequence[Tensor], stored: Sequence[Any]
     ) -> Inputs:
-        """What the operator reads, of the same."""
+        """The operator's inputs, of the same."""
         W_x, b, *loop = (p.T if p is not None and p.dim() == 2 else p for p in stored)
         read = self.products(x, ids)
         constant = self.cell.kernel_constant
@@ -207,7 +207,7 @@ def zeros(N: int, sizes: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensor, .
 
 
 class Made(NamedTuple):
-    """What a forward pass wrote beside h, as rows (T·N, size).
+    """Values that a forward pass wrote beside h, as rows (T·N, size).
 
     fields: of the state, but h; products: the input products, in whose place saved values stand, where
     they do; further: saved values with memory of their own; m: what W_m was multiplied with.

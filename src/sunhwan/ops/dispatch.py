@@ -1,4 +1,4 @@
-"""Which implementation runs a recurrence, and why."""
+"""Dispatch: which implementation runs a recurrence, and why."""
 
 from functools import partial
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""The gate in front of every address: type, device, size and memory of what the library is given."""
+"""Checks of tensors before their addresses go to the library: type, device, size and memory."""
 
 from functools import lru_cache
 

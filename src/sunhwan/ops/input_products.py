@@ -75,7 +75,7 @@ class InputProducts(NamedTuple):
 
 
 def products_of_rows(x: Tensor, W_x: Tensor) -> Tensor:
-    """a (S, G·H) of x (S, D), without a bias, in memory of its own: whoever asks may overwrite it."""
+    """a (S, G·H) of x (S, D), without a bias, in memory of its own, which the caller may overwrite."""
     return torch.mm(x, W_x)
 
 

@@ -11,7 +11,7 @@ from sunhwan.ops.input_products import InputProducts
 
 
 class Inputs(NamedTuple):
-    """What a recurrence reads.
+    """Inputs of a compiled recurrence.
 
     name, constant: of the cell. x, ids, W_x, b: see `InputProducts`. loop: W_h, b_h, W_m and the
     cell's extra parameters. hold, drop: see `StepMasks`. counts: rows of each step, of packed

@@ -1,4 +1,4 @@
-"""A sequence of tokens on its way to a recurrence, not looked up yet."""
+"""Lazy embedding: tokens and their table, looked up only where a recurrence does not fold the product."""
 
 from dataclasses import dataclass
 

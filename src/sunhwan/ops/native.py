@@ -76,7 +76,7 @@ def kernel_named(name: str, dtype: torch.dtype) -> Kernel:
 
 
 class ForwardResult(NamedTuple):
-    """What a forward pass gives: every field over time, and what the backward pass needs besides.
+    """Result of a forward pass: every field over time, and what the backward pass needs besides.
 
     products: (T, N, G·H), the memory of the input products, now of the first saved values; further:
     saved values with memory of their own; made: the state before `hold`; operand: what W_h was
@@ -246,7 +246,7 @@ def _as_stored(gradient: Tensor, parameter: Tensor) -> Tensor:
 
 
 class Gradients(NamedTuple):
-    """What a backward pass writes, values over time as rows (S, size).
+    """Gradients that a backward pass writes, values over time as rows (S, size).
 
     a: of the input products; u: of the blocks of the recurrent product that are not those of a, and
     blocks: of each of the others that are, all as W_h has them; w: of the second product; extra:

@@ -1,4 +1,4 @@
-"""How float32 matrix products are computed."""
+"""Precision of float32 matrix products: exact, or by oneDNN in bfloat16."""
 
 import platform
 from collections.abc import Iterator

@@ -79,7 +79,7 @@ def kernel_for(cell: Cell, hidden_size: int) -> ProgramKernel | None:
     found_library = library()
     if found_library is None or why_not(cell, hidden_size) is not None:
         return None
-    from sunhwan.ops import program_making  # only where somebody has a cell of his own
+    from sunhwan.ops import program_making  # only for cells of one's own
 
     key = (cell, hidden_size, found_library.instructions)
     found = _LATEST.get(key)

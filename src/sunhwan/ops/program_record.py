@@ -35,7 +35,7 @@ HEADER = 6 + 2 * 3
 
 
 class Names(NamedTuple):
-    """What the values of a program are called outside: the fields of the state, of these sizes, and the
+    """External names of a program's values: the fields of the state, of these sizes, and the
     extra parameters."""
 
     fields: tuple[str, ...]

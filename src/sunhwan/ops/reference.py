@@ -1,4 +1,4 @@
-"""The loop over time, written once for every cell: the truth that kernels are compared with.
+"""Reference implementation: the loop over time for every cell, with which the kernels are compared.
 
 Time-major inside: a is (T, N, G·H), the states (T, N, H). Memory kept for the backward pass:
 a cell's saved values and states, T·N·H numbers each, the states also before `hold` where there is
@@ -19,7 +19,7 @@ from sunhwan.ops.modes import needs_graph
 
 
 class StepMasks(NamedTuple):
-    """What is done to the recurrence besides its equation.
+    """Masks of the steps: what holds the state (padding, zoneout) or drops h on its way to W_h.
 
     hold: for each field of the state, (T, N, 1) or (T, N, its size): the share of state_{t-1} that
         stays, h_t = hold ⊙ h_{t-1} + (1 − hold) ⊙ new. Padding is 1; zoneout draws 0 or 1.
@@ -44,7 +44,7 @@ NO_STEP_MASKS = StepMasks()
 
 
 class RecurrenceOutput(NamedTuple):
-    """What a recurrence gives.
+    """Output of a recurrence.
 
     output: h (T, N, H). last: the state after the last step. states: every field over time, and
     saved: the cell's saved values over time, both where the implementation knows them. steps: the

@@ -33,7 +33,7 @@ SAVED_EVERY = 2.0
 
 
 class Summary(NamedTuple):
-    """What a prediction made: rows answered, rows left out, those that were there before, seconds.
+    """Summary of a prediction: rows answered, rows left out, those that were there before, seconds.
 
     finished: whether all was done before.
     """

@@ -12,7 +12,7 @@ class UnknownError(Exception):
 
 
 class Composites:
-    """What they are made of: the methods of `Lowering` that are left open here."""
+    """Composite operations, made of the methods of `Lowering` that are left open here."""
 
     def _apply(self, packet: str, *args: Any, **kwargs: Any) -> Tensor:
         raise NotImplementedError

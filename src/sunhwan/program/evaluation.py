@@ -1,4 +1,4 @@
-"""Evaluation of a program in NumPy: what every other target is compared with."""
+"""Evaluation of a program in NumPy, the reference of all other targets."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Operations of a program, and the builder that makes no operation twice.
+"""Operations of a program, and its builder, which shares common subexpressions.
 
 A value is a row of numbers: one row for each row of the batch, or one for all of them (a parameter, a
 constant). There are no other shapes: what a tensor's axes say, such as heads, pairs of units or blocks

@@ -147,7 +147,7 @@ def saved_values(
     saved = list(dict.fromkeys(also))
 
     def missing(place: int) -> set[int]:
-        """What must be saved beside, to have a value again."""
+        """Values to save beside, from which another is recomputed."""
         op = operations[place]
         if place in saved or op.kind == "constant":
             return set()

@@ -1,4 +1,4 @@
-"""What a `take` takes, as runs of neighbours."""
+"""Indices of the operation `take`, as runs of consecutive numbers."""
 
 from collections.abc import Sequence
 

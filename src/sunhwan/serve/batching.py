@@ -56,7 +56,7 @@ class Batcher:
     """The texts of one model. Each step is one call of the stepper for all that are at work.
 
     At most `TOGETHER` are written side by side; the others wait, and of several requests each has
-    its turn. A text that nobody waits for any more leaves before the next step.
+    its turn. A text whose client has left is dropped before the next step.
     """
 
     def __init__(self, stepper: Stepper) -> None:
@@ -122,7 +122,7 @@ class Batcher:
         jobs = [job for _, job in live]
         try:
             advance(self.stepper, jobs)
-        except Exception as error:  # whoever waits must hear of it
+        except Exception as error:  # those that wait must hear of it
             for job in jobs:
                 job.error = error
         self.steps += 1

@@ -1,4 +1,4 @@
-"""What stands before the application: hosts, origins, sizes and patience; pure ASGI."""
+"""ASGI middleware in front of the application: allowed hosts and origins, limits of size and time."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""How much a server takes on; what is more is refused before anything is allocated for it."""
+"""Limits of the server: sizes and counts, checked before anything is allocated."""
 
 from dataclasses import dataclass
 

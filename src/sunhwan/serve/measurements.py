@@ -58,7 +58,7 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        begun, status = time.perf_counter(), 499  # nobody was answered
+        begun, status = time.perf_counter(), 499  # the client had left
 
         async def noted(message: Message) -> None:
             nonlocal status

@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 
 class Loaded:
-    """A model as it was when it was read; whoever began with it ends with it.
+    """A model as it was when it was read; a request that began with it ends with it.
 
     `apart` is for all that goes through PyTorch, one thing after another: looking inside changes
     the model for the moment. Texts are written beside it.
@@ -51,7 +51,7 @@ class Loaded:
             )
 
     async def apart(self, work: Callable[[], Value]) -> Value:
-        """Do this in the model's own thread; given up where it has not begun when nobody waits."""
+        """Do this in the model's own thread; given up where it has not begun when the client leaves."""
 
         def locked() -> Value:
             with self._lock:
@@ -112,7 +112,7 @@ def _layers(stack: Recurrent) -> list[dict[str, Any]]:
 class Served:
     """A run folder, or a model folder; perhaps one that is still in training.
 
-    The newest model is read when somebody asks for it, at most every `LOOK_EVERY` seconds. While it
+    The newest model is read when it is asked for, at most every `LOOK_EVERY` seconds. While it
     is read, all others get the one before it.
     UsageError where the model that is there cannot be had in the precision.
     """

@@ -1,4 +1,4 @@
-"""What the server cannot do, said in one JSON shape."""
+"""Errors of the server as one JSON object."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def body_of(refused: RefusedError, language: str = "en") -> dict[str, Any]:
 
 
 def response_of(refused: RefusedError, accepted: str = "") -> JSONResponse:
-    """The answer; one that was too much for now says when to come again.
+    """The answer; one at capacity says when to retry.
 
     accepted: the request's Accept-Language; one that begins with Korean is answered in it.
     """

@@ -1,4 +1,4 @@
-"""What `sunhwan inspect` left in a run folder."""
+"""Reports that `sunhwan inspect` wrote into a run folder."""
 
 from collections.abc import Mapping
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What requests may hold; anything else is refused by name."""
+"""Schemas of requests; an unknown field is refused by its name."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -110,7 +110,7 @@ class Completions(Body):
 
 
 class Next(Body):
-    """A text that somebody is typing, and how its continuation is offered."""
+    """A text that is being typed, and how its continuation is offered."""
 
     text: Text
     session: Name | None = None

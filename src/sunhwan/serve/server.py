@@ -1,4 +1,4 @@
-"""The application on a socket, with patience for so long and for so many."""
+"""HTTP server (uvicorn): the application on a socket, with limits of connections and of time."""
 
 import asyncio
 import math
@@ -138,7 +138,7 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             super().resume_writing()
 
         def _wait(self) -> None:
-            # Once only: whoever sends a byte now and then gains nothing.
+            # Once only, so that a client that sends a byte now and then gains nothing.
             if self._timer.cancelled():
                 self._timer = self.loop.call_later(limits.slow, self.transport.abort)
 

@@ -1,4 +1,4 @@
-"""What all addresses share: the models, the limits, and how a request is waited for."""
+"""Service shared by all routes: the models, the limits, and waiting for a request's result."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -62,10 +62,10 @@ class Service:
             raise RefusedError(status, f"{count:,} {what} are more than the {limit:,} of a request")
 
     async def attend(self, receive: Receive, work: Coroutine[Any, Any, Value]) -> Value:
-        """Do the work when there is a place for it, as long as somebody waits for it.
+        """Do the work when there is a place for it, as long as its client waits.
 
         Refused: 429 where too many wait already, 503 after the time of a request and when the
-        server stops, 499 where the client has left, which nobody reads.
+        server stops, 499 where the client has left.
         """
         task = asyncio.create_task(self._placed(work))
         gone = asyncio.create_task(_gone(receive))

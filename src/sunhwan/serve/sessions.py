@@ -1,4 +1,4 @@
-"""Texts that somebody is typing: what was read of them is kept, so that a keystroke costs one step."""
+"""Sessions of typing: the state after a text is kept, so that a keystroke costs one step."""
 
 import secrets
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""What is kept on disk: tensors, models, checkpoints and the run folder, all atomic and hashed."""
+"""Storage: tensors, models, checkpoints and the run folder, written atomically and hashed."""
 
 from sunhwan.atomic import write_bytes, write_text
 from sunhwan.store.model import SavedModel, load_model, save_model

@@ -96,7 +96,7 @@ FORMATS = (MODEL, RUN, CHECKPOINT)
 
 
 def stamp(kind: Format) -> dict[str, Any]:
-    """What is written with content of a format: its version, and that of sunhwan."""
+    """Version stamp of content: that of its format, and that of sunhwan."""
     return {"format": kind.version, "sunhwan": __version__}
 
 

@@ -1,4 +1,4 @@
-"""The model folder: what one ships. config.json, model.safetensors, tokenizer.json and a card."""
+"""Model folder, for shipping: config.json, model.safetensors, tokenizer.json and a card."""
 
 import json
 from collections.abc import Mapping

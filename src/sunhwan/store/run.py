@@ -1,4 +1,4 @@
-"""The run folder: all that a training run leaves, and the lock that keeps it to one trainer.
+"""Run folder: the files of a training run, and the lock that keeps it to one trainer.
 
 config.toml  model/  checkpoints/  log.jsonl  samples.txt  loss.png  inspect/  pretraining/
 """
@@ -112,7 +112,7 @@ class Run:
 
     def __enter__(self) -> Self:
         try:
-            # Whoever asks whether it is in training holds the lock for an instant.
+            # A check of whether it is in training holds the lock for an instant.
             self._lock.acquire(timeout=0.5)
         except Timeout:
             raise StoreError(

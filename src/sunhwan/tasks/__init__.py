@@ -1,4 +1,4 @@
-"""Tasks: what a model is asked, from files to figures and answers; one folder a task.
+"""Tasks, one folder each: from files to training data, network, figures and answers.
 
 To add one: a folder with `settings.py` and `task.py`, and a line in `sunhwan.registry`.
 """

@@ -57,7 +57,7 @@ class Chunk(NamedTuple):
 
 
 class ChunkFacts(NamedTuple):
-    """What is found in a chunk of a text file.
+    """Facts of a chunk of a text file.
 
     edges: its first two characters and its last one, to which those of the next chunk are added.
     """
@@ -137,7 +137,7 @@ def whole_text(text: str) -> Chunk:
 
 
 class Part(NamedTuple):
-    """What is encoded at once: chunks of whole documents, or those of a part of one.
+    """Unit of encoding: chunks of whole documents, or those of a part of one.
 
     cuts: of each document how many characters here are for training, the first ones. begins: whether
     the training and the validation part of the first document begin here, if they are here. characters:

@@ -1,4 +1,4 @@
-"""What a corpus is: named texts in a fixed order, and their split."""
+"""Documents of a corpus: named texts in a fixed order, and their split."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a table of word vectors holds: which words lie near, and a map of all in the plane."""
+"""Embedding space: nearest neighbours of a word vector, analogies, and a map of all in the plane."""
 
 import difflib
 import unicodedata

@@ -1,4 +1,4 @@
-"""Which files of a folder are text."""
+"""Folders of a corpus: which of their files are text."""
 
 import os
 from collections.abc import Container, Iterator

@@ -1,4 +1,4 @@
-"""The vocabulary of the 256 byte values: nothing is ever unseen."""
+"""Vocabulary of the 256 byte values, in which no text has an unknown token."""
 
 import codecs
 from dataclasses import dataclass

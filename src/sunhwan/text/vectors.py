@@ -1,4 +1,4 @@
-"""Word vectors that others trained: the files of word2vec, GloVe and fastText."""
+"""Pretrained word vectors: the files of word2vec, GloVe and fastText."""
 
 import codecs
 import gzip

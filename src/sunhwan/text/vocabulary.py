@@ -1,4 +1,4 @@
-"""What every vocabulary has in common: a fixed list of tokens, and text ↔ ids without loss."""
+"""Vocabulary, the base class: a fixed list of tokens, and text ↔ ids without loss."""
 
 import unicodedata
 from abc import ABC, abstractmethod

@@ -40,7 +40,7 @@ class Average:
             self._copy(before)
 
     def state(self) -> dict[str, Tensor]:
-        """What `restore` takes."""
+        """The state that `restore` takes."""
         if not self._mean:
             return {}
         return {**self._mean, "steps": torch.tensor(self._steps)}

@@ -1,4 +1,4 @@
-"""What stands between a gradient and the weights: clipping, and a stop at anything not finite."""
+"""Guard of the gradient: clipping, and a stop at what is not finite."""
 
 import math
 from collections.abc import Iterable

@@ -24,7 +24,7 @@ class Interruption:
             for name in (signal.SIGINT, signal.SIGTERM):
                 previous[name] = signal.signal(name, interrupt)
         except ValueError:
-            # Not the main thread: whoever runs us there handles signals.
+            # Not the main thread: the program around us handles signals.
             pass
         try:
             yield

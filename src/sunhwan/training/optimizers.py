@@ -1,4 +1,4 @@
-"""Gradients → steps: PyTorch's optimisers, and the right one for each kind of parameter."""
+"""Optimisers: those of PyTorch, one for each kind of parameter."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -75,7 +75,7 @@ class Processes:
         return self.rank == 0
 
     def from_first(self, work: Callable[[], Found]) -> Found:
-        """What the first one's work gives, in all of them. An InterruptedError ends it in all of them."""
+        """The first process's result, in all processes. An InterruptedError ends it in all of them."""
         if self.count == 1:
             return work()
         told: list[Any] = [None, None]

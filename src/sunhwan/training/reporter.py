@@ -1,4 +1,4 @@
-"""What a trainer tells whoever watches it. This one listens and says nothing."""
+"""Reporter: the events of a training as methods, all of which do nothing here."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a training ended."""
+"""Result of a training: why it ended, and its best figure."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The step size over time, and the plan of a run: how many steps, and when to validate."""
+"""Schedule: the step size over time, the number of steps of a run, and when to validate."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The spectrum of W_h in the log of a run: what is written, and how often that pays."""
+"""Spectrum of W_h in the log of a run, and how often it is computed."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""From a configuration or a run folder to a trained model."""
+"""Start of a training, from a configuration or from a run folder that is resumed."""
 
 import dataclasses
 import datetime

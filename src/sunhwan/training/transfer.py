@@ -1,4 +1,4 @@
-"""What a new model takes over from a trained one that reads text, or from a file of word vectors."""
+"""Transfer: weights for a new model from a trained one that reads text, or from a file of word vectors."""
 
 import dataclasses
 from collections.abc import Sequence

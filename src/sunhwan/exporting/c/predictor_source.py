@@ -60,7 +60,7 @@ SHORTER = """ For shorter inputs
 
 
 class Network(NamedTuple):
-    """What all predictors have: the input, the recurrence, and the head for each step or each vector."""
+    """Parts that all predictors have: the input, the recurrence, and the head of a step or vector."""
 
     read: Read
     levels: list[Level]

@@ -21,7 +21,7 @@ from sunhwan.program.operations import Numbers
 
 @dataclass
 class Parts:
-    """What is gathered of a model: arrays by name, sources of steps in order, numbers of memory."""
+    """Parts of a page, from a model: arrays by name, sources of steps in order, numbers of memory."""
 
     arrays: dict[str, Numbers] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)

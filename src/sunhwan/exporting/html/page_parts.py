@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 class Answering(NamedTuple):
-    """What the page of a task that answers is made of.
+    """Parts of the page of a task that answers.
 
     engine, body, scripts: names of files: JavaScript behind `layers.js`, the body, what moves it.
     facts: gathers the arrays of a model and returns what else is known of it (JSON).
@@ -62,7 +62,7 @@ def framed(
 
 
 def foundation(facts: str) -> str:
-    """What every engine stands on: products, weights, texts, the choice of a token."""
+    """Shared code of every engine: products, weights, texts, the choice of a token."""
     compiled = base64.b64encode((HERE / "products.wasm").read_bytes()).decode()
     names = ("products.js", "weights.js", "texts.js", "sampling.js")
     parts = "\n".join(map(source, names))

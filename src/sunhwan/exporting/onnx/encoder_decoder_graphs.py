@@ -166,7 +166,7 @@ def _step(decoder: Decoder, graph: Graph) -> Graph:
 
 
 def checks(model: EncoderDecoder) -> Iterator[Check]:
-    """What both graphs must say: to random batches, and at some steps of writing about them."""
+    """Expected outputs of both graphs: to random batches, and at some steps of writing about them."""
     draw = torch.Generator().manual_seed(1)
     whole, reader = copy.deepcopy(model).double(), model.reader
     layer = reader.encoder.inputs if isinstance(reader, SequenceReader) else reader.inputs

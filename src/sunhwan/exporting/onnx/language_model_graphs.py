@@ -21,7 +21,7 @@ from sunhwan.tasks import LanguageModelTask
 
 
 def parts(task: LanguageModelTask, weights: str) -> OnnxParts:
-    """What is written of a language model."""
+    """The files of an exported language model."""
     vocabulary, model = task.vocabulary, task.model
     line = task.line_break
     begins = vocabulary.eos_id is not None or line is not None
@@ -131,7 +131,7 @@ def by_state(recurrent: Recurrent, state: Sequence[State], after: bool = False) 
 
 @torch.no_grad()
 def checks(model: LanguageModel) -> Iterator[Check]:
-    """What both graphs must say: from the initial state and from one that was reached."""
+    """Expected outputs of both graphs: from the initial state and from one that was reached."""
     draw = torch.Generator().manual_seed(1)
     V, whole = model.vocabulary_size, copy.deepcopy(model).double()
     for N in BATCHES:

@@ -23,7 +23,7 @@ TOGETHER = 64
 
 
 class Attribution(NamedTuple):
-    """What each of T steps did for one prediction of a passage.
+    """Attribution of one prediction of a passage to each of T steps.
 
     pieces, labels: of the steps. predicted: what it was a prediction of, probability: how likely that
     was. gradient_x_input, occlusion: (T), in nats; positive where the step made it likelier; 0 where

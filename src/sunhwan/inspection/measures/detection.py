@@ -37,7 +37,7 @@ def best_threshold(values: Numbers, truth: NDArray[np.bool_]) -> float:
 
 
 def detection(values: Numbers, truth: NDArray[np.bool_], threshold: float) -> Detection:
-    """What a threshold finds; values over it mean true. There must be true ones and others."""
+    """Scores of a threshold: values over it mean true. There must be true ones and others."""
     found = values > threshold
     hits, positives = int((found & truth).sum()), int(truth.sum())
     negatives = len(truth) - positives

@@ -24,7 +24,7 @@ TOGETHER = 64
 
 
 class LagInfluence(NamedTuple):
-    """What the past does to a forecast.
+    """Influence of the past on a forecast.
 
     season: steps of one. ahead: (A,), steps of the horizon, from 1. lags: (K,), 1 is the last value.
     slopes: (A, K), the mean over windows of ∂median_{t+h} / ∂y_{t+1−k}, in units of the series; sizes:

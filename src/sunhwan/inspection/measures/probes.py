@@ -74,7 +74,7 @@ class ProbeResult:
 
 
 class Probes(NamedTuple):
-    """What was found, those that passed first, by how far they lie over chance.
+    """Results of the probes, those that passed first, by how far they lie over chance.
 
     skipped: features that were not looked for, and why. units: how many were read. tokens: steps
     that the model read. share: of each binary feature, the share of steps with it.

@@ -34,7 +34,7 @@ class SavedNumbers(NamedTuple):
 
 
 def backend_of(layer: RecurrentLayer, *, ragged: bool) -> str:
-    """What runs a layer in training, here."""
+    """The implementation that runs a layer in training, here."""
     return _choice(layer.cell, layer, ragged=ragged)
 
 
@@ -49,7 +49,7 @@ def _choice(cell: Cell, layer: RecurrentLayer, *, ragged: bool) -> str:
 
 
 def saved_by_layers(recurrent: Recurrent, *, ragged: bool, folded: bool) -> list[SavedNumbers]:
-    """What every layer and direction of a stack keeps.
+    """Saved values of every layer and direction of a stack.
 
     ragged: rows have ends. folded: the first product is over a table of tokens, see `LazyEmbedding`.
     """

@@ -19,7 +19,7 @@ SHORTEST = 1024
 
 
 class Selection(NamedTuple):
-    """What is read: rows of steps, the first of them for choosing and the others for testing.
+    """Steps to read: rows of steps, the first of them for choosing and the others for testing.
 
     rows: of a language model ids (T), of other models passages. lengths: (R). steps: (n), the place
     of each step, row behind row, among all tokens of the passages. chosen_on: how many of the n

@@ -21,10 +21,10 @@ OPEN, OFTEN = 0.9, 0.9
 
 
 class Trace(NamedTuple):
-    """What a layer did while a passage was read, T steps of its stack.
+    """Trace of a layer over a passage, T steps of its stack.
 
     pieces, labels: of the steps, as a passage has them. surprise: (T), −log p in nats of the token that
-    is read at the step, NaN where nobody predicts it. layer: its place in the stack, of two directions
+    is read at the step, NaN where it was not predicted. layer: its place in the stack, of two directions
     the forward one first. values: name → (T, H), in the order of time. attention: (P, S), the share
     of each of S steps (sources) in each of P predictions (targets), rows of sum 1; None where nothing
     attends. keep: the gate that keeps the memory, `Cell.keep`, and open: the units whose gate is above

@@ -40,7 +40,7 @@ class LayerFacts(NamedTuple):
 
 
 class About(NamedTuple):
-    """What was looked into. texts: where the passages are from. seconds: by section."""
+    """The inspected model and texts. texts: where the passages are from. seconds: by section."""
 
     name: str
     task: str

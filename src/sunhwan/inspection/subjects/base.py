@@ -47,7 +47,7 @@ class StackRun(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What a model did with N passages: of each of P predictions −log p in nats, and its stacks at work.
+    """Observation of a model on N passages: of each of P predictions −log p in nats, and its stacks' runs.
 
     real: (N, P), whether there is such a prediction; the loss is 0 where there is none.
     """
@@ -91,7 +91,7 @@ class Subject(ABC):
 
     @abstractmethod
     def passages(self, text: str) -> list[Passage]:
-        """What somebody typed → what the model reads; a question is answered by the model itself."""
+        """A typed text → what the model reads; a question is answered by the model itself."""
 
     def to_encode(self, text: str) -> Passage:
         """The same, where only what is read counts and the answer may be any."""

@@ -27,7 +27,7 @@ class ExampleSubject(Subject):
 
     @property
     def source(self) -> InputKind:
-        """What the model reads."""
+        """The input that the model reads."""
         source: InputKind = self.task.input_kind  # type: ignore[attr-defined]
         return source
 

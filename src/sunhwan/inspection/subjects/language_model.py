@@ -90,7 +90,7 @@ class LanguageModelSubject(Subject):
         return Passage(text, pieces, labels, where, passage.given[start:end])
 
     def continued(self, text: str) -> Passage:
-        """What somebody typed and the model's likeliest next token; UsageError where that is nothing.
+        """A typed text and the model's likeliest next token; UsageError where that is nothing.
 
         Never UNK, nor a letter that would change the last syllable, as when it writes.
         """

@@ -51,7 +51,7 @@ async def continued(service: Service, loaded: Loaded, body: Next) -> dict[str, A
     assert logits is not None
 
     def offered() -> dict[str, Any]:
-        # Whoever types may let the last syllable grow, which the completion leaves as it is.
+        # Who types may let the last syllable grow, which the completion leaves as it is.
         filters = SamplingFilters(body.temperature, body.top_k, body.top_p, -1, context.never)
         probabilities, tokens = _likeliest(logits, filters, body.count)
         log_p = torch.log_softmax(logits.double(), -1)

@@ -7,7 +7,7 @@ from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, setting
 
 @dataclass(frozen=True)
 class ClassifyConfig(TaskConfig):
-    """What is asked, and how the classes are weighed."""
+    """Task settings of classification, with the weights of the classes."""
 
     balance: str = setting(
         "sqrt",

@@ -357,7 +357,7 @@ class Classify(TableTask):
 
 
 WORDS = (
-    "read word by word, each with its letters, for the texts are of words that come again; "
+    "read word by word, each with its letters, for the words of the texts recur; "
     "--set task.kind=text reads characters"
 )
 """Said where the kind of the input was chosen so."""

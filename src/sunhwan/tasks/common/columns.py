@@ -153,7 +153,7 @@ def _usual(table: Table, names: Sequence[str], *, named: bool) -> bool:
 
 
 def _label_column(table: Table, read: Sequence[str]) -> str:
-    """The one column of a few short labels that come again and again, of several the one without
+    """The one column of a few short labels that repeat, of several the one without
     numbers, unless that has many, as names of people; "": none tells."""
     taken = {name.casefold() for name in read}
     each: dict[str, float] = {}

@@ -7,7 +7,7 @@ from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, TrainingConfig
 
 @dataclass(frozen=True)
 class EncoderDecoderConfig(TaskConfig):
-    """What is asked, and how answers are chosen."""
+    """Task settings of encoder-decoders, with how answers are chosen."""
 
     temperature: float = setting(
         -1.0,

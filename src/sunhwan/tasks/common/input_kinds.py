@@ -190,7 +190,7 @@ FEWEST, SAMPLE, MOST_WORDS, AGAIN = 500, 2_000, 200, 0.5
 
 
 def made_of_words(questions: Sequence[Question]) -> bool:
-    """Whether texts are several words each, most of which come again, and not Korean.
+    """Whether texts are several words each, most of which recur, and not Korean.
 
     A network that reads characters has to learn what a word is before what it says. Korean words are
     stem and endings in one, and half of them come but once: jamo read these. Of few texts most words

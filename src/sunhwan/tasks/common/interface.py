@@ -79,7 +79,7 @@ class Prepared(NamedTuple):
 
 
 class Learner(ABC):
-    """What the training loop trains: a network, its batches and its figures on held-out data."""
+    """Learner: a network, its batches and its figures on held-out data, as the training loop needs them."""
 
     name: ClassVar[str]
     scores_type: ClassVar[type[Any]]
@@ -111,7 +111,7 @@ class Learner(ABC):
         return self.evaluate_data(data, limit=limit, interrupted=interrupted)
 
     def validation_sample(self, data: Any, length: int) -> str:
-        """What the model does now, to look at while it learns: "" where there is nothing to see."""
+        """A sample of the model's output during training; "" where there is none."""
         return ""
 
     def fitted_weights(self) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ class Answered(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the files of a configuration hold: which columns, the rows of each side, in words."""
+    """Contents of a configuration's files: which columns, the rows of each side, in words."""
 
     columns: Columns
     train: list[Pair]

@@ -23,7 +23,7 @@ UNREAD = (".m4a", ".aac", ".wma", ".opus", ".amr", ".mp4", ".webm", ".heic", ".s
 
 
 class Question(NamedTuple):
-    """What is asked: the cells that are read, where they stand, and from where files are named.
+    """A question: the cells that are read, where they stand, and from where files are named.
 
     evidence: the sentence that holds the answer, where a table has a column for it. written: of a
     sentence, how its words are written; None where that is not known.

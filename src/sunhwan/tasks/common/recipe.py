@@ -27,7 +27,7 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
     outputs: how many words' scores a step computes for each token; 0: those of all that are known.
 
     - budget: 3 minutes, or as many steps as read a small text 20 times (300 at least), for more would
-      only learn it by heart.
+      only memorise it.
     - vocabulary: jamo when over a fifth of the characters are Hangul syllables, for then most
       syllables are too rare to learn one by one; else characters.
     - hidden size, in steps of 64: 256 between 1 and 3 minutes, less below (√minutes) and more beyond
@@ -134,7 +134,7 @@ def complete_language(config: Config, corpus: Corpus | Survey, outputs: int = 0)
 
 
 def by_heart(config: Config, corpus: Corpus | Survey) -> bool:
-    """Whether a text is too short to keep a part apart, and nobody asked for that."""
+    """Whether a text is too short to keep a part apart, and none was asked for."""
     share = TextConfig().validation_share
     asked = config.text.validation or config.text.validation_share != share or _budgets(config)
     return not asked and not corpus.suggested and corpus.characters <= BY_HEART_CHARACTERS

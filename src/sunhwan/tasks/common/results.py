@@ -16,7 +16,7 @@ class Scores(Protocol):
 
     @property
     def rank(self) -> float:
-        """What the model that is kept has least of."""
+        """Model-selection criterion; lower is better."""
 
     def to_dict(self) -> dict[str, Any]:
         """The figures by name, ready for JSON."""
@@ -42,7 +42,7 @@ class Alignment(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a model says to one question: for JSON, as cells of a TSV, and as text.
+    """A model's answer to one question: for JSON, as cells of a TSV, and as text.
 
     alignment: None where nothing was looked at. rows: cells line by line, of an answer that is several
     lines, as a sentence of CoNLL is; conllu: the same in the ten columns of CoNLL-U. named: the answer as
@@ -136,7 +136,7 @@ class Baselines(NamedTuple):
 
 
 class Budget(NamedTuple):
-    """What a simple method that is trained gets, that of the model beside it: its parameters, steps, and
+    """Budget of a trained baseline, that of the model beside it: its parameters, steps, and
     rows of a step."""
 
     parameters: int

@@ -28,7 +28,7 @@ TESTED = 0.2
 
 
 class Described(NamedTuple):
-    """What files hold: their columns, the kind of the questions, the rows, and a sentence on each.
+    """Contents of files: their columns, the kind of the questions, the rows, and a sentence on each.
 
     image_size: the side of the squares that the vectors are, or 0. An answer is "" where none is.
     """

@@ -104,4 +104,4 @@ AUTOMATIC: dict[str, Value] = {
     "model.dropout": 0.2,
 }
 AUTOMATIC_DRAWN: dict[str, Value] = AUTOMATIC | {"model.dropout": 0.5, "training.epochs": 12}
-"""What is drawn must not be learned by heart, as 900 tunes are after 9 passes with less dropout."""
+"""Training data must not be memorised, as 900 tunes are after 9 passes with less dropout."""

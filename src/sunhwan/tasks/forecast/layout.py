@@ -32,7 +32,7 @@ def wanted_of(settings: ForecastConfig) -> Wanted:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is read of a file.
+    """Columns and inputs that are read of a file.
 
     Attributes:
         targets: the columns that are forecast; none: all but the others.

@@ -7,7 +7,7 @@ from sunhwan.config import TaskConfig, TaskSettings, setting
 
 @dataclass(frozen=True)
 class ForecastConfig(TaskConfig):
-    """What is asked: which steps of the past are read, how many of the future, which columns of what."""
+    """Task settings of forecasting: steps of the past that are read, steps of the future, columns."""
 
     season: int = setting(
         0,

@@ -64,7 +64,7 @@ PANELS, FORECASTS = 6, 8
 
 
 class Forecast(ExampleTask):
-    """What comes next in one series or in several that share a model, with quantiles.
+    """Forecasts, with quantiles, of one series or of several that share a model.
 
     A window's own season, level and scale are taken off what is read and put back on what is said
     (`sunhwan.data.windows`), so the network learns only how a series departs from repeating itself.

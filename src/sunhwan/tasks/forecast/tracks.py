@@ -76,7 +76,7 @@ class Window(NamedTuple):
 
     @property
     def future(self) -> NDArray[np.float64]:
-        """What came, (H,)."""
+        """The true future, (H,)."""
         return self.track.values[self.origin : self.origin + self.horizon]
 
     def stretch(self, season: int) -> Stretch:

@@ -21,7 +21,7 @@ LARGE = 1 << 24
 """Bytes of files from which a corpus is read as a stream, into a token file."""
 
 BY_HEART = (
-    "a text of {characters} characters is learned by heart: a tenth of it would tell nothing; give more "
+    "a text of {characters} characters is memorised: a held-out tenth would tell nothing; give more "
     "text, or --validation FILE"
 )
 

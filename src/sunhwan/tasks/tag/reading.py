@@ -29,7 +29,7 @@ _SAMPLE = 1 << 16
 
 
 class Sequences(NamedTuple):
-    """What a file holds. Of a pair the question's cells are the words of a sentence, or the name of a
+    """Sequences of a file. Of a pair the question's cells are the words of a sentence, or the name of a
     file of frames, and the answer is its labels between tabs.
 
     config: as it was given, with the kind and, of a table, the columns that were found.

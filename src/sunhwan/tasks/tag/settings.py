@@ -7,7 +7,7 @@ from sunhwan.config import ModelConfig, TaskConfig, TaskSettings, setting
 
 @dataclass(frozen=True)
 class TagConfig(TaskConfig):
-    """What is asked, and how lemmas and words are learned."""
+    """Task settings of tagging, with how lemmas and words are learned."""
 
     edit_scripts: bool = setting(
         True, "lemmas are learned as edits of the word, which new words share; else as whole words"
