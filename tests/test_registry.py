@@ -14,8 +14,10 @@ from sunhwan import registry
 from sunhwan.cells import CELLS, Cell
 from sunhwan.config import Config
 from sunhwan.registry import RegisteredCell
+from tests.laws.planted import in_cells
 from tests.laws.test_equations import EQUATIONS
 from tests.laws.test_initialisation import INITIAL
+from tests.layers.test_trace import EQUATIONS as TRACED
 
 ROOT = Path(__file__).parents[1]
 DECLARED = re.compile(r'^SUNHWAN_CELL\("(\w+)", (\w+), (\w+)\)$', re.MULTILINE)
@@ -27,22 +29,38 @@ def declared() -> list[str]:
     return [row[0] for h in headers for row in DECLARED.findall(h.read_text(encoding="utf-8"))]
 
 
+def text_of(path: str) -> str:
+    """A file of the project; "" where there is none."""
+    file = ROOT / path
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
 def missing(name: str, entry: RegisteredCell) -> list[str]:
     """What a cell of the package still needs, a line each."""
     page, _, heading = entry.section.partition("#")
-    section = ROOT / f"docs/cells/{page}.md"
-    headings = section.read_text(encoding="utf-8").splitlines() if section.is_file() else []
-    rows = (ROOT / "docs/cells.md").read_text(encoding="utf-8")
+    section, korean = (text_of(f"docs/cells/{page}{end}.md") for end in ("", ".ko"))
+    row = f"\n| `{name}` |"
     golden = ROOT.glob(f"tests/golden/v*/cells/{name}.json")
     found = {
         f"src/sunhwan/cells/{entry.module}.py": (
             ROOT / f"src/sunhwan/cells/{entry.module}.py"
         ).is_file(),
         f'native/cells/{entry.module}.hpp with SUNHWAN_CELL("{name}", …)': name in declared(),
-        f'a section "## {heading}" in docs/cells/{page}.md': f"## {heading}" in headings,
-        f"a row of `{name}` in docs/cells.md": f"\n| `{name}` |" in rows,
         "its equation in tests/laws/test_equations.py": name in EQUATIONS,
         "how it begins in tests/laws/test_initialisation.py": name in INITIAL,
+        "a fault in tests/laws/planted/in_cells.py": any(
+            fault.case and fault.case.name == name for fault in in_cells.FAULTS
+        ),
+        "what its gates obey in tests/layers/test_trace.py": name in TRACED,
+        f'a section "## {heading}" in docs/cells/{page}.md': f"## {heading}"
+        in section.splitlines(),
+        f"a section with `{name}` in its heading in docs/cells/{page}.ko.md": any(
+            f"`{name}`" in line for line in korean.splitlines() if line.startswith("## ")
+        ),
+        f"a row of `{name}` in docs/cells.md": row in text_of("docs/cells.md"),
+        f"a row of `{name}` in docs/cells.ko.md": row in text_of("docs/cells.ko.md"),
+        f"`{name}` in README.md": f"`{name}`" in text_of("README.md"),
+        f"`{name}` in README.ko.md": f"`{name}`" in text_of("README.ko.md"),
         "a golden model: python -m tests.golden.make": any(golden),
     }
     return [what for what, there in found.items() if not there]
@@ -50,15 +68,16 @@ def missing(name: str, entry: RegisteredCell) -> list[str]:
 
 @pytest.mark.parametrize("name", registry.CELLS)
 def test_a_cell_has_all_that_belongs_to_it(name: str) -> None:
-    assert missing(name, registry.CELLS[name]) == []
+    found = missing(name, registry.CELLS[name])
+    assert not found, f"the cell {name} has not yet:\n" + "\n".join(found)
 
 
 def test_what_a_new_cell_lacks_is_said() -> None:
-    said = missing("mgu", RegisteredCell("mgu:MGU", "gru#MGU"))
-    assert len(said) == 7
-    assert "src/sunhwan/cells/mgu.py" in said
-    assert 'native/cells/mgu.hpp with SUNHWAN_CELL("mgu", …)' in said
-    assert 'a section "## MGU" in docs/cells/gru.md' in said
+    said = missing("other", RegisteredCell("other:Other", "gru#Other"))
+    assert len(said) == 13
+    assert "src/sunhwan/cells/other.py" in said
+    assert 'native/cells/other.hpp with SUNHWAN_CELL("other", …)' in said
+    assert 'a section "## Other" in docs/cells/gru.md' in said
     # A header alone does not make a second name.
     half = missing("elman_sin", RegisteredCell("elman:Elman", "simple#Elman"))
     assert 'native/cells/elman.hpp with SUNHWAN_CELL("elman_sin", …)' in half
