@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sunhwan.data import Table, column, read_table
+from sunhwan.data.named_columns import asked_columns
 from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_columns, writings
 from sunhwan.data.separated import Layout, quoted_rows
-from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, TextError
 from sunhwan.text import normalize
 

@@ -19,8 +19,8 @@ import pyarrow.parquet
 import pytest
 from filelock import FileLock
 
+from sunhwan.data.named_columns import asked_columns
 from sunhwan.data.streamed_tables import open_table
-from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, StoreError, SunhwanError, TextError
 from sunhwan.prediction import Answered, Jobs, predict_into, processes
 from sunhwan.prediction.answered import column_names

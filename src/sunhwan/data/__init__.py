@@ -6,10 +6,11 @@ from sunhwan.data.built_in_series import BUILT_IN_SERIES, BuiltInSeries, load_bu
 from sunhwan.data.clock import seasonal_period
 from sunhwan.data.frames import FRAME_SUFFIXES, read_frames
 from sunhwan.data.images import IMAGE_SUFFIXES, read_image
+from sunhwan.data.named_columns import column
 from sunhwan.data.sequences import Ragged, pad
 from sunhwan.data.series import Series, read_panel, read_series
 from sunhwan.data.streams import Block, Streams, warm_blocks
-from sunhwan.data.tables import Row, Table, column, read_table
+from sunhwan.data.tables import Row, Table, read_table
 from sunhwan.data.tokens import Tokens, encode
 from sunhwan.data.treebanks import Sentence, Treebank, read_treebank
 

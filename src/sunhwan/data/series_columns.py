@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sunhwan.data.headers import ROW_NAMES
+from sunhwan.data.named_columns import column
 from sunhwan.data.numbers import MISSING, is_number
 from sunhwan.data.series_groups import (
     VALUE_NAMES,
@@ -18,7 +19,7 @@ from sunhwan.data.series_groups import (
     is_numeric,
     static_of,
 )
-from sunhwan.data.tables import Table, column
+from sunhwan.data.tables import Table
 from sunhwan.data.time_columns import PART_NAMES, time_column, time_of
 from sunhwan.errors import DataError, UsageError, listed, quoted
 

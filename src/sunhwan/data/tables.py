@@ -10,6 +10,7 @@ from sunhwan.data.amounts import amounts_in, plain_amounts, without_dashes
 from sunhwan.data.headers import column_names, header_again, looks_like_header, one_header
 from sunhwan.data.json_lines import parse_json_lines
 from sunhwan.data.margins import within_margins
+from sunhwan.data.named_columns import by_case
 from sunhwan.data.numbers import (
     COMMA,
     GROUPED,
@@ -23,7 +24,7 @@ from sunhwan.data.numbers import (
 from sunhwan.data.separated import Cells, Layout, find_layout, read_cells
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS, read_columnar, read_workbook
 from sunhwan.data.wide_tables import turned
-from sunhwan.errors import DataError, did_you_mean, listed, quoted
+from sunhwan.errors import DataError, listed
 from sunhwan.files import unpacked_name
 from sunhwan.text.decoding import normalize, read_known
 
@@ -82,7 +83,7 @@ class Table:
     @cached_property
     def by_case(self) -> dict[str, str]:
         """The columns by their names without regard to case; of several alike the first."""
-        return _by_case(self.columns)
+        return by_case(self.columns)
 
     def check_filled(self) -> None:
         """DataError: empty lines between the rows were left out."""
@@ -97,10 +98,6 @@ class Table:
 
 def _empty_line(where: str) -> DataError:
     return DataError(f"{where}: this line is empty; remove it, or fill in the row.")
-
-
-def _by_case(columns: Sequence[str]) -> dict[str, str]:
-    return {name.casefold(): name for name in reversed(columns)}
 
 
 def read_table(
@@ -301,51 +298,6 @@ def names_columns(text: str, columns: Sequence[str]) -> bool:
     except DataError:
         return False
     return {name.casefold() for name in columns} <= {cell.strip().casefold() for cell in first}
-
-
-def asked_columns(name: str, columns: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
-    """A table's names of the columns that a model reads; by their places where as many have no name.
-
-    Case does not matter where it tells no two columns apart. name: of the table; columns: none of a table
-    without a row.
-
-    DataError: one is missing.
-    """
-    if not columns or all(one in columns for one in asked):
-        return tuple(asked)
-    by_case = _by_case(columns)
-    if all(one.casefold() in by_case for one in asked):
-        return tuple(by_case[one.casefold()] for one in asked)
-    nameless = tuple(columns) == tuple(str(n) for n in range(1, len(columns) + 1))
-    if len(columns) == len(asked) and (nameless or len(asked) == 1):
-        return tuple(columns)
-    lacking = next(one for one in asked if one.casefold() not in by_case)
-    raise DataError(
-        f"{name} has the columns {listed(columns)}, but the model reads "
-        f"{', '.join(asked)}{did_you_mean(lacking, columns)}: rename or add a column"
-    )
-
-
-def column(table: Table, wanted: str, guesses: Sequence[str], role: str) -> str:
-    """The table's name of the wanted column or, where `wanted` is "", of the first guess present.
-
-    Case does not matter where it tells no two columns apart. `role` is what the column is for, as
-    errors call it: "text", "label".
-
-    Raises:
-        DataError: there is no such column.
-    """
-    for name in [normalize(wanted)] if wanted else guesses:
-        if name in table.columns:
-            return name
-        if name.casefold() in table.by_case:
-            return table.by_case[name.casefold()]
-    missing = quoted(wanted) + did_you_mean(wanted, table.columns) if wanted else ""
-    missing = missing or f"named {' or '.join(guesses)}"
-    raise DataError(
-        f"{table.name} has no column {missing} for the {role}; "
-        f"its columns are {listed(table.columns)}: name one of them."
-    )
 
 
 def _columns(cells: Cells, header: bool, name: str, layout: Layout) -> tuple[str, ...]:

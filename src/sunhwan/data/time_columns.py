@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from sunhwan.data.dates import looks_like_date, orders_of, read_date
 from sunhwan.data.month_names import MONTH_NUMBERS
+from sunhwan.data.named_columns import column
 from sunhwan.data.numbers import is_number
 from sunhwan.data.series_groups import cells, keys_of, may_name
-from sunhwan.data.tables import Table, column
+from sunhwan.data.tables import Table
 from sunhwan.data.times import read_times
 from sunhwan.errors import DataError
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sunhwan.data.named_columns import asked_columns
 from sunhwan.data.sheets import cell_text
 from sunhwan.data.streamed_tables import open_table
-from sunhwan.data.tables import asked_columns
 from sunhwan.errors import DataError, SunhwanError, UsageError
 from sunhwan.tasks import Answer, Task
 from sunhwan.tasks.common.questions import CHUNK, Question

@@ -33,6 +33,7 @@ from sunhwan.training.reporter import Reporter, StepReport
 from sunhwan.training.result import Result
 from sunhwan.training.schedule import Plan, Schedule
 from sunhwan.training.spectra import SpectrumLog
+from sunhwan.training.step_log import StepLog
 
 
 class Trainer:
@@ -82,7 +83,7 @@ class Trainer:
         self._since_validation = [0.0, 0]
         self._started = time.perf_counter() if started is None else started
         self._interruption = Interruption()
-        self._window: list[float] = []
+        self._step_log = StepLog(run, config.training)
         self._spectra = SpectrumLog(run, self.model, self.device.type)
         self._speed = Speed()
         self.plan = plan_by_steps(config.training, self.stream.steps)
@@ -154,7 +155,7 @@ class Trainer:
             "stream": self.stream.state(),
             "schedule": self.schedule.state(),
             "plan": list(astuple(self.plan)),
-            "window": self._window,
+            "window": self._step_log.losses,
             "best": None if self.best is None else list(self.best),
             "best_step": self.best_step,
             "worse_validations": self.worse_validations,
@@ -185,7 +186,7 @@ class Trainer:
         self.stream.restore(state["stream"])
         self.schedule = Schedule.restored(state["schedule"])
         self.plan = Plan(*state["plan"])
-        self._window = list(state["window"])
+        self._step_log.losses = list(state["window"])
         self.best = None if state["best"] is None else self.task.scores_type(*state["best"])
         self.best_step, self.step = state["best_step"], state["step"]
         self.worse_validations = state["worse_validations"]
@@ -280,37 +281,20 @@ class Trainer:
     def _report(self, loss: float, norm: float, clipped: bool, learning_rate: float) -> None:
         if not self.processes.is_first:
             return
-        self._window.append(loss)
-        if clipped:
-            limit = self.config.training.clip_norm or self.config.training.clip_value
-            self.run.log("clip", step=self.step, grad_norm=norm, limit=limit)
-        speed = self._speed.tokens_per_second(self.tokens_seen)
-        if self.step % self.plan.log_every == 0:
-            self.run.log(
-                "step",
-                step=self.step,
-                loss=sum(self._window) / len(self._window),
-                grad_norm=norm,
-                learning_rate=learning_rate,
-                epoch=self.stream.epoch,
-                seconds=round(self.seconds, 3),
-                tokens_per_second=round(speed),
-            )
-            self._window = []
-        self.reporter.step(
-            StepReport(
-                step=self.step,
-                total=self.plan.total,
-                loss=loss,
-                grad_norm=norm,
-                clipped=clipped,
-                learning_rate=learning_rate,
-                epoch=self.stream.epoch,
-                seconds=self.seconds,
-                tokens_per_second=speed,
-                budget_seconds=60 * self.config.training.minutes or None,
-            )
+        report = StepReport(
+            step=self.step,
+            total=self.plan.total,
+            loss=loss,
+            grad_norm=norm,
+            clipped=clipped,
+            learning_rate=learning_rate,
+            epoch=self.stream.epoch,
+            seconds=self.seconds,
+            tokens_per_second=self._speed.tokens_per_second(self.tokens_seen),
+            budget_seconds=60 * self.config.training.minutes or None,
         )
+        self._step_log.add(report, self.plan.log_every)
+        self.reporter.step(report)
 
     def _validate(self) -> None:
         begun = time.perf_counter()

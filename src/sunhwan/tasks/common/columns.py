@@ -9,8 +9,9 @@ from typing import Any, NamedTuple, Self
 from sunhwan.config import Config
 from sunhwan.data.headers import ROW_NAMES
 from sunhwan.data.images import IMAGE_SUFFIXES
+from sunhwan.data.named_columns import column
 from sunhwan.data.numbers import COMMA, GROUPED, is_number, plain_cell
-from sunhwan.data.tables import Table, column
+from sunhwan.data.tables import Table
 from sunhwan.errors import DataError, listed, quoted
 
 LONGEST_LABEL = 40

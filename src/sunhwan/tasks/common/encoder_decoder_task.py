@@ -12,11 +12,16 @@ from sunhwan.data import Batches, pad
 from sunhwan.errors import ConfigError, StoreError
 from sunhwan.generation.beam import Hypothesis, beam_search
 from sunhwan.generation.sampled_answers import check_drawing, draw
-from sunhwan.metrics import bleu, chrf
+from sunhwan.metrics import chrf
 from sunhwan.models.decoder import DecoderState, Reader
 from sunhwan.models.encoder_decoder import EncoderDecoder, Written
 from sunhwan.models.loss import Loss
 from sunhwan.tasks.common.columns import Columns
+from sunhwan.tasks.common.encoder_decoder_review import (
+    SHOWN,
+    beam_search_review,
+    first_answers,
+)
 from sunhwan.tasks.common.encoder_decoder_scores import GREEDY, EncoderDecoderScores
 from sunhwan.tasks.common.encoder_decoder_settings import (
     EncoderDecoderConfig,
@@ -32,14 +37,13 @@ from sunhwan.tasks.common.nearest import nearest_of
 from sunhwan.tasks.common.pairs import Found, find_pairs
 from sunhwan.tasks.common.questions import Pair, Question, as_question, chunks
 from sunhwan.tasks.common.recipe import complete_examples
-from sunhwan.tasks.common.results import Alignment, Answer, Baselines, Listing, Review
+from sunhwan.tasks.common.results import Alignment, Answer, Baselines, Review
 from sunhwan.text import Vocabulary, build_vocabulary, vocabulary_from_dict
 
 BEAM = 5
 ALPHA = 1.0
 TOGETHER = 32
 """Questions that are answered side by side."""
-SHOWN = 10
 NEIGHBOURS = 20_000
 """Questions among which the baseline looks for the nearest one."""
 
@@ -323,38 +327,15 @@ class EncoderDecoderTask(TableTask):
 
         Drawn answers are not compared with the one that happens to be in the file.
         """
-        if self.temperature:
-            some = data[:SHOWN]
-            texts = self.write(some, temperature=self.temperature)
-            return Review(self.evaluate_data(data), [self._listing(some, texts)], {})
-        texts = self.write(data)
-        answers = [self.text(text) for text, *_ in texts]
-        right = [example.raw[-1] for example in data]
-        same = sum(a == self.right(example) for a, example in zip(answers, data, strict=True))
-        measured = {"bleu": bleu(answers, right), "chrf": chrf(answers, right)}
-        exact = same / len(data)
-        rows = [(m.name, f"{m.score:.2f}", m.signature) for m in measured.values()]
-        rows.append(("exact", f"{exact:.4f}", "share of answers that are right word for word"))
-        listings = [
-            Listing("by beam search", ("figure", "", "signature of sacrebleu"), rows),
-            self._listing(data, texts),
-        ]
-        values: dict[str, Any] = {name: m.score for name, m in measured.items()}
-        values["exact_by_beam_search"] = exact
-        values["signatures"] = {name: m.signature for name, m in measured.items()}
-        return Review(self.evaluate_data(data), listings, values)
-
-    def _listing(self, data: Sequence[Example], texts: Sequence[Sequence[Hypothesis]]) -> Listing:
-        rows = [
-            (
-                example.where,
-                self.input_kind.shown(example.raw[:-1]),
-                example.raw[-1],
-                self.text(text),
-            )
-            for example, (text, *_) in zip(data[:SHOWN], texts, strict=False)
-        ]
-        return Listing("the first answers", ("where", "asked", "right", "said"), rows)
+        heat = self.temperature
+        some = data[:SHOWN] if heat else data
+        said = [self.text(text) for text, *_ in self.write(some, temperature=heat)]
+        shown = [self.input_kind.shown(example.raw[:-1]) for example in some[:SHOWN]]
+        first = first_answers(some, shown, said)
+        if heat:
+            return Review(self.evaluate_data(data), [first], {})
+        same = sum(s == self.right(example) for s, example in zip(said, data, strict=True))
+        return beam_search_review(self.evaluate_data(data), data, said, same / len(data), first)
 
     def answers(
         self,

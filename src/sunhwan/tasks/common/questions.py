@@ -9,9 +9,10 @@ from sunhwan.data.audio import AUDIO_SUFFIXES
 from sunhwan.data.frames import FRAME_SUFFIXES
 from sunhwan.data.headers import is_header
 from sunhwan.data.images import IMAGE_SUFFIXES
+from sunhwan.data.named_columns import asked_columns
 from sunhwan.data.numbers import is_number
 from sunhwan.data.sheets import COLUMNAR, WORKBOOKS
-from sunhwan.data.tables import asked_columns, names_columns, read_table
+from sunhwan.data.tables import names_columns, read_table
 from sunhwan.errors import DataError, UsageError, did_you_mean, quoted
 from sunhwan.files import beside, is_plain
 from sunhwan.text.decoding import decode, normalize, read_bytes, read_text

@@ -11,8 +11,9 @@ from sunhwan.config import Config
 from sunhwan.data.arrays import read_arrays
 from sunhwan.data.built_in_digits import BUILT_IN_DIGITS, load_digits
 from sunhwan.data.headers import ROW_NAMES
+from sunhwan.data.named_columns import column
 from sunhwan.data.numbers import is_number
-from sunhwan.data.tables import Table, column, read_table
+from sunhwan.data.tables import Table, read_table
 from sunhwan.errors import DataError
 from sunhwan.tasks.common.columns import Columns, every, is_image, step_columns
 from sunhwan.tasks.common.pairs import Answered, pairs_in, pairs_of, share_of

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from sunhwan.data import Series
+from sunhwan.data.named_columns import column
 from sunhwan.data.numbers import finite
 from sunhwan.data.series_groups import keys_of
-from sunhwan.data.tables import Table, column, read_table
+from sunhwan.data.tables import Table, read_table
 from sunhwan.data.time_columns import time_of
 from sunhwan.errors import DataError, listed, quoted
 from sunhwan.tasks.forecast.layout import Layout
