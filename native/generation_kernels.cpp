@@ -46,7 +46,7 @@ public:
         });
     }
 
-    // On a crowded machine threads that meet at every layer wait for each other most of the time: then the
+    // On a crowded machine threads that synchronise at every layer wait for each other most of the time: then the
     // first one goes on alone, and so does that of the next calls.
     void run(const Row* rows, int64_t N) const override {
         constexpr int kCalls = 4;
@@ -66,7 +66,7 @@ public:
                     if (thread > 0) return;
                     threads = 1, barrier = &none, alone_ = kCalls;
                 }
-                // All read it at the next step, for they meet before.
+                // All read it at the next step, for they synchronise before.
                 if (thread == 0 && t + 1 < alone_from && all.lost() > kLost) alone_from = t + 1;
                 if (work.x) {
                     embed(N, tokens.data(), thread, threads, work);
@@ -217,7 +217,7 @@ struct Known {
     std::unique_ptr<Layer> (*make)(const LayerOfModel&, const Model&);
 };
 
-// The engine has the cells whose units meet in one product at most.
+// The engine has the cells whose units interact in one product at most.
 template <template <class> class Functor, template <class, class> class Driver>
 constexpr Known known(const char* name) {
     using Kind = Driver<float, Functor<float>>;

@@ -1,9 +1,9 @@
-// The loop over time of a cell whose units meet in one product, h W_h, and are otherwise alone.
+// The loop over time of a cell whose units interact in one product, h W_h, and are otherwise independent.
 //
 //     forward   u_t = h_{t-1} W_h,            state_t = Cell::forward(a_t, u_t, state_{t-1})
 //     backward  d h_t += d u_{t+1} W_h^T,     d u_t, d state_{t-1} = Cell::backward(d state_t, ...)
 //
-// Where threads share units they meet once a step, for the next product needs every unit of h (of d u).
+// Where threads share units they synchronise once a step, for the next product needs every unit of h (of d u).
 #pragma once
 
 #include "units.hpp"
@@ -145,7 +145,7 @@ struct OneProductLoop {
     static constexpr Kernel kernel(const char* name) { return U::kernel(name, G, forward, backward); }
 };
 
-// A cell without one: units never meet, so threads do not either. Its functor is given 0 for u.
+// A cell without one: units are independent, so threads never synchronise. Its functor is given 0 for u.
 template <class T, class Cell>
 struct NoProductLoop {
     using U = Units<T, Cell>;

@@ -1,7 +1,7 @@
 // How threads share a recurrence out.
 //
-// By rows: a thread takes some rows through the whole sequence, and rows never meet. By units, where
-// rows are few: a thread has its part of the weights near, and threads meet at every step, where the
+// By rows: a thread takes some rows through the whole sequence, and rows are independent. By units, where
+// rows are few: a thread has its part of the weights near, and threads synchronise at every step, where the
 // next product needs every unit. A number is the same to the bit either way.
 #pragma once
 

@@ -1,4 +1,4 @@
-"""Cells of one's own whose units meet outside W_h: a right gradient, or a sentence."""
+"""Cells of one's own whose units interact outside W_h: a right gradient, or a sentence."""
 
 import pytest
 import torch

@@ -40,7 +40,7 @@ class Counting(Cell):
 
 
 class Mixing(Cell):
-    """Without a backward step; units meet in a softmax."""
+    """Without a backward step; units interact in a softmax."""
 
     gates = ("n",)
     state_type = HiddenState

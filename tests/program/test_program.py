@@ -132,7 +132,9 @@ class RowsMeet(own.Plain):
 
 
 def test_rows_that_meet_are_told():
-    assert (why_no_program(RowsMeet()) or "").startswith("rows meet, or are not treated alike (")
+    assert (why_no_program(RowsMeet()) or "").startswith(
+        "rows are mixed, or are not treated alike ("
+    )
 
 
 def test_equations():

@@ -43,7 +43,7 @@ def derive(cell: Cell) -> "DerivedCell":
 
 @lru_cache(maxsize=256)
 def derive_at(cell: Cell, hidden_size: int) -> "DerivedCell":
-    """The same for one hidden size: how units meet may depend on how many there are."""
+    """The same for one hidden size: how units interact may depend on how many there are."""
     reason = why_not_derived_at(cell, hidden_size)
     if reason is not None:
         raise ConfigError(
@@ -124,7 +124,7 @@ class DerivedCell(Cell):
         """ConfigError where the step of the forward pass, taken again, gives another state.
 
         It does where `pointwise` depends on more than its arguments (random numbers, a counter, a
-        number that was changed meanwhile), or lets rows meet. Only rounding may differ.
+        number that was changed meanwhile), or mixes rows. Only rounding may differ.
         """
         for new, old in zip(again, state, strict=True):
             difference = (new.detach() - rows(old)).abs()
@@ -265,7 +265,7 @@ def _add_product(total: Any, d: Tensor, factor: Tensor | None) -> Any:
 
 @dataclass(frozen=True)
 class MixedCell(DerivedCell):
-    """Units meet in the step: the vector-Jacobian product, as a flat list of operations."""
+    """Units interact in the step: the vector-Jacobian product, as a flat list of operations."""
 
     def factors(self, saved: State, state_prev: State, state: State, *extra: Tensor) -> State:
         lead = state[0].shape[:-1]

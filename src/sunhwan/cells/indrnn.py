@@ -15,7 +15,7 @@ class IndRNN(Cell):
 
     .. math:: h_t = \mathrm{ReLU}(x_t W_x + w_h \odot h_{t-1} + b)
 
-    A unit reads of the past its own value alone; units meet in the next layer. A gradient over k
+    A unit reads of the past its own value alone; units interact in the next layer. A gradient over k
     steps is multiplied by w_h^k where the unit is on. w_h starts uniform in [0, 1].
     Shapes: x (N, D), h (N, H), W_x (D, H), w_h (H), b (H).
     """

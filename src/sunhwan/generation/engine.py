@@ -28,7 +28,7 @@ CHUNK = 256
 MAX_TABLE = 16_000_000
 """Numbers of E W_x that are kept instead of E and W_x."""
 SHARED = 50_000
-"""Weights from which two threads are faster than one, though they meet at every layer."""
+"""Weights from which two threads are faster than one, though they synchronise at every layer."""
 
 
 class Engine:

@@ -22,7 +22,7 @@ def _threads(layout: Layout, weights: int, H: int) -> int:
     """As many as PyTorch uses, where there is work enough for more than one."""
     T, N = layout.T, layout.N
     active = N if layout.before is None else -(-(N + len(layout.before)) // T)
-    # Without a product they meet at the end alone.
+    # Without a product they synchronise at the end alone.
     work = active * weights if weights else T * active * H
     return torch.get_num_threads() if work > SHARED else 1
 

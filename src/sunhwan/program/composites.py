@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class UnknownError(Exception):
-    """An operation that programs do not have, or rows that meet."""
+    """An operation that programs do not have, or one that mixes rows."""
 
 
 class Composites:

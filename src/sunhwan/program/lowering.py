@@ -2,8 +2,8 @@
 
 Every tensor is followed with a code in place of each value: the number of the value in the program,
 and the row it belongs to. What only moves values (slices, reshapes, stacks, broadcasting …) is run by
-PyTorch on the codes themselves, so a program has no axes and one operation for all of it, `take`. Rows
-that meet, and operations that are not known, are refused by name and line.
+PyTorch on the codes themselves, so a program has no axes and one operation for all of it, `take`. Steps
+that mix rows, and operations that are not known, are refused by name and line.
 """
 
 import operator
@@ -160,7 +160,7 @@ class Lowering(Composites, Interpreter):
         neither = ~(first | second)
         P = codes.shape[1]
         if bool((rows == SUMMED).any()) and not bool(neither.all()):
-            raise UnknownError("rows meet, or are not treated alike")
+            raise UnknownError("rows are mixed, or are not treated alike")
         if bool(neither.all()):
             return torch.arange(P), None
         if bool(neither.any()):  # the same for both rows, which lie one after the other
@@ -169,7 +169,7 @@ class Lowering(Composites, Interpreter):
         one, two = first.nonzero()[:, 0], second.nonzero()[:, 0]
         apart = not bool((first & second).any()) and len(one) == len(two)
         if not apart or bool(((codes[:, one] >> 2) != (codes[:, two] >> 2)).any()):
-            raise UnknownError("rows meet, or are not treated alike")
+            raise UnknownError("rows are mixed, or are not treated alike")
         return one, two
 
     def _pick(self, codes: Tensor, *, whole: bool = False) -> int:
