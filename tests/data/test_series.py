@@ -560,6 +560,8 @@ def test_only_what_would_help_is_advised(text: str, cure: str, tmp_path: Path) -
         ("$1,200|$ -|$950", [1200, 0, 950], "$ - in 값 is 0, as spreadsheets show it"),
         ("1,200원|-|₩ -", [1200, np.nan, 0], "₩ - in 값 is 0, as spreadsheets show it"),
         ("$1,200|$0|$ -", [1200, 0, np.nan], "1 number is missing"),
+        ("3|#DIV/0!|#ref!|5", [3, np.nan, np.nan, 5], "missing numbers: 2, such as #DIV/0!"),
+        ("1,200|#N/A|950", [1200, np.nan, 950], "missing numbers: 1, such as #N/A"),
         ("−3.5|2|-4", [-3.5, 2, -4], "(−3.5 is -3.5)"),
         ("$−3.5|$2", [-3.5, 2], "($−3.5 is -3.5)"),
         ("△1,200|950||▲3", [-1200, 950, np.nan, -3], "(△1,200 is -1200)"),

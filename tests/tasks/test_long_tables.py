@@ -109,6 +109,11 @@ def test_what_is_known_ahead_may_be_a_file_of_its_own(
     ahead.write_text("\n".join(["promo,shop,day", *cells]) + "\n", "utf-8")
     together = command("predict", run, file, "--as=csv").out
     assert command("predict", run, past, "--future", ahead, "--as=csv").out == together
+    unknown = [cells[0].replace(",s0,", ",s9,"), cells[1].replace(",s0,", ",s8,")]
+    ahead.write_text("\n".join(["promo,shop,day", *cells, *unknown]) + "\n", "utf-8")
+    done = command("predict", run, past, "--future", ahead, "--as=csv")
+    assert done.out == together
+    assert "ahead.csv without a past to go on from are left out: 2, the first s9" in done.err
     ahead.write_text("\n".join(["promo,shop,day", *cells[4:]]) + "\n", "utf-8")
     done = command("predict", run, past, "--future", ahead)
     assert f"ahead.csv has no row for '{day(84)}' of s0" in done.sentence

@@ -139,7 +139,7 @@ def predict(
 
         questions = task.questions(path)
         if future is not None:
-            questions = task.with_known_ahead(questions, future)
+            questions, _ = task.with_known_ahead(questions, future)
         draw_forecasts(task.panels(list(task.answerable(questions)[0])), picture)
         picture = None
     problems = Problems() if skip_bad else None

@@ -27,7 +27,11 @@ _POINTED = str.maketrans({",": ".", **dict.fromkeys(f".{_SPACES}")})
 
 PLAIN, GROUPED, COMMA = "plain", "with commas between thousands", "with a decimal comma"
 POINTS, SPACES = "with points between thousands", "with spaces between thousands"
-MISSING = frozenset(("", "nan", "na", "n/a", "#n/a", "null", "none", "-", "?", ".", "<na>", "결측"))
+SHEET_ERRORS = frozenset(
+    ("#n/a", "#div/0!", "#ref!", "#value!", "#num!", "#name?", "#null!", "#spill!", "#calc!")
+)
+"""What spreadsheets write for a number that a formula could not compute, in lower case."""
+MISSING = SHEET_ERRORS | {"", "nan", "na", "n/a", "null", "none", "-", "?", ".", "<na>", "결측"}
 """Cells that say that a number is missing, in lower case."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 """No column's writing."""

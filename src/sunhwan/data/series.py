@@ -11,7 +11,7 @@ from sunhwan.data.amounts import currencies_of, same_mark
 from sunhwan.data.calendar import Calendar, UnevenTimesError, calendar_of
 from sunhwan.data.clock import Clock
 from sunhwan.data.date_orders import UnreadTimeError
-from sunhwan.data.numbers import MISSING, finite
+from sunhwan.data.numbers import MISSING, SHEET_ERRORS, finite
 from sunhwan.data.series_columns import (
     FOUND,
     Columns,
@@ -157,6 +157,7 @@ def read_panel(
     notes += alike(order) + outside(times, calendar, where, columns)
     gaps = sum(len(s.times) + len(s.ahead) for s in made) - len(where)
     notes += _counted(times, columns, values, gaps, len(made))
+    notes += _not_computed(table, columns) if np.isnan(values).any() else ()
     told = (*table.left_out, *filled, *_chosen(columns), *times.notes, *notes)
     said = "; ".join((table.said, *told))
     read = _read(columns)
@@ -238,6 +239,18 @@ def _counted(
                 "is missing, leave these cells empty"
             )
     return tuple(notes)
+
+
+def _not_computed(table: Table, columns: Columns) -> tuple[str, ...]:
+    """A note on the missing numbers that are errors of a spreadsheet."""
+    rows = table.written or [row.values for row in table.rows]
+    found = [values[name].strip() for values in rows for name in _read(columns)]
+    found = [cell for cell in found if cell.casefold() in SHEET_ERRORS]
+    if not found:
+        return ()
+    return (
+        f"errors of a spreadsheet are read as missing numbers: {len(found):,}, such as {found[0]}",
+    )
 
 
 def _without_broken(

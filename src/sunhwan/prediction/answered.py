@@ -72,11 +72,12 @@ def open_rows(
     if task.forecasts or known_ahead is not None:
         problems: list[SunhwanError] | None = [] if broken_rows else None
         questions = task.sound_questions(path, problems)
+        unmatched: tuple[str, ...] = ()
         if known_ahead is not None:
-            questions = task.with_known_ahead(questions, known_ahead)
+            questions, unmatched = task.with_known_ahead(questions, known_ahead)
         questions, notes = task.answerable(questions)
         asked_for = _whole([*questions, *(problems or ())])
-        yield AskedRows((), asked_for, one_answer_each=False, notes=notes)
+        yield AskedRows((), asked_for, one_answer_each=False, notes=(*unmatched, *notes))
         return
     if not task.asks_rows(path):
         yield AskedRows(tuple(names), _whole(task.questions(path), names))

@@ -370,8 +370,10 @@ class Task(Learner):
         """What was typed or sent as a question → what `answers` takes."""
         return text
 
-    def with_known_ahead(self, questions: Iterable[Any], path: Path) -> Iterable[Any]:
-        """The questions with what a file knows of the steps to come; UsageError: none is read."""
+    def with_known_ahead(
+        self, questions: Iterable[Any], path: Path
+    ) -> tuple[Iterable[Any], tuple[str, ...]]:
+        """The questions with what a file knows of the steps ahead, and notes; UsageError: none is read."""
         raise UsageError(f"--future: a {self.title} reads nothing that is known ahead")
 
     def answerable(self, questions: Iterable[Any]) -> tuple[Iterable[Any], tuple[str, ...]]:

@@ -18,8 +18,8 @@ from sunhwan.tasks.forecast.layout import Layout
 
 def with_known_ahead(
     found: Sequence[Series], path: Path, layout: Layout, horizon: int
-) -> list[Series]:
-    """The series with what the file knows of the steps after their ends.
+) -> tuple[list[Series], tuple[str, ...]]:
+    """The series with what the file knows of the steps after their ends, and a note on its other series.
 
     A row is found by its time, written as those of the series, and by the columns that name a series.
 
@@ -50,7 +50,21 @@ def with_known_ahead(
             for place, name in enumerate(names, len(series.columns) - len(names)):
                 ahead[step, place] = finite(row.values[name], row.where, name, "fill it in")
         made.append(replace(series, ahead=ahead))
-    return made
+    return made, _without_past(table.name, found, keys)
+
+
+def _without_past(
+    name: str, found: Sequence[Series], keys: Sequence[tuple[str, ...]]
+) -> tuple[str, ...]:
+    """A note on the series of the file of which there is no past."""
+    past = {tuple(cell for _, cell in series.key) for series in found}
+    others = [key for key in dict.fromkeys(keys) if key not in past]
+    if not others:
+        return ()
+    return (
+        f"series of {name} without a past to go on from are left out: {len(others):,}, the first "
+        f"{', '.join(others[0])}",
+    )
 
 
 def _places(

@@ -342,7 +342,9 @@ class Forecast(ExampleTask):
                 windows, *self.quantiles(windows), getattr(question, "time", "")
             )
 
-    def with_known_ahead(self, questions: Iterable[Any], path: Path) -> list[Series]:
+    def with_known_ahead(
+        self, questions: Iterable[Any], path: Path
+    ) -> tuple[list[Series], tuple[str, ...]]:
         if not self.layout.future:
             raise UsageError("--future: the model was trained without columns that are known ahead")
         return with_known_ahead(list(questions), path, self.layout, self.horizon)
