@@ -3,6 +3,7 @@
 import io
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,25 @@ def test_a_table_of_words_and_tags(command: Command, tmp_path: Path) -> None:
     assert (made.config.task.input, made.config.task.target) == (("text",), "tags")
 
 
+@pytest.mark.parametrize("write", [json.dumps, str], ids=["as JSON", "as Python"])
+def test_lists_of_words_and_tags(
+    write: Callable[[list[str]], str], command: Command, tmp_path: Path
+) -> None:
+    """As data sets save them: a word may hold a space, and no bracket or comma is one."""
+    words = [[f"{a}가", f"{b} {a}다"] for a in STEMS for b in STEMS]
+    lines = tmp_path / "lists.jsonl"
+    rows = [{"id": n, "tokens": some, "ner_tags": [0, 3]} for n, some in enumerate(words)]
+    lines.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    run = learn(command, lines, tmp_path / "run", steps=30)
+    assert json.loads(command("evaluate", run, lines, "--json").out)["accuracy"] == 1
+    assert command("predict", run, lines).out.startswith("나가/0 나 나다/3\n")
+    table = tmp_path / "lists.tsv"
+    cells = (f"{write(some)}\t{write(['0', '3'])}" for some in words)
+    table.write_text("\n".join(["tokens\tner_tags", *cells]) + "\n", encoding="utf-8")
+    figures = json.loads(command("evaluate", run, table, "--json").out)
+    assert (figures["accuracy"], figures["tokens"]) == (1, 2 * len(words))
+
+
 def test_frames_have_a_label_each(command: Command, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     lines = ["path\tlabels"]
@@ -262,6 +282,17 @@ WRONG = {
     "no tag": ("a.conll", "나는 N\n\n간다\n", "line 3"),
     "one label": ("a.conll", "나는 N\n\n간다 N\n", "at least two"),
     "too few labels": ("a.csv", "text,tags\n나는 간다,N V\n너는 온다,N\n", "line 3"),
+    "a list in a list": ("a.jsonl", '{"tokens": [["a"]], "tags": ["N"]}\n', "is no list of words"),
+    "an empty word": (
+        "a.jsonl",
+        '{"tokens": ["a", ""], "tags": ["N", "V"]}\n',
+        "is no list of words",
+    ),
+    "a word a row": (
+        "a.csv",
+        "Sentence #,Word,POS,Tag\nSentence: 1,나는,N,O\n,간다,V,O\n",
+        "save it as CoNLL",
+    ),
     "no column": ("a.csv", "text,other\n나는 간다,N V\n", "tags"),
     "empty": ("a.conll", "\n", "no tagged sentence"),
     "damaged": ("a.conllu", "1\t나는\t_\n", "10"),

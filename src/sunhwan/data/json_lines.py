@@ -10,10 +10,13 @@ from sunhwan.text.decoding import normalize
 _EXAMPLE = 'such as {"text": "…", "label": "…"}'
 
 
-def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
+def parse_json_lines(
+    text: str, name: str, *, lists: bool = False
+) -> list[tuple[int, dict[str, str]]]:
     """The objects of `text`, with their line numbers; their keys are in the first one's order.
 
     Strings are normalised. Numbers stay as they are written, true and false too; null is "".
+    lists: whether a value may be a list, which becomes its JSON.
 
     Raises:
         DataError: a line is empty or no object, a value is a list or an object, or the keys
@@ -22,7 +25,7 @@ def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, str]]]:
     objects: list[tuple[int, dict[str, str]]] = []
     for number, line in enumerate(text.split("\n") if text else [], 1):
         where = f"{name}, line {number}"
-        values = _flat(_pairs(line, where), where)
+        values = _flat(_pairs(line, where), where, lists)
         keys = objects[0][1] if objects else values
         if values.keys() != keys.keys():
             missing, added = keys.keys() - values.keys(), values.keys() - keys.keys()
@@ -58,12 +61,15 @@ def _pairs(line: str, where: str) -> tuple[tuple[str, Any], ...]:
     )
 
 
-def _flat(pairs: tuple[tuple[str, Any], ...], where: str) -> dict[str, str]:
+def _flat(pairs: tuple[tuple[str, Any], ...], where: str, lists: bool) -> dict[str, str]:
     values: dict[str, str] = {}
     for raw, value in pairs:
         key = normalize(raw)
         if key in values:
             raise DataError(f"{where}: the key {quoted(key)} stands twice; give each key once.")
+        if isinstance(value, list) and lists:
+            values[key] = normalize(json.dumps(value, ensure_ascii=False))
+            continue
         if isinstance(value, list | tuple):
             kind = "a list" if isinstance(value, list) else "an object"
             raise DataError(

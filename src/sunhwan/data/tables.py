@@ -107,6 +107,7 @@ def read_table(
     empty_lines: bool = False,
     amounts: bool = False,
     usual: Mapping[str, str] = NOTHING,
+    lists: bool = False,
 ) -> Table:
     """Read a file of rows, plain, `.gz` or `.zst`.
 
@@ -130,6 +131,7 @@ def read_table(
             dash or `NA` beside numbers that are not plain an empty cell; and whether a table with a column
             for each time is turned to one with a row for each value, see `wide_tables`.
         usual: how other files write the numbers of columns, which decides where this one does not.
+        lists: whether a value of JSON Lines may be a list, whose cell is its JSON.
 
     Raises:
         TextError: the file is missing, unreadable or in no known encoding.
@@ -144,7 +146,7 @@ def read_table(
     known = read_known(path)
     text = known.text.rstrip("\n")
     if is_json_lines(suffix, text):
-        return _of_json(text, name, known.said)
+        return _of_json(text, name, known.said, lists)
     if is_fasttext(suffix, text):
         return _of_fasttext(text, name, known.said)
     layout = find_layout(text, SEPARATORS.get(suffix, ""))
@@ -260,8 +262,8 @@ def _told(way: str, cells: Sequence[str]) -> str:
     return f"{POINTS} ({shown} is {shown.replace('.', '')})" if shown else way
 
 
-def _of_json(text: str, name: str, encoding: str) -> Table:
-    objects = parse_json_lines(text, name)
+def _of_json(text: str, name: str, encoding: str, lists: bool) -> Table:
+    objects = parse_json_lines(text, name, lists=lists)
     columns = tuple(objects[0][1]) if objects else ()
     rows = [Row(f"{name}, line {line}", values) for line, values in objects]
     return _made(name, columns, rows, f"{encoding}JSON Lines with the keys {listed(columns)}")

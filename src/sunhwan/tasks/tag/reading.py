@@ -1,28 +1,41 @@
 """Reading for tagging: sentences of a treebank, or rows of a table with a label for every step."""
 
 import dataclasses
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sunhwan.config import Config
-from sunhwan.data.tables import read_table
+from sunhwan.data.tables import Table, read_table
 from sunhwan.data.treebanks import WORD_COLUMNS, Sentence, has_columns, read_treebank
-from sunhwan.errors import ConfigError, DataError, UsageError
+from sunhwan.errors import ConfigError, DataError, UsageError, quoted
 from sunhwan.files import is_plain
 from sunhwan.tasks.common.columns import choose_columns
 from sunhwan.tasks.common.input_kinds import complete_kind
 from sunhwan.tasks.common.pairs import pairs_of
 from sunhwan.tasks.common.questions import TABLES, Pair, Question, questions_in
 from sunhwan.tasks.tag.tokenizer import Written
+from sunhwan.tasks.tag.word_lists import listed_words
 from sunhwan.text import read_text
 from sunhwan.text.decoding import decode, normalize
 
 INPUTS = ("words", "tokens", "text", "sentence", "path", "file", "문장", "어절", "단어", "1")
-TARGETS = ("tags", "labels", "upos", "pos", "ner", "tag", "label", "태그", "품사", "개체명", "2")
+# fmt: off
+TARGETS = (
+    "tags", "labels", "upos", "pos", "ner", "ner_tags", "pos_tags", "tag", "label", "태그", "품사",
+    "개체명", "2",
+)
+# fmt: on
 TREEBANKS = (".conllu", ".conll", ".iob", ".iob2", ".bio")
 """The names of files that are treebanks even where only words are asked for; `.gz` may follow."""
+
+_SENTENCE = re.compile(
+    r"sent(?:ence)?[ _]?(?:#|id|idx|index|no|nr|number)|문장 ?(?:번호|id)", re.IGNORECASE
+)
+"""Names of a column that numbers sentences, in a table of a word a row."""
+_ONE_WORD = ("word", "token", "form", "words", "tokens", "단어", "어절", "토큰")
 
 _SAMPLE = 1 << 16
 """Bytes by which a file of another name is known as a treebank."""
@@ -66,7 +79,8 @@ def read_sequences(path: Path, config: Config, *, strict: bool = False) -> Seque
         ]
         said = f"{treebank.name}: {treebank.said}"
         return Sequences(pairs, _with(config, kind="words"), said, [])
-    table = read_table(path, empty_lines=True)
+    table = read_table(path, empty_lines=True, lists=True)
+    _check_sentences(table)
     columns = choose_columns(table, config, INPUTS, TARGETS)
     if len(columns.inputs) != 1:
         raise DataError(
@@ -178,13 +192,32 @@ def _whole_lines(data: bytes) -> str:
 
 def _words(row: Pair) -> Pair:
     question = _split(row.question)
-    labels = row.answer.split()
+    labels = listed_words(row.answer, question.where) or row.answer.split()
     if len(labels) != len(question.cells):
         raise DataError(
             f"{question.where}: there are {len(question.cells)} words, but {len(labels)} labels: "
             "give each word one, with spaces between them"
         )
     return Pair(question, "\t".join(labels))
+
+
+def _check_sentences(table: Table) -> None:
+    """DataError: a row is one word, and a column numbers the sentences."""
+    number = next((name for name in table.columns if _SENTENCE.fullmatch(name.strip())), None)
+    word = next((name for name in table.columns if name.strip().casefold() in _ONE_WORD), None)
+    if number is None or word is None:
+        return
+    numbers = [row.values[number].strip() for row in table.rows]
+    words = [row.values[word].strip() for row in table.rows]
+    if len(set(numbers) - {""}) == len(numbers) or any(
+        " " in cell or listed_words(cell, table.name) is not None for cell in words
+    ):
+        return
+    raise DataError(
+        f"{table.name}: each row is one word of {quoted(word)}, and {quoted(number)} numbers the "
+        "sentences, but the rows of a table are whole sentences; save it as CoNLL instead, a word, a "
+        "tab and its tag a line, with an empty line after each sentence"
+    )
 
 
 def _frames(row: Pair) -> Pair:
@@ -194,7 +227,9 @@ def _frames(row: Pair) -> Pair:
 
 
 def _split(question: Question) -> Question:
-    return question._replace(cells=tuple(question.cells[0].split()))
+    cell = question.cells[0]
+    found = listed_words(cell, question.where)
+    return question._replace(cells=tuple(cell.split()) if found is None else found)
 
 
 def _with(config: Config, **changes: Any) -> Config:

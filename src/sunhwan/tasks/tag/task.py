@@ -49,6 +49,7 @@ from sunhwan.tasks.tag.simple_methods import simple_methods
 from sunhwan.tasks.tag.tag_columns import NO_SCRIPTS, ONE_COLUMN, TagColumn, fit_columns, tags_of
 from sunhwan.tasks.tag.tagged_answers import of_frames, of_words
 from sunhwan.tasks.tag.tokenizer import Spelled, Tokenizer
+from sunhwan.tasks.tag.word_lists import listed_words
 
 
 class Guesses(NamedTuple):
@@ -355,7 +356,7 @@ class Tag(InputKindTask):
 
     def row_question(self, cells: tuple[str, ...], where: str, folder: Path) -> Question:
         question = Question(cells, where, folder)
-        if self.tokenizer is not None:
+        if self.tokenizer is not None and listed_words(cells[0], where) is None:
             return one_sentence(self.tokenizer, question)
         return as_words(question, self.input_kind.kind)
 
