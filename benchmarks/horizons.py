@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.measure import arguments_of, machine, publish, table
 from sunhwan.inspection.measures.gradient_flow import FlowCurve, flow_of
-from sunhwan.lab.memory import Network, Settings
+from sunhwan.lab.memory import MemoryNetwork, Settings
 from sunhwan.lab.tasks import TASKS, get_task
 
 CELLS = ("elman", "gru", "lstm")
@@ -50,7 +50,7 @@ def trained(cell: str, task: str, delay: int, steps: int, seed: int) -> tuple[fl
     """Train a network → its last loss, and the gradient of the memory's field."""
     chosen = get_task(task, delay)
     torch.manual_seed(seed)
-    network = Network(cell, chosen, Settings().hidden_size)
+    network = MemoryNetwork(cell, chosen, Settings().hidden_size)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     generator = torch.Generator().manual_seed(seed)
     loss = torch.zeros(())

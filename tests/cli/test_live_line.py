@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from sunhwan.cli.live_line import LiveLine, Part, Progress, clock
+from sunhwan.cli.live_line import LinePart, LiveLine, RunProgress, clock
 from sunhwan.cli.progress import LiveReporter, PlainReporter
 from sunhwan.training.reporter import StepReport
 from tests.conftest import TINY
@@ -26,11 +26,16 @@ REPORT = StepReport(
     step=0, total=None, loss=3.0, grad_norm=1.0, clipped=True, learning_rate=0.01, epoch=0.0,
     seconds=0.0, tokens_per_second=12_345.6, budget_seconds=None,
 )  # fmt: skip
-PARTS = [Part("1:05 left"), Part("loss 1.234"), Part("perplexity 12.34"), Part("step 1,234/5,678")]
+PARTS = [
+    LinePart("1:05 left"),
+    LinePart("loss 1.234"),
+    LinePart("perplexity 12.34"),
+    LinePart("step 1,234/5,678"),
+]
 
 
 def shown(reports: list[StepReport]) -> list[tuple[float, float | None]]:
-    progress, found = Progress(), []
+    progress, found = RunProgress(), []
     for report in reports:
         progress.update(report)
         found.append((progress.share, progress.left))

@@ -13,7 +13,7 @@ from torch import Tensor
 from sunhwan.inspection.json_values import json_values
 from sunhwan.inspection.measures.gradient_flow import FlowCurve, flow_of, gradient_flow
 from sunhwan.inspection.subjects import LanguageModelSubject, Passage, Subject
-from sunhwan.lab.memory import Network
+from sunhwan.lab.memory import MemoryNetwork
 from sunhwan.lab.tasks import get_task
 from sunhwan.layers import Look, RecurrentLayer
 from sunhwan.layers.regularisation import NO_MASKS
@@ -202,11 +202,11 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     assert gradient_flow(made.subject, single, lags=3).windows == 0
 
 
-def trained(cell: str, delay: int, steps: int) -> tuple[Network, Any]:
+def trained(cell: str, delay: int, steps: int) -> tuple[MemoryNetwork, Any]:
     """A network that has learned to recall for a while."""
     task, draw = get_task("recall", delay), torch.Generator().manual_seed(1)
     torch.manual_seed(1)
-    network = Network(cell, task, 24)
+    network = MemoryNetwork(cell, task, 24)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     for _ in range(steps):
         batch = task.draw(32, draw)
@@ -222,7 +222,7 @@ def test_gates_carry_a_gradient_further_than_an_elman_network() -> None:
     for cell in ("elman", "gru", "lstm"):
         network, batch = trained(cell, 30, 150)
 
-        def losses(network: Network = network, batch: Any = batch) -> Tensor:
+        def losses(network: MemoryNetwork = network, batch: Any = batch) -> Tensor:
             outputs = network(batch.inputs)
             return torch.nn.functional.cross_entropy(
                 outputs.flatten(0, 1), batch.targets.flatten(), reduction="none"

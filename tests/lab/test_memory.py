@@ -14,7 +14,16 @@ from sunhwan.cells import CELLS
 from sunhwan.errors import ConfigError, StoreError, UsageError
 from sunhwan.lab import memory
 from sunhwan.lab.figures import FAMILIES, draw_memory, family, styles
-from sunhwan.lab.memory import Horizon, Network, Point, Settings, Watcher, climb, horizon, measure
+from sunhwan.lab.memory import (
+    Horizon,
+    MemoryNetwork,
+    Point,
+    Settings,
+    Watcher,
+    climb,
+    horizon,
+    measure,
+)
 from sunhwan.lab.tasks import TASKS, Recall, get_task
 
 TINY = Settings(hidden_size=4, steps=2, batch_size=2)
@@ -96,7 +105,7 @@ class Explosive(nn.Module):
 def test_a_network_that_diverges(
     monkeypatch: pytest.MonkeyPatch, power: float, score: float | None
 ) -> None:
-    monkeypatch.setattr(memory, "Network", lambda *a: Explosive(*a[:3], power=power))
+    monkeypatch.setattr(memory, "MemoryNetwork", lambda *a: Explosive(*a[:3], power=power))
     found = memory.train("elman", get_task("adding", 3), Settings(steps=9))
     assert (found.diverged, found.solved, found.steps) == (True, False, 1)
     if score is None:
@@ -124,7 +133,7 @@ def test_the_better_learning_rate_counts(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_the_read_out_is_at_the_last_steps() -> None:
     for task in (get_task(name, 3) for name in TASKS):
-        network = Network("lstm", task, 5)
+        network = MemoryNetwork("lstm", task, 5)
         inputs, _ = task.draw(2, torch.Generator().manual_seed(1))
         output, _ = network.recurrent(inputs)
         expected = network.readout(output)[:, task.length - task.answers :]

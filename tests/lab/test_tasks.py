@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from sunhwan.errors import ConfigError
-from sunhwan.lab.tasks import LONGEST, TASKS, Adding, CopyMemory, Recall, Task, get_task
+from sunhwan.lab.tasks import LONGEST, TASKS, Adding, CopyMemory, MemoryTask, Recall, get_task
 
 DELAYS = (1, 2, 7, 40)
 EVERY = [task(delay) for task in TASKS.values() for delay in DELAYS]
@@ -18,7 +18,7 @@ def seeded(seed: int = 1) -> Generator:
 
 
 @pytest.mark.parametrize("task", EVERY, ids=str)
-def test_the_same_seed_is_the_same_batch(task: Task) -> None:
+def test_the_same_seed_is_the_same_batch(task: MemoryTask) -> None:
     one, same, other = (task.draw(9, seeded(seed)) for seed in (3, 3, 4))
     assert torch.equal(one.inputs, same.inputs)
     assert torch.equal(one.targets, same.targets)
@@ -30,7 +30,7 @@ def test_the_same_seed_is_the_same_batch(task: Task) -> None:
 
 
 @pytest.mark.parametrize("task", EVERY, ids=str)
-def test_shapes(task: Task) -> None:
+def test_shapes(task: MemoryTask) -> None:
     inputs, targets = task.draw(6, seeded())
     assert inputs.shape == (6, task.length, task.input_size)
     assert inputs.dtype == torch.float32
@@ -78,7 +78,7 @@ def test_copy_by_hand(delay: int) -> None:
 
 
 @pytest.mark.parametrize("task", EVERY, ids=str)
-def test_the_right_answers_solve_the_task(task: Task) -> None:
+def test_the_right_answers_solve_the_task(task: MemoryTask) -> None:
     batch = task.draw(20, seeded())
     if isinstance(task, Adding):
         outputs = batch.targets.unsqueeze(2)

@@ -16,7 +16,7 @@ from sunhwan.data import Block, Streams, Tokens
 from sunhwan.errors import ConfigError
 from sunhwan.layers import detach
 from sunhwan.models import LanguageModel, language_model
-from sunhwan.ops import cross_entropy, embedded, materialised
+from sunhwan.ops import cross_entropy, lazy_embedding, materialised
 from tests.models.slopes import assert_slopes
 from tests.tiers import and_deep
 
@@ -112,7 +112,7 @@ def test_folding_the_embedding_and_cutting_the_loss_change_no_number(
     """Loss and all gradients, against every token looked up and all logits at once."""
     found = []
     for folds, whole in ((True, 0), (False, 10**9)):
-        for place in (embedded, language_model):
+        for place in (lazy_embedding, language_model):
             monkeypatch.setattr(
                 place, "folding_is_cheaper", lambda rows, tokens, folds=folds: folds
             )

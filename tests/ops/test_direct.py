@@ -27,12 +27,12 @@ SINGLE = {"elman", "elman_relu", "irnn", "gru"}
 
 
 @pytest.fixture
-def calls(monkeypatch: pytest.MonkeyPatch) -> list[direct.Prepared]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[direct.PreparedCall]:
     """One entry a layer that is run directly."""
-    seen: list[direct.Prepared] = []
+    seen: list[direct.PreparedCall] = []
     run = direct.run
 
-    def spy(prepared: direct.Prepared, *rest: Any) -> Any:
+    def spy(prepared: direct.PreparedCall, *rest: Any) -> Any:
         seen.append(prepared)
         return run(prepared, *rest)
 
@@ -97,7 +97,7 @@ def assert_same(found: list[Any], wanted: list[Any]) -> None:
 @pytest.mark.parametrize("bias", [True, False], ids=["biases", "no biases"])
 @pytest.mark.parametrize("cell", SHAPES)
 def test_every_cell_gives_the_operators_bits(
-    cell: str, bias: bool, dtype: torch.dtype, calls: list[direct.Prepared]
+    cell: str, bias: bool, dtype: torch.dtype, calls: list[direct.PreparedCall]
 ) -> None:
     model = network(cell, 2, bias=bias).to(dtype)
     for N, T in ((1, 1), (3, 1), (1, 4), (3, 4)):
@@ -122,7 +122,9 @@ def test_every_cell_gives_the_operators_bits(
 
 @pytest.mark.parametrize("V", [3, 100], ids=["table", "looked up"])
 @pytest.mark.parametrize("cell", SHAPES)
-def test_tokens_give_the_operators_bits(cell: str, V: int, calls: list[direct.Prepared]) -> None:
+def test_tokens_give_the_operators_bits(
+    cell: str, V: int, calls: list[direct.PreparedCall]
+) -> None:
     model = network(cell, 2, learned_initial_state=True)
     for N, T in ((3, 4), (1, 8), (8, 1)):
         _, x = tokens(N, T, V, torch.float32)
@@ -148,7 +150,7 @@ def test_second_derivatives_of_a_table_are_those_of_the_operator() -> None:
             torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
-def test_masks_that_drop_nothing_are_none(calls: list[direct.Prepared]) -> None:
+def test_masks_that_drop_nothing_are_none(calls: list[direct.PreparedCall]) -> None:
     model, x = network("lstm", 2), torch.randn(2, 3, D)
     wanted = model(x)[0]
     assert torch.equal(model(x, masks=model.draw_masks(2))[0], wanted)
@@ -273,7 +275,7 @@ def patch(model: Recurrent) -> None:
 
 @pytest.mark.parametrize("change", [hook, weight_norm, patch])
 def test_what_is_put_around_a_layer_takes_the_long_way(
-    change: Callable[[Recurrent], None], calls: list[direct.Prepared]
+    change: Callable[[Recurrent], None], calls: list[direct.PreparedCall]
 ) -> None:
     model, x = network(), torch.randn(2, 3, D)
     model(x)
@@ -284,7 +286,7 @@ def test_what_is_put_around_a_layer_takes_the_long_way(
     y.sum().backward()
 
 
-def test_a_hook_on_all_modules_sees_every_layer(calls: list[direct.Prepared]) -> None:
+def test_a_hook_on_all_modules_sees_every_layer(calls: list[direct.PreparedCall]) -> None:
     model, seen = network("gru", 2), []
     handle = torch.nn.modules.module.register_module_forward_hook(
         lambda module, *_: seen.append(module)
@@ -307,13 +309,13 @@ def test_a_hook_on_all_modules_sees_every_layer(calls: list[direct.Prepared]) ->
     ids=str,
 )  # fmt: skip
 def test_a_layer_that_is_not_plain_takes_the_long_way(
-    options: dict[str, Any], calls: list[direct.Prepared]
+    options: dict[str, Any], calls: list[direct.PreparedCall]
 ) -> None:
     network("lstm", 2, **options)(torch.randn(2, 3, D))
     assert not calls
 
 
-def test_modes_of_pytorch_take_the_long_way(calls: list[direct.Prepared]) -> None:
+def test_modes_of_pytorch_take_the_long_way(calls: list[direct.PreparedCall]) -> None:
     model, x = network(), torch.randn(2, 3, D, requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16):
         model(x)

@@ -67,7 +67,7 @@ def inspect(
     from sunhwan.cli.terminal import console
     from sunhwan.inspection.features import load_feature
     from sunhwan.inspection.report.build import inspect as look_inside
-    from sunhwan.inspection.report.contents import QUICK, Limits
+    from sunhwan.inspection.report.contents import QUICK, InspectionLimits
     from sunhwan.inspection.report.phrases import Phrases
     from sunhwan.inspection.report.write import check_folder, write_report
     from sunhwan.store import Run
@@ -75,7 +75,7 @@ def inspect(
     words = Phrases(language or chosen_language())
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1, not {limit}")
-    limits = QUICK if quick else Limits()
+    limits = QUICK if quick else InspectionLimits()
     if limit is not None:
         limits = limits._replace(tokens=limit)
     folder = out or Run(run).report_folder

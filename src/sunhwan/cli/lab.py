@@ -262,7 +262,7 @@ def _display(console: "Console", settings: "Settings") -> Iterator["Watcher"]:
     """A line for each point, and in a terminal a live one for the network that is learning."""
     from sunhwan.cli.terminal import passing_bar
     from sunhwan.lab.memory import Watcher
-    from sunhwan.lab.tasks import Task
+    from sunhwan.lab.tasks import MemoryTask
 
     progress = passing_bar(console)
 
@@ -270,7 +270,7 @@ def _display(console: "Console", settings: "Settings") -> Iterator["Watcher"]:
         bar = progress.add_task("", total=settings.steps)
 
         def stepped(
-            self, cell: str, task: Task, learning_rate: float, step: int, score: float | None
+            self, cell: str, task: MemoryTask, learning_rate: float, step: int, score: float | None
         ) -> None:
             so_far = "" if score is None else f"  {task.measure} {score:.3f}"
             text = f"{task.name}  {cell}  delay {task.delay}  rate {learning_rate:g}  step {step}"

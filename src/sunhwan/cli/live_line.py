@@ -15,7 +15,7 @@ SETTLED = 0.02, 3.0
 """The share of the steps, or the seconds, after which the pace tells the time left."""
 
 
-class Part(NamedTuple):
+class LinePart(NamedTuple):
     """One figure of the line and its style."""
 
     text: str
@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """How far a run is, in shares and seconds, which as shown never run backwards.
 
     Of a budget on the clock the clock tells both, whatever becomes of the plan of steps.
@@ -52,7 +52,7 @@ class Progress:
             self.left = left if self.left is None else min(self.left, left)
 
 
-class Reading:
+class ReadingPace:
     """The time left of what is done before training, by its pace since it began."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class LiveLine:
     """The line that is redrawn during a training; each part is shown whole or not at all."""
 
     share: float = 0.0
-    parts: Sequence[Part] = field(default_factory=tuple)
+    parts: Sequence[LinePart] = field(default_factory=tuple)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self.fitted(options.max_width, ascii_only=options.ascii_only)

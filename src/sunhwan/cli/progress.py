@@ -10,7 +10,7 @@ from rich.text import Text
 
 from sunhwan import progress
 from sunhwan.cli.language import named_figure, noted, say, summary_of
-from sunhwan.cli.live_line import LiveLine, Part, Progress, Reading, clock
+from sunhwan.cli.live_line import LinePart, LiveLine, ReadingPace, RunProgress, clock
 from sunhwan.cli.terminal import visible
 from sunhwan.metrics import perplexity_text
 from sunhwan.tasks import TASKS, Scores
@@ -31,19 +31,19 @@ class _Smoothed:
         return self._sum / self._weight
 
 
-def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> list[Part]:
+def _figures(report: StepReport, loss: float, left: float | None, writes: bool) -> list[LinePart]:
     """What is told of a step, the most important first."""
-    parts = [] if left is None else [Part(say("left", time=clock(left)), "progress.remaining")]
-    parts.append(Part(say("loss", value=f"{loss:.3f}")))
+    parts = [] if left is None else [LinePart(say("left", time=clock(left)), "progress.remaining")]
+    parts.append(LinePart(say("loss", value=f"{loss:.3f}")))
     if writes:
-        parts.append(Part(say("perplexity", value=perplexity_text(loss))))
+        parts.append(LinePart(say("perplexity", value=perplexity_text(loss))))
     # On a budget of time the number of steps is a plan, which changes.
     total = f"/{report.total:,}" if report.total and not report.budget_seconds else ""
-    parts.append(Part(say("step", step=f"{report.step:,}{total}")))
-    parts.append(Part(say("speed", speed=f"{report.tokens_per_second:,.0f}")))
+    parts.append(LinePart(say("step", step=f"{report.step:,}{total}")))
+    parts.append(LinePart(say("speed", speed=f"{report.tokens_per_second:,.0f}")))
     key = "clipped" if report.clipped else "gradient"
     norm = say(key, norm=f"{report.grad_norm:.2f}")
-    parts.append(Part(norm, "yellow" if report.clipped else ""))
+    parts.append(LinePart(norm, "yellow" if report.clipped else ""))
     return parts
 
 
@@ -65,12 +65,12 @@ class _Watching(Reporter):
     def __init__(self, console: Console) -> None:
         self.console = console
         self._loss = _Smoothed()
-        self._progress = Progress()
+        self._progress = RunProgress()
         self._writes = False
-        self._reading = Reading()
+        self._reading = ReadingPace()
 
     def begin(self, facts: dict[str, Any]) -> None:
-        self._loss, self._progress = _Smoothed(), Progress()
+        self._loss, self._progress = _Smoothed(), RunProgress()
         self._writes = TASKS[facts["task"]].loss_of_tokens
         line = say(
             "begin", corpus=facts["corpus"], data=_data(facts),
@@ -87,12 +87,14 @@ class _Watching(Reporter):
     def say(self, message: str) -> None:
         self.console.print(noted(message))
 
-    def _read(self, report: progress.Progress) -> list[Part]:
+    def _read(self, report: progress.Progress) -> list[LinePart]:
         left = self._reading.left(report.what, report.share)
-        parts = [] if left is None else [Part(say("left", time=clock(left)), "progress.remaining")]
-        return [*parts, Part(say(f"reading.{report.what}"))]
+        parts = (
+            [] if left is None else [LinePart(say("left", time=clock(left)), "progress.remaining")]
+        )
+        return [*parts, LinePart(say(f"reading.{report.what}"))]
 
-    def _told(self, report: StepReport) -> list[Part]:
+    def _told(self, report: StepReport) -> list[LinePart]:
         self._progress.update(report)
         loss = self._loss.update(report.loss)
         return _figures(report, loss, self._progress.left, self._writes)

@@ -69,10 +69,10 @@ def passing_bar(console: Console, *, quiet: bool = False) -> Bar:
 def watched() -> Iterator[None]:
     """Show on stderr how far the work inside is, and how long it takes yet; nothing is left of it."""
     from sunhwan.cli.language import say
-    from sunhwan.cli.live_line import Reading, clock
+    from sunhwan.cli.live_line import ReadingPace, clock
     from sunhwan.progress import Progress, listening
 
-    pace = Reading()
+    pace = ReadingPace()
     with passing_bar(console(stderr=True)) as bar:
         task = bar.add_task("", total=1.0, visible=False)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sunhwan.data.calendar import Calendar
-from sunhwan.data.dates import ORDERS, Reading, read_date
+from sunhwan.data.dates import ORDERS, DateReading, read_date
 from sunhwan.data.numbers import is_number
 from sunhwan.errors import DataError, quoted
 
@@ -212,7 +212,7 @@ def _digit_runs(cell: str) -> list[str]:
     return "".join(c if c.isdecimal() else " " for c in cell).split()
 
 
-def read_known(text: str, order: str) -> Reading:
+def read_known(text: str, order: str) -> DateReading:
     found = read_date(text, order)
     assert found is not None
     return found

@@ -110,7 +110,7 @@ _PADDED = ("m", "d", "H")
 """Parts that some write with a 0 before a single digit, and others without."""
 
 
-class Reading(NamedTuple):
+class DateReading(NamedTuple):
     """A date as it was read: the clock's time where it was written, and how far that is from UTC."""
 
     local: datetime
@@ -123,7 +123,7 @@ def looks_like_date(text: str) -> bool:
     return len(text) <= LONGEST and _LOOKS.search(text) is not None
 
 
-def read_date(text: str, order: str) -> Reading | None:
+def read_date(text: str, order: str) -> DateReading | None:
     """Read a date whose parts stand in this order, or None."""
     match = _PATTERNS[order].fullmatch(text.strip()) if len(text) <= LONGEST else None
     return _reading(match, order) if match else None
@@ -134,14 +134,14 @@ def orders_of(text: str) -> list[str]:
     return [order for order in ORDERS if read_date(text, order) is not None]
 
 
-def _reading(match: re.Match[str], order: str) -> Reading | None:
+def _reading(match: re.Match[str], order: str) -> DateReading | None:
     part = match.groupdict()
     year = int(part["y"])
     if len(part["y"]) == 2:
         year += 1900 if year >= 69 else 2000
     try:
         if week := part.get("w"):
-            return Reading(datetime.fromisocalendar(year, int(week), int(part.get("wd") or 1)))
+            return DateReading(datetime.fromisocalendar(year, int(week), int(part.get("wd") or 1)))
         quarter = part.get("q") or part.get("q2")
         half = part.get("hf")
         month = 3 * int(quarter) - 2 if quarter else int(part.get("m") or 1)
@@ -153,13 +153,13 @@ def _reading(match: re.Match[str], order: str) -> Reading | None:
         if weekday and _weekday(weekday) != date.weekday():
             return None
         if not part.get("H"):
-            return Reading(date)
+            return DateReading(date)
         return _with_clock(date, part)
     except (ValueError, OverflowError, KeyError):
         return None
 
 
-def _with_clock(date: datetime, part: dict[str, str | None]) -> Reading | None:
+def _with_clock(date: datetime, part: dict[str, str | None]) -> DateReading | None:
     hour, minute = int(part["H"] or 0), int(part.get("M") or 0)
     second, fraction = int(part.get("S") or 0), (part.get("f") or "")[1:7]
     half = (part.get("ap") or part.get("ap0") or "").lower()
@@ -187,7 +187,7 @@ def _with_clock(date: datetime, part: dict[str, str | None]) -> Reading | None:
         offset = local.replace(tzinfo=ZoneInfo(zone)).utcoffset()
     if offset is not None:
         local.replace(tzinfo=timezone(offset)).astimezone(UTC)  # OverflowError beyond the years
-    return Reading(local, offset, zone)
+    return DateReading(local, offset, zone)
 
 
 def _weekday(name: str) -> int:

@@ -22,7 +22,7 @@ from sunhwan.data.date_orders import (
     order_of,
     read_known,
 )
-from sunhwan.data.dates import Reading, Writing, looks_like_date, orders_of, read_date
+from sunhwan.data.dates import DateReading, Writing, looks_like_date, orders_of, read_date
 from sunhwan.data.digit_dates import order_of_numbers, with_whole_months
 from sunhwan.data.epochs import epoch_of
 from sunhwan.data.numbers import is_number
@@ -219,7 +219,7 @@ def _check_shown(cell: str, local: datetime, instant: datetime, place: tzinfo, w
 
 def _on_own_clocks(
     cells: Sequence[str],
-    known: Mapping[str, Reading],
+    known: Mapping[str, DateReading],
     local: NDArray[np.int64],
     order: str,
     groups: Sequence[NDArray[np.intp]],

@@ -59,7 +59,7 @@ _FEWEST_TOKENS = 4
 """Lines of a text from which on their cells tell that it is CoNLL."""
 
 
-class Block(list[Line]):
+class SentenceLines(list[Line]):
     """The token lines of a sentence; text: what the comment `# text` above them says."""
 
     text = ""
@@ -164,15 +164,15 @@ def _is_conllu(name: str, lines: list[str]) -> bool:
     return _TOKEN_OF_CONLLU.fullmatch(next(tokens, "")) is not None
 
 
-def _blocks(lines: list[str], marked: bool) -> Iterator[Block]:
+def _blocks(lines: list[str], marked: bool) -> Iterator[SentenceLines]:
     """The token lines of each sentence; where `marked`, every line with a `#` is a comment."""
-    block, text = Block(), ""
+    block, text = SentenceLines(), ""
     tabbed = False
     for number, line in enumerate(lines, 1):
         if not line.strip(" ") or line.startswith("-DOCSTART-"):
             if block:
                 yield block
-            block, text = Block(), ""
+            block, text = SentenceLines(), ""
             continue
         if marked and line.startswith("#"):
             told = _TEXT.fullmatch(line)
@@ -190,7 +190,7 @@ def _blocks(lines: list[str], marked: bool) -> Iterator[Block]:
         yield block
 
 
-def _are_numbered(blocks: list[Block], width: int) -> bool:
+def _are_numbered(blocks: list[SentenceLines], width: int) -> bool:
     """Whether the first cells count the tokens of every sentence, from 1 or from 0."""
     if sum(map(len, blocks)) < 3 or any(len(line.cells) < width for b in blocks for line in b):
         return False
@@ -204,7 +204,7 @@ def _are_numbered(blocks: list[Block], width: int) -> bool:
 
 
 def _parse_conll(
-    block: Block, name: str, column: str, word: int
+    block: SentenceLines, name: str, column: str, word: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     width = len(block[0].cells)
     place = int(column) - 1 if column else width - 1

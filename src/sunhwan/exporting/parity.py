@@ -117,7 +117,7 @@ def _checked_share(
     return off
 
 
-class Reading(NamedTuple):
+class RandomReading(NamedTuple):
     """Logits (T, V) of a language model for random tokens, read one by one."""
 
     model: LanguageModel
@@ -126,7 +126,7 @@ class Reading(NamedTuple):
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: LanguageModel, steps: int = 333) -> "Reading":
+    def of(cls, model: LanguageModel, steps: int = 333) -> "RandomReading":
         """The reading of so many tokens."""
         draw = torch.Generator().manual_seed(1)
         ids = torch.randint(model.vocabulary_size, (1, steps), generator=draw)

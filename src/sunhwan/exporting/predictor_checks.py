@@ -31,7 +31,7 @@ class Scale(NamedTuple):
     deviation: Numbers | Any
 
 
-class Asked(NamedTuple):
+class PredictorIO(NamedTuple):
     """Inputs and outputs of a predictor: ends of its inputs' names, outputs, steps that each row has."""
 
     suffixes: Sequence[str]
@@ -39,12 +39,12 @@ class Asked(NamedTuple):
     least: int = 0
 
 
-def _classify(task: Classify) -> Asked:
+def _classify(task: Classify) -> PredictorIO:
     count = task.input_kind.sequences(len(task.columns.inputs))
-    return Asked(["", "_2"][:count], lambda by, batches: {"logits": by(batches).numpy()})
+    return PredictorIO(["", "_2"][:count], lambda by, batches: {"logits": by(batches).numpy()})
 
 
-def _tag(task: Tag) -> Asked:
+def _tag(task: Tag) -> PredictorIO:
     def answer(by: nn.Module, batches: list[Ragged]) -> Mapping[str, Wanted]:
         (batch,) = batches
 
@@ -56,18 +56,20 @@ def _tag(task: Tag) -> Asked:
 
         return {"emissions": by(batch).numpy(), "labels": decoded}
 
-    return Asked([""], answer)
+    return PredictorIO([""], answer)
 
 
-def _forecast(task: Forecast) -> Asked:
-    return Asked([""], lambda by, batches: {"quantiles": by(batches[0]).numpy()}, task.horizon)
+def _forecast(task: Forecast) -> PredictorIO:
+    return PredictorIO(
+        [""], lambda by, batches: {"quantiles": by(batches[0]).numpy()}, task.horizon
+    )
 
 
-def _passage(task: AnswerQuestions) -> Asked:
-    return Asked(["", "_2"], lambda by, batches: {"weights": by(*batches).numpy()})
+def _passage(task: AnswerQuestions) -> PredictorIO:
+    return PredictorIO(["", "_2"], lambda by, batches: {"weights": by(*batches).numpy()})
 
 
-ASKED: dict[str, Callable[[Any], Asked]] = {
+ASKED: dict[str, Callable[[Any], PredictorIO]] = {
     "classify": _classify, "tag": _tag, "forecast": _forecast, "answer": _passage,
 }  # fmt: skip
 """By task."""

@@ -25,7 +25,7 @@ from sunhwan.cells import get_cell
 from sunhwan.cells.initial import STARTS
 from sunhwan.errors import ConfigError, StoreError, UsageError, did_you_mean
 from sunhwan.files import read_json
-from sunhwan.lab.tasks import Task, get_task
+from sunhwan.lab.tasks import MemoryTask, get_task
 from sunhwan.layers import Recurrent
 from sunhwan.store import write_text
 
@@ -148,7 +148,7 @@ class Watcher:
     """Who watches a measurement. This one says nothing; a display overrides what it shows."""
 
     def stepped(
-        self, cell: str, task: Task, learning_rate: float, step: int, score: float | None
+        self, cell: str, task: MemoryTask, learning_rate: float, step: int, score: float | None
     ) -> None:
         """A training step was made; score: of the last look at fresh sequences."""
 
@@ -156,10 +156,10 @@ class Watcher:
         """A point is there; fresh: it was trained now, not read from the results."""
 
 
-class Network(nn.Module):
+class MemoryNetwork(nn.Module):
     """A cell over time and a linear read-out: (N, T, D) → (N, A, O) at the last A steps."""
 
-    def __init__(self, cell: str, task: Task, hidden_size: int, start: str = "") -> None:
+    def __init__(self, cell: str, task: MemoryTask, hidden_size: int, start: str = "") -> None:
         super().__init__()
         self.answers = task.answers
         self.recurrent = Recurrent(cell, task.input_size, hidden_size, start=start)
@@ -171,7 +171,7 @@ class Network(nn.Module):
         return outputs
 
 
-def train(cell: str, task: Task, settings: Settings, watcher: Watcher | None = None) -> Point:
+def train(cell: str, task: MemoryTask, settings: Settings, watcher: Watcher | None = None) -> Point:
     """Train a network from scratch at each learning rate until one solves the task → its point.
 
     Adam (Kingma and Ba 2015) on cross-entropy or squared error, the gradient's norm limited
@@ -306,13 +306,13 @@ class _Attempt(NamedTuple):
 
 
 def _attempt(
-    cell: str, task: Task, settings: Settings, learning_rate: float, watcher: Watcher
+    cell: str, task: MemoryTask, settings: Settings, learning_rate: float, watcher: Watcher
 ) -> _Attempt:
     training = _generator("training", task, settings)
     testing = _generator("testing", task, settings)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = Network(cell, task, settings.hidden_size, settings.start)
+        network = MemoryNetwork(cell, task, settings.hidden_size, settings.start)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     score = None
     for step in range(1, settings.steps + 1):
@@ -333,23 +333,23 @@ def _attempt(
 
 
 @torch.no_grad()
-def _look(network: Network, task: Task, testing: Generator) -> float:
+def _look(network: MemoryNetwork, task: MemoryTask, testing: Generator) -> float:
     batch = task.draw(ROWS, testing)
     return task.score(network(batch.inputs), batch.targets)
 
 
-def _score(network: Network, task: Task, testing: Generator) -> float:
+def _score(network: MemoryNetwork, task: MemoryTask, testing: Generator) -> float:
     return sum(_look(network, task, testing) for _ in range(LOOKS)) / LOOKS
 
 
-def _better(task: Task, score: float, than: float) -> bool:
+def _better(task: MemoryTask, score: float, than: float) -> bool:
     """Whether a score is the nearer one to solving the task; any is nearer than NaN."""
     if math.isnan(score) or math.isnan(than):
         return math.isnan(than)
     return score > than if task.threshold > task.chance else score < than
 
 
-def _generator(purpose: str, task: Task, settings: Settings) -> Generator:
+def _generator(purpose: str, task: MemoryTask, settings: Settings) -> Generator:
     """A stream of random numbers of its own for each purpose, task and delay."""
     name = f"{settings.seed} {purpose} {task.name} {task.delay}"
     digest = hashlib.sha256(name.encode()).digest()

@@ -21,7 +21,7 @@ LONGEST = 100_000
 """The longest delay: what is beyond is a slip of the keyboard."""
 
 
-class Batch(NamedTuple):
+class MemoryBatch(NamedTuple):
     """inputs (N, T, D), and targets (N, A): the answers at the last A steps."""
 
     inputs: Tensor
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Task:
+class MemoryTask:
     """A task at one delay. What is asked for at the end was shown at least `delay` steps before.
 
     A network reads inputs (N, T, D) and gives outputs (N, A, O) at the last A steps. As written here
@@ -64,7 +64,7 @@ class Task:
         """A: at how many of the last steps the loss asks for an answer."""
         return 1
 
-    def draw(self, batch_size: int, generator: Generator) -> Batch:
+    def draw(self, batch_size: int, generator: Generator) -> MemoryBatch:
         """N fresh sequences."""
         raise NotImplementedError
 
@@ -82,7 +82,7 @@ class Task:
         return score >= self.threshold
 
 
-class Recall(Task):
+class Recall(MemoryTask):
     """One symbol, `delay` distractors, a cue: which symbol was it?
 
     T = delay + 2. Step 0 shows one of 8 symbols, each further step one of 8 others drawn at random,
@@ -99,15 +99,15 @@ class Recall(Task):
     def length(self) -> int:
         return self.delay + 2
 
-    def draw(self, batch_size: int, generator: Generator) -> Batch:
+    def draw(self, batch_size: int, generator: Generator) -> MemoryBatch:
         symbol = torch.randint(SYMBOLS, (batch_size, 1), generator=generator)
         distractors = torch.randint(SYMBOLS, (batch_size, self.delay), generator=generator)
         cue = torch.full((batch_size, 1), 2 * SYMBOLS)
         steps = torch.cat((symbol, SYMBOLS + distractors, cue), 1)
-        return Batch(functional.one_hot(steps, self.input_size).float(), symbol)
+        return MemoryBatch(functional.one_hot(steps, self.input_size).float(), symbol)
 
 
-class Adding(Task):
+class Adding(MemoryTask):
     """Numbers in [0, 1), two of them marked: what is their sum?
 
     Hochreiter and Schmidhuber 1997, in the form of Le, Jaitly and Hinton 2015: the inputs are the
@@ -130,14 +130,14 @@ class Adding(Task):
     def length(self) -> int:
         return 2 * self.delay
 
-    def draw(self, batch_size: int, generator: Generator) -> Batch:
+    def draw(self, batch_size: int, generator: Generator) -> MemoryBatch:
         numbers = torch.rand(batch_size, self.length, generator=generator)
         first = torch.randint(self.delay, (batch_size, 1), generator=generator)
         second = self.delay + torch.randint(self.delay, (batch_size, 1), generator=generator)
         marked = torch.cat((first, second), 1)
         marks = torch.zeros_like(numbers).scatter_(1, marked, 1.0)
         total = numbers.gather(1, marked).sum(1, keepdim=True)
-        return Batch(torch.stack((numbers, marks), 2), total)
+        return MemoryBatch(torch.stack((numbers, marks), 2), total)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """outputs (N, 1, 1), targets (N, 1) → the mean squared error, a scalar."""
@@ -151,7 +151,7 @@ class Adding(Task):
         return score <= self.threshold
 
 
-class CopyMemory(Task):
+class CopyMemory(MemoryTask):
     """Ten symbols, `delay` blanks, a cue: repeat the ten in their order.
 
     Hochreiter and Schmidhuber 1997; as in Arjovsky, Shah and Bengio 2016, whose T is delay + 1.
@@ -178,7 +178,7 @@ class CopyMemory(Task):
         """The published baseline: blanks until the cue, then guesses; 10 ln 8 / T nats a step."""
         return self.recalled * math.log(SYMBOLS) / self.length
 
-    def draw(self, batch_size: int, generator: Generator) -> Batch:
+    def draw(self, batch_size: int, generator: Generator) -> MemoryBatch:
         blank, cue = SYMBOLS, SYMBOLS + 1
         symbols = torch.randint(SYMBOLS, (batch_size, self.recalled), generator=generator)
         inputs = torch.full((batch_size, self.length), blank)
@@ -186,13 +186,13 @@ class CopyMemory(Task):
         inputs[:, self.recalled + self.delay] = cue
         targets = torch.full_like(inputs, blank)
         targets[:, -self.recalled :] = symbols
-        return Batch(functional.one_hot(inputs, self.input_size).float(), targets)
+        return MemoryBatch(functional.one_hot(inputs, self.input_size).float(), targets)
 
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Recall, Adding, CopyMemory)}
+TASKS: dict[str, type[MemoryTask]] = {task.name: task for task in (Recall, Adding, CopyMemory)}
 
 
-def get_task(name: str, delay: int) -> Task:
+def get_task(name: str, delay: int) -> MemoryTask:
     """The task of that name at a delay; ConfigError lists the names that exist."""
     if name not in TASKS:
         raise ConfigError(

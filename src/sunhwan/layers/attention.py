@@ -18,7 +18,7 @@ class Attended(NamedTuple):
     weights: Tensor
 
 
-class Prepared(NamedTuple):
+class PreparedKeys(NamedTuple):
     """Memory that all queries share: keys (N, S, K) and their projection, without what lies in padding."""
 
     keys: Tensor
@@ -111,13 +111,13 @@ class Attention(nn.Module):
         projected: Tensor = keys if self.kind == "dot" else self.key(keys)
         return projected
 
-    def prepare(self, keys: Tensor, padding: Tensor | None = None) -> Prepared:
+    def prepare(self, keys: Tensor, padding: Tensor | None = None) -> PreparedKeys:
         """keys (N, S, K), padding (N, S) bool, true where no step is → what `attend` reads."""
         self._check(keys, padding)
         keys = without_padding(keys, padding)
-        return Prepared(keys, self.project(keys), padding)
+        return PreparedKeys(keys, self.project(keys), padding)
 
-    def attend(self, query: Tensor, prepared: Prepared) -> Attended:
+    def attend(self, query: Tensor, prepared: PreparedKeys) -> Attended:
         """query (N, Q) → context (N, K), weights (N, S); (N, T, Q) → (N, T, K), (N, T, S)."""
         Q = self.query_size
         if query.dim() not in (2, 3) or query.shape[-1] != Q:
@@ -161,7 +161,7 @@ class Attention(nn.Module):
                 "it must be project(keys)"
             )
         keys, projected = (without_padding(values, padding) for values in (keys, projected))
-        return self.attend(query, Prepared(keys, projected, padding))
+        return self.attend(query, PreparedKeys(keys, projected, padding))
 
     def _scores(self, query: Tensor, projected: Tensor) -> Tensor:
         """query (N, T, Q), projected (N, S, …) → (N, T, S)."""

@@ -14,7 +14,7 @@ from sunhwan.layers.regularisation import NO_MASKS, Masks, Rates, check_rates, m
 from sunhwan.layers.segments import Segments
 from sunhwan.layers.sequences import is_padding
 from sunhwan.ops import LazyEmbedding, RecurrenceOutput, StepMasks, backend_for, choose, recur
-from sunhwan.ops.direct import Prepared, prepare
+from sunhwan.ops.direct import PreparedCall, prepare
 from sunhwan.ops.dispatch import recur_packed
 from sunhwan.ops.modes import values_known
 
@@ -91,7 +91,7 @@ class RecurrentLayer(nn.Module):
                     self.register_parameter(f"{field}_0", nn.Parameter(torch.zeros(size)))
         known = ("W_x", "b", "W_h", "b_h", "W_m", *cell.extra)
         self._direct_order = tuple(self._stored.get(name) for name in known)
-        self._prepared: Prepared | None = None
+        self._prepared: PreparedCall | None = None
         self._shapes = {where: tuple(getattr(self, where).shape) for where in self._stored.values()}
         rates = weight_drop, recurrent_dropout, zoneout, zoneout_cell
         check_rates(cell, Rates(*rates), has_W_h="W_h" in fresh)
@@ -227,7 +227,7 @@ class RecurrentLayer(nn.Module):
             start = cut
         return _joined(self.cell, parts)
 
-    def direct(self) -> tuple[Prepared, Sequence[Tensor | None]] | None:
+    def direct(self) -> tuple[PreparedCall, Sequence[Tensor | None]] | None:
         """What `ops.direct` needs to run the layer.
 
         None where hooks, regularisation, the backend or the kind of a parameter forbid it.

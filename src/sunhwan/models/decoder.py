@@ -13,7 +13,7 @@ from sunhwan.config import ModelConfig
 from sunhwan.data import Ragged
 from sunhwan.errors import ConfigError
 from sunhwan.layers import Attention, Masks, RecurrentLayer
-from sunhwan.layers.attention import Prepared
+from sunhwan.layers.attention import PreparedKeys
 from sunhwan.layers.sequences import is_padding
 from sunhwan.models.inputs import TokenInput
 from sunhwan.models.loss import Loss
@@ -50,7 +50,7 @@ class DecoderState(NamedTuple):
     layers: list[State]
     fed: Tensor | None
     summary: Tensor
-    keys: Prepared | None
+    keys: PreparedKeys | None
 
     def rows(self, texts: Tensor, inputs: Tensor | None = None) -> "DecoderState":
         """Those of these texts (indices, one may be there twice), and of these inputs; None: all."""
@@ -61,7 +61,7 @@ class DecoderState(NamedTuple):
         keys = self.keys
         if keys is not None:
             padding = None if keys.padding is None else keys.padding[inputs]
-            keys = Prepared(keys.keys[inputs], keys.projected[inputs], padding)
+            keys = PreparedKeys(keys.keys[inputs], keys.projected[inputs], padding)
         return DecoderState(layers, fed, self.summary[inputs], keys)
 
 

@@ -17,16 +17,18 @@ LEAST = 1e-30
 """A probability below this counts as this much: of float32 it would be 0."""
 
 
-class Asked(NamedTuple):
+class AskedPassages(NamedTuple):
     """A batch: passages and questions, and which steps of a passage are the answer (N, T) bool."""
 
     passages: Ragged
     questions: Ragged
     targets: Tensor
 
-    def to(self, device: torch.device) -> "Asked":
+    def to(self, device: torch.device) -> "AskedPassages":
         """The same on a device."""
-        return Asked(self.passages.to(device), self.questions.to(device), self.targets.to(device))
+        return AskedPassages(
+            self.passages.to(device), self.questions.to(device), self.targets.to(device)
+        )
 
 
 class PassageReader(nn.Module):
@@ -53,13 +55,13 @@ class PassageReader(nn.Module):
         weights: Tensor = self.attention(self.dropout(query), y, padding=padding).weights
         return weights
 
-    def losses(self, batch: Asked) -> Tensor:
+    def losses(self, batch: AskedPassages) -> Tensor:
         """−log of the weight on the answer, (N)."""
         found = self(batch.passages, batch.questions)
         right: Tensor = (found * batch.targets).sum(1)
         return -right.clamp(min=LEAST).log()
 
-    def loss(self, batch: Asked) -> Loss:
+    def loss(self, batch: AskedPassages) -> Loss:
         """The mean of `losses`."""
         nats = self.losses(batch).mean()
         return Loss(nats, nats, terms=len(batch.targets))

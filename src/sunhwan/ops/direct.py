@@ -2,8 +2,8 @@
 
 The operator of `operators.py` checks its arguments and writes the record anew at each call, behind
 PyTorch's dispatcher: for a small call that is most of the time. Here the record of the parameters is
-written once (`Prepared`) and holds as long as the layer's parameters are the same memory. The results are
-the operator's, bit for bit: the kernel and the products are the same. One exception is a single step of a
+written once (`PreparedCall`) and holds as long as the layer's parameters are the same memory. The results
+are the operator's, bit for bit: kernel and products are the same. One exception is a single step of a
 GRU or Elman network of which a gradient is wanted: PyTorch's own operator is faster there, and is taken; it
 rounds in another order.
 """
@@ -36,7 +36,7 @@ from sunhwan.ops.reference import differentiable_gradients
 PLAIN = (Tensor, torch.nn.Parameter)
 
 
-class Prepared(NamedTuple):
+class PreparedCall(NamedTuple):
     """A layer's kernel, the record of its parameters, and the sizes of what a call makes.
 
     words: the record, for the library. parameters: as they are stored, W_x (G·H, D), b, W_h (G·H, P),
@@ -111,7 +111,7 @@ def memory_of(parameters: Sequence[Tensor | None]) -> list[Any]:
     ]
 
 
-def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
+def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> PreparedCall | None:
     """Prepare a layer; None where it must be run by the operator, ShapeError for freed memory.
 
     stored: W_x, b, W_h, b_h, W_m and the extra parameters, matrices transposed.
@@ -150,7 +150,7 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
         )
         widths = native.kept_widths(inputs, kernel, save=True)
         words = describe_parameters(inputs)
-    return Prepared(
+    return PreparedCall(
         cell, name, found.instructions, kernel, words, tuple(stored), memory_of(stored), W_x,
         tuple(widths.states), widths.products is not None, tuple(widths.further),
         sum(W.numel() for W in (loop[0], loop[2]) if W is not None),
@@ -158,7 +158,7 @@ def prepare(cell: Cell, stored: Sequence[Tensor | None]) -> Prepared | None:
 
 
 def run(
-    prepared: Prepared, x: Tensor | LazyEmbedding, state: State | None, stored: Sequence[Any]
+    prepared: PreparedCall, x: Tensor | LazyEmbedding, state: State | None, stored: Sequence[Any]
 ) -> list[Tensor]:
     """x (N, T, D) → h over time (N, T, P) and every field after the last step; state None: zeros.
 
@@ -181,7 +181,7 @@ def run(
 
 
 def _single_step(
-    prepared: Prepared, x: Tensor, state: Sequence[Tensor], stored: Sequence[Any]
+    prepared: PreparedCall, x: Tensor, state: Sequence[Tensor], stored: Sequence[Any]
 ) -> list[Tensor]:
     """Run one step by PyTorch's operator of exactly this equation."""
     W_x, b, W_h, b_h = stored[:4]
@@ -189,7 +189,7 @@ def _single_step(
     return [h.unsqueeze(1), h.clone()]
 
 
-def is_state(prepared: Prepared, state: Any, N: int) -> bool:
+def is_state(prepared: PreparedCall, state: Any, N: int) -> bool:
     """Whether this is a state as `run` reads it."""
     sizes, dtype = prepared.sizes, prepared.W_x.dtype
     return (
@@ -227,7 +227,7 @@ class DirectRecurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, prepared: Prepared, x: Tensor, ids: Tensor | None, *rest: Any
+        ctx: Any, prepared: PreparedCall, x: Tensor, ids: Tensor | None, *rest: Any
     ) -> tuple[Tensor, ...]:
         initial, stored = rest[: len(prepared.sizes)], rest[len(prepared.sizes) :]
         h, made = _forward(prepared, x, ids, initial, save=True)
@@ -240,7 +240,7 @@ class DirectRecurrence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_h: Tensor | None, *d_last: Tensor | None) -> tuple[Any, ...]:
-        r: Prepared = ctx.prepared
+        r: PreparedCall = ctx.prepared
         saved = iter(ctx.saved_tensors)
         x, ids = next(saved), next(saved)
         initial, stored = list(islice(saved, len(r.sizes))), list(islice(saved, len(r.parameters)))
@@ -267,7 +267,7 @@ class DirectRecurrence(torch.autograd.Function):
 
 
 def _forward(
-    r: Prepared, x: Tensor, ids: Tensor | None, initial: Sequence[Tensor], *, save: bool
+    r: PreparedCall, x: Tensor, ids: Tensor | None, initial: Sequence[Tensor], *, save: bool
 ) -> tuple[Tensor, Made]:
     """h over time, and what was written beside it."""
     a, b = r.products(x, ids).multiply()
@@ -297,7 +297,7 @@ def _last(h: Tensor, made: Made) -> list[Tensor]:
     return [first, *(field.narrow(0, (T - 1) * N, N).clone() for field in made.fields)]
 
 
-def _describe(r: Prepared, initial: Sequence[Tensor], h: Tensor, made: Made) -> "array[int]":
+def _describe(r: PreparedCall, initial: Sequence[Tensor], h: Tensor, made: Made) -> "array[int]":
     """The record of a forward pass; a backward one adds to it."""
     N, T, P = h.shape
     words = r.words[:]
@@ -327,7 +327,7 @@ def _plain(x: Any, dtype: torch.dtype, shape: tuple[int, ...]) -> bool:
 
 
 def _backward(
-    r: Prepared,
+    r: PreparedCall,
     x: Tensor,
     ids: Tensor | None,
     initial: Sequence[Tensor],

@@ -18,7 +18,7 @@ from sunhwan.exporting.c.parts import begin_lines
 from sunhwan.exporting.c.predictor_source import (
     Ending,
     Function,
-    Network,
+    PredictorParts,
     pool_of,
     predictor_source,
 )
@@ -66,7 +66,9 @@ def encoder_decoder_source(task: Any, name: str, weights: str) -> CSource:
     levels, pool = [], ("last", reader.summary_size, reader.summary_size)
     if isinstance(reader, SequenceReader):
         levels, pool = levels_of(reader.encoder.recurrent), pool_of(reader.pooling)
-    network = Network(read_program(layer, scale_of(task)), levels, head_program(decoder.output))
+    network = PredictorParts(
+        read_program(layer, scale_of(task)), levels, head_program(decoder.output)
+    )
     kind = "int" if isinstance(layer, TokenInput | LabelsInput) else "float"
     parameters, arguments = f"const {kind} *read" + ", int steps" * sequence, "read"
     if isinstance(layer, WordInput):

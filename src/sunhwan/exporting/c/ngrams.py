@@ -3,7 +3,7 @@
 import numpy as np
 
 from sunhwan.exporting.c.functions import floats, literal, whole
-from sunhwan.exporting.c.parts import Parts, filled
+from sunhwan.exporting.c.parts import SourceParts, filled
 from sunhwan.models.ngrams import BASE, PRIME, NgramLinear
 
 CODE = """\
@@ -51,7 +51,7 @@ static void add_ngrams(const struct NAME *m, int steps, float *logits)
 """
 
 
-def add_ngrams(parts: Parts, part: NgramLinear, temperature: float) -> None:
+def add_ngrams(parts: SourceParts, part: NgramLinear, temperature: float) -> None:
     """Add the function `add_ngrams`, which divides by the temperature, too."""
     parts.table(part.weight.numpy().T, "NGRAMS")
     frequency, bias = (value.numpy().astype(np.float32) for value in (part.frequency, part.bias))
@@ -63,7 +63,7 @@ def add_ngrams(parts: Parts, part: NgramLinear, temperature: float) -> None:
     parts.add(filled(code, _numbers(part)))
 
 
-def add_word_codes(parts: Parts, part: NgramLinear) -> None:
+def add_word_codes(parts: SourceParts, part: NgramLinear) -> None:
     """Add the function `word_code`; id −1, no letter, is never asked about."""
     for label, ids in (("FOLDED", part.folded), ("SPELLED", part.spelled)):
         parts.add_raw(whole(label, ids[:-1].numpy()) + "\n")

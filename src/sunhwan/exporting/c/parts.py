@@ -9,7 +9,7 @@ from sunhwan.program import Program
 from sunhwan.program.operations import Numbers
 
 
-class Parts:
+class SourceParts:
     """The parts of a file.
 
     texts: in order. functions: those of programs. flash: bytes of the tables. operations: additions and

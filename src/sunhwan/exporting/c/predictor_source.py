@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sunhwan import __version__
 from sunhwan.exporting.c.coding import quoted
 from sunhwan.exporting.c.ngrams import add_ngrams
-from sunhwan.exporting.c.parts import Parts, begin_lines, each_step
+from sunhwan.exporting.c.parts import SourceParts, begin_lines, each_step
 from sunhwan.exporting.c.predictor_code import POOLS
-from sunhwan.exporting.c.reading import Reading, Texts, add_reading
+from sunhwan.exporting.c.reading import InputCode, Texts, add_reading
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.predictor_programs import Level, Read
 from sunhwan.layers import Pooling
@@ -59,7 +59,7 @@ SHORTER = """ For shorter inputs
 """Of inputs that are sequences."""
 
 
-class Network(NamedTuple):
+class PredictorParts(NamedTuple):
     """Parts that all predictors have: the input, the recurrence, and the head of a step or vector."""
 
     read: Read
@@ -108,11 +108,11 @@ class Ending(NamedTuple):
 
 
 def predictor_source(
-    name: str, about: str, network: Network, ending: Ending, weights: str, steps: int
+    name: str, about: str, network: PredictorParts, ending: Ending, weights: str, steps: int
 ) -> CSource:
     """The file; steps: how many the struct has room for unless the compiler is told."""
     levels, upper = network.levels, name.upper()
-    parts, D = Parts(name, weights), _given(network)
+    parts, D = SourceParts(name, weights), _given(network)
     ngrams, temperature = ending.ngrams or (None, 1.0)
     reading = add_reading(parts, network.read, D, ngrams)
     rows, here, stride = _recurrence(parts, levels, D)
@@ -156,7 +156,7 @@ def predictor_source(
     return CSource("\n".join([head, *parts.texts, "#endif\n"]), struct)
 
 
-def _recurrence(parts: Parts, levels: list[Level], D: int) -> tuple[dict[str, int], str, int]:
+def _recurrence(parts: SourceParts, levels: list[Level], D: int) -> tuple[dict[str, int], str, int]:
     """Add the function `run`: numbers a step of m->a and m->b, where its outputs are and their size."""
     calls = []
     rows = {"a": D, "b": 0 if levels else 1}
@@ -181,7 +181,11 @@ def _recurrence(parts: Parts, levels: list[Level], D: int) -> tuple[dict[str, in
 
 
 def _fields(
-    parts: Parts, reading: Reading, levels: list[Level], ending: Ending, rows: dict[str, int]
+    parts: SourceParts,
+    reading: InputCode,
+    levels: list[Level],
+    ending: Ending,
+    rows: dict[str, int],
 ) -> tuple[list[str], int, int]:
     """The fields of the struct; how many bytes they have for each step, and 4 bytes each beside."""
     row = 4 * (rows["a"] + rows["b"] + (ending.score is not None))
@@ -225,7 +229,7 @@ def _filled(code: str, given: str, passed: str) -> str:
     return code
 
 
-def _given(network: Network) -> int:
+def _given(network: PredictorParts) -> int:
     """Numbers of a step as the recurrence reads it, or what stands in its place."""
     read = network.read
     if network.levels:

@@ -22,7 +22,7 @@ from sunhwan.exporting.c.predictor_code import (
     TAG_TEXT,
     VITERBI,
 )
-from sunhwan.exporting.c.predictor_source import Ending, Network, pool_of, predictor_source
+from sunhwan.exporting.c.predictor_source import Ending, PredictorParts, pool_of, predictor_source
 from sunhwan.exporting.c.reading import Texts, told
 from sunhwan.exporting.c.source import CSource
 from sunhwan.exporting.parity import Check, Numbers, checked
@@ -176,7 +176,7 @@ def predictor_file(task: Any, name: str, weights: str) -> CSource:
     # With n-grams beside it the sum of both is divided by the temperature.
     temperature = 1.0 if ending.ngrams else getattr(model, "temperature", 1.0)
     head = ending.head or head_program(model.output, temperature)
-    network = Network(read, levels_of(model.encoder.recurrent), head)
+    network = PredictorParts(read, levels_of(model.encoder.recurrent), head)
     about = f"{about_network(task.title.capitalize(), model.encoder.recurrent)}."
     steps = 1 if reads_one_step(task) else max(STEPS, 2 * ending.sizes.get("HORIZON", 0))
     return predictor_source(name, about, network, ending, weights, steps)

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sunhwan.exporting.c.coding import SPACES, characters_code, encoding
 from sunhwan.exporting.c.ngrams import add_word_codes
-from sunhwan.exporting.c.parts import Parts, begin_lines, each_step, filled
+from sunhwan.exporting.c.parts import SourceParts, begin_lines, each_step, filled
 from sunhwan.exporting.c.word_code import TEXT, known_words, read_code
 from sunhwan.exporting.predictor_programs import Images, Level, Read, Words
 from sunhwan.models.inputs import InputLayer, TokenInput, WordInput
@@ -99,7 +99,7 @@ class Texts(NamedTuple):
         return None
 
 
-class Reading(NamedTuple):
+class InputCode(NamedTuple):
     """How what is read comes into m->a.
 
     given, passed: parameters and arguments of the functions. levels: with a state in the struct.
@@ -113,7 +113,9 @@ class Reading(NamedTuple):
     sizes: tuple[tuple[str, int], ...] = ()
 
 
-def add_reading(parts: Parts, read: Read, D: int, ngrams: NgramLinear | None = None) -> Reading:
+def add_reading(
+    parts: SourceParts, read: Read, D: int, ngrams: NgramLinear | None = None
+) -> InputCode:
     """Add the function `fill`, which makes the vectors (steps, D), or says -1, and all that it needs.
 
     ngrams: to m->codes come what its n-grams are made of.
@@ -122,7 +124,7 @@ def add_reading(parts: Parts, read: Read, D: int, ngrams: NgramLinear | None = N
         reading, fill = _images(parts, read.images, D)
     elif read.program is not None:
         parts.function("read_step", read.program)
-        reading = Reading("const float *read, int steps")
+        reading = InputCode("const float *read, int steps")
         fill = f"read_step(m, read + t * {read.numbers}, m->a + t * {D});"
     elif read.words is not None:
         reading, fill = _words(parts, read.words, ngrams)
@@ -149,7 +151,7 @@ def told(layer: InputLayer) -> str:
     return "as read, not scaled"
 
 
-def _images(parts: Parts, images: Images, D: int) -> tuple[Reading, str]:
+def _images(parts: SourceParts, images: Images, D: int) -> tuple[InputCode, str]:
     parts.function("scale", images.scale)
     here, there, calls = "image", "maps", []
     sizes = {"image": images.side**2, "maps": 0}
@@ -167,11 +169,11 @@ def _images(parts: Parts, images: Images, D: int) -> tuple[Reading, str]:
     calls.append(f"    whole_image(m, m->{here}, out);")
     parts.add(IMAGE.replace("CALLS", "\n".join(calls)))
     around = max(9 * layer.channels for layer in images.layers)
-    reading = Reading("const float *read, int steps", fields=(*sizes.items(), ("around", around)))
+    reading = InputCode("const float *read, int steps", fields=(*sizes.items(), ("around", around)))
     return reading, f"read_image(m, read + t * {images.side**2}, m->a + t * {D});"
 
 
-def _words(parts: Parts, words: Words, ngrams: NgramLinear | None) -> tuple[Reading, str]:
+def _words(parts: SourceParts, words: Words, ngrams: NgramLinear | None) -> tuple[InputCode, str]:
     levels = (words.onward, words.back)
     parts.table(words.table)
     parts.flash += 4 * words.letters.size
@@ -183,14 +185,14 @@ def _words(parts: Parts, words: Words, ngrams: NgramLinear | None) -> tuple[Read
         code = "    m->codes[t] = word_code(letters, count);\n"
     begin = "\n".join(begin_lines(list(levels)))
     parts.add(read_code(words, begin, parts.scaled("TABLE", "word"), code))
-    reading = Reading(
+    reading = InputCode(
         "const int *words, const int *letters, int steps", "words, letters, steps", levels,
         sizes=(("LETTERS", SPELLED),),
     )  # fmt: skip
     return reading, "read_word(m, words[t], letters + t * UPPER_LETTERS, t);"
 
 
-def _tables(parts: Parts, read: Read, D: int) -> tuple[Reading, str]:
+def _tables(parts: SourceParts, read: Read, D: int) -> tuple[InputCode, str]:
     """Of tokens, or of several columns of labels."""
     calls = []
     tables = [read.table] if read.table is not None else list(read.tables)
@@ -204,4 +206,4 @@ def _tables(parts: Parts, read: Read, D: int) -> tuple[Reading, str]:
             f"for (int j = 0; j < {wide}; j++) "
             f"m->a[{place}] = {parts.scaled(label, row)}{label}[{row} * {wide} + j];"
         )
-    return Reading("const int *read, int steps"), f"{{ {' '.join(calls)} }}"
+    return InputCode("const int *read, int steps"), f"{{ {' '.join(calls)} }}"

@@ -34,7 +34,7 @@ from sunhwan.exporting.c.predictors import (
 )
 from sunhwan.exporting.c.source import CSource, c_source
 from sunhwan.exporting.formats import Exported
-from sunhwan.exporting.parity import Reading
+from sunhwan.exporting.parity import RandomReading
 from sunhwan.exporting.whole import whole_step
 from sunhwan.generation.prompt import start_tokens
 from sunhwan.models import LanguageModel
@@ -118,7 +118,7 @@ def _compare(
     compiler: list[str], name: str, source: CSource, model: LanguageModel, weights: str
 ) -> float:
     """The largest deviation of the logits over many steps; ConfigError where it is too large."""
-    reading = Reading.of(model)
+    reading = RandomReading.of(model)
     with compiled(compiler, name, source.text) as library:
         state = ctypes.create_string_buffer(source.struct)
         logits = (ctypes.c_float * model.vocabulary_size)()

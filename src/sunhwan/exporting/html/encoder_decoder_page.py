@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sunhwan.exporting.html.encoder_decoder_parts import decoder
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.page_parts import Answering
 from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
 from sunhwan.exporting.predictor_checks import in_precision_of
@@ -52,7 +52,7 @@ def encoder_decoder_page(task: EncoderDecoderTask) -> Answering | None:
     )
 
 
-def _facts(task: EncoderDecoderTask, parts: Parts, model: Any) -> dict[str, Any]:
+def _facts(task: EncoderDecoderTask, parts: PageParts, model: Any) -> dict[str, Any]:
     assert isinstance(model, EncoderDecoder)
     reader, kind = model.reader, task.input_kind
     facts: dict[str, Any] = {

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.models.decoder import Decoder
 
 
-def decoder(parts: Parts, model: Decoder) -> dict[str, Any]:
+def decoder(parts: PageParts, model: Decoder) -> dict[str, Any]:
     """The decoder: its state before the first token, a step, what it looks at."""
     table = parts.table("written", model.inputs.embedding)
     levels = parts.stack(model.recurrent)

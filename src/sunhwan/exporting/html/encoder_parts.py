@@ -20,7 +20,7 @@ from sunhwan.program.operations import Numbers
 
 
 @dataclass
-class Parts:
+class PageParts:
     """Parts of a page, from a model: arrays by name, sources of steps in order, numbers of memory."""
 
     arrays: dict[str, Numbers] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from sunhwan.data.clock import Clock
 from sunhwan.data.series_steps import MOST_EMPTY
 from sunhwan.data.windows import DRAWN
 from sunhwan.errors import ConfigError, listed
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.page_parts import Answering
 from sunhwan.exporting.predictor_checks import in_precision_of
 from sunhwan.models.forecaster import QUANTILES, Forecaster
@@ -72,7 +72,7 @@ def _dated(task: Forecast) -> bool:
     return calendar is not None and calendar.unit in ("months", "time")
 
 
-def _facts(task: Forecast, parts: Parts, model: Any) -> dict[str, Any]:
+def _facts(task: Forecast, parts: PageParts, model: Any) -> dict[str, Any]:
     assert isinstance(model, Forecaster)
     assert isinstance(model.encoder.inputs, FrameInput)
     layout, settings = task.layout, task.settings

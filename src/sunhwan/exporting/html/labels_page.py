@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sunhwan.data import pad
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.page_parts import Answering
 from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
 from sunhwan.exporting.predictor_checks import in_precision_of
@@ -63,7 +63,11 @@ def _page(
 
 
 def _facts(
-    task: Classify | Tag, columns: list[str], tokenizer: Tokenizer | None, parts: Parts, model: Any
+    task: Classify | Tag,
+    columns: list[str],
+    tokenizer: Tokenizer | None,
+    parts: PageParts,
+    model: Any,
 ) -> dict[str, Any]:
     assert isinstance(model, Classifier | Tagger)
     facts: dict[str, Any] = {
@@ -87,7 +91,7 @@ def _facts(
     return facts
 
 
-def _tokenizer(tokenizer: Tokenizer, parts: Parts, model: Any) -> dict[str, Any]:
+def _tokenizer(tokenizer: Tokenizer, parts: PageParts, model: Any) -> dict[str, Any]:
     assert isinstance(model, Tagger)
     return {
         "vocabulary": tokenizer.vocabulary.to_dict(),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from torch import nn
 
 from sunhwan.errors import ConfigError
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.packing import packed
 from sunhwan.program.operations import Numbers
 
@@ -34,7 +34,7 @@ class Answering(NamedTuple):
     engine: tuple[str, ...]
     body: str
     scripts: tuple[str, ...]
-    facts: Callable[[Parts, nn.Module], dict[str, Any]]
+    facts: Callable[[PageParts, nn.Module], dict[str, Any]]
     questions: Sequence[Any]
     outputs: str
     wanted: Callable[[nn.Module], npt.NDArray[Any]]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.page_parts import Answering
 from sunhwan.exporting.html.random_questions import as_read, random_questions, scripts_of
 from sunhwan.exporting.predictor_checks import in_precision_of
@@ -35,7 +35,7 @@ def passage_page(task: AnswerQuestions) -> Answering:
     )
 
 
-def _facts(task: AnswerQuestions, parts: Parts, model: Any) -> dict[str, Any]:
+def _facts(task: AnswerQuestions, parts: PageParts, model: Any) -> dict[str, Any]:
     assert isinstance(model, PassageReader)
     return {
         "columns": list(task.columns.inputs),

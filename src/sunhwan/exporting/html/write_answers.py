@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from sunhwan.errors import ConfigError
-from sunhwan.exporting.html.encoder_parts import Parts
+from sunhwan.exporting.html.encoder_parts import PageParts
 from sunhwan.exporting.html.page_parts import (
     Answering,
     foundation,
@@ -81,7 +81,7 @@ def _round(model: nn.Module) -> None:
 
 def _parts(page: Answering, model: nn.Module, weights: str) -> tuple[str, str, str]:
     """What is known of the model (JSON), its steps (JavaScript), its weights (`packing`)."""
-    parts = Parts()
+    parts = PageParts()
     facts = page.facts(parts, model)
     halves = [
         name

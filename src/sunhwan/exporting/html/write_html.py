@@ -26,7 +26,7 @@ from sunhwan.exporting.html.page_parts import (
 )
 from sunhwan.exporting.html.training import training
 from sunhwan.exporting.html.write_answers import answer_page, answering
-from sunhwan.exporting.parity import Reading, checked
+from sunhwan.exporting.parity import RandomReading, checked
 from sunhwan.exporting.whole import WholeStep, whole_step
 from sunhwan.generation.lines import LineBreak
 from sunhwan.generation.prompt import start_tokens
@@ -151,7 +151,7 @@ def _compare(
     model: LanguageModel, step: WholeStep, engine: str, weights: str
 ) -> tuple[float, tuple[str, ...]]:
     """The largest deviation of the logits, of the page where there is Node.js, else of its program."""
-    reading = Reading.of(model)
+    reading = RandomReading.of(model)
     node = node_or_none()
     notes: tuple[str, ...] = ()
     if node is None:

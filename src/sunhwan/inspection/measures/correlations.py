@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sunhwan.inspection.measures.state_reader import Batch, Selection, read_states
+from sunhwan.inspection.measures.state_reader import Selection, StateBatch, read_states
 from sunhwan.inspection.subjects import Subject
 from sunhwan.layers import Recurrent
 
@@ -45,7 +45,7 @@ def units_of(stack: str, recurrent: Recurrent) -> list[Unit]:
     ]
 
 
-def values_of(recurrent: Recurrent, batch: Batch) -> Iterator[Tensor]:
+def values_of(recurrent: Recurrent, batch: StateBatch) -> Iterator[Tensor]:
     """The fields of the states of all layers, each (N, T, H)."""
     for layer, values in zip(recurrent.stack, batch.layers, strict=True):
         for field in layer.cell.state_type._fields:

@@ -62,7 +62,7 @@ class Selection(NamedTuple):
         return Selection(rows, lengths, self.steps[places], chosen_on), places
 
 
-class Batch(NamedTuple):
+class StateBatch(NamedTuple):
     """The states of some rows over some steps.
 
     layers: as `Traced` has them, name → (N, T, H). places: (N, T), which of the n steps each is, −1
@@ -97,7 +97,7 @@ def select_steps(subject: Subject, passages: Sequence[Passage], limit: int) -> S
     return Selection(rows, kept_lengths, _places(starts, kept_lengths), chosen_on)
 
 
-def read_states(subject: Subject, stretches: Selection) -> Iterator[Batch]:
+def read_states(subject: Subject, stretches: Selection) -> Iterator[StateBatch]:
     """The states of the first stack along all stretches, batch by batch; no gradients."""
     if not len(stretches.steps):
         return
@@ -106,7 +106,7 @@ def read_states(subject: Subject, stretches: Selection) -> Iterator[Batch]:
         yield from batches(subject, stretches)
 
 
-def _of_text(subject: Subject, stretches: Selection) -> Iterator[Batch]:
+def _of_text(subject: Subject, stretches: Selection) -> Iterator[StateBatch]:
     """Side by side, the state carried on."""
     task: Any = subject.task
     ids = torch.stack(stretches.rows).to(subject.task.device)
@@ -117,10 +117,10 @@ def _of_text(subject: Subject, stretches: Selection) -> Iterator[Batch]:
         with observing(subject.recurrents[subject.main], Look.STATES) as calls:
             _, state = task.model.read(part, state, task.resets(part))
         places = starts + torch.arange(start, start + part.shape[1])
-        yield Batch(calls[0].traced.layers, places.to(ids.device))
+        yield StateBatch(calls[0].traced.layers, places.to(ids.device))
 
 
-def _of_examples(subject: Subject, stretches: Selection) -> Iterator[Batch]:
+def _of_examples(subject: Subject, stretches: Selection) -> Iterator[StateBatch]:
     """Each from the initial state on, those of a length together."""
     order = np.argsort(-stretches.lengths, kind="stable").tolist()
     while order:
@@ -132,7 +132,7 @@ def _of_examples(subject: Subject, stretches: Selection) -> Iterator[Batch]:
         step = torch.arange(T)
         lengths = torch.from_numpy(stretches.lengths[rows]).unsqueeze(1)
         places = torch.from_numpy(stretches.starts[rows]).unsqueeze(1) + step
-        yield Batch(layers, torch.where(step < lengths, places, -1).to(subject.task.device))
+        yield StateBatch(layers, torch.where(step < lengths, places, -1).to(subject.task.device))
 
 
 def _steps(passage: Passage) -> int:

@@ -20,7 +20,7 @@ from sunhwan.inspection.measures.spectrum import Spectrum, spectrum, spectrum_hi
 from sunhwan.inspection.measures.traces import Trace, trace
 from sunhwan.inspection.measures.unrolling import unrolled
 from sunhwan.inspection.progress import Progress, no_progress
-from sunhwan.inspection.report.contents import About, LayerFacts, Limits, Report
+from sunhwan.inspection.report.contents import About, InspectionLimits, LayerFacts, Report
 from sunhwan.inspection.subjects import Passage, Subject, subject_of
 from sunhwan.store import Run, load_model
 
@@ -56,7 +56,7 @@ def inspect(
     *,
     others: Sequence[Path] = (),
     features: Sequence[Feature] = (),
-    limits: Limits | None = None,
+    limits: InspectionLimits | None = None,
     progress: SectionProgress = lambda section, done: None,
 ) -> Report:
     """Look into the model of a run folder, or of a model folder if a text is given.
@@ -66,7 +66,7 @@ def inspect(
 
     Raises UsageError for a model that reads no sequence, or when there is no text.
     """
-    limits = limits or Limits()
+    limits = limits or InspectionLimits()
     compared = {other: _subject(other) for other in others}
     subject, config = _subject(folder)
     passages = _passages(subject, config, folder, text)
@@ -90,7 +90,7 @@ class _Work:
         subject: Subject,
         config: Config | None,
         passages: list[Passage],
-        limits: Limits,
+        limits: InspectionLimits,
         progress: SectionProgress,
     ) -> None:
         self.folder, self.subject, self.config = folder, subject, config
@@ -224,7 +224,10 @@ class _Work:
 
 
 def _flow(
-    subject: Subject, passages: Sequence[Passage], limits: Limits, told: Progress = no_progress
+    subject: Subject,
+    passages: Sequence[Passage],
+    limits: InspectionLimits,
+    told: Progress = no_progress,
 ) -> Flow:
     return gradient_flow(subject, passages, lags=limits.lags, count=limits.windows, progress=told)
 

@@ -15,7 +15,7 @@ from sunhwan.inspection.measures.traces import Trace
 from sunhwan.inspection.measures.unrolling import Unrolling
 
 
-class Limits(NamedTuple):
+class InspectionLimits(NamedTuple):
     """How much is read. tokens: for probes; positions: for memory in use; windows: for gradients."""
 
     tokens: int = 400_000
@@ -26,7 +26,7 @@ class Limits(NamedTuple):
     jacobians: int = 8
 
 
-QUICK = Limits(20_000, 48, 16, 60, (0, 1, 2, 5, 10, 20, 50, 100, 200), 3)
+QUICK = InspectionLimits(20_000, 48, 16, 60, (0, 1, 2, 5, 10, 20, 50, 100, 200), 3)
 """For a first look."""
 
 

@@ -11,7 +11,7 @@ from sunhwan.config import Config, TrainingConfig, Value
 from sunhwan.data.built_in_passages import BUILT_IN_PASSAGES, made_questions
 from sunhwan.errors import ConfigError, DataError, StoreError, quoted
 from sunhwan.models.loss import Loss
-from sunhwan.models.passage_reader import Asked, PassageReader
+from sunhwan.models.passage_reader import AskedPassages, PassageReader
 from sunhwan.tasks.answer.baselines import beside_baselines
 from sunhwan.tasks.answer.passage_words import key_of, places_of, sentence_texts
 from sunhwan.tasks.answer.scores import AnswerScores, right_keys, said, scores_of
@@ -97,7 +97,7 @@ class AnswerQuestions(TableTask):
     def targets_of(self, example: Any) -> int:
         return 1
 
-    def collate(self, examples: Sequence[Example]) -> Asked:
+    def collate(self, examples: Sequence[Example]) -> AskedPassages:
         passages, questions = (
             self.input_kind.collate([example.inputs[part] for example in examples])
             for part in (0, 1)
@@ -106,9 +106,9 @@ class AnswerQuestions(TableTask):
         for row, example in enumerate(examples):
             if example.target is not None:
                 targets[row, : len(example.target)] = example.target
-        return Asked(passages, questions, targets)
+        return AskedPassages(passages, questions, targets)
 
-    def loss(self, batch: Asked, state: Any, training: TrainingConfig) -> Loss:
+    def loss(self, batch: AskedPassages, state: Any, training: TrainingConfig) -> Loss:
         return self.model.loss(batch.to(self.device))
 
     @torch.no_grad()

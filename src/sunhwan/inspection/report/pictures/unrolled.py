@@ -16,7 +16,7 @@ from sunhwan.plots import ACCENT, INK, SOFT
 DOTS = "…"
 
 
-class Column(NamedTuple):
+class DrawnStep(NamedTuple):
     """A step in the unrolled view: its name, or dots for those left out. block: which it is in."""
 
     name: str
@@ -75,11 +75,11 @@ def draw_unrolled(unrolling: Unrolling, words: Phrases, *, pooled: bool = False)
     return figure
 
 
-def _columns(unrolling: Unrolling, stack: str) -> list[Column]:
+def _columns(unrolling: Unrolling, stack: str) -> list[DrawnStep]:
     T = unrolling.block_length
     if T is None:
         letter = "S" if stack == "encoder" and _depth(unrolling, "decoder") else "T"
-        return [Column("1", 0), Column("2", 0), Column(DOTS, 0), Column(letter, 0)]
+        return [DrawnStep("1", 0), DrawnStep("2", 0), DrawnStep(DOTS, 0), DrawnStep(letter, 0)]
     found = []
     for block in range(2):
         first, last = block * T + 1, (block + 1) * T
@@ -87,7 +87,7 @@ def _columns(unrolling: Unrolling, stack: str) -> list[Column]:
         names = [str(step) for step in range(first, last + 1)]
         if T > 3:
             names = [names[0], names[1], DOTS, names[-1]]
-        found += [Column(name, block) for name in names]
+        found += [DrawnStep(name, block) for name in names]
     return found
 
 
@@ -131,7 +131,7 @@ def _draw_line(
     axes: Axes,
     start: float,
     layers: Sequence[UnrolledLayer],
-    columns: Sequence[Column],
+    columns: Sequence[DrawnStep],
     *,
     outputs: bool,
     pooled: bool,
@@ -192,7 +192,7 @@ def _draw_reading(
 
 
 def _draw_blocks(
-    axes: Axes, columns: Sequence[Column], depth: int, length: int, rows: int, words: Phrases,
+    axes: Axes, columns: Sequence[DrawnStep], depth: int, length: int, rows: int, words: Phrases,
     *, crosses: bool,
 ) -> None:  # fmt: skip
     """The border between the two blocks, and what each of them is."""
