@@ -19,6 +19,7 @@ from sunhwan.layers.plain import run_plain
 from sunhwan.layers.regularisation import Masks
 from sunhwan.layers.row_layout import row_layout
 from sunhwan.layers.sequences import in_order, resets_in_order
+from sunhwan.layers.single_step import begun_anew, one_step_begins
 from sunhwan.layers.states import as_weights, detach
 from sunhwan.ops import LazyEmbedding, materialised
 from sunhwan.ops.modes import eager, tracing
@@ -212,6 +213,8 @@ class Recurrent(nn.Module):
         """
         if self._observers:
             return run_observed(self, self._observers, x, state, resets, lengths, masks)
+        if one_step_begins(x, resets, lengths) and not self.stateful:
+            state, resets = begun_anew(self, x, state, resets), None
         if resets is None and lengths is None and eager():
             found = run_plain(self, x, state, masks)
             if found is not None:
