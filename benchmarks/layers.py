@@ -8,14 +8,21 @@ beside torch.nn in one process, over many shapes, on one thread and on two; with
 processor, on one thread, which other work on the machine changes little.
 `python -m benchmarks.layers --ragged [--quick]`: rows of very unequal length beside
 `pack_padded_sequence`, and resets beside none.
+`python -m benchmarks.layers --compile [--quick]`: `torch.compile` of a stack: its seconds, and its speed
+beside the same stack uncompiled.
 """
 
+import multiprocessing
+import os
 import statistics
+import time
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
+from unittest import mock
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from benchmarks.kernels import PEERS, SHAPES, Shape, peer_step, step_of
@@ -215,6 +222,71 @@ def ragged(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
     return text, rows
 
 
+COMPILED: tuple[Shape, int] = ((32, 64, 256), 6)
+"""The shape and number of layers that `torch.compile` is given."""
+
+
+def compile_seconds(shape: Shape, layers: int, *, after_another: bool) -> float:
+    """Seconds of `torch.compile` until the first gradient, in this process."""
+
+    def first(module: nn.Module, size: int) -> float:
+        x = torch.randn(shape[0], shape[1], size, requires_grad=True)
+        begun = time.perf_counter()
+        made = torch.compile(module)(x)
+        (made[0] if isinstance(made, tuple) else made).sum().backward()
+        return time.perf_counter() - begun
+
+    if after_another:
+        first(nn.Sequential(nn.Linear(8, 8), nn.Tanh()), 8)
+    return first(Recurrent("lstm", shape[2], shape[2], num_layers=layers), shape[2])
+
+
+def in_fresh_process(shape: Shape, layers: int, *, after_another: bool) -> float:
+    """`compile_seconds` in a process of its own that finds nothing compiled before."""
+    context = multiprocessing.get_context("spawn")
+    with (
+        mock.patch.dict(os.environ, {"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}),
+        context.Pool(1) as pool,
+    ):
+        options = {"after_another": after_another}
+        return pool.apply(compile_seconds, (shape, layers), options)
+
+
+def compiled(*, quick: bool, rounds: int) -> tuple[str, list[dict[str, object]]]:
+    """The text and row of a compiled stack of LSTMs."""
+    shape, layers = ((4, 8, 16), 2) if quick else COMPILED
+    first, second = (
+        in_fresh_process(shape, layers, after_another=after) for after in (False, True)
+    )
+    eager = Recurrent("lstm", shape[2], shape[2], num_layers=layers)
+    made: Any = torch.compile(eager)
+    sides = {
+        "eager": step_of(eager, shape, shape[2], fast=False),
+        "compiled": step_of(made, shape, shape[2], fast=False),
+    }
+    seconds = in_turn(sides, rounds=rounds)
+    row: dict[str, object] = {
+        "layers": layers,
+        "shape": shape,
+        "compile_seconds": first,
+        "compile_seconds_after_another": second,
+        "eager_ms": 1e3 * seconds["eager"],
+        "compiled_ms": 1e3 * seconds["compiled"],
+        "ratio": seconds["eager"] / seconds["compiled"],
+    }
+    header = ["layers", "(N, T, D=H)", "first, s", "after another, s", "eager, ms", "compiled, ms"]
+    line = (
+        layers, shape, f"{first:.1f}", f"{second:.1f}",
+        f"{row['eager_ms']:.1f}", f"{row['compiled_ms']:.1f}", f"{row['ratio']:.2f}",
+    )  # fmt: skip
+    text = table([*header, "×"], [line]) + (
+        "\n`torch.compile` of a stack of LSTMs, until the first gradient, in a fresh process without "
+        "anything kept; *after another*: once a small module was compiled, which loads the compiler. "
+        f"Forward and backward: medians of {rounds} rounds in turn in one process; {machine()}.\n"
+    )
+    return text, [row]
+
+
 def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--rounds", type=int, default=9)
@@ -222,14 +294,18 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="many shapes, as a plain layer")
     parser.add_argument("--cpu", action="store_true", help="a sweep in time of the processor")
     parser.add_argument("--ragged", action="store_true", help="unequal lengths, and resets")
+    parser.add_argument("--compile", action="store_true", help="a stack under torch.compile")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    if arguments.sweep or arguments.ragged:
+    if arguments.sweep or arguments.ragged or arguments.compile:
         rounds = min(arguments.rounds, 3) if arguments.quick else arguments.rounds
         given = {"quick": arguments.quick, "rounds": rounds}
-        found = sweep(cpu=arguments.cpu, **given) if arguments.sweep else ragged(**given)
+        if arguments.sweep:
+            found = sweep(cpu=arguments.cpu, **given)
+        else:
+            found = (compiled if arguments.compile else ragged)(**given)
         publish(*found, arguments)
         return
     if arguments.cpu:

@@ -4,7 +4,7 @@ One call is a rollout of N environments and T steps and its update, on `Recall` 
 examples/recurrent_policy.py: that example's loop with a recurrent layer, the same loop with two layers
 without a state, and RecurrentPPO of sb3-contrib in a process of its own. Environment, hidden size,
 rollout, epochs and minibatches are the same. RecurrentPPO has one LSTM for policy and value, as ours.
-`python -m benchmarks.policies [--quick] [--json FILE] [--markdown FILE]`
+`python -m benchmarks.policies [--settings N] [--quick] [--json FILE] [--markdown FILE]`
 """
 
 import sys
@@ -121,13 +121,17 @@ def measure(setting: Setting, rounds: int) -> dict[str, object]:
 def main() -> None:
     parser = arguments_of(__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--settings", type=int, default=len(SETTINGS), help="the first so many")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--quick", action="store_true", help="a small size, to see that it runs")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     rounds = min(arguments.rounds, 2) if arguments.quick else arguments.rounds
-    rows = [measure(s, rounds) for s in ((QUICK,) if arguments.quick else SETTINGS)]
+    rows = [
+        measure(s, rounds)
+        for s in ((QUICK,) if arguments.quick else SETTINGS[: arguments.settings])
+    ]
     header = [
         "(N, T, H)",
         "cell",
