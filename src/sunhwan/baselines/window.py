@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sunhwan.progress import tell
+
 WINDOW = 8
 """n: tokens that it sees."""
 EMBEDDING_SIZE = 32
@@ -77,6 +79,7 @@ def fit(
             adam.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
+            tell("learning_a_window", step + 1, steps)
     return network
 
 

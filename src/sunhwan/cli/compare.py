@@ -219,10 +219,12 @@ def _simple(
     """What simple methods reach, or why that is not known."""
     if not wanted:
         return None, ""
+    from sunhwan.cli.terminal import watched
     from sunhwan.comparison import beside
 
     try:
-        return beside(found[0], test or ""), ""
+        with watched():
+            return beside(found[0], test or ""), ""
     except UsageError as error:
         return None, str(error)
 
