@@ -18,7 +18,8 @@
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
         --markdown benchmarks/results/tinyshakespeare.md
     (and with `--minutes 5.2`, `…_long.md`)
-    python -m benchmarks.classification nsmc TRAIN TEST --markdown benchmarks/results/nsmc.md
+    python -m benchmarks.classification nsmc TRAIN TEST --minutes 20 --cpu \
+        --markdown benchmarks/results/nsmc.md
     python -m benchmarks.classification sms FILE --cpu --json JSON
     python -m benchmarks.classification sentences FILE [TEST] --cpu --json JSON
     python -m benchmarks.classification sentences --beside JSON … \
@@ -74,7 +75,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "tasks": (
         TASKS,
         {
-            "nsmc": "`python -m benchmarks.classification nsmc TRAIN TEST`: Naver film reviews",
+            "nsmc": "`python -m benchmarks.classification nsmc TRAIN TEST --minutes 20 --cpu`: Naver film reviews",
             "sentences": (
                 "`python -m benchmarks.classification sentences FILE [TEST] --cpu`, and "
                 "`sms FILE --cpu`: question types (TREC, official test, three seeds), film and customer "
