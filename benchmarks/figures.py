@@ -75,7 +75,10 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "tasks": (
         TASKS,
         {
-            "nsmc": "`python -m benchmarks.classification nsmc TRAIN TEST --minutes 20 --cpu`: Naver film reviews",
+            "nsmc": (
+                "`python -m benchmarks.classification nsmc TRAIN TEST --minutes 20 --cpu`: Naver film "
+                "reviews"
+            ),
             "sentences": (
                 "`python -m benchmarks.classification sentences FILE [TEST] --cpu`, and "
                 "`sms FILE --cpu`: question types (TREC, official test, three seeds), film and customer "
