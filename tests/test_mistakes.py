@@ -93,7 +93,7 @@ def test_places_and_orders_inside_a_sentence_are_korean_too() -> None:
     ("said", "korean"),
     [
         ("a.csv has no column 'saels' (did you mean 'sales'?) for the series; its columns are date, sales: "
-         "name one of them.", "a.csv에 계열 열로 쓸 'saels' (혹시 'sales'?)이(가) 없습니다"),
+         "name one of them.", "a.csv에 시계열 열로 쓸 'saels' (혹시 'sales'?)이(가) 없습니다"),
         ("a.csv, line 5: column 'date' holds 'foo', which is no date like '2024-01-01'; write all times "
          "alike.", "'foo'은(는) '2024-01-01' 같은 날짜 값이 아닙니다"),
         ("the times are uneven: the usual step is 15 days, but 3 of 4 steps are others", "대개 15일인데"),
@@ -181,6 +181,6 @@ def test_what_was_found_in_a_file_is_said_in_korean_too(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"날짜,값\n{days}", encoding="utf-8")
     (series,) = read_panel(str(tmp_path / "a.csv"))
     assert note(series.said, "ko").split("; ")[1:] == [
-        "시간은 날짜, 계열은 값", "날짜을(를) 연-월-일(으)로 읽습니다(2024-01-31)",
+        "시간은 날짜, 시계열은 값", "날짜을(를) 연-월-일(으)로 읽습니다(2024-01-31)",
         "최근 행이 먼저 나와서 순서를 뒤집습니다",
     ]  # fmt: skip

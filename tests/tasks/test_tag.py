@@ -20,7 +20,7 @@ from sunhwan.metrics import entity_agreement, in_all
 from sunhwan.store import load_model
 from sunhwan.tasks import Tag
 from sunhwan.tasks.common.word_input import WordsKind
-from sunhwan.tasks.tag.reading import is_treebank
+from sunhwan.tasks.tag.reading import is_treebank, read_sequences
 from sunhwan.tasks.tag.scores import TaggedSequences, TagScores, review_labels, review_words
 from sunhwan.text import build_vocabulary
 from tests.conftest import Command
@@ -240,6 +240,8 @@ def test_lists_of_words_and_tags(
     lines = tmp_path / "lists.jsonl"
     rows = [{"id": n, "tokens": some, "ner_tags": [0, 3]} for n, some in enumerate(words)]
     lines.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
+    read = read_sequences(lines, Config.from_dict({"task": {"name": "tag"}}))
+    assert read.said.endswith("what is read is tokens, the tags are ner_tags")
     run = learn(command, lines, tmp_path / "run", steps=30)
     assert json.loads(command("evaluate", run, lines, "--json").out)["accuracy"] == 1
     assert command("predict", run, lines).out.startswith("나가/0 나 나다/3\n")

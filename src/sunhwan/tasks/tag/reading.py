@@ -92,7 +92,9 @@ def read_sequences(path: Path, config: Config, *, strict: bool = False) -> Seque
     kind = "frames" if found == "frames" else "words"
     config = _with(config, kind=kind, input=columns.inputs, target=columns.target)
     pairs = [_frames(row) if kind == "frames" else _words(row) for row in rows]
-    return Sequences(pairs, config, f"{table.name}: {'; '.join((table.said, *notes))}", notes)
+    chosen = f"what is read is {columns.inputs[0]}, the tags are {columns.target}"
+    said = f"{table.name}: {'; '.join((table.said, chosen, *notes))}"
+    return Sequences(pairs, config, said, notes)
 
 
 def sequences_asked(path: Path, config: Config) -> Iterator[Question]:
