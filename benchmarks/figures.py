@@ -6,6 +6,7 @@
     python -m benchmarks.cells --markdown benchmarks/results/cells.md
     python -m benchmarks.step --markdown benchmarks/results/step.md
     python -m benchmarks.kernels --markdown benchmarks/results/kernels.md
+    python -m benchmarks.routes --cpu --rounds 3 --markdown benchmarks/results/routes.md
     python -m benchmarks.generation --markdown benchmarks/results/generation.md
     python -m benchmarks.products --markdown benchmarks/results/products.md
     python -m benchmarks.bptt_memory --markdown benchmarks/results/bptt_memory.md
@@ -36,7 +37,7 @@
     python -m benchmarks.inside --pictures docs --markdown benchmarks/results/inside.md
     python -m benchmarks.horizons --markdown benchmarks/results/horizons.md
     python -m benchmarks.capabilities --markdown benchmarks/results/capabilities.md
-    python -m benchmarks.policies --markdown benchmarks/results/policies.md
+    python -m benchmarks.policies --settings 2 --threads 1 --markdown benchmarks/results/policies.md
 """
 
 import re
@@ -68,6 +69,7 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         SPEED,
         {
             "kernels": "`python -m benchmarks.kernels`",
+            "routes": "`python -m benchmarks.routes --cpu`: what dispatch chooses, beside all else",
             "generation": "`python -m benchmarks.generation`",
             "products": "`python -m benchmarks.products`",
         },
@@ -114,7 +116,10 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "own_cells": (OWN_CELL, {"own_cells": "`python -m benchmarks.own_cells`"}),
     "own_writing": (OWN_CELL, {"own_writing": "`python -m benchmarks.own_cells --writing`"}),
     "capabilities": (PYTORCH, {"capabilities": ""}),
-    "policies": (POLICIES, {"policies": "`python -m benchmarks.policies`"}),
+    "policies": (
+        POLICIES,
+        {"policies": "`python -m benchmarks.policies --settings 2 --threads 1`"},
+    ),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
     "starts": (GUIDES, {"starts": "", "reaches": "`python -m benchmarks.reaches`: other tasks"}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),
