@@ -110,3 +110,18 @@ def test_a_long_name_over_numbers_is_one_and_may_stand_below_once_more(
     table = read_table(path)
     assert table.columns == ("Date", TEMPERATURES)
     assert len(table.rows) == 12
+
+
+def test_facts_about_a_table_above_it_are_left_out(tmp_path: Path) -> None:
+    facts, rows = (
+        "latitude,longitude,zone\n52.5,13.4,GMT\n",
+        "time,rain\n2021-01-01,1\n2021-01-02,3\n",
+    )
+    file = tmp_path / "weather.csv"
+    file.write_text(f"{facts}\n{rows}", encoding="utf-8")
+    table = read_table(file)
+    assert (table.columns, len(table.rows)) == (("time", "rain"), 2)
+    assert "3 lines above the header left out" in table.said
+    file.write_text(f"{facts}1,2,3\n\n{rows}", encoding="utf-8")
+    with pytest.raises(DataError):
+        read_table(file)

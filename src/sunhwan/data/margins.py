@@ -30,18 +30,28 @@ _FOOTNOTE = re.compile(
 
 
 def titles_above(rows: Sequence[Sequence[str]]) -> int:
-    """How many of the first rows stand above a header: of one cell or none, over rows of as many cells.
+    """How many of the first rows stand above a header: of one cell or none, or facts about the table, over
+    rows of as many cells.
 
     0 unless the row below them looks like a header.
     """
     rows = rows[:SAMPLE]
     above = next((n for n, row in enumerate(rows) if _filled(row) > 1), 0)
+    above = above or _facts_above(rows)
     table = [row for row in rows[above:] if _filled(row)]
     if not 0 < above <= MOST_ABOVE or len(table) < 2:
         return 0
     (width, count), *_ = Counter(map(len, table)).most_common(1)
     alike = len(table[0]) == width and count >= 0.9 * len(table)
     return above if alike and looks_like_header(table) else 0
+
+
+def _facts_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows end with an empty one below a row of names and one of their values, such as the place
+    of a weather station, over a table of another width; else 0."""
+    if len(rows) < 4 or _filled(rows[2]) or not len(rows[0]) == len(rows[1]) != len(rows[3]):
+        return 0
+    return 3
 
 
 def _filled(row: Sequence[str]) -> int:
