@@ -241,7 +241,8 @@ def test_lists_of_words_and_tags(
     rows = [{"id": n, "tokens": some, "ner_tags": [0, 3]} for n, some in enumerate(words)]
     lines.write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
     read = read_sequences(lines, Config.from_dict({"task": {"name": "tag"}}))
-    assert read.said.endswith("what is read is tokens, the tags are ner_tags")
+    assert "what is read is tokens, the tags are ner_tags" in read.said
+    assert "B-PER and the like are needed" in read.notes[0]
     run = learn(command, lines, tmp_path / "run", steps=30)
     assert json.loads(command("evaluate", run, lines, "--json").out)["accuracy"] == 1
     assert command("predict", run, lines).out.startswith("나가/0 나 나다/3\n")

@@ -93,6 +93,8 @@ def read_sequences(path: Path, config: Config, *, strict: bool = False) -> Seque
     config = _with(config, kind=kind, input=columns.inputs, target=columns.target)
     pairs = [_frames(row) if kind == "frames" else _words(row) for row in rows]
     chosen = f"what is read is {columns.inputs[0]}, the tags are {columns.target}"
+    if columns.target == "ner_tags" and pairs and all(_numbers_only(pair) for pair in pairs):
+        notes = [*notes, NUMBERS_FOR_LABELS]
     said = f"{table.name}: {'; '.join((table.said, chosen, *notes))}"
     return Sequences(pairs, config, said, notes)
 
@@ -194,13 +196,24 @@ def _whole_lines(data: bytes) -> str:
 
 def _words(row: Pair) -> Pair:
     question = _split(row.question)
-    labels = listed_words(row.answer, question.where) or row.answer.split()
+    found = listed_words(row.answer, question.where)
+    labels = row.answer.split() if found is None else found
     if len(labels) != len(question.cells):
         raise DataError(
             f"{question.where}: there are {len(question.cells)} words, but {len(labels)} labels: "
             "give each word one, with spaces between them"
         )
     return Pair(question, "\t".join(labels))
+
+
+NUMBERS_FOR_LABELS = (
+    "all tags are numbers, such as data sets keep in the place of names: entities are not scored, for "
+    "which B-PER and the like are needed"
+)
+
+
+def _numbers_only(pair: Pair) -> bool:
+    return all(label.isdecimal() for label in pair.answer.split("\t") if label)
 
 
 def _check_sentences(table: Table) -> None:
