@@ -18,7 +18,8 @@
     python -m benchmarks.starts --out FOLDER --markdown benchmarks/results/starts.md
     python -m benchmarks.tinyshakespeare FILE --peers lstm gru \
         --markdown benchmarks/results/tinyshakespeare.md
-    (and with `--minutes 5.2`, `…_long.md`)
+    python -m benchmarks.corpora --gigabytes 10 --markdown benchmarks/results/corpora.md
+    python -m benchmarks.processes --markdown benchmarks/results/processes.md
     python -m benchmarks.classification nsmc TRAIN TEST --minutes 20 --cpu \
         --markdown benchmarks/results/nsmc.md
     python -m benchmarks.classification sms FILE --cpu --json JSON
@@ -52,6 +53,7 @@ TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 INSIDE = ("docs/inside.md", "docs/inside.ko.md")
 PYTORCH = ("docs/pytorch.md", "docs/pytorch.ko.md")
 OWN_CELL = ("docs/own-cell.md", "docs/own-cell.ko.md")
+CLUSTER = ("docs/cluster.md", "docs/cluster.ko.md")
 POLICIES = ("docs/policies.md", "docs/policies.ko.md")
 
 PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
@@ -61,8 +63,11 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
             "layers": "`python -m benchmarks.layers`",
             "cells": "`python -m benchmarks.cells`",
             "step": "`python -m benchmarks.step`",
-            "tinyshakespeare": "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`",
-            "tinyshakespeare_long": "`python -m benchmarks.tinyshakespeare FILE --minutes 5.2`",
+            "tinyshakespeare": (
+                "`python -m benchmarks.tinyshakespeare FILE --peers lstm gru`; *third*: the first 80 % "
+                "train, the last 10 % validate, what lies between is reported; *usual*: the first 90 % "
+                "train, the last 10 % validate and are reported"
+            ),
         },
     ),
     "kernels": (
@@ -120,6 +125,8 @@ PLACES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
         POLICIES,
         {"policies": "`python -m benchmarks.policies --settings 2 --threads 1`"},
     ),
+    "corpora": (GUIDES, {"corpora": "`python -m benchmarks.corpora --gigabytes 10`"}),
+    "processes": (CLUSTER, {"processes": "`python -m benchmarks.processes`"}),
     "bptt_memory": (GUIDES, {"bptt_memory": ""}),
     "starts": (GUIDES, {"starts": "", "reaches": "`python -m benchmarks.reaches`: other tasks"}),
     "memory": (GUIDES, {"memory": "![recall after a delay, by cell](memory.png)"}),

@@ -1,6 +1,6 @@
 """A step of training in two processes of a thread each against one process of two, and of one.
 
-`python -m benchmarks.processes [--hidden-sizes 256,512] [--rounds 5] [--steps 40]`
+`python -m benchmarks.processes [--hidden-sizes 512] [--optimizers muon,adamw] [--rounds 5] [--steps 30]`
 
 `sunhwan train` on the built-in text with an LSTM of one layer, N = 32, T = 64, in turn: two processes of
 one thread each, one process of two threads, one process of one. A round's time is the median time between
@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 from benchmarks.measure import arguments_of, machine, publish, table
@@ -30,13 +30,17 @@ SETTINGS = [
 ]
 
 
-def seconds_a_step(side: str, hidden_size: int, steps: int) -> float:
+def seconds_a_step(side: str, hidden_size: int, optimizer: str, steps: int) -> float:
     """The median of a run's times from step to step, but for the first five."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, "-m", "sunhwan", "train", "stdlib", "--cell", "lstm", "--quiet"]
         command += ["--out", str(run), "--steps", str(steps), "--seed", "1", *SIDES[side]]
-        for setting in [*SETTINGS, f"model.hidden_size={hidden_size}"]:
+        for setting in [
+            *SETTINGS,
+            f"model.hidden_size={hidden_size}",
+            f"training.optimizer={optimizer}",
+        ]:
             command += ["--set", setting]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         told = (run / "log.jsonl").read_text(encoding="utf-8").splitlines()
@@ -47,22 +51,25 @@ def seconds_a_step(side: str, hidden_size: int, steps: int) -> float:
 def main() -> None:
     """Print the table of the sides."""
     parser = arguments_of(__doc__)
-    parser.add_argument("--hidden-sizes", default="256,512", help="H of each row")
+    parser.add_argument("--hidden-sizes", default="512", help="each H")
+    parser.add_argument("--optimizers", default="muon,adamw", help="each with every H")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=30)
     arguments = parser.parse_args()
     found = []
-    for H in map(int, arguments.hidden_sizes.split(",")):
+    for H, optimizer in product(
+        map(int, arguments.hidden_sizes.split(",")), arguments.optimizers.split(",")
+    ):
         times: dict[str, list[float]] = {side: [] for side in SIDES}
         for _ in range(arguments.rounds):
             for side in SIDES:
-                times[side].append(seconds_a_step(side, H, arguments.steps))
-        found.append(
-            {"H": H, **{side: statistics.median(values) for side, values in times.items()}}
-        )
+                times[side].append(seconds_a_step(side, H, optimizer, arguments.steps))
+        medians = {side: statistics.median(values) for side, values in times.items()}
+        found.append({"H": H, "optimizer": optimizer, **medians})
     rows = [
         [
             f"LSTM 1×{one['H']}",
+            one["optimizer"],
             *(f"{1000 * one[side]:.1f}" for side in SIDES),
             f"{one['two threads'] / one['two processes']:.2f}",
             f"{one['one thread'] / one['two processes']:.2f}",
@@ -71,6 +78,7 @@ def main() -> None:
     ]
     header = [
         "model",
+        "optimizer",
         *(f"{side}, ms a step" for side in SIDES),
         "speed by two threads",
         "by one thread",
