@@ -1,7 +1,6 @@
 """Window network: the next token from the last n alone (Bengio et al. 2003), what recurrence is to beat."""
 
 import math
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -63,9 +62,8 @@ def fit(
     """A network of about so many parameters that learned from a text in so many steps of Adam.
 
     ids (L), starts: the text and where its documents begin. rows: places of a step, drawn at random
-    (seed 1), fewer where they have more than 2²⁵ logits; the rate falls by half a cosine.
+    (seed 1); the rate falls by half a cosine.
     """
-    rows = min(rows, max(1, LOGITS // V))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = WindowNetwork.of(parameters, V)
@@ -73,11 +71,9 @@ def fit(
         for step in range(steps):
             places = torch.randint(1, len(ids), (rows,))
             adam.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
-            loss = functional.cross_entropy(
-                network(windows_of(ids, starts, places, network.n, V)), ids[places]
-            )
             adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            for part in torch.split(places, max(1, LOGITS // V)):
+                (_nats(network, ids, starts, part) / rows).backward()  # type: ignore[no-untyped-call]
             adam.step()
             tell("learning_a_window", step + 1, steps)
     return network
@@ -88,9 +84,12 @@ def loss(network: WindowNetwork, ids: Tensor, starts: Tensor, places: Tensor) ->
     """−log p in nats, averaged over some places of a text."""
     V = network.output.out_features
 
-    def losses() -> Iterator[float]:
-        for part in torch.split(places, max(1, LOGITS // V)):
-            logits = network(windows_of(ids, starts, part, network.n, V))
-            yield functional.cross_entropy(logits, ids[part], reduction="sum").item()
+    parts = torch.split(places, max(1, LOGITS // V))
+    return sum(_nats(network, ids, starts, part).item() for part in parts) / len(places)
 
-    return sum(losses()) / len(places)
+
+def _nats(network: WindowNetwork, ids: Tensor, starts: Tensor, places: Tensor) -> Tensor:
+    """The sum of −log p over some places of a text."""
+    V = network.output.out_features
+    logits = network(windows_of(ids, starts, places, network.n, V))
+    return functional.cross_entropy(logits, ids[places], reduction="sum")

@@ -232,9 +232,10 @@ def _simple(
 def _finish(
     found: "list[Measured]", out: Path | None, as_json: bool, simple: "tuple[Baselines | None, str]"
 ) -> None:
-    from sunhwan.api import load
     from sunhwan.cli.listings import show_baselines
     from sunhwan.cli.terminal import console
+    from sunhwan.store import Run
+    from sunhwan.tasks import TASKS
 
     beside, reason = simple
     if out:
@@ -244,7 +245,7 @@ def _finish(
         return
     show(found)
     if beside:
-        show_baselines(beside, load(found[0].runs[0]))
+        show_baselines(beside, TASKS[Run.open(found[0].runs[0]).config().task.name])
     elif reason:
         console().print(noted(reason))
     if out:

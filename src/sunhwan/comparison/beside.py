@@ -1,9 +1,9 @@
 """Simple methods beside a comparison, on its rows: those of the task, and those that are trained."""
 
-from typing import Any
+from pathlib import Path
 
 from sunhwan.api import learned_from
-from sunhwan.comparison.measures import Measured, rows_of
+from sunhwan.comparison.measures import Measured, measured_part
 from sunhwan.store import Run, load_model
 from sunhwan.tasks import Baselines
 from sunhwan.tasks.common.results import Budget
@@ -17,17 +17,16 @@ def beside(first: Measured, test: str = "") -> Baselines | None:
     """
     run = first.runs[0]
     task = load_model(run).task
-    train = learned_from(run, task).train
-    held_out: dict[Any, Any] = {}
-    data = rows_of(run, task, test, held_out)
+    prepared = learned_from(run, task)
+    data = task.read(Path(test)) if test else measured_part(prepared)
     scores = task.evaluate_data(data)
-    found = task.baselines(train, data, scores)
+    found = task.baselines(prepared.train, data, scores)
     if found is None:
         return None
     settings = Run.open(run).config().data
     budget = Budget(
         first.parameters, round(first.steps), settings.batch_size * max(settings.block_length, 1)
     )
-    trained = task.trained_baselines(train, data, scores, budget)
+    trained = task.trained_baselines(prepared.train, data, scores, budget)
     model = {name: first.mean(name) for name in found.figures if name in first.figures}
     return found._replace(model={**found.model, **model}, methods={**found.methods, **trained})

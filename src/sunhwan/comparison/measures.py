@@ -12,7 +12,7 @@ from sunhwan.config import Config
 from sunhwan.errors import DataError, StoreError, UsageError
 from sunhwan.store import Run, load_model
 from sunhwan.store.run import has_numbers
-from sunhwan.tasks import TASKS, Task
+from sunhwan.tasks import TASKS, Prepared, Task
 
 LEAST_PIECES = 10
 """Of the rows measured, for an interval to say anything."""
@@ -93,7 +93,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
         kind = held_out.setdefault("task", task.name)
         if task.name != kind:
             raise UsageError(f"{folder} is of the task {task.name}, others are of {kind}")
-        data = rows_of(folder, task, test, held_out)
+        data = _rows(folder, task, test, held_out)
         found = task.evaluate_data(data)
         scores.append(found)
         losses.append(task.piece_losses(data))
@@ -120,7 +120,7 @@ def _measured(name: str, folders: Sequence[Path], test: str, held_out: dict[Any,
     )
 
 
-def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
+def _rows(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> Any:
     """The rows on which a run is measured; read once where runs read the same."""
     if test:
         key: Any = repr(task.fingerprint())
@@ -136,9 +136,7 @@ def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> An
             raise DataError(
                 f"{folder} cannot be measured on its validation rows: {error}"
             ) from None
-        # A text that is memorised has no held-out part: it is measured on the training text.
-        kept = prepared.train if prepared.validation is None else prepared.validation
-        held_out[key] = kept, prepared.task.fingerprint()
+        held_out[key] = measured_part(prepared), prepared.task.fingerprint()
     data, fingerprint = held_out[key]
     if fingerprint != task.fingerprint():
         raise StoreError(
@@ -146,6 +144,11 @@ def rows_of(folder: Path, task: Task, test: str, held_out: dict[Any, Any]) -> An
             "or give --test FILE"
         )
     return data
+
+
+def measured_part(prepared: Prepared) -> Any:
+    """The validation rows; the training text where it is memorised and has no held-out part."""
+    return prepared.train if prepared.validation is None else prepared.validation
 
 
 def _fresh(config: Config) -> Config:
