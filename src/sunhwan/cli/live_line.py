@@ -8,6 +8,8 @@ from typing import NamedTuple
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from sunhwan.cli.language import say
+from sunhwan.progress import Progress
 from sunhwan.training.reporter import StepReport
 
 WIDEST_BAR, NARROWEST_BAR = 24, 8
@@ -53,7 +55,7 @@ class RunProgress:
 
 
 class ReadingPace:
-    """The time left of what is done before training, by its pace since it began."""
+    """The time left of long work outside a training, by its pace since it began."""
 
     def __init__(self) -> None:
         self._what, self._begun, self._share = "", 0.0, 0.0
@@ -67,6 +69,14 @@ class ReadingPace:
         if done < SETTLED[0]:
             return None
         return (now - self._begun) / done * (1 - share)
+
+    def parts(self, report: Progress) -> list[LinePart]:
+        """The time left, where it is known, and what is being done."""
+        left = self.left(report.what, report.share)
+        time = (
+            [] if left is None else [LinePart(say("left", time=clock(left)), "progress.remaining")]
+        )
+        return [*time, LinePart(say(f"reading.{report.what}"))]
 
 
 @dataclass

@@ -87,13 +87,6 @@ class _Watching(Reporter):
     def say(self, message: str) -> None:
         self.console.print(noted(message))
 
-    def _read(self, report: progress.Progress) -> list[LinePart]:
-        left = self._reading.left(report.what, report.share)
-        parts = (
-            [] if left is None else [LinePart(say("left", time=clock(left)), "progress.remaining")]
-        )
-        return [*parts, LinePart(say(f"reading.{report.what}"))]
-
     def _told(self, report: StepReport) -> list[LinePart]:
         self._progress.update(report)
         loss = self._loss.update(report.loss)
@@ -110,7 +103,7 @@ class LiveReporter(_Watching):
 
     def reading(self, progress: progress.Progress) -> None:
         self._live.start()
-        self._line.parts, self._line.share = self._read(progress), progress.share
+        self._line.parts, self._line.share = self._reading.parts(progress), progress.share
 
     def begin(self, facts: dict[str, Any]) -> None:
         super().begin(facts)
@@ -139,7 +132,7 @@ class PlainReporter(_Watching):
         self._next_reading = time.monotonic() + seconds
 
     def reading(self, progress: progress.Progress) -> None:
-        parts = self._read(progress)
+        parts = self._reading.parts(progress)
         if time.monotonic() >= self._next_reading:
             self._next_reading = time.monotonic() + self._every
             told = "  ".join(part.text for part in parts)

@@ -68,8 +68,7 @@ def passing_bar(console: Console, *, quiet: bool = False) -> Bar:
 @contextmanager
 def watched() -> Iterator[None]:
     """Show on stderr how far the work inside is, and how long it takes yet; nothing is left of it."""
-    from sunhwan.cli.language import say
-    from sunhwan.cli.live_line import ReadingPace, clock
+    from sunhwan.cli.live_line import ReadingPace
     from sunhwan.progress import Progress, listening
 
     pace = ReadingPace()
@@ -77,9 +76,7 @@ def watched() -> Iterator[None]:
         task = bar.add_task("", total=1.0, visible=False)
 
         def told(progress: Progress) -> None:
-            left = pace.left(progress.what, progress.share)
-            time = "" if left is None else f"{say('left', time=clock(left))}  "
-            what = time + say(f"reading.{progress.what}")
+            what = "  ".join(part.text for part in pace.parts(progress))
             bar.update(task, completed=progress.share, description=what, visible=True)
 
         with listening(told):
